@@ -1,0 +1,52 @@
+"""The exception tree. Every error that earful raises on purpose is an EarfulError.
+
+    EarfulError
+    ├── AudioError        a recording that cannot be read, written or used
+    ├── ManifestError     a manifest, table or folder of clips that is not what it should be
+    ├── TextError         a transcript or an alphabet that cannot be used
+    ├── ConfigError       a recipe, an option or a configuration key
+    ├── CheckpointError   a model folder that is missing, foreign, damaged or of another version
+    ├── SynthesisError    the speech synthesiser
+    ├── CorpusError       a corpus that cannot be fetched or unpacked
+    └── AdaptationError   adaptation that cannot start or has failed
+
+A message is one line that says what was expected, what came, where, and what to do:
+`train.jsonl:17: duration is -0.2 s, must be > 0; correct or remove the line`.
+The command line prints that line and exits with status 2.
+"""
+
+
+class EarfulError(Exception):
+    """The root: catch this to catch everything that earful raises on purpose."""
+
+
+class AudioError(EarfulError):
+    """A recording that cannot be read, written or used."""
+
+
+class ManifestError(EarfulError):
+    """A manifest, table or folder of clips that is not what it should be."""
+
+
+class TextError(EarfulError):
+    """A transcript or an alphabet that cannot be used."""
+
+
+class ConfigError(EarfulError):
+    """A recipe, an option or a configuration key."""
+
+
+class CheckpointError(EarfulError):
+    """A model folder that is missing, foreign, damaged or of another version."""
+
+
+class SynthesisError(EarfulError):
+    """The speech synthesiser."""
+
+
+class CorpusError(EarfulError):
+    """A corpus that cannot be fetched or unpacked."""
+
+
+class AdaptationError(EarfulError):
+    """Adaptation that cannot start or has failed."""
