@@ -1,0 +1,30 @@
+"""What a measurement was made on, for every JSON file in this folder: no host names, no paths."""
+
+import os
+import platform
+from pathlib import Path
+
+import numpy
+import torch
+
+
+def machine() -> dict[str, str | int | None]:
+    """Describe the processor, the cores this process may use, PyTorch's threads, the GPU if any, and the versions."""
+    return {
+        "cpu": cpu_model(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+    }
+
+
+def cpu_model() -> str:
+    """The processor's name as Linux gives it, or else its architecture."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,213 @@
+"""Fine-tuning: descend on the clips, watch the held-out part, keep the best."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from earful.adapt.descend import Loss, State, adamw, descend
+from earful.ctc.greedy import greedy_ids
+from earful.data.batch import Batch, Example, bucket, collate
+from earful.features.mask import SpecAugment, spec_augment
+from earful.model import AcousticModel, Params, loss_of
+from earful.text.alphabet import Alphabet
+from earful.text.score import errors_of_each
+from earful.train import load_state, save_state
+
+HEAD = "heads."
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to fine-tune. `rate` is the encoder's peak learning rate, `head_factor` times it is the output layer's.
+
+    `folds` says how CER is measured: 1 holds out `holdout` of the clips, more cross-validates, 0 cannot measure.
+    """
+
+    steps: int
+    rate: float = 5e-4
+    head_factor: float = 4.0
+    decay: float = 0.01
+    batch_s: float = 60.0
+    copies: int = 4
+    warmup: float = 0.1
+    clip_norm: float = 1.0
+    evaluations: int = 5
+    folds: int = 1
+    holdout: float = 0.1
+    masks: SpecAugment = SpecAugment()
+
+
+class Point(NamedTuple):
+    """CER on the held-out part after `step` steps, and the mean training loss since the point before."""
+
+    step: int
+    cer: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The best parameters met, where they were met, and the whole curve. `skipped` counts steps that were not finite."""
+
+    params: Params
+    best: Point
+    curve: tuple[Point, ...]
+    skipped: int = 0
+
+
+def rate_factor(step: int, plan: Plan) -> float:
+    """The schedule: a linear rise, then a cosine fall to zero."""
+    warm = max(1, round(plan.warmup * plan.steps))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, plan.steps - warm)))
+
+
+def finetune(
+    model: AcousticModel,
+    params: Params,
+    clips: Sequence[Sequence[Example]],
+    held: Sequence[Example],
+    alphabet: Alphabet,
+    plan: Plan,
+    *,
+    seed: int = 0,
+    state: Path | None = None,
+    report: Callable[[int, int], None] | None = None,
+) -> Tuned:
+    """Fine-tune `params` on `clips`, each of them a sequence of augmented copies; keep what does best on `held`.
+
+    Without `held` the last parameters are kept. With the file `state` the run can be interrupted and continued.
+    """
+    run = (_resume(state) if state else None) or _begin(model, params, held, alphabet)
+    tuned, losses = run.tuned, list[float]()
+    steps = descend(
+        _noisy_loss(model, seed),
+        run.params,
+        _batches(clips, plan, seed, run.step),
+        adamw(lambda name: plan.rate * (plan.head_factor if name.startswith(HEAD) else 1.0), decay=plan.decay),
+        moves=_moves,
+        schedule=lambda step: rate_factor(step, plan),
+        clip_norm=plan.clip_norm,
+        state=run.rule,
+        first=run.step,
+    )
+    for step, moved in enumerate(steps, run.step + 1):
+        losses.append(moved.loss)
+        tuned = replace(tuned, skipped=tuned.skipped + (not moved.taken))
+        if step in _stops(plan):
+            point = Point(step, cer_of(model, moved.params, held, alphabet), sum(losses) / len(losses))
+            tuned, losses = _keep_better(tuned, moved.params, point), []
+            if state:
+                _save(state, _Run(tuned, moved.params, moved.state, step))
+        if report:
+            report(step, plan.steps)
+    return tuned
+
+
+def cer_of(model: AcousticModel, params: Params, examples: Sequence[Example], alphabet: Alphabet) -> float:
+    """Character error rate over `examples`, greedy decoding, dropout off; NaN where there are none."""
+    pairs = _decoded(model, params, examples, alphabet)
+    counts = [errors.characters for errors in errors_of_each(*zip(*pairs, strict=True))] if pairs else []
+    return sum(c.errors for c in counts) / max(1, sum(c.length for c in counts)) if pairs else math.nan
+
+
+def _decoded(
+    model: AcousticModel, params: Params, examples: Sequence[Example], alphabet: Alphabet, batch_frames: int = 6000
+) -> list[tuple[str, str]]:
+    """`(reference, hypothesis)` of every example, in no particular order."""
+    pairs = []
+    model.eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        for indexes in bucket([len(e.frames_FM) for e in examples], batch_frames, torch.Generator(), jitter=0.0):
+            batch = collate([examples[i] for i in indexes])
+            output = functional_call(model, dict(params), (batch.frames_BFM, batch.frame_counts_B))
+            for i, ids in zip(indexes, greedy_ids(*output), strict=True):
+                pairs.append((alphabet.decode(examples[i].labels), alphabet.decode(ids)))
+    return pairs
+
+
+def _moves(name: str) -> bool:
+    """All but the phone heads, which adaptation does not use."""
+    return not name.startswith("heads.phone")
+
+
+def _noisy_loss(model: AcousticModel, seed: int) -> Loss:
+    """The CTC loss under dropout and bf16; each step's randomness is its own, so a resumed run is the same run."""
+    plain = loss_of(model)
+
+    def loss(params: Mapping[str, Tensor], item: tuple[int, Batch]) -> Tensor:
+        step, batch = item
+        model.train()
+        with torch.random.fork_rng(devices=[]), torch.autocast("cpu", torch.bfloat16):
+            torch.manual_seed(seed * 1_000_003 + step)
+            return plain(params, batch)
+
+    return loss
+
+
+def _batches(clips: Sequence[Sequence[Example]], plan: Plan, seed: int, first: int) -> Iterator[tuple[int, Batch]]:
+    """`(step, batch)` from step `first` to the plan's last: epochs of shuffled buckets, a random copy of each clip."""
+    budget, step, epoch = round(plan.batch_s * 100), 0, 0
+    while step < plan.steps:
+        generator = torch.Generator().manual_seed(seed * 7919 + epoch)
+        drawn = [copies[int(torch.randint(len(copies), (), generator=generator))] for copies in clips]
+        for indexes in bucket([len(e.frames_FM) for e in drawn], budget, generator):
+            if first <= step < plan.steps:
+                batch = collate([drawn[i] for i in indexes])
+                masks = torch.Generator().manual_seed(seed * 1_000_003 + step)
+                masked = spec_augment(batch.frames_BFM, batch.frame_counts_B, plan.masks, masks)
+                yield step, batch._replace(frames_BFM=masked)
+            step += 1
+        epoch += 1
+
+
+def _stops(plan: Plan) -> set[int]:
+    return {math.ceil(plan.steps * (i + 1) / plan.evaluations) for i in range(plan.evaluations)}
+
+
+def _keep_better(tuned: Tuned, params: Params, point: Point) -> Tuned:
+    """Add `point` to the curve; its parameters become the best unless the held-out part says otherwise."""
+    tuned = replace(tuned, curve=(*tuned.curve, point))
+    return tuned if point.cer > tuned.best.cer else replace(tuned, params=params, best=point)
+
+
+class _Run(NamedTuple):
+    """All that a fine-tuning needs to go on: the best so far, and where the descent stands."""
+
+    tuned: Tuned
+    params: Params
+    rule: State | None
+    step: int
+
+
+def _begin(model: AcousticModel, params: Params, held: Sequence[Example], alphabet: Alphabet) -> _Run:
+    start = Point(0, cer_of(model, params, held, alphabet), math.nan)
+    return _Run(Tuned(params, start, (start,)), params, None, 0)
+
+
+def _save(path: Path, run: _Run) -> None:
+    parts = {"now": run.params, "rule": run.rule or {}, "best": run.tuned.params}
+    header = {"step": run.step, "best": run.tuned.best, "curve": run.tuned.curve, "skipped": run.tuned.skipped}
+    save_state(path, {f"{part}.{k}": v for part, tensors in parts.items() for k, v in tensors.items()}, header)
+
+
+def _resume(path: Path) -> _Run | None:
+    found = load_state(path)
+    if found is None:
+        return None
+    tensors, header = found
+    part = {
+        p: {k.removeprefix(p + "."): v for k, v in tensors.items() if k.startswith(p + ".")}
+        for p in ("now", "rule", "best")
+    }
+    curve = tuple(Point(*point) for point in header["curve"])
+    return _Run(
+        Tuned(part["best"], Point(*header["best"]), curve, header["skipped"]), part["now"], part["rule"], header["step"]
+    )

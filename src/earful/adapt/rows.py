@@ -1,0 +1,44 @@
+"""Output rows of a new alphabet: each letter starts from the base's row of the same letter, or of the one most like it.
+
+Random rows cost dearly with a handful of clips: the encoder's knowledge is only reachable through rows that point at it.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from earful.model import TEXT
+from earful.text.alphabet import Alphabet, closest
+
+WEIGHT, BIAS = f"heads.{TEXT}.weight", f"heads.{TEXT}.bias"
+
+
+def sources(old: Alphabet, new: Alphabet) -> dict[str, str | None]:
+    """For each letter of `new`, the letter of `old` whose row it starts from; None where there is none like it."""
+    known = set(old.symbols)
+    return {s: s if s in known else closest(s, old.symbols) for s in new.symbols}
+
+
+def carry_rows(
+    params: Mapping[str, Tensor], old: Alphabet, new: Alphabet, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """`params` with the text head made for `new`.
+
+    The blank's row is kept. A letter like none of the base's gets a small random row and the bias of a rare letter.
+    Letters that share a source get a little noise, so that they can part.
+    """
+    weight_VD, bias_V = params[WEIGHT], params[BIAS]
+    spread = float(weight_VD.std())
+    ids = {symbol: index for index, symbol in enumerate(old.symbols, 1)}
+    rows, biases, used = [weight_VD[0]], [bias_V[0]], set()
+    for source in sources(old, new).values():
+        noise_D = torch.randn(weight_VD.shape[1], generator=generator) * spread
+        if source is None:
+            rows.append(noise_D)
+            biases.append(bias_V[1:].min())
+        else:
+            rows.append(weight_VD[ids[source]] + (0.1 * noise_D if source in used else 0))
+            biases.append(bias_V[ids[source]])
+        used.add(source)
+    return {**params, WEIGHT: torch.stack(rows), BIAS: torch.stack(biases)}

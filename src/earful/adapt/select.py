@@ -1,0 +1,29 @@
+"""How many clips, how much speech → how to fine-tune; and which clips measure the result."""
+
+from collections.abc import Sequence
+
+import torch
+
+from earful.adapt.finetune import Plan
+
+FEW = 30
+"""Below so many clips a held-out part is too small to measure with: cross-validate instead."""
+
+
+def plan_for(clips: int, seconds: float) -> Plan:
+    """The plan for `clips` recordings of `seconds` in all. Chosen by `bench/adapt_settings.py` on held-out Dutch."""
+    steps = 120 if clips < FEW else 240 if clips < 120 else 400
+    folds = 0 if clips < 4 else 3 if clips < FEW else 1
+    return Plan(steps=steps, folds=folds, copies=8 if clips < FEW else 4)
+
+
+def split_folds(clips: int, plan: Plan, generator: torch.Generator) -> list[tuple[list[int], list[int]]]:
+    """`(to learn from, to measure with)` for each fold; none where the plan cannot measure."""
+    if plan.folds == 0:
+        return []
+    order = torch.randperm(clips, generator=generator).tolist()
+    count = max(1, round(clips * plan.holdout)) if plan.folds == 1 else 0
+    held: Sequence[list[int]] = (
+        [order[:count]] if plan.folds == 1 else [order[i :: plan.folds] for i in range(plan.folds)]
+    )
+    return [([i for i in order if i not in set(part)], part) for part in held]

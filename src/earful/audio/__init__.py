@@ -1,0 +1,1 @@
+"""Sound files and waveforms: numpy float32 [T], mono, 16 kHz."""

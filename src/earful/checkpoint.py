@@ -1,0 +1,150 @@
+"""A model on disk: a folder with `model.safetensors` (weights) and `model.json` (everything else). Never pickle."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from earful.config import from_mapping, to_mapping
+from earful.errors import CheckpointError, EarfulError
+from earful.model import AcousticModel, ModelConfig, Params
+
+FORMAT = 1
+WEIGHTS, CARD = "model.safetensors", "model.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model at rest: its configuration, its weights, and `about`, free JSON on how it came to be."""
+
+    config: ModelConfig
+    params: Params
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def build(self) -> AcousticModel:
+        """The model, its weights in place, in evaluation mode."""
+        model = AcousticModel(self.config)
+        model.load_state_dict(self.params)
+        return model.eval()
+
+
+def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = False, replace: bool = False) -> None:
+    """Write the folder: beside it first, then renamed, so that a reader never meets half a model.
+
+    `half` stores float16, which halves the file and costs nothing that a score shows.
+
+    Raises:
+        CheckpointError: the folder exists and `replace` is false, or it cannot be written.
+    """
+    folder = Path(folder)
+    if folder.exists() and not replace:
+        raise CheckpointError(f"{folder}: exists already; name another folder or ask to overwrite it")
+    card = {"format": FORMAT, "config": to_mapping(checkpoint.config), "about": to_mapping(checkpoint.about)}
+    weights = {name: (t.half() if half else t).detach().cpu().contiguous() for name, t in checkpoint.params.items()}
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
+        try:
+            save_file(weights, beside / WEIGHTS)
+            (beside / CARD).write_text(json.dumps(card, ensure_ascii=False, indent=1) + "\n", "utf-8")
+            beside.chmod(0o755)
+            _put_in_place(beside, folder)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{folder}: the model cannot be written ({error}); free some space or name another folder"
+        ) from error
+
+
+def _put_in_place(beside: Path, folder: Path) -> None:
+    if not folder.exists():
+        os.replace(beside, folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
+    os.replace(folder, old / "old")
+    os.replace(beside, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load_checkpoint(model: str | Path) -> Checkpoint:
+    """Read a model folder, or a shipped base by its name.
+
+    Raises:
+        CheckpointError: missing, foreign, damaged, or of a format that this version does not read.
+    """
+    folder = locate(model)
+    card = _read_card(folder / CARD)
+    try:
+        config = from_mapping(ModelConfig, card["config"], str(folder / CARD))
+        weights = load_file(folder / WEIGHTS)
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder / WEIGHTS}: missing; the folder is not a whole model: copy it again") from None
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{folder / WEIGHTS}: damaged ({error}); copy the model again") from error
+    except EarfulError as error:
+        raise CheckpointError(f"{error}: the model was made by another version of earful") from error
+    _check_weights(weights, config, folder / WEIGHTS)
+    return Checkpoint(config, {name: tensor.float() for name, tensor in weights.items()}, card.get("about", {}))
+
+
+def shipped_bases() -> tuple[str, ...]:
+    """Names of the bases inside the package."""
+    return (
+        tuple(sorted(path.name for path in _bases().iterdir() if (path / CARD).exists())) if _bases().exists() else ()
+    )
+
+
+def locate(model: str | Path) -> Path:
+    """The folder of a model given by its path or by the name of a shipped base."""
+    folder = Path(model)
+    if (folder / CARD).is_file():
+        return folder
+    if str(model) in shipped_bases():
+        return _bases() / str(model)
+    known = f"; the shipped bases are {', '.join(shipped_bases())}" if shipped_bases() else ""
+    what = f"holds no {CARD}, so it is not a model" if folder.exists() else "no such folder"
+    raise CheckpointError(f"{model}: {what}; give a folder that `earful adapt` wrote{known}")
+
+
+def _bases() -> Path:
+    return Path(str(resources.files("earful"))) / "bases"
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    try:
+        card = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: damaged ({error}); copy the model again") from error
+    if not isinstance(card, dict) or "format" not in card or "config" not in card:
+        raise CheckpointError(f"{path}: not written by earful; give a folder that `earful adapt` wrote")
+    if card["format"] != FORMAT:
+        raise CheckpointError(
+            f"{path}: format {card['format']}, this version reads {FORMAT}; update earful or adapt again"
+        )
+    return card
+
+
+def _check_weights(weights: Mapping[str, Tensor], config: ModelConfig, path: Path) -> None:
+    with torch.device("meta"):
+        expected = {name: tensor.shape for name, tensor in AcousticModel(config).state_dict().items()}
+    for name in sorted(expected.keys() ^ weights.keys()):
+        problem = "is missing" if name in expected else "is unknown"
+        raise CheckpointError(f"{path}: the weight {name} {problem}; weights and {CARD} do not belong together")
+    for name, shape in expected.items():
+        if weights[name].shape != shape:
+            raise CheckpointError(
+                f"{path}: {name} is {tuple(weights[name].shape)}, {CARD} says {tuple(shape)}; copy the model again"
+            )
+        if not bool(torch.isfinite(weights[name]).all()):
+            raise CheckpointError(f"{path}: {name} holds NaN or infinity; the model is damaged: copy or adapt it again")

@@ -1,0 +1,141 @@
+"""What is wrong with my data, before I wait for it: every clip heard once, every transcript read once."""
+
+import os
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from earful.data.check_sound import Sound, listen
+from earful.data.check_text import Spoken, check_texts
+from earful.data.finding import Finding, listed
+from earful.data.manifest import Manifest
+from earful.data.utterance import Utterance
+from earful.text.normalize import TextRules, normalize
+
+_ENOUGH_S = 60.0
+_SEVERITIES = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What `inspect` found: findings, the worst first, and a summary. Hours, characters and letters are those that count.
+
+    `alphabet` maps each symbol, the space among them, to how often it comes (most often first), after normalisation.
+    `characters_per_s` is the median over the clips; None where no clip has both sound and text.
+    """
+
+    findings: tuple[Finding, ...]
+    clips: int
+    usable_clips: int
+    hours: float
+    characters: int
+    alphabet: Mapping[str, int]
+    speakers: tuple[str, ...]
+    languages: tuple[str, ...]
+    characters_per_s: float | None
+
+    def count(self, severity: str) -> int:
+        """How many findings have this severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+
+def inspect(
+    manifest: Manifest,
+    rules: TextRules = TextRules(),  # noqa: B008 (frozen)
+    frame_s: float = 0.04,
+    decode: bool = True,
+    progress: Callable[[int], None] | None = None,
+) -> Inspection:
+    """Inspect clips and transcripts; nothing raises for bad data, everything becomes a finding.
+
+    `frame_s`: seconds of one output frame of the recogniser. `decode=False` looks at headers only, so that silence,
+    clipping, damage inside a file and equal sound go unseen. `progress(1)` is called after each clip.
+
+    >>> inspect(read_clips("clips")).count("error")  # doctest: +SKIP
+    0
+    """
+    heard = _listen_to_all(manifest, frame_s, decode, progress)
+    sounds = [sound for sound, _ in heard]
+    clips = [
+        Spoken(u, normalize(u.text or "", rules), sound.duration_s) for u, sound in zip(manifest, sounds, strict=True)
+    ]
+    findings = [finding for _, found in heard for finding in found]
+    findings += check_texts(clips, frame_s)
+    findings += _equal_sound(clips, sounds)
+    findings += _narrow_band(clips, sounds)
+    findings += _too_little(clips)
+    findings.sort(key=lambda finding: _SEVERITIES.index(finding.severity))  # stable: the order of the clips stays
+    return _summary(manifest, clips, findings)
+
+
+def usable(manifest: Manifest, findings: Iterable[Finding]) -> Manifest:
+    """Leave out the clips that have errors."""
+    bad = {finding.utterance_id for finding in findings if finding.severity == "error"}
+    return manifest.filter(lambda utterance: utterance.id not in bad)
+
+
+def _listen_to_all(
+    manifest: Manifest, frame_s: float, decode: bool, progress: Callable[[int], None] | None
+) -> list[tuple[Sound, tuple[Finding, ...]]]:
+    def one(utterance: Utterance) -> tuple[Sound, tuple[Finding, ...]]:
+        return listen(utterance, decode, frame_s)
+
+    heard = []
+    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))  # libsndfile and NumPy work without the interpreter's lock
+    try:
+        for result in pool.map(one, manifest):
+            heard.append(result)
+            if progress:
+                progress(1)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return heard
+
+
+def _equal_sound(clips: Sequence[Spoken], sounds: Sequence[Sound]) -> Iterator[Finding]:
+    groups: dict[str, list[Spoken]] = defaultdict(list)
+    for clip, sound in zip(clips, sounds, strict=True):
+        if sound.digest is not None and sound.peak:
+            groups[sound.digest].append(clip)
+    for group in groups.values():
+        first = group[0]
+        for clip in group[1:]:
+            same = clip.text == first.text
+            message = f"the same sound as clip {first.utterance.id!r}" + ("" if same else ", with another transcript")
+            remedy = "keep one of them" if same else "listen to it, and keep the one whose transcript is right"
+            kind = "equal sound" if same else "equal sound, other text"
+            yield Finding("warning", kind, clip.utterance.id, str(clip.utterance.audio), message, remedy)
+
+
+def _narrow_band(clips: Sequence[Spoken], sounds: Sequence[Sound]) -> Iterator[Finding]:
+    where = [clip.utterance.id for clip, sound in zip(clips, sounds, strict=True) if sound.narrow_band]
+    if where:
+        message = f"{len(where)} of {len(clips)} clips hold nothing above 4 kHz, as from a telephone or an 8 kHz file"
+        remedy = "use the original recordings if there are any; for telephone speech it is as it should be"
+        yield Finding("note", "narrow band", None, listed(where), message, remedy)
+
+
+def _too_little(clips: Sequence[Spoken]) -> Iterator[Finding]:
+    total_s = sum(clip.duration_s or 0.0 for clip in clips if clip.text)
+    if total_s < _ENOUGH_S:
+        message = f"{total_s:.0f} s of transcribed speech; below {_ENOUGH_S:.0f} s adaptation gains little"
+        yield Finding("warning", "too little data", None, "all clips", message, "record more")
+
+
+def _summary(manifest: Manifest, clips: Sequence[Spoken], findings: Sequence[Finding]) -> Inspection:
+    symbols = Counter("".join(clip.text for clip in clips))
+    rates = [rate for clip in clips if (rate := clip.rate)]
+    return Inspection(
+        findings=tuple(findings),
+        clips=len(clips),
+        usable_clips=len(usable(manifest, findings)),
+        hours=sum(clip.duration_s or 0.0 for clip in clips) / 3600,
+        characters=symbols.total(),
+        alphabet=MappingProxyType(dict(symbols.most_common())),
+        speakers=tuple(sorted({u.speaker for u in manifest if u.speaker})),
+        languages=tuple(sorted({u.language for u in manifest if u.language})),
+        characters_per_s=statistics.median(rates) if rates else None,
+    )

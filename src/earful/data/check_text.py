@@ -1,0 +1,203 @@
+"""What is wrong with transcripts: empty, longer than their sound can carry, of another clip, in letters seen once."""
+
+import math
+import statistics
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from earful.data.finding import Finding, Severity, listed
+from earful.data.utterance import Utterance
+
+_FEWEST_TO_COMPARE = 10  # clips, before one is called an outlier among them
+_OUTLIER_Z = 3.5  # Iglewicz and Hoaglin 1993, "How to detect and handle outliers", modified z-score
+_OUTLIER_FACTOR = 2.0  # and at least so many times faster or slower than the median
+_MINOR_SHARE = 0.05  # a script with less of a language's letters than this is foreign to it
+# scripts that one language writes side by side
+_TOGETHER = {"HIRAGANA": "CJK", "KATAKANA": "CJK", "BOPOMOFO": "CJK", "HANGUL": "CJK", "IDEOGRAPHIC": "CJK"}
+_NO_SCRIPT = frozenset(
+    {"MODIFIER", "MASCULINE", "FEMININE", "MICRO", "FULLWIDTH", "HALFWIDTH", "KATAKANA-HIRAGANA", "COMBINING"}
+)
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """One clip as the transcript checks see it: its text as a model would read it, and how long it really lasts."""
+
+    utterance: Utterance
+    text: str
+    duration_s: float | None
+
+    @property
+    def rate(self) -> float | None:
+        """Characters a second; None where there is no text or no sound."""
+        return len(self.text) / self.duration_s if self.text and self.duration_s else None
+
+
+def check_texts(clips: Sequence[Spoken], frame_s: float) -> Iterator[Finding]:
+    """Say what is wrong with the transcripts, clip by clip and together; `frame_s` is the recogniser's output frame."""
+    for clip in clips:
+        yield from _empty(clip)
+        yield from _too_long(clip, frame_s)
+        yield from _mixed_words(clip)
+    yield from _odd_rates(clips)
+    yield from _shifted(clips)
+    yield from _foreign_scripts(clips)
+    yield from _seen_once(clips)
+    yield from _digits(clips)
+    yield from _repeated(clips)
+
+
+def frames_needed(text: str) -> int:
+    """How many frames CTC needs to write a text: one a label, and a blank between equal ones (Graves et al. 2006)."""
+    return len(text) + sum(a == b for a, b in pairwise(text))
+
+
+def script(letter: str) -> str | None:
+    """The script of a letter by its Unicode name, such as "LATIN"; None for what is no letter or of any script."""
+    if not letter.isalpha():
+        return None
+    word = unicodedata.name(letter, "UNNAMED").split()[0]
+    return None if word in _NO_SCRIPT else _TOGETHER.get(word, word)
+
+
+def _empty(clip: Spoken) -> Iterator[Finding]:
+    if clip.text:
+        return
+    written = (clip.utterance.text or "").strip()
+    if written:
+        message = f"nothing is left of the transcript {_short(written)!r} once punctuation and symbols are taken away"
+        yield _of(clip, "error", "empty transcript", message, "write what is said in letters, or leave the clip out")
+    else:
+        message = "has no transcript" if clip.utterance.text is None else "the transcript is empty"
+        yield _of(clip, "error", "no transcript", message, "write what is said, or leave the clip out")
+
+
+def _too_long(clip: Spoken, frame_s: float) -> Iterator[Finding]:
+    needed = frames_needed(clip.text)
+    if clip.duration_s is None or needed <= math.ceil(clip.duration_s / frame_s - 1e-6):
+        return
+    message = (
+        f"the transcript needs {needed} frames of {frame_s * 1000:g} ms, the sound of {clip.duration_s:.2f} s has "
+        f"{math.ceil(clip.duration_s / frame_s - 1e-6)}: {_short(clip.text)!r}"
+    )
+    yield _of(clip, "error", "transcript too long", message, "check that the transcript belongs to this clip")
+
+
+def _mixed_words(clip: Spoken) -> Iterator[Finding]:
+    for word in clip.text.split():
+        letters = defaultdict(list)
+        for letter in word:
+            if found := script(letter):
+                letters[found].append(letter)
+        if len(letters) > 1:
+            rare = min(letters, key=lambda name: len(letters[name]))
+            message = f"the word {word!r} mixes scripts: {', '.join(map(_named, dict.fromkeys(letters[rare])))}"
+            yield _of(clip, "warning", "mixed scripts", message, "type the letters that only look alike again")
+
+
+def _odd_rates(clips: Sequence[Spoken]) -> Iterator[Finding]:
+    """Clips whose characters a second are far from the others', on a log scale (Iglewicz and Hoaglin 1993)."""
+    rated = [(clip, math.log(rate)) for clip in clips if (rate := clip.rate)]
+    if len(rated) < _FEWEST_TO_COMPARE:
+        return
+    median = statistics.median(value for _, value in rated)
+    spread = statistics.median(abs(value - median) for _, value in rated)
+    bound = max(math.log(_OUTLIER_FACTOR), _OUTLIER_Z * spread / 0.6745)
+    for clip, value in rated:
+        if abs(value - median) > bound:
+            message = (
+                f"{math.exp(value):.1f} characters a second, where the median is {math.exp(median):.1f}: "
+                f"{_short(clip.text)!r} in {clip.duration_s:.2f} s"
+            )
+            remedy = "listen to it: the transcript may belong to the clip before or after, or be incomplete"
+            yield _of(clip, "warning", "speaking rate", message, remedy)
+
+
+def _shifted(clips: Sequence[Spoken]) -> Iterator[Finding]:
+    """Long transcripts go with long clips; if they go with the neighbours instead, the list has slipped by a line."""
+    rated = [(len(clip.text), clip.duration_s) for clip in clips if clip.text and clip.duration_s]
+    if len(rated) < _FEWEST_TO_COMPARE:
+        return
+    lengths, durations = ([math.log(value) for value in column] for column in zip(*rated, strict=True))
+    here = _correlation(lengths, durations)
+    before, after = _correlation(lengths[1:], durations[:-1]), _correlation(lengths[:-1], durations[1:])
+    if max(before, after) > max(0.7, here + 0.4):
+        side = "before" if before > after else "after"
+        message = f"the lengths of the transcripts fit the clips {side} them better than their own"
+        yield Finding(
+            "warning", "shifted", None, "all clips", message, "check that the list has not slipped by one line"
+        )
+
+
+def _foreign_scripts(clips: Sequence[Spoken]) -> Iterator[Finding]:
+    for language, group in _by_language(clips).items():
+        letters: dict[str, Counter[str]] = defaultdict(Counter)
+        for letter, count in Counter("".join(clip.text for clip in group)).items():
+            if found := script(letter):
+                letters[found][letter] += count
+        total = sum(counts.total() for counts in letters.values())
+        for name, counts in letters.items():
+            if counts.total() < _MINOR_SHARE * total:
+                where = [clip.utterance.id for clip in group if set(clip.text) & set(counts)]
+                described = listed([_named(letter) for letter, _ in counts.most_common()])
+                message = f"letters of another script{f' in {language!r}' if language else ''}: {described}"
+                yield _together("warning", "foreign letters", where, message, "write these words as the language does")
+
+
+def _seen_once(clips: Sequence[Spoken]) -> Iterator[Finding]:
+    counts = Counter("".join(clip.text for clip in clips))
+    once = sorted(symbol for symbol, count in counts.items() if count == 1)
+    if once:
+        where = [clip.utterance.id for clip in clips if set(clip.text) & set(once)]
+        message = f"{len(once)} of {len(counts)} symbols are seen once: {listed(once, most=20)}"
+        yield _together("warning", "seen once", where, message, "check for typing errors, or add clips that hold them")
+
+
+def _digits(clips: Sequence[Spoken]) -> Iterator[Finding]:
+    where = [clip.utterance.id for clip in clips if any(character.isdigit() for character in clip.text)]
+    if where:
+        message = f"{len(where)} transcripts hold digits, which say nothing of how a number sounds"
+        yield _together("warning", "digits", where, message, "write numbers as the words that are spoken")
+
+
+def _repeated(clips: Sequence[Spoken]) -> Iterator[Finding]:
+    counts = Counter(clip.text for clip in clips if clip.text)
+    where = [clip.utterance.id for clip in clips if counts[clip.text] > 1]
+    if where:
+        repeated = sum(count > 1 for count in counts.values())
+        message = f"{repeated} transcripts come more than once, in {len(where)} of {len(clips)} clips"
+        remedy = "none, if people did say the same; other words teach more"
+        yield _together("note", "repeated transcripts", where, message, remedy)
+
+
+def _by_language(clips: Sequence[Spoken]) -> dict[str, list[Spoken]]:
+    groups: dict[str, list[Spoken]] = defaultdict(list)
+    for clip in clips:
+        groups[clip.utterance.language or ""].append(clip)
+    return groups
+
+
+def _correlation(first: Sequence[float], second: Sequence[float]) -> float:
+    try:
+        return statistics.correlation(first, second)
+    except statistics.StatisticsError:  # one of them is constant
+        return 0.0
+
+
+def _of(clip: Spoken, severity: Severity, kind: str, message: str, remedy: str) -> Finding:
+    return Finding(severity, kind, clip.utterance.id, str(clip.utterance.audio), message, remedy)
+
+
+def _together(severity: Severity, kind: str, ids: Sequence[str], message: str, remedy: str) -> Finding:
+    return Finding(severity, kind, None, listed(ids), message, remedy)
+
+
+def _named(letter: str) -> str:
+    return f"{letter} ({unicodedata.name(letter, 'unnamed').lower()})"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 50 else text[:49] + "…"

@@ -1,0 +1,115 @@
+"""Frames computed once: log-mel features of many clips in one memory-mapped float16 file, or in memory."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from earful.audio.augment import Augmentation, augment
+from earful.audio.files import read
+from earful.data.utterance import Utterance
+from earful.features.fbank import FbankConfig, fbank
+
+
+class Clip(NamedTuple):
+    """Features of one clip, and by how much augmentation made it faster (label times shrink by it)."""
+
+    frames_FM: Tensor
+    speed: float
+
+
+def frames_of(utterance: Utterance, config: FbankConfig) -> Tensor:
+    """Read one utterance and compute its features `[F, M]`."""
+    return clip_of(utterance, config, None, None).frames_FM
+
+
+def clip_of(
+    utterance: Utterance, config: FbankConfig, augmentation: Augmentation | None, generator: torch.Generator | None
+) -> Clip:
+    """Read, optionally augment, and compute the features of one utterance."""
+    samples_T = read(utterance.audio, utterance.start_s, utterance.duration_s)
+    speed = 1.0
+    if augmentation is not None and generator is not None:
+        samples_T, speed = augment(samples_T, augmentation, generator)
+    frames_BFM, _ = fbank(torch.from_numpy(samples_T)[None], config=config)
+    return Clip(frames_BFM[0], speed)
+
+
+def compute_clips(
+    utterances: Sequence[Utterance],
+    config: FbankConfig,
+    *,
+    augmentation: Augmentation | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+) -> Iterator[Clip]:
+    """Features of many utterances, in order, on all cores. Each has randomness of its own, whatever the others do."""
+
+    def one(item: tuple[int, Utterance]) -> Clip:
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + item[0])
+        return clip_of(item[1], config, augmentation, generator)
+
+    workers = threads or os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        pending = []
+        for item in enumerate(utterances):
+            pending.append(pool.submit(one, item))
+            if len(pending) >= 8 * workers:
+                yield pending.pop(0).result()
+        for future in pending:
+            yield future.result()
+
+
+class FrameStore:
+    """Clips on disk, read through the page cache: a store larger than memory works, a smaller one is as fast as it.
+
+    One or more folders, each of `frames.f16` (raw float16, one row a frame) and `index.json` (counts and speeds). The
+    index is written last: a folder without one is an interrupted build.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.counts: list[int] = []
+        self.speeds: list[float] = []
+        self._rows: list[np.ndarray[Any, np.dtype[np.float16]]] = []
+        for folder in folders:
+            index = json.loads((folder / "index.json").read_text("utf-8"))
+            shape = (sum(index["counts"]), int(index["bins"]))
+            rows = np.memmap(folder / "frames.f16", np.float16, "r", shape=shape)
+            self._rows.extend(np.split(rows, np.cumsum(index["counts"])[:-1]))
+            self.counts.extend(index["counts"])
+            self.speeds.extend(index["speeds"])
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return torch.from_numpy(self._rows[index].astype(np.float32))
+
+
+def is_built(folder: Path) -> bool:
+    """Whether `folder` holds a whole store."""
+    return (folder / "index.json").exists()
+
+
+def build_store(folder: Path, clips: Iterable[Clip], advance: Callable[[], None] | None = None) -> None:
+    """Write clips into a new store; `advance()` is called after each. An interrupted build leaves no store."""
+    folder.mkdir(parents=True, exist_ok=True)
+    counts, speeds, bins = [], [], 0
+    with (folder / "frames.f16").open("wb") as file:
+        for clip in clips:
+            rows = clip.frames_FM.half().numpy()
+            file.write(rows.tobytes())
+            counts.append(len(rows))
+            speeds.append(clip.speed)
+            bins = rows.shape[1]
+            if advance:
+                advance()
+    beside = folder / "index.json.partial"
+    beside.write_text(json.dumps({"counts": counts, "speeds": speeds, "bins": bins}), "utf-8")
+    beside.replace(folder / "index.json")

@@ -1,0 +1,1 @@
+"""Readers of clips, one file a format; each answers with a Manifest."""

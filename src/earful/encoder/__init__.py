@@ -1,0 +1,1 @@
+"""Encoders: log-mel frames in, hidden frames out at a lower rate, one contract for all."""

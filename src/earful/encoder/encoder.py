@@ -1,0 +1,146 @@
+"""What every encoder is: its configuration, its contract, and the normalisation that comes first in all of them."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from earful.errors import ConfigError
+
+KINDS = ("conformer", "transformer", "bigru", "bilstm")
+SUBSAMPLINGS = (2, 3, 4)
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The dimensions of an encoder; a checkpoint stores them.
+
+    `kind` is one of KINDS. `bins` mel bins enter, `width` features leave, one vector for every `subsampling` frames.
+    `heads` belongs to the conformer and the transformer, `kernel` (hidden frames) to the conformer, `expansion` (of the
+    feed-forward layers) to both; the recurrent encoders ignore them. With frames every 10 ms, `subsampling=4` gives an
+    output frame every 40 ms.
+
+    Raises ConfigError, which names the key, for values that cannot be built.
+
+    Example:
+        >>> EncoderConfig(width=96, layers=4, subsampling=3).width
+        96
+    """
+
+    kind: str = "conformer"
+    bins: int = 80
+    width: int = 144
+    layers: int = 8
+    heads: int = 4
+    kernel: int = 15
+    expansion: int = 4
+    dropout: float = 0.1
+    subsampling: int = 4
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise _refusal("kind", self.kind, f"one of {', '.join(KINDS)}")
+        for key in ("bins", "width", "layers", "heads", "kernel", "expansion"):
+            value = getattr(self, key)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise _refusal(key, value, "a whole number of at least 1")
+        if self.subsampling not in SUBSAMPLINGS:
+            raise _refusal("subsampling", self.subsampling, "2, 3 or 4")
+        if not 0.0 <= self.dropout < 1.0:
+            raise _refusal("dropout", self.dropout, "a number from 0 up to, but not including, 1")
+        if self.kernel % 2 == 0:
+            raise _refusal("kernel", self.kernel, "an odd number, so that it has a middle")
+        if self.kind in ("conformer", "transformer") and self.width % (2 * self.heads):
+            raise _refusal("width", self.width, f"a multiple of 2 × heads = {2 * self.heads}")
+
+
+def _refusal(key: str, value: object, expected: str) -> ConfigError:
+    return ConfigError(f"encoder: {key} is {value!r}, must be {expected}; correct `{key}` in the [encoder] table")
+
+
+class Encoder(nn.Module, ABC):
+    """Frames to hidden frames. The contract, which `tests/contract/test_encoders.py` holds for every kind:
+
+    - An item gives the same output alone, in a batch and under any padding; what lies in the padding is never read.
+    - `output_counts` is exact, at least 1 for at least 1 frame, and hidden frames beyond it are zero.
+    - Twice differentiable in the parameters and in the frames, through `torch.func.functional_call` too.
+    - No buffer changes in a forward pass; the only randomness is `nn.Dropout` in training mode.
+    """
+
+    width: int
+
+    @abstractmethod
+    def forward(self, frames_BFM: Tensor, frame_counts_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode a padded batch: (frames_BFM, frame_counts_B) to (hidden_BFD, hidden_counts_B)."""
+
+    @abstractmethod
+    def output_counts(self, frame_counts_B: Tensor) -> Tensor:
+        """The number of hidden frames that as many input frames give."""
+
+
+def valid_frames(counts_B: Tensor, frame_count: int) -> Tensor:
+    """Which frames of a padded batch are real: counts_B to a boolean valid_BF."""
+    return torch.arange(frame_count, device=counts_B.device) < counts_B.unsqueeze(1)
+
+
+def subtract_mean(frames_BFM: Tensor, valid_BF: Tensor) -> Tensor:
+    """Take away each utterance's mean per bin over its valid frames; the padding becomes zero.
+
+    A channel multiplies the spectrum, so in the logarithm it adds a constant, which this removes (Atal 1974, cepstral
+    mean subtraction). The variance is left alone: on a clip of a few frames it is mostly chance.
+    """
+    # `where` and not a product, so that not even a NaN in the padding comes through.
+    kept_BFM = torch.where(valid_BF.unsqueeze(-1), frames_BFM, frames_BFM.new_zeros(()))
+    count_B1 = valid_BF.sum(dim=1, keepdim=True).clamp(min=1)
+    mean_BM = kept_BFM.sum(dim=1) / count_B1
+    return (kept_BFM - mean_BM.unsqueeze(1)) * valid_BF.unsqueeze(-1)
+
+
+class MeanNorm(nn.Module):
+    """Mean subtraction, then a learned factor per bin that is the same for all utterances.
+
+    The factor starts at 1/3: natural-log mel energies of speech spread by about 3.
+    """
+
+    def __init__(self, bins: int) -> None:
+        super().__init__()
+        self.scale_M = nn.Parameter(torch.full((bins,), 1.0 / 3.0))
+
+    def forward(self, frames_BFM: Tensor, valid_BF: Tensor) -> Tensor:
+        """(frames_BFM, valid_BF) to frames_BFM. Raises ConfigError when the bins are not the encoder's."""
+        if frames_BFM.dim() != 3 or frames_BFM.shape[2] != self.scale_M.shape[0]:
+            raise ConfigError(
+                f"encoder: expected frames of shape [batch, frames, {self.scale_M.shape[0]}], got "
+                f"{list(frames_BFM.shape)}; set `bins` in the [encoder] table to what the features have"
+            )
+        return subtract_mean(frames_BFM, valid_BF) * self.scale_M
+
+
+class Dropout(nn.Dropout):
+    """nn.Dropout that draws eight mask elements from one random word, so that p is rounded to 1/256.
+
+    Drawing one number per element took a fifth of a training step on a CPU; so it takes a thirtieth.
+    Under `torch.vmap` say `randomness="different"` (or "same"), as for nn.Dropout.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zero elements with probability p and scale up the others, in training mode; else the input itself."""
+        dropped = min(round(256 * self.p), 255)
+        if not self.training or dropped == 0:
+            return x
+        words = torch.randint(-(2**63), 2**63 - 1, ((x.numel() + 7) // 8,), device=x.device)
+        kept = (words.view(torch.uint8)[: x.numel()] >= dropped).view(x.shape)
+        return x * (256 / (256 - dropped)) * kept
+
+
+def initialise(encoder: nn.Module, generator: torch.Generator | None = None) -> None:
+    """Draw all weight matrices and kernels anew, uniform with variance 1 / fan-in, and zero the biases beside them.
+
+    Norms keep their ones and zeros (LeCun et al. 1998, "Efficient BackProp", section 4.6).
+    """
+    for name, parameter in encoder.named_parameters():
+        if parameter.dim() >= 2:
+            nn.init.kaiming_uniform_(parameter, nonlinearity="linear", generator=generator)
+        elif "bias" in name:
+            nn.init.zeros_(parameter)

@@ -1,0 +1,67 @@
+"""The Transformer encoder, with the norm before each branch."""
+
+from typing import final
+
+from torch import Tensor, nn
+
+from earful.encoder.attention import Plan, SelfAttention, plan
+from earful.encoder.encoder import Dropout, Encoder, EncoderConfig
+from earful.encoder.subsample import Subsample, subsampled_counts
+
+
+class FeedForward(nn.Sequential):
+    """Norm, expansion, SiLU, contraction: hidden_BFD to hidden_BFD."""
+
+    def __init__(self, width: int, expansion: int) -> None:
+        super().__init__(
+            nn.LayerNorm(width),
+            nn.Linear(width, expansion * width),
+            nn.SiLU(),
+            nn.Linear(expansion * width, width),
+        )
+
+
+class TransformerLayer(nn.Module):
+    """Attention, then feed-forward, each x + f(norm(x)) (Xiong et al. 2020, "On Layer Normalization", figure 1b)."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.norm_attention = nn.LayerNorm(config.width)
+        self.attention = SelfAttention(config.width, config.heads)
+        self.feed = FeedForward(config.width, config.expansion)
+        self.dropout = Dropout(config.dropout)
+
+    def forward(self, hidden_BFD: Tensor, plan: Plan) -> Tensor:
+        """hidden_BFD to hidden_BFD."""
+        x_BFD = hidden_BFD + self.dropout(self.attention(self.norm_attention(hidden_BFD), plan))
+        return x_BFD + self.dropout(self.feed(x_BFD))  # type: ignore[no-any-return]
+
+
+@final
+class Transformer(Encoder):
+    """Pre-norm Transformer encoder with rotary positions (Vaswani et al. 2017; Su et al. 2021).
+
+    Twice differentiable; `torch.func` grad, jvp, forward over reverse and `vmap` over a batch of parameters all work.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.width = config.width
+        self.head_width = config.width // config.heads
+        self.subsampling = config.subsampling
+        self.subsample = Subsample(config.bins, config.width, config.subsampling, config.dropout)
+        self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.layers))
+        self.norm_out = nn.LayerNorm(config.width)
+
+    def forward(self, frames_BFM: Tensor, frame_counts_B: Tensor) -> tuple[Tensor, Tensor]:
+        """(frames_BFM, frame_counts_B) to (hidden_BFD, hidden_counts_B), hidden in the dtype of the frames."""
+        hidden_BFD, hidden_counts_B, valid_BF = self.subsample(frames_BFM, frame_counts_B)
+        batch_plan = plan(valid_BF, self.head_width, hidden_BFD.dtype)
+        for layer in self.layers:
+            hidden_BFD = layer(hidden_BFD, batch_plan)
+        hidden_BFD = self.norm_out(hidden_BFD) * batch_plan.valid_BF1
+        return hidden_BFD.to(frames_BFM.dtype), hidden_counts_B
+
+    def output_counts(self, frame_counts_B: Tensor) -> Tensor:
+        """ceil(frames / subsampling)."""
+        return subsampled_counts(frame_counts_B, self.subsampling)

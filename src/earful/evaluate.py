@@ -1,0 +1,53 @@
+"""A recogniser and a manifest → a Report of its errors."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from earful.data.frames import compute_clips
+from earful.data.manifest import Manifest
+from earful.errors import ManifestError
+from earful.recognizer import Recognizer
+from earful.text.normalize import normalize
+from earful.text.score import Score, UtteranceErrors, errors_of_each, pool
+
+
+@dataclass(frozen=True)
+class Report:
+    """The score of all utterances, of each group, and what was written for each."""
+
+    score: Score
+    groups: Mapping[str, Score]
+    hypotheses: tuple[str, ...]
+    references: tuple[str, ...]
+
+
+def evaluate(
+    recognizer: Recognizer, manifest: Manifest, *, by: str | None = None, advance: Callable[[int], None] | None = None
+) -> Report:
+    """Transcribe and score every utterance that has a transcript; `by` ("speaker", "language") adds a score a group.
+
+    References are normalised by the recogniser's own text rules, so that case and punctuation that it never writes are
+    not counted as errors.
+
+    Raises:
+        ManifestError: no utterance has a transcript.
+    """
+    spoken = manifest.filter(lambda u: bool(u.text))
+    if not len(spoken):
+        raise ManifestError("no utterance of the manifest has a transcript to score against; add `text` to its lines")
+    config = recognizer.checkpoint.config
+    references = [normalize(u.text or "", config.rules) for u in spoken]
+    hypotheses: list[str] = []
+    for clip in compute_clips(list(spoken), config.features):
+        hypotheses.extend(recognizer.transcribe_many([clip.frames_FM]))
+        if advance:
+            advance(1)
+    counts = errors_of_each(references, hypotheses)
+    return Report(pool(counts), _groups(spoken, counts, by) if by else {}, tuple(hypotheses), tuple(references))
+
+
+def _groups(manifest: Manifest, counts: Sequence[UtteranceErrors], by: str) -> dict[str, Score]:
+    found: dict[str, list[UtteranceErrors]] = {}
+    for utterance, count in zip(manifest, counts, strict=True):
+        found.setdefault(str(getattr(utterance, by) or "unknown"), []).append(count)
+    return {name: pool(rows) for name, rows in sorted(found.items())}

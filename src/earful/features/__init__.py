@@ -1,0 +1,1 @@
+"""From waveforms to frames: filterbanks, cepstra and masks, batched and differentiable."""

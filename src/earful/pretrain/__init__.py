@@ -1,0 +1,1 @@
+"""Training a base: one file an objective, and the loop."""

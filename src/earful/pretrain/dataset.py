@@ -1,0 +1,138 @@
+"""From manifests to what the supervised objective learns from: frames on disk, characters, phones, phones of frames."""
+
+import bisect
+import hashlib
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from earful.config import to_mapping
+from earful.data.batch import Batch, PhoneLabels, bucket, pad
+from earful.data.frames import FrameStore, build_store, compute_clips, is_built
+from earful.data.manifest import read_manifest
+from earful.data.utterance import Utterance
+from earful.errors import ManifestError
+from earful.pretrain.recipe import Corpus, Recipe
+from earful.text.alphabet import Alphabet
+from earful.text.normalize import normalize
+
+Progress = Callable[[int, int], None]
+SILENCE = ""
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Utterances (one an augmented copy), their frames, and the two inventories learned from them (no phones where no clip has any)."""
+
+    utterances: Sequence[Utterance]
+    frames: FrameStore
+    texts: Sequence[tuple[int, ...]]
+    phones: Sequence[tuple[int, ...]]
+    alphabet: Alphabet
+    inventory: Alphabet | None
+
+    @cached_property
+    def phone_ids(self) -> dict[str, int]:
+        """The id of each phone; silence is the blank's."""
+        return {SILENCE: 0} | {s: i for i, s in enumerate(self.inventory.symbols if self.inventory else (), 1)}
+
+    def batch(
+        self, indexes: Sequence[int], output_hop_s: float, stride: int, upsampling: int
+    ) -> tuple[Batch, PhoneLabels]:
+        """Put clips together; `stride` input frames become `upsampling` output frames of `output_hop_s`."""
+        frames = [self.frames[i] for i in indexes]
+        frames_BFM, frame_counts_B = pad(frames)
+        labels = pad([torch.tensor(self.texts[i], dtype=torch.long) for i in indexes])
+        phones = pad([torch.tensor(self.phones[i], dtype=torch.long) for i in indexes])
+        outputs = [-(-len(rows) // stride) * upsampling for rows in frames]
+        phone_frames_BF, _ = pad(
+            [self.phone_frames(i, n, output_hop_s) for i, n in zip(indexes, outputs, strict=True)], UNKNOWN
+        )
+        return Batch(frames_BFM, frame_counts_B, *labels), PhoneLabels(*phones, phone_frames_BF)
+
+    def phone_frames(self, index: int, count: int, hop_s: float) -> Tensor:
+        """The phone of each of `count` output frames: 0 where it is silent, −1 where the clip has no times."""
+        timed = self.utterances[index].extra.get("phones")
+        if not timed:
+            return torch.full((count,), UNKNOWN)
+        speed = self.frames.speeds[index]
+        starts = [start_s / speed for _, start_s in timed]
+        ids = [self.phone_ids.get(symbol, UNKNOWN) for symbol, _ in timed]
+        places = (bisect.bisect_right(starts, (frame + 0.5) * hop_s) - 1 for frame in range(count))
+        return torch.tensor([ids[place] if place >= 0 else 0 for place in places])
+
+
+def open_dataset(recipe: Recipe, tell: Progress | None = None) -> Dataset:
+    """Read the recipe's manifests and compute (or find) their frames under `recipe.cache`."""
+    parts = [list(_copies(corpus)) for corpus in recipe.corpora]
+    frames = FrameStore([_stored(recipe, part, tell) for part in parts])
+    utterances = [utterance for part in parts for utterance in part]
+    texts = [normalize(u.text or "", replace(recipe.rules, language=u.language or "")) for u in utterances]
+    sequences = [phones_of(u) for u in utterances]
+    alphabet = Alphabet(tuple(sorted(_frequent(texts, recipe.rarest_symbol))))
+    phones = tuple(sorted(_frequent(sequences, recipe.rarest_symbol)))
+    labels = _encoded(texts, alphabet.symbols), _encoded(sequences, phones)
+    return Dataset(utterances, frames, *labels, alphabet, Alphabet(phones) if phones else None)
+
+
+def phones_of(utterance: Utterance) -> list[str]:
+    """The phone sequence of an utterance, silences left out; empty where it is not known."""
+    timed = utterance.extra.get("phones") or []
+    return [symbol for symbol, _ in timed if symbol != SILENCE] or list(utterance.extra.get("ipa") or [])
+
+
+def batches(dataset: Dataset, budget: int, seed: int) -> Iterator[list[int]]:
+    """Batches of indexes, epoch after epoch, without end."""
+    epoch = 0
+    while True:
+        generator = torch.Generator().manual_seed(seed * 7919 + epoch)
+        yield from bucket(dataset.frames.counts, budget, generator)
+        epoch += 1
+
+
+def _copies(corpus: Corpus) -> Iterator[Utterance]:
+    kept = [u for u in read_manifest(corpus.manifest) if _belongs(u, corpus)]
+    if not kept:
+        raise ManifestError(
+            f"{corpus.manifest}: no transcribed clip of at most {corpus.longest_s} s in the recipe's languages; "
+            "check the manifest, `longest_s` and `languages`"
+        )
+    for _ in range(corpus.copies):
+        yield from kept
+
+
+def _belongs(utterance: Utterance, corpus: Corpus) -> bool:
+    language = utterance.language or ""
+    wanted = language in corpus.languages if corpus.languages else language not in corpus.not_languages
+    return wanted and bool(utterance.text) and (utterance.duration_s or 0) <= corpus.longest_s
+
+
+def _frequent(sequences: Sequence[Sequence[str]], least: int) -> set[str]:
+    counts = Counter(symbol for sequence in sequences for symbol in sequence)
+    return {symbol for symbol, count in counts.items() if count >= least}
+
+
+def _encoded(sequences: Sequence[Sequence[str]], symbols: Sequence[str]) -> list[tuple[int, ...]]:
+    """Label ids; symbols too rare for the alphabet are left out."""
+    ids = {symbol: i for i, symbol in enumerate(symbols, 1)}
+    return [tuple(ids[symbol] for symbol in sequence if symbol in ids) for sequence in sequences]
+
+
+def _stored(recipe: Recipe, utterances: Sequence[Utterance], tell: Progress | None) -> Path:
+    """The folder with the frames of one corpus, computed if it is not there. Its name says what it was computed from."""
+    what = [to_mapping(recipe.features), to_mapping(recipe.augmentation), recipe.seed]
+    clips = [[str(u.audio), u.start_s, u.duration_s] for u in utterances]
+    folder = recipe.cache / hashlib.sha256(json.dumps([what, clips]).encode()).hexdigest()[:16]
+    if not is_built(folder):
+        clips_of = compute_clips(utterances, recipe.features, augmentation=recipe.augmentation, seed=recipe.seed)
+        done = itertools.count(1)
+        build_store(folder, clips_of, (lambda: tell(next(done), len(utterances))) if tell else None)
+    return folder

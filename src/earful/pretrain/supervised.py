@@ -1,0 +1,99 @@
+"""The supervised objective: CTC on characters, CTC on IPA, and the phone of every frame.
+
+Plain CTC from random weights sits for a long while on the plateau where all is blank. The phone of each frame, which
+the synthesiser knows exactly, is an ordinary classification target: it teaches the encoder in the first minutes.
+"""
+
+from collections.abc import Callable
+from itertools import islice
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from earful.checkpoint import Checkpoint
+from earful.ctc.loss import ctc_loss
+from earful.data.batch import Batch, PhoneLabels
+from earful.features.mask import spec_augment
+from earful.model import PHONE_FRAMES, PHONES, TEXT, AcousticModel, ModelConfig
+from earful.pretrain.dataset import UNKNOWN, Dataset, batches
+from earful.pretrain.recipe import LossWeights, Recipe
+from earful.train import Step, append_log, fit
+
+
+def model_of(recipe: Recipe, dataset: Dataset) -> AcousticModel:
+    """A new model for the dataset's inventories, its weights drawn from the recipe's seed."""
+    config = ModelConfig(
+        dataset.alphabet, dataset.inventory, recipe.features, recipe.encoder, recipe.upsampling, recipe.rules
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return AcousticModel(config)
+
+
+def losses(model: AcousticModel, batch: Batch, phones: PhoneLabels, weights: LossWeights) -> dict[str, Tensor]:
+    """The three weighted losses of one batch."""
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden_BFD, counts_B = model.encode(batch.frames_BFM, batch.frame_counts_B)
+        logp = {name: head(hidden_BFD) for name, head in model.heads.items()}
+    found = {TEXT: weights.text * _ctc(logp[TEXT], batch.labels_BL, counts_B, batch.label_counts_B)}
+    if PHONES in logp:
+        found[PHONES] = weights.phones * _ctc(logp[PHONES], phones.labels_BL, counts_B, phones.label_counts_B)
+        found[PHONE_FRAMES] = weights.phone_frames * _frame_loss(logp[PHONE_FRAMES], phones.frames_BF)
+    return found
+
+
+def _frame_loss(logp_BFV: Tensor, phones_BF: Tensor) -> Tensor:
+    """Cross-entropy of the phone of each frame, over the frames whose phone is known."""
+    total = functional.nll_loss(logp_BFV.flatten(0, 1), phones_BF.flatten(), ignore_index=UNKNOWN, reduction="sum")
+    return total / (phones_BF != UNKNOWN).sum().clamp(min=1)
+
+
+def _ctc(logp_BFV: Tensor, labels_BL: Tensor, counts_B: Tensor, label_counts_B: Tensor) -> Tensor:
+    """Mean over the clips that have labels: one without would teach the model to be silent."""
+    each_B = ctc_loss(
+        logp_BFV.transpose(0, 1), labels_BL, counts_B, label_counts_B, reduction="none", zero_infinity=True
+    )
+    return (each_B * (label_counts_B > 0) / label_counts_B.clamp(min=1)).sum() / (label_counts_B > 0).sum().clamp(min=1)
+
+
+def train_base(recipe: Recipe, dataset: Dataset, report: Callable[[Step], None] | None = None) -> Checkpoint:
+    """Train a base model; resumes from `recipe.work`, and logs each step there."""
+    model = model_of(recipe, dataset)
+    budget = round(recipe.batch_s / recipe.features.hop_s)
+    hop_s, stride = model.config.output_hop_s, recipe.encoder.subsampling
+    order = _From(dataset, budget, recipe.seed)
+    log = recipe.work / "log.jsonl"
+
+    def losses_of(step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        batch, phones = dataset.batch(order.at(step), hop_s, stride, recipe.upsampling)
+        masked = spec_augment(batch.frames_BFM, batch.frame_counts_B, recipe.masks, generator)
+        return losses(model, batch._replace(frames_BFM=masked), phones, recipe.weights)
+
+    def tell(step: Step) -> None:
+        append_log(log, step._asdict())
+        if report:
+            report(step)
+
+    skipped = fit(
+        model, losses_of, recipe.optimisation, seed=recipe.seed, state=recipe.work / "state.safetensors", report=tell
+    )
+    about = {"recipe": recipe.about, "skipped_steps": skipped, "languages": _languages(dataset)}
+    return Checkpoint(model.config, dict(model.state_dict()), about)
+
+
+class _From:
+    """The batch of step `n`: the endless order, entered where a resumed run asks first."""
+
+    def __init__(self, dataset: Dataset, budget: int, seed: int) -> None:
+        self._order = batches(dataset, budget, seed)
+        self._next = 0
+
+    def at(self, step: int) -> list[int]:
+        batch = next(islice(self._order, step - self._next, None))
+        self._next = step + 1
+        return batch
+
+
+def _languages(dataset: Dataset) -> list[str]:
+    return sorted({u.language for u in dataset.utterances if u.language})

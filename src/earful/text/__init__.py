@@ -1,0 +1,1 @@
+"""Written language: how a transcript is normalised, spelled as labels, and scored."""

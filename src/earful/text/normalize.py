@@ -1,0 +1,167 @@
+"""One spelling for one sound: transcripts are normalised before a model learns from them or is scored on them.
+
+What a reader would not say is taken away, what carries sound stays:
+
+- always: Unicode NFC; runs of white space become one space and the ends are trimmed; characters that are not seen
+  (bidirectional controls, soft hyphen, zero-width space, variation selectors, control characters) are removed.
+- combining marks (categories Mn and Mc) stay in every script: they are vowels, tones and nasalisation.
+- a zero-width joiner or non-joiner stays where spelling needs it (Persian, the Indic scripts, Khmer), that is between
+  two caseless letters or marks, and a joiner after a virama also at the end of a word; elsewhere it is removed.
+- punctuation "remove": punctuation and symbols, emoji among them, become a space, so that `well-known` is two words
+  and `yes,no` too. An apostrophe or a Catalan middle dot between two letters is part of the word and stays
+  (`don’t` → `don't`, `col·laborar`); at the edge of a word it cannot be told from a quotation mark and goes.
+  Question and stress marks that Armenian writes inside a word, and the Arabic tatweel, go without leaving a space.
+- punctuation "keep": it is kept as it was written.
+- digits stay digits. What is spoken for `3.5`, `%` or `&` depends on the language: spell it out in the transcript.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from earful.errors import ConfigError
+
+Case = Literal["lower", "upper", "keep"]
+Punctuation = Literal["remove", "keep"]
+
+_ZWNJ, _ZWJ = "\u200c", "\u200d"
+_VIRAMA_CLASS = 9  # the canonical combining class that Unicode gives to every virama
+_YPOGEGRAMMENI = "\u0345"  # the one combining mark that upper case turns into a letter
+
+# Default-ignorable characters. CGJ (U+034F) and the Mongolian selectors (U+180B..F) are spelling and are not here;
+# U+FE00.. and U+E0100.. have category Mn but choose a glyph (text or emoji style), never a sound.
+_UNSEEN = (
+    {0x00AD, 0x061C, 0x180E, 0x200B, 0x200E, 0x200F, 0xFEFF}
+    | set(range(0x202A, 0x202F))  # bidirectional embeddings and overrides
+    | set(range(0x2060, 0x2070))  # word joiner, invisible operators, isolates
+    | set(range(0xFE00, 0xFE10))
+    | set(range(0xFFF9, 0xFFFC))  # interlinear annotation
+    | set(range(0xE0000, 0xE01F0))  # tags, variation selectors supplement
+)
+_DELETE_UNSEEN = dict.fromkeys(_UNSEEN)
+_DELETE_INSIDE_WORDS = dict.fromkeys(map(ord, "\u055b\u055c\u055e\u055f\u0640"))  # Armenian ՛ ՜ ՞ ՟, Arabic tatweel
+
+_APOSTROPHES = frozenset("'’‘`´＇\u055a\u05f3")  # the last two: Armenian apostrophe, Hebrew geresh
+_MIDDLE_DOT = "·"
+
+# Punctuation or symbols by category, sound by use: tone letters (IPA, Chinantec, Budu) and the Burmese ၌ ၍ ၎ ၏.
+_SPOKEN_SYMBOLS = frozenset(
+    map(chr, [*range(0x02E5, 0x02EA), *range(0xA700, 0xA717), 0xA789, 0xA78A, *range(0x104C, 0x1050)])
+)
+
+_DOTTED_I_LANGUAGES = frozenset({"az", "aze", "crh", "gag", "tr", "tur"})
+
+
+@dataclass(frozen=True)
+class TextRules:
+    """How transcripts are written for one model; stored with it (every field is a string).
+
+    case: "lower", "upper" or "keep". punctuation: "remove" or "keep". language: a BCP 47 tag or an ISO 639 code,
+    "" if unknown; it matters to case only where i is dotted and I is not (Turkish, Azerbaijani, Crimean Tatar, Gagauz).
+    Raises ConfigError on another value.
+
+    >>> normalize("IŞIK, İzmir’de!", TextRules(language="tr"))
+    "ışık izmir'de"
+    """
+
+    case: Case = "lower"
+    punctuation: Punctuation = "remove"
+    language: str = ""
+
+    def __post_init__(self) -> None:
+        _require_choice("case", self.case, get_args(Case))
+        _require_choice("punctuation", self.punctuation, get_args(Punctuation))
+        if not isinstance(self.language, str):
+            raise ConfigError(f"text rules: language must be a string such as 'nl', got {self.language!r}")
+
+
+def normalize(text: str, rules: TextRules | None = None) -> str:
+    """Return `text` as the rules write it: NFC, possibly empty; normalising again changes nothing.
+
+    >>> normalize("  “Don’t  stop!” ")
+    "don't stop"
+    """
+    rules = rules or TextRules()
+    text = _without_unseen(unicodedata.normalize("NFC", text))
+    if rules.punctuation == "remove":
+        # NFC again, because a letter and its mark may have been apart
+        text = unicodedata.normalize("NFC", text.translate(_DELETE_INSIDE_WORDS))
+        text = _without_punctuation(text)
+    text = unicodedata.normalize("NFC", _in_case(text, rules))
+    return " ".join(_without_idle_joiners(text).split())
+
+
+def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        expected = ", ".join(repr(choice) for choice in choices)
+        raise ConfigError(f"text rules: {name} must be one of {expected}, got {value!r}")
+
+
+def _without_unseen(text: str) -> str:
+    """Drop what leaves no trace on paper; white space that is a control character (tab, newline) stays."""
+    seen = text.translate(_DELETE_UNSEEN)
+    if seen.isprintable():  # the common case; a joiner, a newline or a no-break space goes the long way
+        return seen
+    # A lone surrogate (Cs) is not a character and could not be written to a UTF-8 file.
+    return "".join(c for c in seen if c.isspace() or unicodedata.category(c) not in ("Cc", "Cs"))
+
+
+def _without_idle_joiners(text: str) -> str:
+    """Keep U+200C and U+200D only where they are spelling (cf. RFC 5892, appendix A; wider, for Bengali ya-phalaa)."""
+    if _ZWNJ not in text and _ZWJ not in text:
+        return text
+    kept: list[str] = []
+    for position, character in enumerate(text):
+        if character not in (_ZWNJ, _ZWJ) or _is_spelling(character, kept[-1:], text[position + 1 : position + 2]):
+            kept.append(character)
+    if len(kept) == len(text):
+        return text
+    # A dropped joiner may have kept a letter and its mark apart: compose, and look again at the joiners that are left.
+    return _without_idle_joiners(unicodedata.normalize("NFC", "".join(kept)))
+
+
+def _is_spelling(joiner: str, before: list[str], after: str) -> bool:
+    if not before or not _is_caseless(before[0]):
+        return False
+    after_virama = unicodedata.combining(before[0]) == _VIRAMA_CLASS
+    return (after != "" and _is_caseless(after)) or (joiner == _ZWJ and after_virama)
+
+
+def _is_caseless(character: str) -> bool:
+    return unicodedata.category(character) in ("Lo", "Mn", "Mc") and character != _YPOGEGRAMMENI
+
+
+def _without_punctuation(text: str) -> str:
+    """Replace punctuation and symbols by spaces, apart from apostrophes and middle dots between letters."""
+    written = [_spoken(character) for character in text]
+    for position in range(1, len(text) - 1):
+        character = text[position]
+        if (character in _APOSTROPHES or character == _MIDDLE_DOT) and _is_inside_word(text, position):
+            written[position] = _MIDDLE_DOT if character == _MIDDLE_DOT else "'"
+    return "".join(written)
+
+
+def _is_inside_word(text: str, position: int) -> bool:
+    before, after = unicodedata.category(text[position - 1]), unicodedata.category(text[position + 1])
+    return before[0] in "LM" and before != "Me" and after[0] == "L"
+
+
+def _spoken(character: str) -> str:
+    """Return the character, or a space for punctuation (P*) and symbols (S*), or nothing for enclosing marks (Me)."""
+    if character.isalnum() or character in _SPOKEN_SYMBOLS:
+        return character
+    category = unicodedata.category(character)
+    if category == "Me":  # the keycap of an emoji such as 1️⃣
+        return ""
+    return " " if category[0] in "PS" else character
+
+
+def _in_case(text: str, rules: TextRules) -> str:
+    dotted_i = rules.language.replace("_", "-").split("-")[0].lower() in _DOTTED_I_LANGUAGES
+    if rules.case == "lower":
+        return (text.replace("İ", "i").replace("I", "ı") if dotted_i else text).lower()
+    if rules.case == "upper":
+        return (text.replace("i", "İ") if dotted_i else text).upper()
+    return text

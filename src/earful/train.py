@@ -1,0 +1,154 @@
+"""What the training loops share: schedule, optimiser, clipping, exact resume."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from earful.errors import CheckpointError, ConfigError
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """AdamW (Loshchilov and Hutter 2019): a linear rise to `rate`, then a cosine fall to a hundredth of it."""
+
+    steps: int
+    rate: float = 1e-3
+    warmup: float = 0.05
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ConfigError(f"steps is {self.steps}, must be at least 1")
+        if not 0 <= self.warmup < 1:
+            raise ConfigError(f"warmup is {self.warmup}, must be a share of the steps: at least 0, below 1")
+
+
+class Step(NamedTuple):
+    """What a loop reports after a step: its number (from 1), losses by name, gradient norm, seconds since the start."""
+
+    number: int
+    losses: dict[str, float]
+    grad_norm: float
+    elapsed_s: float
+
+
+def rate_at(step: int, optimisation: Optimisation) -> float:
+    """The learning rate of step `step` (from 0)."""
+    warm = max(1, round(optimisation.warmup * optimisation.steps))
+    if step < warm:
+        return optimisation.rate * (step + 1) / warm
+    done = (step - warm) / max(1, optimisation.steps - warm)
+    return optimisation.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def fit(
+    model: nn.Module,
+    losses_of: Callable[[int, torch.Generator], Mapping[str, Tensor]],
+    optimisation: Optimisation,
+    *,
+    seed: int,
+    state: Path,
+    save_every: int = 200,
+    report: Callable[[Step], None] | None = None,
+) -> int:
+    """Train `model` in place; answers the number of non-finite steps, which are skipped.
+
+    `losses_of(step, generator)` gives the weighted losses of a step, whose sum is minimised. All randomness of a step
+    comes from `(seed, step)`, so a run resumed from the file `state` equals one that was never interrupted.
+    """
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=optimisation.rate, weight_decay=optimisation.weight_decay, betas=(0.9, 0.98)
+    )
+    first, skipped = _restore(state, model, optimiser)
+    model.train()
+    began = time.monotonic()
+    for step in range(first, optimisation.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = rate_at(step, optimisation)
+        losses, norm = _backward(model, losses_of, optimisation, step, seed)
+        if math.isfinite(norm):
+            optimiser.step()
+        skipped += not math.isfinite(norm)
+        if report:
+            report(Step(step + 1, losses, norm, time.monotonic() - began))
+        if (step + 1) % save_every == 0 and step + 1 < optimisation.steps:
+            _save(state, model, optimiser, step + 1, skipped)
+    _save(state, model, optimiser, optimisation.steps, skipped)
+    return skipped
+
+
+def _backward(
+    model: nn.Module,
+    losses_of: Callable[[int, torch.Generator], Mapping[str, Tensor]],
+    optimisation: Optimisation,
+    step: int,
+    seed: int,
+) -> tuple[dict[str, float], float]:
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    with torch.random.fork_rng(devices=[]):  # dropout draws from the global state: give it one of its own
+        torch.manual_seed(seed * 1_000_003 + step)
+        losses = losses_of(step, generator)
+        model.zero_grad(set_to_none=True)
+        total = torch.stack(list(losses.values())).sum()
+        torch.autograd.backward(total)
+    norm = float(nn.utils.clip_grad_norm_(model.parameters(), optimisation.clip_norm))
+    return {name: float(loss.detach()) for name, loss in losses.items()}, norm
+
+
+def _save(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: int, skipped: int) -> None:
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for index, slots in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{slot}": value for slot, value in slots.items()}
+    save_state(folder, tensors, {"step": step, "skipped": skipped})
+
+
+def _restore(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, int]:
+    found = load_state(folder)
+    if found is None:
+        return 0, 0
+    tensors, header = found
+    model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimiser."):
+            _, index, slot = name.split(".", 2)
+            slots.setdefault(int(index), {})[slot] = value
+    optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})
+    return header["step"], header["skipped"]
+
+
+def save_state(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write what a loop needs to go on: one safetensors file, beside and then renamed; the header is any JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".partial")
+    save_file({k: v.detach().contiguous().clone() for k, v in tensors.items()}, beside, {"state": json.dumps(header)})
+    beside.replace(path)
+
+
+def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Tensors and header that `save_state` wrote; None where there is no file."""
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads((file.metadata() or {})["state"])
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (no mapping)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path}: the saved state is damaged ({error}); delete it to start again") from error
+
+
+def append_log(path: Path, row: Mapping[str, Any]) -> None:
+    """Add one JSON line to a training log."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+import unicodedata
+from dataclasses import asdict
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from earful.errors import ConfigError
+from earful.text.normalize import TextRules, normalize
+
+RULES = st.builds(
+    TextRules,
+    case=st.sampled_from(["lower", "upper", "keep"]),
+    punctuation=st.sampled_from(["remove", "keep"]),
+    language=st.sampled_from(["", "tr", "az-Latn", "el"]),
+)
+# Characters at which the rules interact, mixed with any others.
+TRICKY = st.sampled_from(
+    list(
+        "aIİiıßΣΐŉ'’`´·-! \t\n1½²€🙂😀क्षবর্যمیখে՞ـé\u0000\u0085\u2028\u2000\u212a\u1fef\u202b\ufe0f\u20e3\ud800"
+        "\u0301\u0345\u0307\u0323\u093c\u094d\u200c\u200d\u200b\u00ad"
+    )
+)
+TEXTS = st.text(st.one_of(TRICKY, st.characters()), max_size=12)
+
+
+@settings(max_examples=600, deadline=None)
+@given(TEXTS, RULES)
+def test_normalising_twice_is_normalising_once(text: str, rules: TextRules) -> None:
+    once = normalize(text, rules)
+    assert normalize(once, rules) == once
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS, RULES)
+def test_the_result_is_nfc_with_single_spaces_and_can_be_written(text: str, rules: TextRules) -> None:
+    result = normalize(text, rules)
+    assert unicodedata.is_normalized("NFC", result)
+    assert result == " ".join(result.split())
+    result.encode("utf-8")
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS)
+def test_combining_marks_and_letters_are_never_dropped(text: str) -> None:
+    def sound(written: str) -> list[str]:
+        glyphs = {*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), 0x0640}
+        decomposed = unicodedata.normalize("NFD", written)
+        kept = [c for c in decomposed if unicodedata.category(c)[0] in "LMN" and unicodedata.category(c) != "Me"]
+        return sorted(c for c in kept if ord(c) not in glyphs)
+
+    assert sound(normalize(text, TextRules(case="keep"))) == sound(text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS)
+def test_removed_punctuation_leaves_only_apostrophe_and_middle_dot(text: str) -> None:
+    result = normalize(text)
+    symbols = {c for c in result if unicodedata.category(c)[0] in "PS"}
+    assert symbols <= {"'", "·"} | {chr(c) for c in [*range(0x2E5, 0x2EA), *range(0xA700, 0xA717), 0xA789, 0xA78A]} | {
+        chr(c) for c in range(0x104C, 0x1050)
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        (" \t\n ", ""),
+        ("Hello,  World!", "hello world"),
+        ("yes,no", "yes no"),
+        ("well-known", "well known"),
+        ("well\u2010known – or not", "well known or not"),
+        ("soft\u00adhyphen", "softhyphen"),
+        ("Don’t ‘quote’ the dogs'", "don't quote the dogs"),
+        ("l‘eau don`t don´t", "l'eau don't don't"),
+        ("rock 'n' roll", "rock n roll"),
+        ("col·laborar", "col·laborar"),
+        ("τέλος· αρχή", "τέλος αρχή"),  # the Greek semicolon is the same character in NFC
+        ("ΟΔΥΣΣΕΥΣ.", "οδυσσευς"),
+        ("e\u0301te\u0301", "été"),
+        ("Ọ̀rọ̀ Yorùbá", "ọ̀rọ̀ yorùbá"),
+        ("Příliš žluťoučký kůň", "příliš žluťoučký kůň"),
+        ("नमस्ते दुनिया।", "नमस्ते दुनिया"),
+        ("สวัสดีครับ", "สวัสดีครับ"),
+        ("مرحبًا، بالعالم؟", "مرحبًا بالعالم"),
+        ("مـــرحبا", "مرحبا"),
+        ("\u202bשלום\u202c \u200fעולם", "שלום עולם"),
+        ("你好，世界。", "你好 世界"),
+        ("Ինչո՞ւ", "ինչու"),
+        ("ok 👍🏽 👨‍👩‍👧 ❤️ 🇨🇿", "ok"),
+        ("1️⃣ und 2", "1 und 2"),
+        ("5 % € & 3.5", "5 3 5"),
+        ("ma˥ ma˧˥", "ma˥ ma˧˥"),
+        ("သူ၏", "သူ၏"),
+        ("ʻōlelo Hawaiʻi tʼáá", "ʻōlelo hawaiʻi tʼáá"),
+        ("\ufeffbom\x00", "bom"),
+    ],
+)
+def test_default_rules(text: str, expected: str) -> None:
+    assert normalize(text) == unicodedata.normalize("NFC", expected)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "می\u200cخواهم",  # Persian: mi-xāham
+        "ক্\u200dষ",  # Bengali: half ka
+        "র\u200d্য",  # Bengali: ra with ya-phalaa, joiner before the virama
+        "അവന്\u200d",  # Malayalam: chillu in its older spelling, joiner at the end of the word
+        "ශ්\u200dරී",  # Sinhala: sri
+    ],
+)
+def test_joiners_stay_where_they_are_spelling(word: str) -> None:
+    assert normalize(word) == unicodedata.normalize("NFC", word)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("Auf\u200clage", "auflage"), ("می\u200c", "می"), ("\u200dक", "क"), ("می\u200c\u200cخواهم", "می\u200cخواهم")],
+)
+def test_joiners_go_where_they_are_not(text: str, expected: str) -> None:
+    assert normalize(text) == expected
+
+
+def test_case_rules() -> None:
+    assert normalize("Straße", TextRules(case="upper")) == "STRASSE"
+    assert normalize("Straße", TextRules(case="keep")) == "Straße"
+    assert normalize("IŞIK İzmir", TextRules(language="tr")) == "ışık izmir"
+    assert normalize("ışık izmir", TextRules(case="upper", language="tr_TR")) == "IŞIK İZMİR"
+    assert normalize("Iris") == "iris"
+
+
+def test_kept_punctuation_is_kept_as_written() -> None:
+    assert normalize("Don’t —  stop!\u200b", TextRules(punctuation="keep")) == "don’t — stop!"
+
+
+def test_rules_survive_json() -> None:
+    rules = TextRules(case="upper", punctuation="keep", language="az")
+    assert TextRules(**json.loads(json.dumps(asdict(rules)))) == rules
+
+
+@pytest.mark.parametrize("options", [{"case": "title"}, {"punctuation": "some"}, {"language": 3}, {"case": ["lower"]}])
+def test_a_wrong_option_is_named(options: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(options))):
+        TextRules(**options)  # type: ignore[arg-type]
