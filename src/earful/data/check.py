@@ -21,7 +21,7 @@ _SEVERITIES = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `inspect` found: findings, the worst first, and a summary. Hours, characters and letters are those that count.
+    """What `inspect` found: findings, the worst first, and a summary over all clips that can be read.
 
     `alphabet` maps each symbol, the space among them, to how often it comes (most often first), after normalisation.
     `characters_per_s` is the median over the clips; None where no clip has both sound and text.

@@ -13,10 +13,11 @@ from earful.data.utterance import Utterance
 
 _FEWEST_TO_COMPARE = 10  # clips, before one is called an outlier among them
 _OUTLIER_Z = 3.5  # Iglewicz and Hoaglin 1993, "How to detect and handle outliers", modified z-score
-_OUTLIER_FACTOR = 2.0  # and at least so many times faster or slower than the median
+_OUTLIER_FACTOR = 1.6  # and at least so many times longer or shorter than expected
 _MINOR_SHARE = 0.05  # a script with less of a language's letters than this is foreign to it
 # scripts that one language writes side by side
 _TOGETHER = {"HIRAGANA": "CJK", "KATAKANA": "CJK", "BOPOMOFO": "CJK", "HANGUL": "CJK", "IDEOGRAPHIC": "CJK"}
+_LOOK_ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
 _NO_SCRIPT = frozenset(
     {"MODIFIER", "MASCULINE", "FEMININE", "MICRO", "FULLWIDTH", "HALFWIDTH", "KATAKANA-HIRAGANA", "COMBINING"}
 )
@@ -92,28 +93,47 @@ def _mixed_words(clip: Spoken) -> Iterator[Finding]:
         for letter in word:
             if found := script(letter):
                 letters[found].append(letter)
-        if len(letters) > 1:
+        if len(letters) > 1 and letters.keys() <= _LOOK_ALIKE:
             rare = min(letters, key=lambda name: len(letters[name]))
             message = f"the word {word!r} mixes scripts: {', '.join(map(_named, dict.fromkeys(letters[rare])))}"
             yield _of(clip, "warning", "mixed scripts", message, "type the letters that only look alike again")
 
 
 def _odd_rates(clips: Sequence[Spoken]) -> Iterator[Finding]:
-    """Clips whose characters a second are far from the others', on a log scale (Iglewicz and Hoaglin 1993)."""
-    rated = [(clip, math.log(rate)) for clip in clips if (rate := clip.rate)]
-    if len(rated) < _FEWEST_TO_COMPARE:
+    """Clips that are far longer or shorter than their transcripts suggest (Iglewicz and Hoaglin 1993, on a log scale).
+
+    What a transcript suggests is a line through all clips, not a rate: the pauses around the words last as long in
+    short clips as in long ones, and a rate would suspect every short word.
+    """
+    timed = [(clip, len(clip.text), clip.duration_s) for clip in clips if clip.text and clip.duration_s]
+    if len(timed) < _FEWEST_TO_COMPARE:
         return
-    median = statistics.median(value for _, value in rated)
-    spread = statistics.median(abs(value - median) for _, value in rated)
+    pause_s, character_s = _line([(count, duration_s) for _, count, duration_s in timed])
+    expected = [pause_s + character_s * count for _, count, _ in timed]
+    ratios = [math.log(duration_s / s) for (_, _, duration_s), s in zip(timed, expected, strict=True)]
+    median = statistics.median(ratios)
+    spread = statistics.median(abs(ratio - median) for ratio in ratios)
     bound = max(math.log(_OUTLIER_FACTOR), _OUTLIER_Z * spread / 0.6745)
-    for clip, value in rated:
-        if abs(value - median) > bound:
+    for (clip, _, duration_s), ratio, expected_s in zip(timed, ratios, expected, strict=True):
+        if abs(ratio - median) > bound:
             message = (
-                f"{math.exp(value):.1f} characters a second, where the median is {math.exp(median):.1f}: "
-                f"{_short(clip.text)!r} in {clip.duration_s:.2f} s"
+                f"lasts {duration_s:.1f} s, where the other clips suggest {expected_s:.1f} s: {_short(clip.text)!r}"
             )
             remedy = "listen to it: the transcript may belong to the clip before or after, or be incomplete"
             yield _of(clip, "warning", "speaking rate", message, remedy)
+
+
+def _line(points: Sequence[tuple[int, float]]) -> tuple[float, float]:
+    """Fit intercept and slope by medians over pairs half the points apart (Theil 1950, incomplete method)."""
+    points = sorted(points)
+    half = len(points) // 2
+    pairs = zip(points[:half], points[-half:], strict=True)
+    slopes = [(y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in pairs if x2 > x1]
+    slope = statistics.median(slopes) if slopes else 0.0
+    intercept = statistics.median(y - slope * x for x, y in points)
+    if slope > 0 and intercept >= 0:
+        return intercept, slope
+    return 0.0, statistics.median(y / x for x, y in points)
 
 
 def _shifted(clips: Sequence[Spoken]) -> Iterator[Finding]:
@@ -139,7 +159,7 @@ def _foreign_scripts(clips: Sequence[Spoken]) -> Iterator[Finding]:
             if found := script(letter):
                 letters[found][letter] += count
         total = sum(counts.total() for counts in letters.values())
-        for name, counts in letters.items():
+        for counts in letters.values():
             if counts.total() < _MINOR_SHARE * total:
                 where = [clip.utterance.id for clip in group if set(clip.text) & set(counts)]
                 described = listed([_named(letter) for letter, _ in counts.most_common()])

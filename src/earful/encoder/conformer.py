@@ -28,7 +28,7 @@ class Convolution(nn.Module):
     def forward(self, hidden_BFD: Tensor, valid_BF1: Tensor) -> Tensor:
         """Convolve in time; frames that are not valid enter the convolution as zeros."""
         x_BFD = F.glu(self.gate(self.norm_in(hidden_BFD)), dim=-1) * valid_BF1
-        # As an image of height 1 whose channel lies last in memory: on a CPU, 5 to 10 times as fast as Conv1d.
+        # As an image of height 1 whose channel lies last in memory: on a CPU, 3 to 4 times as fast as Conv1d.
         x_BFD = self.depthwise(x_BFD.transpose(1, 2).unsqueeze(2)).squeeze(2).transpose(1, 2)
         return self.project_out(F.silu(self.norm_mid(x_BFD)))  # type: ignore[no-any-return]
 

@@ -19,6 +19,7 @@ from earful.data.frames import FrameStore, build_store, compute_clips, is_built
 from earful.data.manifest import read_manifest
 from earful.data.utterance import Utterance
 from earful.errors import ManifestError
+from earful.model import ModelConfig
 from earful.pretrain.recipe import Corpus, Recipe
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import normalize
@@ -44,19 +45,21 @@ class Dataset:
         """The id of each phone; silence is the blank's."""
         return {SILENCE: 0} | {s: i for i, s in enumerate(self.inventory.symbols if self.inventory else (), 1)}
 
-    def batch(
-        self, indexes: Sequence[int], output_hop_s: float, stride: int, upsampling: int
-    ) -> tuple[Batch, PhoneLabels]:
-        """Put clips together; `stride` input frames become `upsampling` output frames of `output_hop_s`."""
+    def only(self, indexes: Sequence[int]) -> "Dataset":
+        """The same inventories, fewer clips."""
+        texts, phones = [self.texts[i] for i in indexes], [self.phones[i] for i in indexes]
+        utterances = [self.utterances[i] for i in indexes]
+        return Dataset(utterances, self.frames.only(indexes), texts, phones, self.alphabet, self.inventory)
+
+    def batch(self, indexes: Sequence[int], config: ModelConfig) -> tuple[Batch, PhoneLabels]:
+        """Put clips together, with the phones of the frames that a model of `config` gives out."""
         frames = [self.frames[i] for i in indexes]
-        frames_BFM, frame_counts_B = pad(frames)
         labels = pad([torch.tensor(self.texts[i], dtype=torch.long) for i in indexes])
         phones = pad([torch.tensor(self.phones[i], dtype=torch.long) for i in indexes])
-        outputs = [-(-len(rows) // stride) * upsampling for rows in frames]
-        phone_frames_BF, _ = pad(
-            [self.phone_frames(i, n, output_hop_s) for i, n in zip(indexes, outputs, strict=True)], UNKNOWN
-        )
-        return Batch(frames_BFM, frame_counts_B, *labels), PhoneLabels(*phones, phone_frames_BF)
+        outputs = [-(-len(rows) // config.encoder.subsampling) * config.upsampling for rows in frames]
+        pairs = zip(indexes, outputs, strict=True)
+        phone_frames_BF, _ = pad([self.phone_frames(i, n, config.output_hop_s) for i, n in pairs], UNKNOWN)
+        return Batch(*pad(frames), *labels), PhoneLabels(*phones, phone_frames_BF)
 
     def phone_frames(self, index: int, count: int, hop_s: float) -> Tensor:
         """The phone of each of `count` output frames: 0 where it is silent, −1 where the clip has no times."""

@@ -61,12 +61,11 @@ def train_base(recipe: Recipe, dataset: Dataset, report: Callable[[Step], None] 
     """Train a base model; resumes from `recipe.work`, and logs each step there."""
     model = model_of(recipe, dataset)
     budget = round(recipe.batch_s / recipe.features.hop_s)
-    hop_s, stride = model.config.output_hop_s, recipe.encoder.subsampling
     order = _From(dataset, budget, recipe.seed)
     log = recipe.work / "log.jsonl"
 
     def losses_of(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        batch, phones = dataset.batch(order.at(step), hop_s, stride, recipe.upsampling)
+        batch, phones = dataset.batch(order.at(step), model.config)
         masked = spec_augment(batch.frames_BFM, batch.frame_counts_B, recipe.masks, generator)
         return losses(model, batch._replace(frames_BFM=masked), phones, recipe.weights)
 

@@ -86,7 +86,12 @@ def _layout(path: Path, lines: Sequence[str], folder: Path) -> tuple[str, tuple[
         if {"audio", "text"} <= roles:
             return separator, tuple(cells)
     for separator, cells in split.items():
-        if len(cells) == 2 and cells[0].strip() and locate(folder, cells[0].strip()).is_file():
+        if (
+            len(cells) == 2
+            and cells[0].strip()
+            and is_there(place := locate(folder, cells[0].strip()))
+            and place.is_file()
+        ):
             return separator, None
     found = max(split.values(), key=len)
     raise ManifestError(

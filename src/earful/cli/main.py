@@ -1,0 +1,100 @@
+"""`earful`: the commands, and how every error becomes one line on stderr.
+
+Exit status: 0 done, 1 a fault of earful itself, 2 something to correct, 130 interrupted by Ctrl-C.
+torch and the rest of earful are imported by the commands that need them, so that `earful --help` is instant.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from earful.cli.adapt import adapt
+from earful.cli.check import check
+from earful.cli.corpus import corpus
+from earful.cli.demo import demo
+from earful.cli.score import score
+from earful.cli.train import train
+from earful.cli.transcribe import transcribe
+from earful.errors import EarfulError
+
+RESUMABLE = ("adapt", "corpus", "train")
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+for command in (adapt, transcribe, score, check, train, demo):
+    app.command()(command)
+app.add_typer(corpus, name="corpus")
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the whole trace of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Speech recognition from a handful of recordings.
+
+    Example: 20 recordings, each with a text file of the same name beside it, become a recogniser:
+
+    \b
+        earful check my-clips
+        earful adapt my-clips --out my-model
+        earful transcribe my-model new.wav
+    """
+    context.ensure_object(dict).update(debug=debug, command=context.invoked_subcommand)
+    if version:
+        from importlib import metadata
+
+        print(f"earful {metadata.version('earful')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line (that of the process, if none is given); answers the exit status. Nothing raises."""
+    run: dict[str, Any] = {"debug": False, "command": None}
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a file name that is no Unicode must not end a run
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = app(args=arguments, prog_name="earful", standalone_mode=False, obj=run)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _closed_pipe()
+    except SystemExit as stop:
+        status = stop.code
+    except BaseException as error:
+        if run["debug"]:
+            traceback.print_exception(error)
+        message, status = explain(error, str(run["command"] or ""))
+        print(f"earful: {message}", file=sys.stderr)
+    return status if isinstance(status, int) else 0
+
+
+def explain(error: BaseException, command: str) -> tuple[str, int]:
+    """One line for people, and the exit status."""
+    if isinstance(error, typer.Abort | KeyboardInterrupt):
+        again = "; run the same command again to resume" if command in RESUMABLE else ""
+        return f"interrupted{again}", 130
+    if isinstance(error, EarfulError):
+        return " ".join(str(error).split("\n")), 2
+    if hasattr(error, "format_message"):  # what typer says of the command line
+        known = f"earful {command}" if command else "earful"
+        return f"{str(error.format_message()).rstrip('.')}; see {known} --help", 2
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return f"{where}{error.strerror or error}; correct that and try again", 2
+    if isinstance(error, MemoryError):
+        return "not enough memory; use fewer or shorter clips, or close other programs", 2
+    problem = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"a fault of earful: {problem}; `earful --debug {command} …` shows where, please report it", 1
+
+
+def _closed_pipe() -> int:
+    """The reader (`| head`) has gone: say nothing, and keep the interpreter from saying it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,92 @@
+"""Progress on stderr: a bar with the time left on a terminal, a line now and then in a log. Warnings too."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+APPEAR_S = 0.5
+FIRST_LINE_S, LINE_EVERY_S = 2.0, 30.0
+
+
+class Tell(Protocol):
+    """`tell(stage, done, total)`: how far a stage of the work is, and a note that changes from call to call."""
+
+    def __call__(self, stage: str, done: float, total: float, note: str = "") -> None: ...
+
+
+def warn(message: str) -> None:
+    """One line on stderr."""
+    print(f"earful: warning: {message}", file=sys.stderr)
+
+
+@contextmanager
+def progress() -> Iterator[Tell]:
+    """Show progress while the block runs.
+
+    >>> with progress() as tell:
+    ...     tell("reading", 1, 2)
+    """
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    with _bars() as tell:
+        yield tell
+
+
+@contextmanager
+def _bars() -> Iterator[Tell]:
+    """A bar for the stage that runs; it appears after half a second and leaves nothing behind."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    bars = Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True), transient=True)
+    began = time.monotonic()
+    stages: dict[str, TaskID] = {}
+
+    def tell(stage: str, done: float, total: float, note: str = "") -> None:
+        if stage not in stages:
+            for finished in stages.values():
+                bars.update(finished, visible=False)
+            stages[stage] = bars.add_task(stage, note=Text(), total=total)
+        bars.update(stages[stage], completed=done, total=total, note=note)
+        if time.monotonic() - began >= APPEAR_S and not bars.live.is_started:
+            bars.start()
+
+    try:
+        yield tell
+    finally:
+        if bars.live.is_started:
+            bars.stop()
+
+
+class _Lines:
+    """For a log: a line when a stage has run for two seconds, then every half minute."""
+
+    def __init__(self) -> None:
+        self._stage, self._began, self._next = "", 0.0, 0.0
+
+    def __call__(self, stage: str, done: float, total: float, note: str = "") -> None:
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._began, self._next = stage, now, now + FIRST_LINE_S
+        if now < self._next or not 0 < done < total:
+            return
+        left_s = (now - self._began) * (total - done) / done
+        ending = f", {note}" if note else ""
+        print(f"earful: {stage}: {done / total:.0%}, {clock(left_s)} left{ending}", file=sys.stderr, flush=True)
+        self._next = now + LINE_EVERY_S
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people read them.
+
+    >>> clock(75), clock(3700)
+    ('1:15', '1:01:40')
+    """
+    minutes, whole = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{whole:02}" if hours else f"{minutes}:{whole:02}"

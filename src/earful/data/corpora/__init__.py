@@ -1,0 +1,1 @@
+"""Public recordings of people, brought into a manifest: one file a corpus."""

@@ -1,0 +1,89 @@
+"""The languages and voice variants that espeak-ng's data folder holds, read from its files (no C code runs)."""
+
+import difflib
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from earful.errors import SynthesisError
+
+REMEDY = 'pip install "earful[speak]"'
+
+# Robots, monsters, whispering and creaking: not what people who record clips sound like.
+_UNNATURAL = ("robo", "robot", "demonic", "whisper", "croak", "fast", "serious")
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language of espeak-ng: `code` is how people name it ("en-us"), `file` how espeak-ng finds it ("gmw/en-US")."""
+
+    code: str
+    name: str
+    file: str
+    aliases: tuple[str, ...]
+
+
+def loader() -> Any:
+    """The module `espeakng_loader`. Raises SynthesisError that says how to install it."""
+    try:
+        return importlib.import_module("espeakng_loader")
+    except ImportError as error:
+        raise SynthesisError(f"speaking needs the package espeakng-loader, which is not here; run: {REMEDY}") from error
+
+
+@lru_cache(maxsize=1)
+def languages() -> tuple[Language, ...]:
+    """All languages of espeak-ng, sorted by code. Raises SynthesisError where espeak-ng is not installed."""
+    folder = Path(loader().get_data_path()) / "lang"
+    found = [_read(path, path.relative_to(folder).as_posix()) for path in folder.rglob("*") if path.is_file()]
+    if not found:
+        raise SynthesisError(f"{folder}: expected espeak-ng's language files, found none; run: {REMEDY}")
+    return tuple(sorted(found, key=lambda language: language.code))
+
+
+def find_language(code: str) -> Language:
+    """The language with this code or alias, upper or lower case. Raises SynthesisError that names the nearest ones.
+
+    >>> find_language("fr").name  # doctest: +SKIP
+    'French (France)'
+    """
+    table = _table()
+    language = table.get(code.lower())
+    if language is None:
+        near = difflib.get_close_matches(code.lower(), table, n=4, cutoff=0.5)
+        near += [entry.code for entry in languages() if code and code.lower() in entry.name.lower()][:4]
+        hint = f"near it: {', '.join(dict.fromkeys(near))}" if near else f"among them: {', '.join(list(table)[:8])} …"
+        raise SynthesisError(f"espeak-ng has no language {code!r}; it has {len(languages())}, {hint}")
+    return language
+
+
+@lru_cache(maxsize=1)
+def variants() -> tuple[str, ...]:
+    """The names of the voice variants that sound like people, sorted; "" (the plain voice) is not among them."""
+    folder = Path(loader().get_data_path()) / "voices" / "!v"
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    return tuple(name for name in names if not any(word in name.lower() for word in _UNNATURAL))
+
+
+def _read(path: Path, file: str) -> Language:
+    lines = [line.split("//")[0].split() for line in path.read_text("utf-8", errors="replace").splitlines()]
+    name = next((" ".join(words[1:]) for words in lines if words[:1] == ["name"]), path.name)
+    codes = [words[1].lower() for words in lines if words[:1] == ["language"] and len(words) > 1]
+    base = path.name.lower()
+    # the file's name where people use it (fr, not fr-fr), else the first code
+    code = base if base in codes or not codes else codes[0]
+    return Language(code, name, file, tuple(dict.fromkeys([*codes, base])))
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[str, Language]:
+    """Codes to languages: a language's own code wins over another's alias."""
+    return dict(_aliases()) | {language.code: language for language in reversed(languages())}
+
+
+def _aliases() -> Iterator[tuple[str, Language]]:
+    for language in reversed(languages()):
+        yield from ((alias, language) for alias in language.aliases)

@@ -1,0 +1,78 @@
+"""What is to be said: sentences of random words, or those of a text that the user gives."""
+
+import re
+import textwrap
+import unicodedata
+from pathlib import Path
+
+import torch
+
+from earful.data.synthesis.words import Words
+from earful.errors import SynthesisError
+
+LEAST_WORDS, MOST_WORDS = 3, 12
+LONGEST = 250  # characters; about 20 s of speech
+_COMMA_SHARE, _QUESTION_SHARE = 0.08, 0.15
+
+_SENTENCE = re.compile(
+    r""".+?(?:[.!?…]+["'”’»)\]]*(?=\s|$)"""  # Latin, Cyrillic, Greek: the mark is the end if a space follows
+    r"""|[。！？।॥؟۔።]+["”’»」』)]*"""  # these marks always are
+    r"""|$)"""
+)
+
+
+def random_sentence(words: Words, generator: torch.Generator, invented: float = 0.0) -> str:
+    """3 to 12 random words; each is an invented one with probability `invented`. Commas and end marks shape the melody.
+
+    >>> random_sentence(load_words("nl"), torch.Generator().manual_seed(0))  # doctest: +SKIP
+    'bekend van daarin, vermoord dat.'
+    """
+    count = int(torch.randint(LEAST_WORDS, MOST_WORDS + 1, (), generator=generator))
+    said = [_word(words, generator, invented) for _ in range(count)]
+    commas = torch.rand(count - 1, generator=generator) < _COMMA_SHARE
+    if words.space:  # a script without spaces has marks of its own
+        said[:-1] = [word + "," * bool(comma) for word, comma in zip(said[:-1], commas, strict=True)]
+    end = "?" if torch.rand(1, generator=generator) < _QUESTION_SHARE else "."
+    return words.space.join(said) + (end if words.space else "")
+
+
+def read_sentences(path: str | Path) -> tuple[str, ...]:
+    """The sentences of a UTF-8 text file; see `split_sentences`. Raises SynthesisError if there are none."""
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise SynthesisError(f"{path}: cannot read the text: {error.strerror}; check the path") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise SynthesisError(
+            f"{path}:{line}: the text is not UTF-8 (byte {error.start + 1}); save it as UTF-8"
+        ) from None
+    sentences = split_sentences(text)
+    if not sentences:
+        raise SynthesisError(f"{path}: expected sentences, found no letters; write one sentence a line")
+    return sentences
+
+
+def split_sentences(text: str) -> tuple[str, ...]:
+    """Split a text at line ends and after . ! ? … 。 and the like; NFC, single spaces, parts without a letter dropped.
+
+    A sentence of more than 250 characters is cut between words.
+
+    >>> split_sentences("Hoi! Alles goed?\\nJa.")
+    ('Hoi!', 'Alles goed?', 'Ja.')
+    """
+    lines = unicodedata.normalize("NFC", text).splitlines()
+    sentences = (_clean(match[0]) for line in lines for match in _SENTENCE.finditer(line))
+    parts = (part for sentence in sentences for part in textwrap.wrap(sentence, LONGEST, break_on_hyphens=False))
+    return tuple(part for part in parts if any(character.isalnum() for character in part))
+
+
+def _word(words: Words, generator: torch.Generator, invented: float) -> str:
+    make_up = float(torch.rand(1, generator=generator)) < invented
+    return words.invent(generator) if make_up else words.draw(generator)
+
+
+def _clean(sentence: str) -> str:
+    """Control characters become spaces, runs of space one."""
+    return " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in sentence).split())

@@ -1,0 +1,174 @@
+"""Word lists with frequencies (from `wordfreq`), flattened draws from them, and invented words that look like them."""
+
+import importlib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from earful.data.synthesis.languages import REMEDY, find_language
+from earful.errors import SynthesisError
+
+WORDS_USED = 20_000
+FLATTENING = 0.5  # p ∝ f^0.5: rare words, hence rare letter sequences, come often enough to be learned
+
+# espeak-ng's codes where the part before the hyphen is not wordfreq's; None: wordfreq writes it in another script.
+_LISTS: Mapping[str, str | None] = {
+    "cmn": "zh",
+    "no": "nb",
+    "hr": "sh",
+    "bs": "sh",
+    "sr": "sh",
+    "cmn-latn-pinyin": None,
+    "en-shaw": None,
+    "fa-latn": None,
+}
+_SCRIPTS = {"ja": frozenset({"HIRAGANA", "KATAKANA"})}  # espeak-ng cannot read kanji
+_UNSPACED = frozenset({"zh", "ja"})
+_APOSTROPHES = "'’"
+_LETTERS_ALONE = 100  # words of one letter are kept among the most frequent only: beyond, they are abbreviations
+_LONGEST, _ATTEMPTS = 14, 20
+_EDGE = "\n"
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """Words and the running sum of their flattened probabilities; `space` stands between them in a sentence."""
+
+    words: tuple[str, ...]
+    cumulative_V: Tensor
+    space: str
+    followers: Mapping[str, tuple[str, Tensor]]
+
+    def draw(self, generator: torch.Generator) -> str:
+        """Draw one word, p ∝ f^0.5."""
+        return self.words[_place(self.cumulative_V, generator)]
+
+    def invent(self, generator: torch.Generator) -> str:
+        """Make up a word: each character is drawn given the two before it, as in the list."""
+        for _ in range(_ATTEMPTS):
+            word = self._walk(generator)
+            if word:
+                return word
+        return self.draw(generator)
+
+    def _walk(self, generator: torch.Generator) -> str:
+        """One walk from edge to edge; empty if it became too long."""
+        word = ""
+        while len(word) <= _LONGEST:
+            characters, cumulative_V = self.followers[(_EDGE * 2 + word)[-2:]]
+            character = characters[_place(cumulative_V, generator)]
+            if character == _EDGE:
+                return word
+            word += character
+        return ""
+
+
+@lru_cache(maxsize=16)
+def load_words(language: str) -> Words:
+    """The word list of a language of espeak-ng.
+
+    Raises SynthesisError if there is none, and says that text can be given instead.
+
+    >>> load_words("nl").words[:3]  # doctest: +SKIP
+    ('de', 'van', 'het')
+    """
+    name = _list_name(language)
+    frequencies = _wordfreq().get_frequency_dict(name, wordlist="best")
+    return make_words(frequencies, _SCRIPTS.get(name), "" if name in _UNSPACED else " ")
+
+
+def make_words(
+    frequencies: Mapping[str, float], scripts: frozenset[str] | None = None, space: str = " ", most: int = WORDS_USED
+) -> Words:
+    """Take the `most` frequent words that consist of letters of `scripts` (by default, the list's main script).
+
+    Raises SynthesisError if no word is left.
+    """
+    ranked = sorted(frequencies.items(), key=lambda item: (-item[1], item[0]))[: 2 * most]
+    scripts = scripts or _main_script(ranked)
+    kept = [(unicodedata.normalize("NFC", word), f) for word, f in ranked if _is_word(word, scripts)]
+    kept = [item for rank, item in enumerate(kept) if len(item[0]) > 1 or rank < _LETTERS_ALONE or not space][:most]
+    if not kept:
+        raise SynthesisError("the word list holds no word made of letters of its script; give --text FILE instead")
+    weights_V = torch.tensor([f for _, f in kept], dtype=torch.float64) ** FLATTENING
+    return Words(tuple(word for word, _ in kept), _cumulative(weights_V), space, _followers(kept))
+
+
+def _wordfreq() -> Any:
+    try:
+        return importlib.import_module("wordfreq")
+    except ImportError as error:
+        raise SynthesisError(
+            f"word lists need the package wordfreq, which is not here; run: {REMEDY}, or give --text FILE"
+        ) from error
+
+
+def _list_name(language: str) -> str:
+    code = find_language(language).code
+    name = _LISTS.get(code, _LISTS.get(code.split("-")[0], code.split("-")[0]))
+    available = _wordfreq().available_languages("best")
+    if name not in available:
+        raise SynthesisError(
+            f"there is no word list for {language!r} (there is one for {', '.join(sorted(available))}); "
+            "give sentences in it with --text FILE"
+        )
+    return str(name)
+
+
+def _main_script(ranked: Iterable[tuple[str, float]]) -> frozenset[str]:
+    """The script that most of the list's probability is written in."""
+    mass: dict[str, float] = {}
+    for word, frequency in ranked:
+        scripts = {_script(character) for character in word if character.isalpha()}
+        if len(scripts) == 1:
+            script = scripts.pop()
+            mass[script] = mass.get(script, 0.0) + frequency
+    return frozenset({max(mass, key=mass.__getitem__)} if mass else ())
+
+
+@lru_cache(maxsize=8192)
+def _script(character: str) -> str:
+    """The script of a character by its Unicode name: LATIN, CYRILLIC, CJK, … or COMBINING for a free mark."""
+    return unicodedata.name(character, "UNKNOWN").split()[0]
+
+
+def _is_word(word: str, scripts: frozenset[str]) -> bool:
+    inner = word.strip(_APOSTROPHES)
+    letters = "".join(character for character in inner if character not in _APOSTROPHES)
+    return word == inner and letters != "" and letters[0].isalpha() and all(_fits(c, scripts) for c in letters)
+
+
+@lru_cache(maxsize=8192)
+def _fits(character: str, scripts: frozenset[str]) -> bool:
+    kind = unicodedata.category(character)[0]
+    return (kind == "L" and _script(character) in scripts) or (
+        kind == "M" and _script(character) in scripts | {"COMBINING"}
+    )
+
+
+def _followers(weighted: Iterable[tuple[str, float]]) -> dict[str, tuple[str, Tensor]]:
+    """For every two characters, those that follow and the running sum of their flattened weights."""
+    counts: dict[str, dict[str, float]] = {}
+    for word, frequency in weighted:
+        framed = _EDGE * 2 + word + _EDGE
+        for place in range(2, len(framed)):
+            counter = counts.setdefault(framed[place - 2 : place], {})
+            counter[framed[place]] = counter.get(framed[place], 0.0) + frequency**FLATTENING
+    return {
+        context: ("".join(counter), _cumulative(torch.tensor(list(counter.values()), dtype=torch.float64)))
+        for context, counter in counts.items()
+    }
+
+
+def _cumulative(weights_V: Tensor) -> Tensor:
+    return (weights_V / weights_V.sum()).cumsum(0)
+
+
+def _place(cumulative_V: Tensor, generator: torch.Generator) -> int:
+    draw = torch.rand(1, generator=generator, dtype=torch.float64)
+    return min(int(torch.searchsorted(cumulative_V, draw, right=True)), len(cumulative_V) - 1)

@@ -1,0 +1,28 @@
+"""Batches: nothing is lost, nothing is too long."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from earful.data.batch import Example, bucket, collate
+
+
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=60), st.integers(100, 2000), st.integers(0, 9))
+def test_every_clip_is_in_one_batch_and_batches_keep_the_budget(counts: list[int], budget: int, seed: int) -> None:
+    batches = bucket(counts, budget, torch.Generator().manual_seed(seed))
+    assert sorted(i for batch in batches for i in batch) == list(range(len(counts)))
+    for batch in batches:
+        assert len(batch) == 1 or max(counts[i] for i in batch) * len(batch) <= budget
+
+
+def test_batches_differ_from_seed_to_seed_and_not_with_the_same() -> None:
+    counts = list(range(1, 200))
+    first, again, other = (bucket(counts, 1000, torch.Generator().manual_seed(s)) for s in (0, 0, 1))
+    assert first == again != other
+
+
+def test_collate_pads_with_zeros() -> None:
+    batch = collate([Example(torch.ones(3, 2), (1, 2)), Example(torch.ones(5, 2), (3,))])
+    assert batch.frames_BFM.shape == (2, 5, 2) and batch.frames_BFM.sum() == 16
+    assert batch.frame_counts_B.tolist() == [3, 5]
+    assert batch.labels_BL.tolist() == [[1, 2], [3, 0]] and batch.label_counts_B.tolist() == [2, 1]

@@ -1,0 +1,110 @@
+"""A model folder: what is written is read, and what is wrong with it is said."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from earful.checkpoint import CARD, WEIGHTS, Checkpoint, load_checkpoint, save_checkpoint
+from earful.encoder.encoder import EncoderConfig
+from earful.errors import CheckpointError
+from earful.model import AcousticModel, ModelConfig
+from earful.text.alphabet import Alphabet
+
+
+@pytest.fixture
+def checkpoint() -> Checkpoint:
+    config = ModelConfig(Alphabet((" ", "a", "č")), Alphabet(("a", "tʃ")), encoder=EncoderConfig(width=16, layers=1, heads=2))
+    return Checkpoint(config, dict(AcousticModel(config).state_dict()), {"made": "for a test"})
+
+
+def test_round_trip(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    save_checkpoint(tmp_path / "m", checkpoint)
+    again = load_checkpoint(tmp_path / "m")
+    assert again.config == checkpoint.config and again.about == checkpoint.about
+    assert all(torch.equal(again.params[name], value) for name, value in checkpoint.params.items())
+    frames, counts = torch.randn(1, 50, 80), torch.tensor([50])
+    assert torch.equal(again.build()(frames, counts)[0], checkpoint.build()(frames, counts)[0])
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_half_precision_halves_the_file(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    save_checkpoint(tmp_path / "whole", checkpoint)
+    save_checkpoint(tmp_path / "half", checkpoint, half=True)
+    assert (tmp_path / "half" / WEIGHTS).stat().st_size < 0.6 * (tmp_path / "whole" / WEIGHTS).stat().st_size
+    assert all(value.dtype == torch.float32 for value in load_checkpoint(tmp_path / "half").params.values())
+
+
+def test_an_existing_folder_is_kept_unless_asked(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    save_checkpoint(tmp_path / "m", checkpoint)
+    with pytest.raises(CheckpointError, match="exists already"):
+        save_checkpoint(tmp_path / "m", checkpoint)
+    save_checkpoint(tmp_path / "m", Checkpoint(checkpoint.config, checkpoint.params, {"new": 1}), replace=True)
+    assert load_checkpoint(tmp_path / "m").about == {"new": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_nothing_is_left_of_a_failed_write(tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("earful.checkpoint.save_file", full)
+    with pytest.raises(CheckpointError, match="No space left"):
+        save_checkpoint(tmp_path / "m", checkpoint)
+    assert list(tmp_path.iterdir()) == []
+
+
+def damage(folder: Path, what: str) -> None:
+    card, weights = folder / CARD, folder / WEIGHTS
+    content = json.loads(card.read_text())
+    tensors = load_file(weights)
+    first = next(iter(tensors))
+    if what == "no card":
+        card.unlink()
+    elif what == "no weights":
+        weights.unlink()
+    elif what == "cut":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif what == "not json":
+        card.write_text("{")
+    elif what == "foreign":
+        card.write_text("{}")
+    elif what == "future":
+        card.write_text(json.dumps({**content, "format": 99}))
+    elif what == "unknown key":
+        card.write_text(json.dumps({**content, "config": {**content["config"], "colour": 1}}))
+    elif what == "nan":
+        save_file({**tensors, first: torch.full_like(tensors[first], torch.nan)}, weights)
+    elif what == "shape":
+        save_file({**tensors, first: torch.zeros(3, 3, 3)}, weights)
+    elif what == "missing tensor":
+        save_file({k: v for k, v in tensors.items() if k != first}, weights)
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("no card", "holds no model.json"),
+        ("no weights", "missing"),
+        ("cut", "damaged"),
+        ("not json", "damaged"),
+        ("foreign", "not written by earful"),
+        ("future", "format 99"),
+        ("unknown key", "unknown key 'colour'.*another version"),
+        ("nan", "NaN"),
+        ("shape", "says"),
+        ("missing tensor", "is missing"),
+    ],
+)
+def test_damage_is_named(tmp_path: Path, checkpoint: Checkpoint, what: str, message: str) -> None:
+    save_checkpoint(tmp_path / "m", checkpoint)
+    damage(tmp_path / "m", what)
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(tmp_path / "m")
+
+
+def test_a_name_that_is_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such folder"):
+        load_checkpoint(tmp_path / "nothing")

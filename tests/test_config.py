@@ -1,0 +1,72 @@
+"""Configuration: what comes in is what is built, and what is wrong is named."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from earful.config import from_mapping, read_toml, to_mapping
+from earful.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Inner:
+    width: int = 3
+    kind: Literal["a", "b"] = "a"
+
+
+@dataclass(frozen=True)
+class Outer:
+    name: str
+    rate: float = 0.1
+    inner: Inner = field(default_factory=Inner)
+    rows: tuple[Inner, ...] = ()
+    pair: tuple[float, float] = (0.0, 1.0)
+    folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.rate < 0:
+            raise ConfigError("rate is below 0")
+
+
+def test_toml_becomes_nested_dataclasses(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text('name = "x"\nrate = 2\nfolder = "out"\npair = [1, 2]\n[inner]\nwidth = 5\n[[rows]]\nkind = "b"\n')
+    assert read_toml(Outer, path) == Outer("x", 2.0, Inner(5), (Inner(kind="b"),), (1.0, 2.0), Path("out"))
+
+
+def test_round_trip() -> None:
+    value = Outer("é", 0.5, Inner(4, "b"), (Inner(1), Inner(2)), (1.0, 2.0))
+    assert from_mapping(Outer, to_mapping(value), "here") == value
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ({"name": "x", "rat": 1}, "here: unknown key 'rat'; did you mean 'rate'?"),
+        ({"name": "x", "zzz": 1}, "the known keys are"),
+        ({}, "the key 'name' is missing"),
+        ({"name": 3}, "here: name: expected a text in quotes, got 3"),
+        ({"name": "x", "inner": {"width": "wide"}}, "here: inner: width: expected a whole number"),
+        ({"name": "x", "inner": {"width": True}}, "expected a whole number"),
+        ({"name": "x", "inner": {"kind": "c"}}, "expected one of 'a', 'b'"),
+        ({"name": "x", "rows": {}}, "expected a list"),
+        ({"name": "x", "pair": [1]}, "expected 2 values, got 1"),
+        ({"name": "x", "rate": -1}, "here: rate is below 0"),
+    ],
+)
+def test_what_is_wrong_is_named(mapping: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        from_mapping(Outer, mapping, "here")
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["name = ", "name = 'x'\nname = 'y'"])
+def test_bad_toml_names_the_file(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"bad\.toml"):
+        read_toml(Outer, path)
+    with pytest.raises(ConfigError, match="no such recipe"):
+        read_toml(Outer, tmp_path / "missing.toml")

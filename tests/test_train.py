@@ -1,0 +1,83 @@
+"""The training loop: the schedule, and that an interrupted run continues bit for bit."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from earful.errors import CheckpointError, ConfigError
+from earful.train import Optimisation, Step, fit, load_state, rate_at, save_state
+
+
+def make_model() -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+
+
+def losses_of(model: nn.Module) -> Callable[[int, torch.Generator], dict[str, Tensor]]:
+    def losses(step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        x = torch.randn(16, 4, generator=generator)
+        return {"loss": ((model(x)[:, 0] - x.sum(1)) ** 2).mean()}
+
+    return losses
+
+
+def test_it_learns_and_reports(tmp_path: Path) -> None:
+    model, steps = make_model(), list[Step]()
+    skipped = fit(model, losses_of(model), Optimisation(200, 0.03), seed=1, state=tmp_path / "s", report=steps.append)
+    assert skipped == 0 and [step.number for step in steps] == list(range(1, 201))
+    assert sum(s.losses["loss"] for s in steps[-20:]) < 0.6 * sum(s.losses["loss"] for s in steps[:20])
+
+
+def test_an_interrupted_run_is_the_same_run(tmp_path: Path) -> None:
+    whole = make_model()
+    fit(whole, losses_of(whole), Optimisation(30), seed=1, state=tmp_path / "whole")
+
+    def stop(step: Step) -> None:
+        if step.number == 17:
+            raise KeyboardInterrupt
+
+    half = make_model()
+    options = {"seed": 1, "state": tmp_path / "half", "save_every": 5}
+    with pytest.raises(KeyboardInterrupt):
+        fit(half, losses_of(half), Optimisation(30), report=stop, **options)
+    again, seen = make_model(), list[Step]()
+    fit(again, losses_of(again), Optimisation(30), report=seen.append, **options)
+    assert seen[0].number == 16
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), again.parameters(), strict=True))
+
+
+def test_a_gradient_that_is_not_finite_is_skipped_and_counted(tmp_path: Path) -> None:
+    model = make_model()
+    plain = losses_of(model)
+
+    def sometimes(step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        return {name: loss * (float("nan") if step == 2 else 1.0) for name, loss in plain(step, generator).items()}
+
+    assert fit(model, sometimes, Optimisation(5), seed=1, state=tmp_path / "s") == 1
+    assert all(bool(torch.isfinite(p).all()) for p in model.parameters())
+
+
+def test_the_schedule_rises_and_falls() -> None:
+    rates = [rate_at(step, Optimisation(100, 1.0, warmup=0.1)) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1) and rates[9] == 1.0 and max(rates) == 1.0 and 0.01 <= rates[-1] < 0.02
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_bad_optimisation() -> None:
+    with pytest.raises(ConfigError, match="steps is 0"):
+        Optimisation(0)
+
+
+def test_state_round_trip_and_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "state"
+    assert load_state(path) is None
+    save_state(path, {"x": torch.arange(3)}, {"step": 4, "curve": [1.5]})
+    tensors, header = load_state(path) or ({}, {})
+    assert torch.equal(tensors["x"], torch.arange(3)) and header == {"step": 4, "curve": [1.5]}
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_state(path)
