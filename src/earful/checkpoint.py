@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from earful.config import from_mapping, to_mapping
+from earful.config import finite, from_mapping, to_mapping
 from earful.errors import CheckpointError, EarfulError
 from earful.model import AcousticModel, ModelConfig, Params
 
@@ -44,19 +44,19 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
     `half` stores float16, which halves the file and costs nothing that a score shows.
 
     Raises:
-        CheckpointError: the folder exists and `replace` is false, or it cannot be written.
+        CheckpointError: the folder exists and `replace` is false or it is no model, or it cannot be written.
     """
     folder = Path(folder)
-    if folder.exists() and not replace:
-        raise CheckpointError(f"{folder}: exists already; name another folder or ask to overwrite it")
-    card = {"format": FORMAT, "config": to_mapping(checkpoint.config), "about": to_mapping(checkpoint.about)}
+    check_destination(folder, replace=replace)
+    card = {"format": FORMAT, "config": to_mapping(checkpoint.config), "about": finite(to_mapping(checkpoint.about))}
     weights = {name: (t.half() if half else t).detach().cpu().contiguous() for name, t in checkpoint.params.items()}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
         try:
             save_file(weights, beside / WEIGHTS)
-            (beside / CARD).write_text(json.dumps(card, ensure_ascii=False, indent=1) + "\n", "utf-8")
+            (beside / CARD).write_text(json.dumps(card, ensure_ascii=False, indent=1, allow_nan=False) + "\n", "utf-8")
+            (beside / WEIGHTS).chmod(0o644)  # both were made for the owner's eyes only
             beside.chmod(0o755)
             _put_in_place(beside, folder)
         finally:
@@ -67,14 +67,36 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
         ) from error
 
 
+def check_destination(folder: Path, *, replace: bool = False) -> None:
+    """Refuse a place that no model can be written to, before any work is done for it.
+
+    Raises:
+        CheckpointError: it exists and `replace` is false, it holds what is no model, or nothing can be written there.
+    """
+    if folder.exists() or folder.is_symlink():
+        if not replace:
+            raise CheckpointError(f"{folder}: exists already; name another folder, or ask to replace it (--overwrite)")
+        if not folder.is_dir() or {path.name for path in folder.iterdir()} - {WEIGHTS, CARD}:
+            raise CheckpointError(f"{folder}: holds what is no model, so it is not overwritten; name another folder")
+    parent = next(place for place in folder.absolute().parents if place.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise CheckpointError(f"{folder}: nothing can be written in {parent}; name another folder")
+
+
 def _put_in_place(beside: Path, folder: Path) -> None:
     if not folder.exists():
-        os.replace(beside, folder)
+        beside.replace(folder)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
-    os.replace(folder, old / "old")
-    os.replace(beside, folder)
-    shutil.rmtree(old, ignore_errors=True)
+    folder.replace(old / "old")
+    try:
+        beside.replace(folder)
+    except OSError:
+        (old / "old").replace(folder)
+        raise
+    finally:
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def load_checkpoint(model: str | Path) -> Checkpoint:

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import json
+import math
 import tomllib
 import types
 import typing
@@ -67,6 +68,19 @@ def to_mapping(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [to_mapping(item) for item in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def finite(value: Any) -> Any:
+    """Plain values with null for NaN and infinity, which JSON does not have; all the way down.
+
+    >>> finite({"cer": float("nan"), "rates": (0.5, 1)})
+    {'cer': None, 'rates': [0.5, 1]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _is_required(field: "dataclasses.Field[Any]") -> bool:

@@ -24,22 +24,23 @@ class Report:
 def evaluate(
     recognizer: Recognizer, manifest: Manifest, *, by: str | None = None, advance: Callable[[int], None] | None = None
 ) -> Report:
-    """Transcribe and score every utterance that has a transcript; `by` ("speaker", "language") adds a score a group.
+    """Transcribe and score every utterance that has a transcript; `by` (a field, a key of `extra`) adds group scores.
 
     References are normalised by the recogniser's own text rules, so that case and punctuation that it never writes are
-    not counted as errors.
+    not counted as errors. `advance(1)` is called after each utterance.
 
     Raises:
         ManifestError: no utterance has a transcript.
+        AudioError: a recording cannot be read.
     """
-    spoken = manifest.filter(lambda u: bool(u.text))
-    if not len(spoken):
+    spoken = manifest.filter(lambda u: u.text)
+    if not spoken:
         raise ManifestError("no utterance of the manifest has a transcript to score against; add `text` to its lines")
     config = recognizer.checkpoint.config
     references = [normalize(u.text or "", config.rules) for u in spoken]
     hypotheses: list[str] = []
-    for clip in compute_clips(list(spoken), config.features):
-        hypotheses.extend(recognizer.transcribe_many([clip.frames_FM]))
+    for text in recognizer.transcribe_many(clip.frames_FM for clip in compute_clips(spoken, config.features)):
+        hypotheses.append(text)
         if advance:
             advance(1)
     counts = errors_of_each(references, hypotheses)
@@ -47,7 +48,6 @@ def evaluate(
 
 
 def _groups(manifest: Manifest, counts: Sequence[UtteranceErrors], by: str) -> dict[str, Score]:
-    found: dict[str, list[UtteranceErrors]] = {}
-    for utterance, count in zip(manifest, counts, strict=True):
-        found.setdefault(str(getattr(utterance, by) or "unknown"), []).append(count)
-    return {name: pool(rows) for name, rows in sorted(found.items())}
+    of = {utterance.id: count for utterance, count in zip(manifest, counts, strict=True)}
+    groups = sorted(manifest.group_by(by).items())
+    return {name or "unknown": pool([of[u.id] for u in group]) for name, group in groups}

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -39,13 +40,17 @@ class ModelConfig:
             raise ConfigError(f"upsampling is {self.upsampling}, must be 1, 2, 3 or 4")
         if self.encoder.bins != self.features.bins:
             raise ConfigError(
-                f"the encoder takes {self.encoder.bins} bins and the features give {self.features.bins}: make them equal"
+                f"the encoder takes {self.encoder.bins} bins, the features give {self.features.bins}: make them equal"
             )
 
     @property
     def output_hop_s(self) -> float:
         """Seconds from one output frame to the next."""
         return self.features.hop_s * self.encoder.subsampling / self.upsampling
+
+    def output_count(self, frame_count: int) -> int:
+        """How many output frames come of `frame_count` frames of features."""
+        return -(-frame_count // self.encoder.subsampling) * self.upsampling
 
 
 class AcousticModel(nn.Module):
@@ -84,6 +89,15 @@ def loss_of(model: AcousticModel, head: str = TEXT) -> Callable[[Mapping[str, Te
         return ctc_loss(logp_BFV.transpose(0, 1), labels_BL, counts_B, label_counts_B, zero_infinity=True)
 
     return loss
+
+
+def fast_arithmetic() -> torch.autocast:
+    """A context in which matrix products are in bfloat16, on processors that have instructions for it.
+
+    On others they stay in float32, which is faster there than an emulated bfloat16.
+    """
+    has_bfloat16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16)
 
 
 def parameters_of(model: nn.Module) -> Params:

@@ -1,9 +1,10 @@
 """Recognizer: load, transcribe, adapt, save. What most programs need of earful."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
@@ -17,11 +18,16 @@ from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
 from earful.errors import AudioError
 from earful.features.fbank import fbank
+from earful.model import fast_arithmetic
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
-WINDOW_S, CONTEXT_S = 16.0, 2.0
-"""Long recordings are decoded in windows of 16 s, with 2 s of the neighbours heard on either side."""
+WINDOW_S, CONTEXT_S = 15.0, 1.8
+"""Long recordings are decoded in windows of 15 s, with 1.8 s of the neighbours heard on either side.
+
+Both are multiples of 20, 30 and 40 ms, the hops of all encoders, so that a window's frames fall where those of the
+whole recording would.
+"""
 
 
 @dataclass(frozen=True)
@@ -85,46 +91,59 @@ class Recognizer:
         return self.transcribe_blocks(pieces)
 
     def transcribe_blocks(self, pieces: Iterable[Samples]) -> Transcript:
-        """Transcribe consecutive blocks of samples, each WINDOW_S long but the last."""
-        best, p, duration_s = [], [], 0.0
-        for window_T, before_s, own_s in _windows(pieces):
-            duration_s += own_s
-            path = self._path(window_T, before_s, own_s)
-            best.append(path[0])
-            p.append(path[1])
-        return self._transcript(torch.cat(best), torch.cat(p), duration_s)
+        """Transcribe consecutive blocks of samples, each WINDOW_S long but the last.
+
+        Raises:
+            AudioError: there are no samples.
+        """
+        features = self.checkpoint.config.features
+        windows = _windows(map(_tensor, pieces), round(CONTEXT_S * SAMPLE_RATE_HZ))
+        return self._transcript(windows, 1 / SAMPLE_RATE_HZ, lambda window_T: fbank(window_T, config=features)[0][0])
 
     def transcribe_many(self, frames: Iterable[Tensor]) -> Iterator[str]:
-        """The texts of clips given by their features `[F, M]`: what scoring needs."""
+        """The texts of clips given by their features `[F, M]`, of any length: what scoring needs."""
+        hop_s = self.checkpoint.config.features.hop_s
         for frames_FM in frames:
-            best_F, _ = best_path(self._logp(frames_FM))
-            yield self.checkpoint.config.alphabet.decode(
-                [e.symbol for e in merge(best_F, torch.ones(len(best_F)))]
-            ).strip()
+            windows = _windows(torch.split(frames_FM, round(WINDOW_S / hop_s)), round(CONTEXT_S / hop_s))
+            yield self._transcript(windows, hop_s, lambda window_FM: window_FM).text
 
-    def _logp(self, frames_FM: Tensor) -> Tensor:
-        if not len(frames_FM):
-            return torch.zeros(0, self.checkpoint.config.alphabet.size)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            logp_BFV, _ = self._model(frames_FM[None], torch.tensor([len(frames_FM)]))
-        return logp_BFV[0]  # type: ignore[no-any-return]
-
-    def _path(self, window_T: Samples, before_s: float, own_s: float) -> tuple[Tensor, Tensor]:
-        """The best path of the window's own part, its context cut away."""
-        config = self.checkpoint.config
-        frames_BFM, _ = fbank(torch.from_numpy(window_T)[None], config=config.features)
-        best_F, p_F = best_path(self._logp(frames_BFM[0]))
-        first = round(before_s / config.output_hop_s)
-        last = first + round(own_s / config.output_hop_s)
-        return best_F[first:last], p_F[first:last]
-
-    def _transcript(self, best_F: Tensor, p_F: Tensor, duration_s: float) -> Transcript:
+    def _transcript(
+        self, windows: Iterable["_Window"], unit_s: float, frames_of: Callable[[Tensor], Tensor]
+    ) -> Transcript:
+        """Decode windows whose positions count units of `unit_s`; `frames_of` gives the features of their content."""
+        parts, duration_s = [], 0.0
+        for window in windows:
+            parts.append(self._path(window, unit_s, frames_of(window.content)))
+            duration_s = window.end * unit_s
+        if not parts:
+            raise AudioError("the recording holds no samples; record it again or leave it out")
+        best_F, p_F = map(torch.cat, zip(*parts, strict=True))
         emissions = merge(best_F, p_F)
-        words = tuple(self._words(emissions))
+        words = tuple(self._words(emissions, duration_s))
         mean = sum(e.confidence for e in emissions) / len(emissions) if emissions else 0.0
         return Transcript(" ".join(word.text for word in words), words, mean, duration_s)
 
-    def _words(self, emissions: Iterable[Emission]) -> Iterator[Word]:
+    def _path(self, window: "_Window", unit_s: float, frames_FM: Tensor) -> tuple[Tensor, Tensor]:
+        """The best path of the window's own part, its context cut away.
+
+        Cut at the output frames nearest to where the part begins and ends in the whole recording: nothing adds up.
+        """
+        hop_s = self.checkpoint.config.output_hop_s
+        first, begin, end = (round(place * unit_s / hop_s) for place in (window.first, window.begin, window.end))
+        own = slice(begin - first, None if window.is_last else end - first)
+        best_F, p_F = best_path(self._logp(frames_FM))
+        return best_F[own], p_F[own]
+
+    def _logp(self, frames_FM: Tensor) -> Tensor:
+        """Log-probabilities `[F', V]`; one clip at a time, so that no other clip has a part in its result."""
+        if not len(frames_FM):
+            return torch.zeros(0, self.checkpoint.config.alphabet.size)
+        with torch.no_grad(), fast_arithmetic():
+            logp_BFV, _ = self._model(frames_FM[None], torch.tensor([len(frames_FM)]))
+        return logp_BFV[0]  # type: ignore[no-any-return]
+
+    def _words(self, emissions: Iterable[Emission], duration_s: float) -> Iterator[Word]:
+        """Letters between spaces. The last frame may reach beyond the end of the recording; no word does."""
         symbols, hop_s = self.checkpoint.config.alphabet.symbols, self.checkpoint.config.output_hop_s
         letters: list[Emission] = []
         for emission in (*emissions, None):
@@ -133,8 +152,34 @@ class Recognizer:
             elif letters:
                 text = "".join(symbols[e.symbol - 1] for e in letters)
                 confidence = sum(e.confidence for e in letters) / len(letters)
-                yield Word(text, letters[0].start * hop_s, letters[-1].end * hop_s, confidence)
+                start_s, end_s = (min(place * hop_s, duration_s) for place in (letters[0].start, letters[-1].end))
+                yield Word(text, start_s, end_s, confidence)
                 letters = []
+
+
+class _Window(NamedTuple):
+    """A stretch of a recording, samples or frames: its own part, `begin` to `end`, with what lies around it.
+
+    `content` starts at `first`. All places count from the start of the recording.
+    """
+
+    content: Tensor
+    first: int
+    begin: int
+    end: int
+    is_last: bool
+
+
+def _windows(pieces: Iterable[Tensor], context: int) -> Iterator[_Window]:
+    """A window for each of the consecutive pieces, with `context` units of what comes before and after it."""
+    begin, before = 0, torch.zeros(0)
+    for piece, after in pairwise(chain(pieces, (None,))):
+        assert piece is not None
+        known = torch.cat([before, piece]) if begin else piece
+        content = known if after is None else torch.cat([known, after[:context]])
+        end = begin + len(piece)
+        yield _Window(content, end - len(known), begin, end, after is None)
+        begin, before = end, known[-context:]
 
 
 def _checked(samples_T: Samples) -> Samples:
@@ -144,7 +189,7 @@ def _checked(samples_T: Samples) -> Samples:
         )
     if not np.isfinite(samples_T).all():
         raise AudioError("the samples hold NaN or infinity; repair the recording")
-    return samples_T.astype(np.float32, copy=False)
+    return samples_T
 
 
 def _slices(samples_T: Samples) -> Iterator[Samples]:
@@ -152,19 +197,6 @@ def _slices(samples_T: Samples) -> Iterator[Samples]:
     yield from (samples_T[i : i + size] for i in range(0, len(samples_T), size))
 
 
-def _windows(pieces: Iterable[Samples]) -> Iterator[tuple[Samples, float, float]]:
-    """`(samples with context, seconds of context before, seconds of its own)` for every block."""
-    context = round(CONTEXT_S * SAMPLE_RATE_HZ)
-    before = np.zeros(0, np.float32)
-    held: Samples | None = None
-    for piece in pieces:
-        if held is not None:
-            yield (
-                np.concatenate([before, held, piece[:context]]),
-                len(before) / SAMPLE_RATE_HZ,
-                len(held) / SAMPLE_RATE_HZ,
-            )
-            before = held[-context:]
-        held = piece
-    if held is not None:
-        yield np.concatenate([before, held]), len(before) / SAMPLE_RATE_HZ, len(held) / SAMPLE_RATE_HZ
+def _tensor(samples_T: Samples) -> Tensor:
+    """A copy, since torch takes no array that is read-only or runs backwards."""
+    return torch.from_numpy(samples_T.astype(np.float32, order="C"))

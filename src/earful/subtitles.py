@@ -1,6 +1,7 @@
 """A transcript as text, JSON, subtitles (SRT, WebVTT) or a table of words (TSV)."""
 
 import html
+import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -44,7 +45,7 @@ def cues(words: Sequence[Word]) -> Iterator[Cue]:
             groups[-1].append(word)
         else:
             groups.append([word])
-    for group, after in zip(groups, [*groups[1:], None], strict=True):
+    for group, after in itertools.zip_longest(groups, groups[1:]):
         latest_s = after[0].start_s if after else group[-1].end_s + SHORTEST_CUE_S
         end_s = max(group[-1].end_s, min(group[0].start_s + SHORTEST_CUE_S, latest_s))
         yield Cue(group[0].start_s, end_s, tuple(_lines([word.text for word in group])))

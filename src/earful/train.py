@@ -4,6 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,13 +59,18 @@ def fit(
     *,
     seed: int,
     state: Path,
+    weights_of: Callable[[int], Mapping[str, float]] = lambda step: {},
     save_every: int = 200,
     report: Callable[[Step], None] | None = None,
 ) -> int:
     """Train `model` in place; answers the number of non-finite steps, which are skipped.
 
-    `losses_of(step, generator)` gives the weighted losses of a step, whose sum is minimised. All randomness of a step
-    comes from `(seed, step)`, so a run resumed from the file `state` equals one that was never interrupted.
+    `losses_of(step, generator)` gives the losses of a step by name; their sum, weighted by `weights_of(step)` (1 where
+    it says nothing), is minimised. All randomness of a step comes from `(seed, step)`, so a run resumed from the file
+    `state` equals one that was never interrupted.
+
+    Raises:
+        CheckpointError: `state` is damaged or of another model, or cannot be written.
     """
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=optimisation.rate, weight_decay=optimisation.weight_decay, betas=(0.9, 0.98)
@@ -75,7 +81,7 @@ def fit(
     for step in range(first, optimisation.steps):
         for group in optimiser.param_groups:
             group["lr"] = rate_at(step, optimisation)
-        losses, norm = _backward(model, losses_of, optimisation, step, seed)
+        losses, norm = _backward(model, losses_of, weights_of(step), optimisation, step, seed)
         if math.isfinite(norm):
             optimiser.step()
         skipped += not math.isfinite(norm)
@@ -83,13 +89,14 @@ def fit(
             report(Step(step + 1, losses, norm, time.monotonic() - began))
         if (step + 1) % save_every == 0 and step + 1 < optimisation.steps:
             _save(state, model, optimiser, step + 1, skipped)
-    _save(state, model, optimiser, optimisation.steps, skipped)
+    _save(state, model, optimiser, max(first, optimisation.steps), skipped)
     return skipped
 
 
 def _backward(
     model: nn.Module,
     losses_of: Callable[[int, torch.Generator], Mapping[str, Tensor]],
+    weights: Mapping[str, float],
     optimisation: Optimisation,
     step: int,
     seed: int,
@@ -99,25 +106,31 @@ def _backward(
         torch.manual_seed(seed * 1_000_003 + step)
         losses = losses_of(step, generator)
         model.zero_grad(set_to_none=True)
-        total = torch.stack(list(losses.values())).sum()
+        total = torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
         torch.autograd.backward(total)
     norm = float(nn.utils.clip_grad_norm_(model.parameters(), optimisation.clip_norm))
     return {name: float(loss.detach()) for name, loss in losses.items()}, norm
 
 
-def _save(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: int, skipped: int) -> None:
+def _save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: int, skipped: int) -> None:
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, slots in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{slot}": value for slot, value in slots.items()}
-    save_state(folder, tensors, {"step": step, "skipped": skipped})
+    save_state(path, tensors, {"step": step, "skipped": skipped})
 
 
-def _restore(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, int]:
-    found = load_state(folder)
+def _restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, int]:
+    """Steps done and steps skipped; `model` and `optimiser` as they were then."""
+    found = load_state(path)
     if found is None:
         return 0, 0
     tensors, header = found
-    model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+    try:
+        model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path}: the saved state is of another model; delete it to start again, or give this run another folder"
+        ) from error
     slots: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("optimiser."):
@@ -128,27 +141,47 @@ def _restore(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -
 
 
 def save_state(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Write what a loop needs to go on: one safetensors file, beside and then renamed; the header is any JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write what a loop needs to go on: one safetensors file, beside and then renamed; the header is any JSON.
+
+    Raises:
+        CheckpointError: it cannot be written, for example on a full disk; what was saved before stands.
+    """
     beside = path.with_name(path.name + ".partial")
-    save_file({k: v.detach().contiguous().clone() for k, v in tensors.items()}, beside, {"state": json.dumps(header)})
-    beside.replace(path)
+    whole = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(whole, beside, {"state": json.dumps(header)})
+        beside.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path}: the state cannot be saved ({error}); free some space, then run again to resume"
+        ) from error
+    finally:  # after Ctrl-C too
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Tensors and header that `save_state` wrote; None where there is no file."""
+    """Tensors and header that `save_state` wrote; None where there is no file.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
     if not path.exists():
         return None
     try:
         with safe_open(path, "pt") as file:
             header = json.loads((file.metadata() or {})["state"])
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (no mapping)
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: the saved state is damaged ({error}); delete it to start again") from error
 
 
 def append_log(path: Path, row: Mapping[str, Any]) -> None:
-    """Add one JSON line to a training log."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+    """Add one JSON line to a training log. Raises CheckpointError where it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+    except OSError as error:
+        raise CheckpointError(f"{path}: the log cannot be written ({error}); free some space, then resume") from error

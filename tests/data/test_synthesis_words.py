@@ -42,6 +42,10 @@ def test_only_words_of_the_main_script_are_kept() -> None:
     assert make_words(LIST).words == ("huis", "boom", "l'eau", "één")
 
 
+def test_greek_words_end_in_a_final_sigma() -> None:
+    assert make_words({"παραγωγόσ": 0.2, "σάσ": 0.1}).words == ("παραγωγός", "σάς")
+
+
 def test_draws_are_flattened() -> None:
     words = make_words({"huis": 0.16, "boom": 0.04})
     generator = torch.Generator().manual_seed(0)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +13,9 @@ from torch.func import functional_call
 from earful.adapt.descend import Loss, State, adamw, descend
 from earful.ctc.greedy import greedy_ids
 from earful.data.batch import Batch, Example, bucket, collate
+from earful.errors import AdaptationError, CheckpointError, ConfigError
 from earful.features.mask import SpecAugment, spec_augment
-from earful.model import AcousticModel, Params, loss_of
+from earful.model import TEXT, AcousticModel, Params, fast_arithmetic, loss_of
 from earful.text.alphabet import Alphabet
 from earful.text.score import errors_of_each
 from earful.train import load_state, save_state
@@ -26,7 +27,8 @@ HEAD = "heads."
 class Plan:
     """How to fine-tune. `rate` is the encoder's peak learning rate, `head_factor` times it is the output layer's.
 
-    `folds` says how CER is measured: 1 holds out `holdout` of the clips, more cross-validates, 0 cannot measure.
+    `copies` are the augmented copies of each clip, beside the clip itself. `folds` says how CER is measured: 1 holds
+    out `holdout` of the clips, more cross-validates, 0 measures on the clips that are learned from.
     """
 
     steps: int
@@ -40,7 +42,14 @@ class Plan:
     evaluations: int = 5
     folds: int = 1
     holdout: float = 0.1
-    masks: SpecAugment = SpecAugment()
+    masks: SpecAugment = field(default_factory=SpecAugment)
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 1), ("evaluations", 1), ("copies", 0), ("folds", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} is {getattr(self, name)}, must be at least {least}")
+        if not (0 < self.holdout < 1 and 0 <= self.warmup < 1):
+            raise ConfigError(f"holdout and warmup are shares, below 1, got {self.holdout} and {self.warmup}")
 
 
 class Point(NamedTuple):
@@ -53,7 +62,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best parameters met, where they were met, and the whole curve. `skipped` counts steps that were not finite."""
+    """The best parameters met, where, and the whole curve; `skipped` counts steps that were not finite."""
 
     params: Params
     best: Point
@@ -84,13 +93,20 @@ def finetune(
     """Fine-tune `params` on `clips`, each of them a sequence of augmented copies; keep what does best on `held`.
 
     Without `held` the last parameters are kept. With the file `state` the run can be interrupted and continued.
+    `report(done, total)` is called after every step.
+
+    Raises:
+        AdaptationError: there is no clip to learn from.
+        CheckpointError: `state` is damaged, of another run, or cannot be written.
     """
-    run = (_resume(state) if state else None) or _begin(model, params, held, alphabet)
+    if not clips:
+        raise AdaptationError("there is no clip to learn from; give some, or hold out fewer")
+    run = (_resume(state, params) if state else None) or _begin(model, params, held, alphabet)
     tuned, losses = run.tuned, list[float]()
     steps = descend(
         _noisy_loss(model, seed),
         run.params,
-        _batches(clips, plan, seed, run.step),
+        _batches(clips, plan, model.config.features.hop_s, seed, run.step),
         adamw(lambda name: plan.rate * (plan.head_factor if name.startswith(HEAD) else 1.0), decay=plan.decay),
         moves=_moves,
         schedule=lambda step: rate_factor(step, plan),
@@ -113,9 +129,11 @@ def finetune(
 
 def cer_of(model: AcousticModel, params: Params, examples: Sequence[Example], alphabet: Alphabet) -> float:
     """Character error rate over `examples`, greedy decoding, dropout off; NaN where there are none."""
-    pairs = _decoded(model, params, examples, alphabet)
-    counts = [errors.characters for errors in errors_of_each(*zip(*pairs, strict=True))] if pairs else []
-    return sum(c.errors for c in counts) / max(1, sum(c.length for c in counts)) if pairs else math.nan
+    if not examples:
+        return math.nan
+    references, hypotheses = zip(*_decoded(model, params, examples, alphabet), strict=True)
+    counts = [errors.characters for errors in errors_of_each(references, hypotheses)]
+    return sum(c.errors for c in counts) / max(1, sum(c.length for c in counts))
 
 
 def _decoded(
@@ -124,7 +142,7 @@ def _decoded(
     """`(reference, hypothesis)` of every example, in no particular order."""
     pairs = []
     model.eval()
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), fast_arithmetic():
         for indexes in bucket([len(e.frames_FM) for e in examples], batch_frames, torch.Generator(), jitter=0.0):
             batch = collate([examples[i] for i in indexes])
             output = functional_call(model, dict(params), (batch.frames_BFM, batch.frame_counts_B))
@@ -135,7 +153,7 @@ def _decoded(
 
 def _moves(name: str) -> bool:
     """All but the phone heads, which adaptation does not use."""
-    return not name.startswith("heads.phone")
+    return not name.startswith(HEAD) or name.startswith(f"{HEAD}{TEXT}.")
 
 
 def _noisy_loss(model: AcousticModel, seed: int) -> Loss:
@@ -145,16 +163,18 @@ def _noisy_loss(model: AcousticModel, seed: int) -> Loss:
     def loss(params: Mapping[str, Tensor], item: tuple[int, Batch]) -> Tensor:
         step, batch = item
         model.train()
-        with torch.random.fork_rng(devices=[]), torch.autocast("cpu", torch.bfloat16):
+        with torch.random.fork_rng(devices=[]), fast_arithmetic():
             torch.manual_seed(seed * 1_000_003 + step)
             return plain(params, batch)
 
     return loss
 
 
-def _batches(clips: Sequence[Sequence[Example]], plan: Plan, seed: int, first: int) -> Iterator[tuple[int, Batch]]:
+def _batches(
+    clips: Sequence[Sequence[Example]], plan: Plan, hop_s: float, seed: int, first: int
+) -> Iterator[tuple[int, Batch]]:
     """`(step, batch)` from step `first` to the plan's last: epochs of shuffled buckets, a random copy of each clip."""
-    budget, step, epoch = round(plan.batch_s * 100), 0, 0
+    budget, step, epoch = round(plan.batch_s / hop_s), 0, 0
     while step < plan.steps:
         generator = torch.Generator().manual_seed(seed * 7919 + epoch)
         drawn = [copies[int(torch.randint(len(copies), (), generator=generator))] for copies in clips]
@@ -198,16 +218,15 @@ def _save(path: Path, run: _Run) -> None:
     save_state(path, {f"{part}.{k}": v for part, tensors in parts.items() for k, v in tensors.items()}, header)
 
 
-def _resume(path: Path) -> _Run | None:
+def _resume(path: Path, params: Params) -> _Run | None:
+    """The run that was saved; in the order of `params`, since that in which gradient norms are summed is bits too."""
     found = load_state(path)
     if found is None:
         return None
     tensors, header = found
-    part = {
-        p: {k.removeprefix(p + "."): v for k, v in tensors.items() if k.startswith(p + ".")}
-        for p in ("now", "rule", "best")
-    }
+    if not all(f"{part}.{name}" in tensors for part in ("now", "best") for name in params):
+        raise CheckpointError(f"{path}: the saved state is of another run; delete it to start again")
+    now, best = ({name: tensors[f"{part}.{name}"] for name in params} for part in ("now", "best"))
+    rule = {name.removeprefix("rule."): value for name, value in tensors.items() if name.startswith("rule.")}
     curve = tuple(Point(*point) for point in header["curve"])
-    return _Run(
-        Tuned(part["best"], Point(*header["best"]), curve, header["skipped"]), part["now"], part["rule"], header["step"]
-    )
+    return _Run(Tuned(best, Point(*header["best"]), curve, header["skipped"]), now, rule, header["step"])

@@ -1,6 +1,6 @@
-"""Output rows of a new alphabet: each letter starts from the base's row of the same letter, or of the one most like it.
+"""Output rows of a new alphabet: each letter starts from the row of the same letter in the base, or of the likest.
 
-Random rows cost dearly with a handful of clips: the encoder's knowledge is only reachable through rows that point at it.
+Random rows cost dearly with a handful of clips: only rows that point at what the encoder knows can reach it.
 """
 
 from collections.abc import Mapping

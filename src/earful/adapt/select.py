@@ -1,7 +1,5 @@
 """How many clips, how much speech → how to fine-tune; and which clips measure the result."""
 
-from collections.abc import Sequence
-
 import torch
 
 from earful.adapt.finetune import Plan
@@ -18,12 +16,11 @@ def plan_for(clips: int, seconds: float) -> Plan:
 
 
 def split_folds(clips: int, plan: Plan, generator: torch.Generator) -> list[tuple[list[int], list[int]]]:
-    """`(to learn from, to measure with)` for each fold; none where the plan cannot measure."""
-    if plan.folds == 0:
+    """`(to learn from, to measure with)` for each fold; none where the plan does not measure, or has but one clip."""
+    if plan.folds == 0 or clips < 2:
         return []
-    order = torch.randperm(clips, generator=generator).tolist()
-    count = max(1, round(clips * plan.holdout)) if plan.folds == 1 else 0
-    held: Sequence[list[int]] = (
-        [order[:count]] if plan.folds == 1 else [order[i :: plan.folds] for i in range(plan.folds)]
-    )
-    return [([i for i in order if i not in set(part)], part) for part in held]
+    order: list[int] = torch.randperm(clips, generator=generator).tolist()
+    count = min(plan.folds, clips)
+    first = order[: max(1, round(clips * plan.holdout))]
+    parts = [first] if plan.folds == 1 else [order[i::count] for i in range(count)]
+    return [([i for i in order if i not in set(part)], part) for part in parts]

@@ -24,9 +24,13 @@ from earful.errors import EarfulError
 RESUMABLE = ("adapt", "corpus", "train")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-for command in (adapt, transcribe, score, check, train, demo):
-    app.command()(command)
-app.add_typer(corpus, name="corpus")
+app.command(short_help="Make a recogniser from transcribed clips.")(adapt)
+app.command(short_help="Write down what recordings say.")(transcribe)
+app.command(short_help="Measure the error rates of a model.")(score)
+app.command(short_help="Say what is wrong with clips and transcripts.")(check)
+app.add_typer(corpus, name="corpus", short_help="Make a corpus of real or synthetic speech.")
+app.command(short_help="Train a base model by a recipe.")(train)
+app.command(short_help="See the main job done in a minute.")(demo)
 
 
 @app.callback(invoke_without_command=True)
@@ -61,18 +65,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # a file name that is no Unicode must not end a run
             stream.reconfigure(errors="backslashreplace")
     try:
-        status = app(args=arguments, prog_name="earful", standalone_mode=False, obj=run)
+        # not app(): each version of typer turns interruptions and closed pipes into something else
+        command, words = typer.main.get_command(app), list(sys.argv[1:] if arguments is None else arguments)
+        with command.make_context("earful", words, obj=run) as context:
+            command.invoke(context)
         sys.stdout.flush()
+        status = 0
     except BrokenPipeError:
         return _closed_pipe()
-    except SystemExit as stop:
-        status = stop.code
+    except typer.Exit as leave:
+        status = leave.exit_code
     except BaseException as error:
         if run["debug"]:
             traceback.print_exception(error)
         message, status = explain(error, str(run["command"] or ""))
         print(f"earful: {message}", file=sys.stderr)
-    return status if isinstance(status, int) else 0
+    return status
 
 
 def explain(error: BaseException, command: str) -> tuple[str, int]:
@@ -83,8 +91,8 @@ def explain(error: BaseException, command: str) -> tuple[str, int]:
     if isinstance(error, EarfulError):
         return " ".join(str(error).split("\n")), 2
     if hasattr(error, "format_message"):  # what typer says of the command line
-        known = f"earful {command}" if command else "earful"
-        return f"{str(error.format_message()).rstrip('.')}; see {known} --help", 2
+        asked = getattr(getattr(error, "ctx", None), "command_path", "earful")
+        return f"{str(error.format_message()).rstrip('.')}; see {asked} --help", 2
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename is not None else ""
         return f"{where}{error.strerror or error}; correct that and try again", 2

@@ -40,10 +40,12 @@ def _bars() -> Iterator[Tell]:
     """A bar for the stage that runs; it appears after half a second and leaves nothing behind."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.text import Text
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    bars = Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True), transient=True)
+    stage_column, note_column = (
+        TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[note]}")
+    )
+    columns = (stage_column, BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), note_column)
+    bars = Progress(*columns, console=Console(stderr=True), transient=True)
     began = time.monotonic()
     stages: dict[str, TaskID] = {}
 
@@ -51,7 +53,7 @@ def _bars() -> Iterator[Tell]:
         if stage not in stages:
             for finished in stages.values():
                 bars.update(finished, visible=False)
-            stages[stage] = bars.add_task(stage, note=Text(), total=total)
+            stages[stage] = bars.add_task(stage, note="", total=total)
         bars.update(stages[stage], completed=done, total=total, note=note)
         if time.monotonic() - began >= APPEAR_S and not bars.live.is_started:
             bars.start()

@@ -2,29 +2,17 @@
 
 import json
 import math
-import resource
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
 def print_json(value: Any) -> None:
     """One JSON object on one line; what is no number is null."""
+    from earful.config import finite
+
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     print(json.dumps(finite(value), ensure_ascii=not utf8, allow_nan=False), flush=True)
-
-
-def finite(value: Any) -> Any:
-    """The value with null for NaN and infinity, which JSON does not have; all the way down.
-
-    >>> finite({"cer": float("nan"), "rates": (0.5, 1)})
-    {'cer': None, 'rates': [0.5, 1]}
-    """
-    if isinstance(value, Mapping):
-        return {str(key): finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
@@ -40,8 +28,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
         table.add_column(name.removeprefix(">"), justify="right" if right else "left", no_wrap=right)
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    # A pipe or a file has no width: do not squeeze what goes there into 80 columns.
-    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
+    # A pipe or a file has no width: there, a row is a line.
+    Console(width=None if sys.stdout.isatty() else 100_000, highlight=False).print(table)
 
 
 def percent(rate: float) -> str:
@@ -53,7 +41,20 @@ def percent(rate: float) -> str:
     return f"{100 * rate:.1f} %" if math.isfinite(rate) else "–"
 
 
-def peak_memory_mb() -> int:
-    """The most memory that this process has held."""
+def counted(count: int, noun: str) -> str:
+    """A number and what it counts.
+
+    >>> counted(1, "clip"), counted(20, "clip")
+    ('1 clip', '20 clips')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def peak_memory_mb() -> int | None:
+    """The most memory that this process has held; None where the system does not say (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10))

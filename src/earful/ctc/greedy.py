@@ -17,7 +17,7 @@ class Emission:
 
 
 def best_path(logp_FV: Tensor) -> tuple[Tensor, Tensor]:
-    """The likeliest symbol of every frame and its probability: `[F]`, `[F]`. All of a long recording that need be kept."""
+    """The likeliest symbol of each frame and its probability, `[F]` and `[F]`: all that is kept of a long recording."""
     best_logp_F, best_F = logp_FV.max(-1)
     return best_F, best_logp_F.float().exp()
 

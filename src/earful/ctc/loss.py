@@ -1,5 +1,8 @@
 """The CTC loss (Graves et al. 2006): minus the logarithm of the summed probability of every path to the labels."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -37,9 +40,9 @@ def ctc_loss(
     )
 
 
-def frames_needed(labels: list[int]) -> int:
+def frames_needed(labels: Sequence[object]) -> int:
     """The least number of frames that can carry `labels`: one each, and a blank between two equal neighbours."""
-    return len(labels) + sum(a == b for a, b in zip(labels, labels[1:], strict=False))
+    return len(labels) + sum(a == b for a, b in pairwise(labels))
 
 
 def _check(logp_FBV: Tensor, labels_BL: Tensor, frame_counts_B: Tensor, label_counts_B: Tensor, blank: int) -> None:

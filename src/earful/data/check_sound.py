@@ -16,6 +16,7 @@ from earful.errors import AudioError
 
 SILENCE_DBFS = -60.0
 SHORTEST_S, LONGEST_S = 0.1, 30.0
+LONGEST_USABLE_S = 60.0  # attention takes memory with the square of it: adaptation leaves longer clips out
 CLIPPED_SHARE = 1e-3  # of the samples; clean speech at full scale stays below a tenth of this
 _FULL_SCALE = 0.985  # resampling moves the flat tops a little
 _TELEPHONE_RATE_HZ, _TELEPHONE_TOP_HZ = 8_000, 4_200
@@ -111,7 +112,10 @@ def _wrong(utterance: Utterance, sound: Sound, frame_s: float) -> Iterator[Findi
     elif duration_s < SHORTEST_S:
         problem = f"lasts {duration_s * 1000:.0f} ms, hardly one sound of speech"
         yield _finding("warning", "too short", utterance, problem, "check that the recording is whole")
-    if duration_s > LONGEST_S:
+    if duration_s > LONGEST_USABLE_S:
+        problem = f"lasts {duration_s:.0f} s; adaptation can use clips of {LONGEST_USABLE_S:.0f} s at most"
+        yield _finding("error", "too long", utterance, problem, "cut it at pauses, with the transcript")
+    elif duration_s > LONGEST_S:
         problem = f"lasts {duration_s:.0f} s; adaptation wants clips of {LONGEST_S:.0f} s at most"
         yield _finding("warning", "too long", utterance, problem, "cut it at pauses, with the transcript")
     if sound.peak is not None and sound.peak < 10 ** (SILENCE_DBFS / 20):

@@ -2,8 +2,9 @@
 
 import json
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,10 @@ from torch import Tensor
 from earful.audio.augment import Augmentation, augment
 from earful.audio.files import read
 from earful.data.utterance import Utterance
+from earful.errors import AudioError, ConfigError
 from earful.features.fbank import FbankConfig, fbank
+
+ROWS, INDEX = "frames.f16", "index.json"
 
 
 class Clip(NamedTuple):
@@ -25,15 +29,18 @@ class Clip(NamedTuple):
 
 
 def frames_of(utterance: Utterance, config: FbankConfig) -> Tensor:
-    """Read one utterance and compute its features `[F, M]`."""
+    """Read one utterance and compute its features `[F, M]`. Raises AudioError, which names the clip."""
     return clip_of(utterance, config, None, None).frames_FM
 
 
 def clip_of(
     utterance: Utterance, config: FbankConfig, augmentation: Augmentation | None, generator: torch.Generator | None
 ) -> Clip:
-    """Read, optionally augment, and compute the features of one utterance."""
-    samples_T = read(utterance.audio, utterance.start_s, utterance.duration_s)
+    """Read, optionally augment, and compute the features of one utterance. Raises AudioError, which names the clip."""
+    try:
+        samples_T = read(utterance.audio, utterance.start_s, utterance.duration_s)
+    except AudioError as error:
+        raise AudioError(f"clip {utterance.id!r}: {error}") from error
     speed = 1.0
     if augmentation is not None and generator is not None:
         samples_T, speed = augment(samples_T, augmentation, generator)
@@ -49,21 +56,28 @@ def compute_clips(
     seed: int = 0,
     threads: int | None = None,
 ) -> Iterator[Clip]:
-    """Features of many utterances, in order, on all cores. Each has randomness of its own, whatever the others do."""
+    """Features of many utterances, in order, on all cores. Each has randomness of its own, whatever the others do.
 
-    def one(item: tuple[int, Utterance]) -> Clip:
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + item[0])
-        return clip_of(item[1], config, augmentation, generator)
+    Raises:
+        AudioError: a recording cannot be read; the message names the clip.
+    """
+
+    def one(index: int, utterance: Utterance) -> Clip:
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + index)
+        return clip_of(utterance, config, augmentation, generator)
 
     workers = threads or os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
-        pending = []
-        for item in enumerate(utterances):
-            pending.append(pool.submit(one, item))
+    pool = ThreadPoolExecutor(workers)
+    pending: deque[Future[Clip]] = deque()
+    try:
+        for index, utterance in enumerate(utterances):
+            pending.append(pool.submit(one, index, utterance))
             if len(pending) >= 8 * workers:
-                yield pending.pop(0).result()
-        for future in pending:
-            yield future.result()
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:  # after an error or Ctrl-C, what has not begun is not begun
+        pool.shutdown(cancel_futures=True)
 
 
 class FrameStore:
@@ -78,9 +92,9 @@ class FrameStore:
         self.speeds: list[float] = []
         self._rows: list[np.ndarray[Any, np.dtype[np.float16]]] = []
         for folder in folders:
-            index = json.loads((folder / "index.json").read_text("utf-8"))
+            index = json.loads((folder / INDEX).read_text("utf-8"))
             shape = (sum(index["counts"]), int(index["bins"]))
-            rows = np.memmap(folder / "frames.f16", np.float16, "r", shape=shape)
+            rows = np.memmap(folder / ROWS, np.float16, "r", shape=shape)
             self._rows.extend(np.split(rows, np.cumsum(index["counts"])[:-1]))
             self.counts.extend(index["counts"])
             self.speeds.extend(index["speeds"])
@@ -102,14 +116,29 @@ class FrameStore:
 
 def is_built(folder: Path) -> bool:
     """Whether `folder` holds a whole store."""
-    return (folder / "index.json").exists()
+    return (folder / INDEX).exists()
 
 
 def build_store(folder: Path, clips: Iterable[Clip], advance: Callable[[], None] | None = None) -> None:
-    """Write clips into a new store; `advance()` is called after each. An interrupted build leaves no store."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write clips into a new store; `advance()` is called after each. An interrupted build leaves no store.
+
+    Raises:
+        ConfigError: the folder cannot be written, for example on a full disk.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        index = json.dumps(_write_rows(folder / ROWS, clips, advance))
+        beside = folder / f"{INDEX}.partial"
+        beside.write_text(index, "utf-8")
+        beside.replace(folder / INDEX)
+    except OSError as error:
+        raise ConfigError(f"{folder}: features cannot be kept there ({error}); free some space") from error
+
+
+def _write_rows(path: Path, clips: Iterable[Clip], advance: Callable[[], None] | None) -> dict[str, Any]:
+    """Write the frames of all clips; answers the index."""
     counts, speeds, bins = [], [], 0
-    with (folder / "frames.f16").open("wb") as file:
+    with path.open("wb") as file:
         for clip in clips:
             rows = clip.frames_FM.half().numpy()
             file.write(rows.tobytes())
@@ -118,6 +147,4 @@ def build_store(folder: Path, clips: Iterable[Clip], advance: Callable[[], None]
             bins = rows.shape[1]
             if advance:
                 advance()
-    beside = folder / "index.json.partial"
-    beside.write_text(json.dumps({"counts": counts, "speeds": speeds, "bins": bins}), "utf-8")
-    beside.replace(folder / "index.json")
+    return {"counts": counts, "speeds": speeds, "bins": bins}

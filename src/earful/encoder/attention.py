@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from earful.encoder.encoder import BranchEnd
+
 
 class Plan(NamedTuple):
     """What all attention layers need to know of one batch, computed once.
@@ -61,7 +63,7 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.project_in = nn.Linear(width, 3 * width)
-        self.project_out = nn.Linear(width, width)
+        self.project_out = BranchEnd(width, width)
 
     def forward(self, hidden_BFD: Tensor, plan: Plan) -> Tensor:
         """Attend within every item; frames beyond its counts come out as anything finite."""

@@ -3,7 +3,7 @@
 import torch
 
 from earful.encoder.conformer import Conformer
-from earful.encoder.encoder import Encoder, EncoderConfig, initialise
+from earful.encoder.encoder import Encoder, EncoderConfig, initialise, quieten_branches
 from earful.encoder.recurrent import Recurrent
 from earful.encoder.transformer import Transformer
 from earful.errors import ConfigError
@@ -20,6 +20,7 @@ def build_encoder(config: EncoderConfig, generator: torch.Generator | None = Non
     """
     encoder = _construct(config)
     initialise(encoder, generator)
+    quieten_branches(encoder)
     return encoder
 
 

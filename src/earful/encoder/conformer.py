@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from earful.encoder.attention import Plan, SelfAttention, plan
-from earful.encoder.encoder import Dropout, Encoder, EncoderConfig
+from earful.encoder.encoder import BranchEnd, Dropout, Encoder, EncoderConfig
 from earful.encoder.subsample import Subsample, subsampled_counts
 from earful.encoder.transformer import FeedForward
 
@@ -23,7 +23,7 @@ class Convolution(nn.Module):
         self.gate = nn.Linear(width, 2 * width)
         self.depthwise = nn.Conv2d(width, width, (1, kernel), padding=(0, kernel // 2), groups=width)
         self.norm_mid = nn.LayerNorm(width)
-        self.project_out = nn.Linear(width, width)
+        self.project_out = BranchEnd(width, width)
 
     def forward(self, hidden_BFD: Tensor, valid_BF1: Tensor) -> Tensor:
         """Convolve in time; frames that are not valid enter the convolution as zeros."""

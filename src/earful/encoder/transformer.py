@@ -5,7 +5,7 @@ from typing import final
 from torch import Tensor, nn
 
 from earful.encoder.attention import Plan, SelfAttention, plan
-from earful.encoder.encoder import Dropout, Encoder, EncoderConfig
+from earful.encoder.encoder import BranchEnd, Dropout, Encoder, EncoderConfig
 from earful.encoder.subsample import Subsample, subsampled_counts
 
 
@@ -17,7 +17,7 @@ class FeedForward(nn.Sequential):
             nn.LayerNorm(width),
             nn.Linear(width, expansion * width),
             nn.SiLU(),
-            nn.Linear(expansion * width, width),
+            BranchEnd(expansion * width, width),
         )
 
 

@@ -17,21 +17,24 @@ from earful.config import to_mapping
 from earful.data.batch import Batch, PhoneLabels, bucket, pad
 from earful.data.frames import FrameStore, build_store, compute_clips, is_built
 from earful.data.manifest import read_manifest
+from earful.data.synthesis.speech import SILENCE
 from earful.data.utterance import Utterance
-from earful.errors import ManifestError
+from earful.errors import ConfigError, ManifestError
 from earful.model import ModelConfig
 from earful.pretrain.recipe import Corpus, Recipe
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import normalize
 
 Progress = Callable[[int, int], None]
-SILENCE = ""
 UNKNOWN = -1
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Utterances (one an augmented copy), their frames, and the two inventories learned from them (no phones where no clip has any)."""
+    """Utterances (one for each augmented copy), their frames and labels, and the inventories learned from them.
+
+    `inventory` is None where no clip has phones.
+    """
 
     utterances: Sequence[Utterance]
     frames: FrameStore
@@ -56,8 +59,8 @@ class Dataset:
         frames = [self.frames[i] for i in indexes]
         labels = pad([torch.tensor(self.texts[i], dtype=torch.long) for i in indexes])
         phones = pad([torch.tensor(self.phones[i], dtype=torch.long) for i in indexes])
-        outputs = [-(-len(rows) // config.encoder.subsampling) * config.upsampling for rows in frames]
-        pairs = zip(indexes, outputs, strict=True)
+        counts = [config.output_count(len(rows)) for rows in frames]
+        pairs = zip(indexes, counts, strict=True)
         phone_frames_BF, _ = pad([self.phone_frames(i, n, config.output_hop_s) for i, n in pairs], UNKNOWN)
         return Batch(*pad(frames), *labels), PhoneLabels(*phones, phone_frames_BF)
 
@@ -70,26 +73,39 @@ class Dataset:
         starts = [start_s / speed for _, start_s in timed]
         ids = [self.phone_ids.get(symbol, UNKNOWN) for symbol, _ in timed]
         places = (bisect.bisect_right(starts, (frame + 0.5) * hop_s) - 1 for frame in range(count))
-        return torch.tensor([ids[place] if place >= 0 else 0 for place in places])
+        return torch.tensor([ids[place] if place >= 0 else 0 for place in places], dtype=torch.long)
 
 
 def open_dataset(recipe: Recipe, tell: Progress | None = None) -> Dataset:
-    """Read the recipe's manifests and compute (or find) their frames under `recipe.cache`."""
+    """Read the recipe's manifests and compute (or find) their frames under `recipe.cache`.
+
+    Raises:
+        ManifestError, AudioError: a manifest or a recording that cannot be read.
+        ConfigError: the frames cannot be stored, or no letter comes often enough.
+    """
     parts = [list(_copies(corpus)) for corpus in recipe.corpora]
-    frames = FrameStore([_stored(recipe, part, tell) for part in parts])
     utterances = [utterance for part in parts for utterance in part]
     texts = [normalize(u.text or "", replace(recipe.rules, language=u.language or "")) for u in utterances]
     sequences = [phones_of(u) for u in utterances]
-    alphabet = Alphabet(tuple(sorted(_frequent(texts, recipe.rarest_symbol))))
-    phones = tuple(sorted(_frequent(sequences, recipe.rarest_symbol)))
-    labels = _encoded(texts, alphabet.symbols), _encoded(sequences, phones)
-    return Dataset(utterances, frames, *labels, alphabet, Alphabet(phones) if phones else None)
+    letters, phones = (tuple(sorted(_frequent(labels, recipe.rarest_symbol))) for labels in (texts, sequences))
+    if not letters:
+        raise ConfigError(f"no letter comes {recipe.rarest_symbol} times in the corpora; lower `rarest_symbol`")
+    frames = FrameStore([_stored(recipe, part, tell) for part in parts])
+    labels = _encoded(texts, letters), _encoded(sequences, phones)
+    return Dataset(utterances, frames, *labels, Alphabet(letters), Alphabet(phones) if phones else None)
 
 
 def phones_of(utterance: Utterance) -> list[str]:
-    """The phone sequence of an utterance, silences left out; empty where it is not known."""
+    """The phone sequence of an utterance, silences left out; empty where it is not known.
+
+    Raises:
+        ManifestError: `phones` is not a list of [IPA, start in seconds].
+    """
     timed = utterance.extra.get("phones") or []
-    return [symbol for symbol, _ in timed if symbol != SILENCE] or list(utterance.extra.get("ipa") or [])
+    try:
+        return [symbol for symbol, _ in timed if symbol != SILENCE] or list(utterance.extra.get("ipa") or [])
+    except (TypeError, ValueError):
+        raise ManifestError(f"{utterance.id}: `phones` must be a list of [IPA, start in seconds]; correct it") from None
 
 
 def batches(dataset: Dataset, budget: int, seed: int) -> Iterator[list[int]]:
@@ -130,7 +146,7 @@ def _encoded(sequences: Sequence[Sequence[str]], symbols: Sequence[str]) -> list
 
 
 def _stored(recipe: Recipe, utterances: Sequence[Utterance], tell: Progress | None) -> Path:
-    """The folder with the frames of one corpus, computed if it is not there. Its name says what it was computed from."""
+    """The folder with the frames of one corpus, computed if they are not there; its name is a hash of their sources."""
     what = [to_mapping(recipe.features), to_mapping(recipe.augmentation), recipe.seed]
     clips = [[str(u.audio), u.start_s, u.duration_s] for u in utterances]
     folder = recipe.cache / hashlib.sha256(json.dumps([what, clips]).encode()).hexdigest()[:16]

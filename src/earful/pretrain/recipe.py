@@ -14,7 +14,10 @@ from earful.train import Optimisation
 
 @dataclass(frozen=True)
 class Corpus:
-    """One manifest; each clip enters `copies` times, each copy with an augmentation of its own."""
+    """One manifest; each clip enters `copies` times, each copy with an augmentation of its own.
+
+    Only clips in one of `languages`, or in none of `not_languages`, and no longer than `longest_s`.
+    """
 
     manifest: Path
     copies: int = 1
@@ -22,14 +25,32 @@ class Corpus:
     not_languages: tuple[str, ...] = ()
     longest_s: float = 16.0
 
+    def __post_init__(self) -> None:
+        if self.copies < 1:
+            raise ConfigError(f"copies is {self.copies}, must be at least 1")
+        if self.longest_s <= 0:
+            raise ConfigError(f"longest_s is {self.longest_s}, must be > 0: how long a clip may be")
+        if self.languages and self.not_languages:
+            raise ConfigError("both `languages` and `not_languages` are given; leave one of them out")
+
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the three losses: CTC on characters, CTC on IPA phones, the phone of each single frame."""
+    """Weights of the three losses: CTC on characters, CTC on IPA phones, the phone of each single frame.
+
+    The two CTC weights rise with the square of time over the first share `rise` of the steps: from random weights their
+    gradients only say "all blank", and are ten times as long as those of the frame labels, which teach at once.
+    """
 
     text: float = 1.0
     phones: float = 1.0
     phone_frames: float = 1.0
+    rise: float = 0.1
+
+    def at(self, step: int, steps: int) -> dict[str, float]:
+        """The weights of step `step` of `steps`, by the name of the loss."""
+        risen = min(1.0, (step + 1) / max(1.0, self.rise * steps)) ** 2
+        return {"text": risen * self.text, "phones": risen * self.phones, "phone_frames": self.phone_frames}
 
 
 @dataclass(frozen=True)

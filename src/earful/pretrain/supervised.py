@@ -15,9 +15,9 @@ from earful.checkpoint import Checkpoint
 from earful.ctc.loss import ctc_loss
 from earful.data.batch import Batch, PhoneLabels
 from earful.features.mask import spec_augment
-from earful.model import PHONE_FRAMES, PHONES, TEXT, AcousticModel, ModelConfig
+from earful.model import PHONE_FRAMES, PHONES, TEXT, AcousticModel, ModelConfig, fast_arithmetic
 from earful.pretrain.dataset import UNKNOWN, Dataset, batches
-from earful.pretrain.recipe import LossWeights, Recipe
+from earful.pretrain.recipe import Recipe
 from earful.train import Step, append_log, fit
 
 
@@ -31,15 +31,15 @@ def model_of(recipe: Recipe, dataset: Dataset) -> AcousticModel:
         return AcousticModel(config)
 
 
-def losses(model: AcousticModel, batch: Batch, phones: PhoneLabels, weights: LossWeights) -> dict[str, Tensor]:
-    """The three weighted losses of one batch."""
-    with torch.autocast("cpu", torch.bfloat16):
+def losses(model: AcousticModel, batch: Batch, phones: PhoneLabels) -> dict[str, Tensor]:
+    """The three losses of one batch."""
+    with fast_arithmetic():
         hidden_BFD, counts_B = model.encode(batch.frames_BFM, batch.frame_counts_B)
         logp = {name: head(hidden_BFD) for name, head in model.heads.items()}
-    found = {TEXT: weights.text * _ctc(logp[TEXT], batch.labels_BL, counts_B, batch.label_counts_B)}
+    found = {TEXT: _ctc(logp[TEXT], batch.labels_BL, counts_B, batch.label_counts_B)}
     if PHONES in logp:
-        found[PHONES] = weights.phones * _ctc(logp[PHONES], phones.labels_BL, counts_B, phones.label_counts_B)
-        found[PHONE_FRAMES] = weights.phone_frames * _frame_loss(logp[PHONE_FRAMES], phones.frames_BF)
+        found[PHONES] = _ctc(logp[PHONES], phones.labels_BL, counts_B, phones.label_counts_B)
+        found[PHONE_FRAMES] = _frame_loss(logp[PHONE_FRAMES], phones.frames_BF)
     return found
 
 
@@ -67,7 +67,7 @@ def train_base(recipe: Recipe, dataset: Dataset, report: Callable[[Step], None] 
     def losses_of(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         batch, phones = dataset.batch(order.at(step), model.config)
         masked = spec_augment(batch.frames_BFM, batch.frame_counts_B, recipe.masks, generator)
-        return losses(model, batch._replace(frames_BFM=masked), phones, recipe.weights)
+        return losses(model, batch._replace(frames_BFM=masked), phones)
 
     def tell(step: Step) -> None:
         append_log(log, step._asdict())
@@ -75,7 +75,13 @@ def train_base(recipe: Recipe, dataset: Dataset, report: Callable[[Step], None] 
             report(step)
 
     skipped = fit(
-        model, losses_of, recipe.optimisation, seed=recipe.seed, state=recipe.work / "state.safetensors", report=tell
+        model,
+        losses_of,
+        recipe.optimisation,
+        seed=recipe.seed,
+        state=recipe.work / "state.safetensors",
+        weights_of=lambda step: recipe.weights.at(step, recipe.optimisation.steps),
+        report=tell,
     )
     about = {"recipe": recipe.about, "skipped_steps": skipped, "languages": _languages(dataset)}
     return Checkpoint(model.config, dict(model.state_dict()), about)

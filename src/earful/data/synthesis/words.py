@@ -91,7 +91,7 @@ def make_words(
     """
     ranked = sorted(frequencies.items(), key=lambda item: (-item[1], item[0]))[: 2 * most]
     scripts = scripts or _main_script(ranked)
-    kept = [(unicodedata.normalize("NFC", word), f) for word, f in ranked if _is_word(word, scripts)]
+    kept = [(_spelled(word), f) for word, f in ranked if _is_word(word, scripts)]
     kept = [item for rank, item in enumerate(kept) if len(item[0]) > 1 or rank < _LETTERS_ALONE or not space][:most]
     if not kept:
         raise SynthesisError("the word list holds no word made of letters of its script; give --text FILE instead")
@@ -141,6 +141,12 @@ def _is_word(word: str, scripts: frozenset[str]) -> bool:
     inner = word.strip(_APOSTROPHES)
     letters = "".join(character for character in inner if character not in _APOSTROPHES)
     return word == inner and letters != "" and letters[0].isalpha() and all(_fits(c, scripts) for c in letters)
+
+
+def _spelled(word: str) -> str:
+    """NFC, and the final sigma that case folding took away."""
+    word = unicodedata.normalize("NFC", word)
+    return word[:-1] + "ς" if word.endswith("σ") else word
 
 
 @lru_cache(maxsize=8192)

@@ -1,0 +1,93 @@
+"""What adaptation learns from: the clips that can be used, heard as they are and in augmented copies."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from earful.audio.augment import Augmentation
+from earful.ctc.loss import frames_needed
+from earful.data.batch import Example
+from earful.data.frames import compute_clips
+from earful.data.manifest import Manifest
+from earful.errors import AdaptationError
+from earful.model import ModelConfig
+from earful.text.normalize import normalize
+
+Progress = Callable[[str, int, int], None]
+
+LONGEST_S = 60.0
+"""A longer clip is left out: the memory that attention takes grows with the square of the length."""
+
+NO_TEXT = "no transcript"
+TOO_FAST = "a transcript longer than the sound can carry"
+TOO_LONG = f"more than {LONGEST_S:.0f} s of sound"
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The clips that can be used, their normalised texts and features; and the ids of the others, by reason."""
+
+    clips: Manifest
+    texts: tuple[str, ...]
+    frames: tuple[Tensor, ...]
+    left_out: Mapping[str, tuple[str, ...]]
+
+    @property
+    def frame_count(self) -> int:
+        """Frames of all clips together."""
+        return sum(map(len, self.frames))
+
+
+def listen(clips: Manifest, config: ModelConfig, tell: Progress) -> Heard:
+    """Hear all clips, and leave out those that adaptation cannot learn from. `config.rules` normalise their texts.
+
+    Raises:
+        AdaptationError: no clip can be used.
+        AudioError: a recording cannot be read.
+    """
+    texts = [normalize(u.text or "", config.rules) for u in clips]
+    frames: list[Tensor] = []
+    for clip in compute_clips(clips, config.features):
+        frames.append(clip.frames_FM)
+        tell("listening", len(frames), len(clips))
+    reasons = [_problem(text, len(rows), config) for text, rows in zip(texts, frames, strict=True)]
+    kept = [i for i, reason in enumerate(reasons) if reason is None]
+    left_out = {
+        reason: tuple(u.id for u, found in zip(clips, reasons, strict=True) if found == reason)
+        for reason in dict.fromkeys(filter(None, reasons))
+    }
+    if not kept:
+        raise _nothing(left_out, len(clips))
+    used = Manifest(tuple(clips[i] for i in kept))
+    return Heard(used, tuple(texts[i] for i in kept), tuple(frames[i] for i in kept), left_out)
+
+
+def vary(
+    heard: Heard, config: ModelConfig, *, copies: int, augmentation: Augmentation, seed: int, tell: Progress
+) -> list[list[Example]]:
+    """For each clip: itself, then `copies` augmented copies of it, labelled by the alphabet of `config`."""
+    labels = [tuple(config.alphabet.encode(text)) for text in heard.texts]
+    examples = [[Example(*pair)] for pair in zip(heard.frames, labels, strict=True)]
+    wanted = [u for _ in range(copies) for u in heard.clips]
+    for number, clip in enumerate(compute_clips(wanted, config.features, augmentation=augmentation, seed=seed + 1)):
+        own = number % len(examples)
+        examples[own].append(Example(clip.frames_FM, labels[own]))
+        tell("augmenting", number + 1, len(wanted))
+    return examples
+
+
+def _problem(text: str, frame_count: int, config: ModelConfig) -> str | None:
+    """Why a clip cannot be used, if so."""
+    if not text:
+        return NO_TEXT
+    if frame_count * config.features.hop_s > LONGEST_S:
+        return TOO_LONG
+    return TOO_FAST if frames_needed(text) > config.output_count(frame_count) else None
+
+
+def _nothing(left_out: Mapping[str, Sequence[str]], count: int) -> AdaptationError:
+    if not count:
+        return AdaptationError("there are no clips to adapt to; give recordings with transcripts")
+    reasons = ", ".join(f"{len(ids)} with {reason}" for reason, ids in left_out.items())
+    return AdaptationError(f"none of the {count} clips can be used: {reasons}; `earful check CLIPS` names them")

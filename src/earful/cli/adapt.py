@@ -1,0 +1,191 @@
+"""`earful adapt`: from a base and some clips to a recogniser."""
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from earful.cli.progress import Tell, progress, warn
+from earful.cli.tables import counted, peak_memory_mb, percent, print_json
+from earful.text.normalize import Case, Punctuation, TextRules
+
+if TYPE_CHECKING:
+    from earful.adapt.adapt import AdaptReport
+    from earful.adapt.finetune import Plan
+    from earful.checkpoint import Checkpoint
+    from earful.data.finding import Finding
+    from earful.data.manifest import Manifest
+
+DEFAULT_BASE = "earful-base"
+NO_BASE = "none"
+NAMED = 10
+_MEASURED = {
+    "held-out": "on clips that were held out",
+    "cross-validated": "cross-validated",
+    "own clips": "on the clips it learned from",
+}
+
+
+def adapt(
+    clips: Annotated[Path, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")],
+    out: Annotated[Path, typer.Option(help="The folder for the model.", metavar="MODEL")],
+    base: Annotated[
+        str, typer.Option(help="What to start from: a model folder, a shipped base, or `none`.", metavar="NAME|DIR")
+    ] = DEFAULT_BASE,
+    language: Annotated[str | None, typer.Option(help="Code of the language, such as cs.", metavar="CODE")] = None,
+    case: Annotated[Case | None, typer.Option(help="Case of the letters that it writes.")] = None,
+    punctuation: Annotated[Punctuation | None, typer.Option(help="Whether it writes punctuation.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps, instead of as many as suit the clips.", metavar="N")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed, another run.", metavar="N")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace MODEL where it exists.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Make a recogniser from transcribed clips.
+
+    CLIPS is a JSONL manifest (keys audio_filepath, text), a CSV or TSV table with a path and a text column, a folder of
+    clips with a .txt of the same name beside each, a Common Voice folder, or a Kaldi data folder. Clips that cannot be
+    used are left out and named. Interrupted by Ctrl-C, the same command goes on where it was.
+
+    \b
+    Example:
+        earful adapt my-clips --out my-model --language sw
+    """
+    from earful.checkpoint import check_destination, save_checkpoint
+    from earful.data.clips import read_clips
+
+    began = time.monotonic()
+    check_destination(out, replace=overwrite)
+    manifest = read_clips(clips)
+    rules_given = {"language": language or language_of(manifest), "case": case, "punctuation": punctuation}
+    start = start_from(base, manifest, {key: value for key, value in rules_given.items() if value}, seed)
+    state = state_of(out)
+    with progress() as tell:
+        used, findings = sift(manifest, start, tell)
+        name_left_out(manifest, used, findings)
+        checkpoint, report = run(start, used, steps=steps, seed=seed, state=state, tell=tell)
+    save_checkpoint(out, checkpoint, replace=overwrite)
+    shutil.rmtree(state, ignore_errors=True)
+    for warning in report.warnings:
+        warn(warning)
+    left_out = len(manifest) - report.clips
+    seconds = round(time.monotonic() - began, 2)
+    print_json(summary(out, report, seconds, left_out)) if json else print_summary(out, report, seconds, left_out)
+
+
+def state_of(out: Path) -> Path:
+    """Where an interrupted adaptation to OUT keeps what it needs to go on."""
+    return out.absolute().parent / f".{out.absolute().name}.adapting"
+
+
+def language_of(manifest: "Manifest") -> str | None:
+    """The language that all clips say they are in."""
+    languages = {u.language for u in manifest}
+    return languages.pop() if len(languages) == 1 else None
+
+
+def start_from(base: str, manifest: "Manifest", rules_given: dict[str, Any], seed: int) -> "Checkpoint":
+    """The base with the text rules that the user asks for; for `none`, an untrained model."""
+    from earful.checkpoint import load_checkpoint
+
+    if base == NO_BASE:
+        return untrained(manifest, TextRules(**rules_given), seed)
+    checkpoint = load_checkpoint(base)
+    rules = replace(checkpoint.config.rules, **rules_given)
+    return replace(checkpoint, config=replace(checkpoint.config, rules=rules))
+
+
+def untrained(manifest: "Manifest", rules: "TextRules", seed: int) -> "Checkpoint":
+    """A model of the default size with random weights: what a base is compared with."""
+    import torch
+
+    from earful.checkpoint import Checkpoint
+    from earful.model import AcousticModel, ModelConfig, parameters_of
+    from earful.text.alphabet import Alphabet
+    from earful.text.normalize import normalize
+
+    config = ModelConfig(Alphabet.learn([normalize(u.text or "", rules) for u in manifest]), rules=rules)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Checkpoint(config, parameters_of(AcousticModel(config)), {"untrained": True})
+
+
+def sift(manifest: "Manifest", start: "Checkpoint", tell: Tell) -> tuple["Manifest", Sequence["Finding"]]:
+    """The clips that can be used, and what is wrong with the others. Raises AdaptationError if none is left."""
+    from earful.data.check import inspect, usable
+    from earful.errors import AdaptationError
+
+    heard = 0
+
+    def advance(count: int) -> None:
+        nonlocal heard
+        heard += count
+        tell("checking the clips", heard, len(manifest))
+
+    inspection = inspect(manifest, start.config.rules, start.config.output_hop_s, progress=advance)
+    errors = [finding for finding in inspection.findings if finding.severity == "error"]
+    used = usable(manifest, errors)
+    if not len(used):
+        example = f", for example {errors[0].where}: {errors[0].message}" if errors else ""
+        raise AdaptationError(
+            f"of {counted(len(manifest), 'clip')} none can be used{example}; `earful check` lists them all"
+        )
+    return used, errors
+
+
+def name_left_out(manifest: "Manifest", used: "Manifest", errors: Sequence["Finding"]) -> None:
+    """Warn of the clips that are left out, the first ten by name."""
+    for finding in errors[:NAMED]:
+        warn(f"left out {finding.where}: {finding.message}; {finding.remedy}")
+    if len(errors) > NAMED:
+        count = len(manifest) - len(used)
+        warn(f"left out {count} of {counted(len(manifest), 'clip')}; `earful check` lists all reasons")
+
+
+def run(
+    start: "Checkpoint", manifest: "Manifest", *, steps: int | None, seed: int, state: Path | None, tell: Tell
+) -> tuple["Checkpoint", "AdaptReport"]:
+    """Adapt, with the settings that suit the amount of data."""
+    from earful.adapt.adapt import adapt as adapt_base
+
+    plan = plan_of(manifest, steps)
+    return adapt_base(start, manifest, plan=plan, seed=seed, state=state, progress=tell)
+
+
+def plan_of(manifest: "Manifest", steps: int | None) -> "Plan":
+    from earful.adapt.select import plan_for
+
+    plan = plan_for(len(manifest), manifest.duration_s)
+    return plan if steps is None else replace(plan, steps=steps)
+
+
+def summary(out: Path, report: "AdaptReport", seconds: float, left_out: int) -> dict[str, Any]:
+    """What `--json` prints. The keys stay."""
+    return {
+        "model": str(out),
+        "cer_before": report.cer_before,
+        "cer_after": report.cer_after,
+        "clips": report.clips,
+        "seconds": seconds,
+        "peak_memory_mb": peak_memory_mb(),
+        "speech_seconds": round(report.speech_s, 2),
+        "measured": report.measured,
+        "improved": report.improved,
+        "warnings": list(report.warnings),
+        "left_out": left_out,
+    }
+
+
+def print_summary(out: Path, report: "AdaptReport", seconds: float, left_out: int) -> None:
+    """The same for people."""
+    without = f", {left_out} left out" if left_out else ""
+    print(f"CER before  {percent(report.cer_before):>7}")
+    print(f"CER after   {percent(report.cer_after):>7}  {_MEASURED[report.measured]}")
+    print(f"{counted(report.clips, 'clip')}{without}, {report.speech_s:.0f} s of speech")
+    print(f"{seconds:.0f} s{f', {memory_mb} MB at most' if (memory_mb := peak_memory_mb()) else ''}")
+    print(f"The model is in {out}; try it: earful transcribe {out} new.wav")

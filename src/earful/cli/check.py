@@ -1,0 +1,94 @@
+"""`earful check`: what is wrong with my data, before I wait for it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from earful.cli.adapt import DEFAULT_BASE
+from earful.cli.progress import progress
+from earful.cli.tables import counted, print_json, print_table
+
+if TYPE_CHECKING:
+    from earful.data.check import Inspection
+
+
+def check(
+    clips: Annotated[Path, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")],
+    base: Annotated[str, typer.Option(help="The base that is going to be adapted.", metavar="NAME|DIR")] = DEFAULT_BASE,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what is wrong with clips and transcripts before `earful adapt` learns from them.
+
+    An error means that the clip cannot be used: `adapt` leaves it out. A warning is worth a look. The exit status is 0
+    if adaptation can start, 2 if no clip can be used.
+
+    \b
+    Example:
+        earful check my-clips
+    """
+    from earful.checkpoint import load_checkpoint
+    from earful.data.check import inspect
+    from earful.data.clips import read_clips
+
+    manifest = read_clips(clips)
+    config = load_checkpoint(base).config
+    heard = 0
+    with progress() as tell:
+
+        def advance(count: int) -> None:
+            nonlocal heard
+            heard += count
+            tell("checking", heard, len(manifest))
+
+        inspection = inspect(manifest, config.rules, config.output_hop_s, progress=advance)
+    if json:
+        print_json(summary(inspection))
+    else:
+        print_inspection(inspection, clips)
+    if not inspection.usable_clips:
+        raise typer.Exit(2)
+
+
+def summary(inspection: "Inspection") -> dict[str, Any]:
+    """What `--json` prints."""
+    from earful.config import to_mapping
+
+    counts = {f"{severity}s": inspection.count(severity) for severity in ("error", "warning", "note")}
+    plain: dict[str, Any] = to_mapping(inspection)
+    return counts | plain
+
+
+def print_inspection(inspection: "Inspection", clips: Path) -> None:
+    """Findings, the worst first, then what there is."""
+    if inspection.findings:
+        rows = ((f.severity, within(clips, f.where), f.message, f.remedy) for f in inspection.findings)
+        print_table(("", "clip", "what", "what to do"), rows)
+    clip_count, minutes = counted(inspection.clips, "clip"), inspection.hours * 60
+    print(f"{clip_count}, {minutes:.1f} minutes; {inspection.usable_clips} can be used")
+    if inspection.speakers:
+        print(f"{counted(len(inspection.speakers), 'speaker')}: {shortened(inspection.speakers)}")
+    if inspection.languages:
+        print(f"languages: {shortened(inspection.languages)}")
+    if inspection.characters_per_s is not None:
+        print(f"{inspection.characters_per_s:.1f} characters a second")
+    if inspection.alphabet:
+        print(f"{counted(len(inspection.alphabet), 'letter')}: {letters(inspection)}")
+    if not inspection.findings:
+        print("Nothing is wrong.")
+
+
+def within(clips: Path, where: str) -> str:
+    """A path without the folder of the clips, which is known."""
+    return where.removeprefix(f"{clips if clips.is_dir() else clips.parent}/")
+
+
+def shortened(names: tuple[str, ...], most: int = 12) -> str:
+    """The first names."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def letters(inspection: "Inspection") -> str:
+    """Every letter with its count, the most frequent first."""
+    return "  ".join(f"{'␣' if symbol == ' ' else symbol} {count}" for symbol, count in inspection.alphabet.items())

@@ -1,0 +1,141 @@
+"""`earful demo`: the main job in a minute, on a language that the base has never heard."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from earful.cli.adapt import DEFAULT_BASE, run, sift, start_from
+from earful.cli.corpus import make_fillets, telling
+from earful.cli.progress import progress, warn
+from earful.cli.score import interval, measure
+from earful.cli.tables import counted, percent, print_table
+
+if TYPE_CHECKING:
+    from earful.checkpoint import Checkpoint
+    from earful.data.manifest import Manifest
+
+SENTENCES = Path(__file__).with_name("demo_esperanto.txt")
+MARK = ".earful-demo"
+CLIPS, CLIPS_REAL, NEW = 20, 50, 3
+NAMES = {"eo": "Esperanto", "cs": "Czech"}
+
+
+def demo(
+    real: Annotated[
+        bool, typer.Option("--real", help="On recordings of people, in Czech (105 MB to download).")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="The folder for clips and model.", metavar="DIR")] = Path("demo"),
+    base: Annotated[str, typer.Option(help="What to start from.", metavar="NAME|DIR")] = DEFAULT_BASE,
+    seed: Annotated[int, typer.Option(help="Another seed, other voices and clips.", metavar="N")] = 0,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="With --real: a folder with the Debian packages.", metavar="FOLDER")
+    ] = None,
+) -> None:
+    """Adapt the base to a language that it has never heard, and show what it writes before and after.
+
+    By default the synthesiser speaks 60 Esperanto sentences in random voices: 20 to learn from, 3 to transcribe, the
+    others to measure with; this needs no download. With --real, people speak Czech: 50 clips to learn from, and every
+    sixth level of the game to measure with.
+
+    \b
+    Example:
+        earful demo
+    """
+    from earful.checkpoint import save_checkpoint
+
+    start_afresh(out)
+    if real:
+        learn, test = czech(out, source, seed)
+    else:
+        learn, test = esperanto(out, seed)
+    new, test = test[:NEW], test[NEW:]
+    start = start_from(base, learn, {}, seed)
+    language = learn[0].language or ""
+    introduce(start, language, learn, test)
+    with progress() as tell:
+        used, _ = sift(learn, start, tell)
+        adapted, report = run(start, used, steps=None, seed=seed, state=None, tell=tell)
+    save_checkpoint(out / "model", adapted)
+    for warning in report.warnings:
+        warn(warning)
+    compare(start, adapted, test)
+    side_by_side(start, adapted, new)
+    print(f"The model is in {out / 'model'}; try it: earful transcribe {out / 'model'} {new[0].audio}")
+
+
+def start_afresh(out: Path) -> None:
+    """Empty the folder of an earlier demo. Raises ConfigError for a folder that holds anything else."""
+    from earful.errors import ConfigError
+
+    if out.exists() and not (out / MARK).exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out}: exists, and no demo made it; name another folder with --out")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MARK).touch()
+    shutil.rmtree(out / "clips", ignore_errors=True)
+    shutil.rmtree(out / "model", ignore_errors=True)
+
+
+def esperanto(out: Path, seed: int) -> "tuple[Manifest, Manifest]":
+    """Sentences to learn from, and others to measure with, each in a random voice."""
+    from earful.data.synthesis.speak import speak_corpus
+
+    with progress() as tell:
+        spoken, _ = speak_corpus(["eo"], out / "clips", text=SENTENCES, seed=seed, progress=telling(tell))
+    return spoken[:CLIPS], spoken[CLIPS:]
+
+
+def czech(out: Path, source: Path | None, seed: int) -> "tuple[Manifest, Manifest]":
+    """Clips of one to fifteen seconds from the levels to learn from; all of the levels to measure with."""
+    import torch
+
+    from earful.data.corpora.fillets import split_levels
+
+    with progress() as tell:
+        manifest, _ = make_fillets("cs", out / "clips", source, tell)
+    learn, test = split_levels(manifest)
+    generator = torch.Generator().manual_seed(seed)
+    learn, _ = learn.filter(lambda u: 1.0 <= (u.duration_s or 0.0) <= 15.0).split(CLIPS_REAL, generator)
+    new, _ = test.filter(lambda u: 2.0 <= (u.duration_s or 0.0) <= 6.0).split(NEW, generator)
+    chosen = {u.id for u in new}
+    return learn, new + test.filter(lambda u: u.id not in chosen)
+
+
+def introduce(start: "Checkpoint", language: str, learn: "Manifest", test: "Manifest") -> None:
+    """Say what is going to happen, and whether the base really has not heard the language."""
+    name = NAMES[language]
+    heard = start.about.get("languages")
+    if heard:
+        has = "has heard it" if language in heard else "has never heard it"
+        print(f"{name}. The base knows {counted(len(heard), 'language')} and {has}.")
+    print(
+        f"{counted(len(learn), 'clip')} ({learn.duration_s:.0f} s) to learn from, {len(test)} others to measure with."
+    )
+
+
+def compare(start: "Checkpoint", adapted: "Checkpoint", test: "Manifest") -> None:
+    """Error rates before and after, on clips that adaptation has not met."""
+    from earful.recognizer import Recognizer
+
+    rows = []
+    for name, checkpoint in (("before", start), ("after", adapted)):
+        score = measure(Recognizer(checkpoint), test)[0].score
+        rows.append((name, percent(score.cer), interval(score.interval_95), percent(score.wer)))
+    print_table(("", ">CER", "95 %", ">WER"), rows)
+
+
+def side_by_side(start: "Checkpoint", adapted: "Checkpoint", new: "Manifest") -> None:
+    """What three new clips say, and what both models write."""
+    from earful.data.frames import frames_of
+    from earful.recognizer import Recognizer
+    from earful.text.normalize import normalize
+
+    recognizers = [Recognizer(start), Recognizer(adapted)]
+    rows: list[tuple[str, str]] = []
+    for u in new:
+        frames_FM = frames_of(u, adapted.config.features)
+        before, after = (next(r.transcribe_many([frames_FM])) for r in recognizers)
+        said = normalize(u.text or "", adapted.config.rules)
+        rows += [("said", said), ("before", before or "–"), ("after", after or "–"), ("", "")]
+    print_table(("", "three new clips"), rows[:-1])

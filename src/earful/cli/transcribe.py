@@ -1,0 +1,137 @@
+"""`earful transcribe`: recordings to text or subtitles."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from earful.cli.progress import Tell, progress
+from earful.cli.tables import counted
+
+if TYPE_CHECKING:
+    from earful.recognizer import Recognizer, Samples, Transcript
+
+SUFFIXES = {"text": ".txt", "json": ".json", "srt": ".srt", "vtt": ".vtt", "tsv": ".tsv"}
+
+
+Format = Literal["text", "json", "srt", "vtt", "tsv"]
+
+
+def transcribe(
+    model: Annotated[str, typer.Argument(help="A model folder, or a shipped base.", metavar="MODEL")],
+    audio: Annotated[list[Path], typer.Argument(help="Sound files, or folders of them.", metavar="AUDIO")],
+    format: Annotated[
+        Format, typer.Option(help="tsv: a line a word, with times and confidence; json: a line a file.")
+    ] = "text",
+    out: Annotated[
+        Path | None, typer.Option(help="Write a file for each recording into this folder.", metavar="DIR")
+    ] = None,
+    denoise: Annotated[bool, typer.Option("--denoise", help="Suppress steady noise first.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace transcripts in DIR.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Write down what recordings say.
+
+    Recordings may be of any length. A file that cannot be read is named on stderr, the others are transcribed, and the
+    exit status is 2.
+
+    \b
+    Examples:
+        earful transcribe my-model new.wav
+        earful transcribe my-model talks/ --format srt --out subtitles/
+    """
+    from earful.errors import AudioError
+    from earful.recognizer import Recognizer
+    from earful.subtitles import render
+
+    wanted = "json" if json else format
+    files = list(sound_files(audio))
+    places = destinations(files, out, SUFFIXES[wanted], overwrite) if out else []
+    recognizer = Recognizer.load(model)
+    failed = 0
+    with progress() as tell:
+        for number, (file, _) in enumerate(files):
+            try:
+                transcript = listen(recognizer, file, denoise, tell)
+            except (AudioError, FileNotFoundError, PermissionError) as error:
+                print(f"earful: {error}", file=sys.stderr)
+                failed += 1
+                continue
+            rendered = render(transcript, wanted, str(file))
+            if out:
+                write(places[number], rendered)
+            else:
+                show(rendered, str(file) if len(files) > 1 and wanted != "json" else None)
+    if failed:
+        print(f"earful: {failed} of {counted(len(files), 'file')} could not be transcribed", file=sys.stderr)
+        raise typer.Exit(2)
+
+
+def sound_files(audio: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Every recording, with its name relative to the folder that was given. Raises AudioError for a folder without."""
+    from earful.data.readers.sound import is_sound
+    from earful.errors import AudioError
+
+    for place in audio:
+        if not place.is_dir():
+            yield place, Path(place.name)
+            continue
+        found = sorted(path for path in place.rglob("*") if is_sound(path) and path.is_file())
+        if not found:
+            raise AudioError(f"{place}: the folder holds no sound files; give recordings or a folder of them")
+        yield from ((path, path.relative_to(place)) for path in found)
+
+
+def destinations(files: Sequence[tuple[Path, Path]], out: Path, suffix: str, overwrite: bool) -> list[Path]:
+    """Where each transcript goes. Raises AudioError where two meet, or where one is already."""
+    from earful.errors import AudioError
+
+    if out.exists() and not out.is_dir():
+        raise AudioError(f"{out}: is a file; name a folder for the transcripts")
+    taken: dict[Path, Path] = {}
+    for file, name in files:
+        place = out / name.with_suffix(suffix)
+        if place in taken:
+            raise AudioError(f"{taken[place]} and {file} would both go to {place}; transcribe them one by one")
+        if place.exists() and not overwrite:
+            raise AudioError(f"{place}: exists already; name another folder, or add --overwrite")
+        taken[place] = file
+    return list(taken)
+
+
+def listen(recognizer: "Recognizer", file: Path, denoised: bool, tell: Tell) -> "Transcript":
+    """Transcribe one file in bounded memory, telling how far it is."""
+    from earful.audio.denoise import denoise
+    from earful.audio.files import SAMPLE_RATE_HZ, blocks, probe
+    from earful.recognizer import WINDOW_S
+
+    total_s = probe(file).duration_s
+
+    def pieces() -> "Iterator[Samples]":
+        heard_s = 0.0
+        for block_T in blocks(file, WINDOW_S):
+            yield denoise(block_T) if denoised else block_T
+            heard_s += len(block_T) / SAMPLE_RATE_HZ
+            tell(file.name, heard_s, total_s)
+
+    return recognizer.transcribe_blocks(pieces())
+
+
+def write(place: Path, text: str) -> None:
+    """Write a transcript; the file appears whole or not at all."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    beside = place.with_name(f".{place.name}.partial")
+    try:
+        beside.write_text(text, "utf-8")
+        beside.replace(place)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def show(text: str, name: str | None) -> None:
+    """Print a transcript, under its file's name where there are several."""
+    if name is not None:
+        print(f"==> {name} <==")
+    print(text, end="" if name is None else "\n", flush=True)

@@ -1,0 +1,191 @@
+"""Adaptation from end to end, on the language of tones: how it measures, what it keeps, what it warns of."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from earful.adapt.adapt import AdaptReport, adapt
+from earful.adapt.finetune import Plan
+from earful.adapt.select import plan_for
+from earful.audio.augment import Augmentation
+from earful.audio.files import write
+from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from earful.data.clips import read_clips
+from earful.data.manifest import Manifest
+from earful.errors import AdaptationError, AudioError
+from earful.text.normalize import TextRules
+
+QUICK: dict[str, Any] = {"steps": 4, "copies": 1, "evaluations": 2, "batch_s": 8.0}
+
+
+@pytest.fixture(scope="module")
+def base(tiny_base: Path) -> Checkpoint:
+    return load_checkpoint(tiny_base)
+
+
+@pytest.fixture(scope="module")
+def manifest(clips: Path) -> Manifest:
+    return read_clips(clips)
+
+
+def quick(count: int, **changes: Any) -> Plan:
+    return replace(plan_for(count, 2.0 * count), **{**QUICK, **changes})
+
+
+def run(base: Checkpoint, clips: Manifest, **options: object) -> tuple[Checkpoint, AdaptReport]:
+    return adapt(base, clips, **{"plan": quick(len(clips)), **options})  # type: ignore[arg-type]
+
+
+def with_texts(manifest: Manifest, texts: dict[int, str | None]) -> Manifest:
+    return Manifest(tuple(replace(u, text=texts.get(i, u.text)) for i, u in enumerate(manifest)))
+
+
+def test_few_clips_are_cross_validated(base: Checkpoint, manifest: Manifest) -> None:
+    stages = list[str]()
+    adapted, report = run(base, manifest, progress=lambda stage, done, total: stages.append(stage))
+    assert report.measured == "cross-validated" and report.clips == 8
+    assert any("cross-validated" in warning for warning in report.warnings)
+    measuring = [f"measuring, part {i} of 3" for i in (1, 2, 3)]
+    assert list(dict.fromkeys(stages)) == ["listening", "augmenting", *measuring, "adapting"]
+    assert adapted.config.alphabet.symbols == tuple(" abc")
+    assert report.speech_s == pytest.approx(sum(u.duration_s or 0 for u in manifest), abs=0.1)
+
+
+def test_many_clips_are_held_out(base: Checkpoint, manifest: Manifest) -> None:
+    _, report = run(base, manifest, plan=quick(8, folds=1))
+    assert report.measured == "held-out" and not any("cross-validated" in warning for warning in report.warnings)
+    assert report.curve[0].cer == report.cer_before and report.cer_after == min(p.cer for p in report.curve)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_very_few_clips_are_measured_on_themselves(base: Checkpoint, manifest: Manifest, count: int) -> None:
+    _, report = run(base, manifest[:count])
+    assert report.measured == "own clips"
+    assert any("at least 4 clips" in warning for warning in report.warnings)
+
+
+@pytest.mark.parametrize("folds", [0, 1, 3])
+@pytest.mark.parametrize("rate", [3e-3, 3.0])
+def test_never_worse_than_the_base(base: Checkpoint, manifest: Manifest, folds: int, rate: float) -> None:
+    adapted, report = run(base, manifest, plan=quick(8, folds=folds, rate=rate))
+    assert report.cer_after <= report.cer_before
+    if not report.improved:
+        assert report.cer_after == report.cer_before
+        assert torch.equal(adapted.params["upsample.expand.weight"], base.params["upsample.expand.weight"])
+        assert any("did not improve" in warning for warning in report.warnings)
+
+
+def test_a_base_that_cannot_be_bettered_is_kept(
+    base: Checkpoint, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("earful.adapt.adapt._crossed_cer", lambda *_: 9.0)
+    adapted, report = run(base, manifest)
+    assert not report.improved and report.cer_after == report.cer_before
+    assert torch.equal(adapted.params["upsample.expand.weight"], base.params["upsample.expand.weight"])
+
+
+def test_what_is_adapted_can_be_saved_and_adapted_again(base: Checkpoint, manifest: Manifest, tmp_path: Path) -> None:
+    adapted, report = run(base, manifest[:3])
+    save_checkpoint(tmp_path / "m", adapted)
+    about = json.loads((tmp_path / "m" / "model.json").read_text(), parse_constant=pytest.fail)["about"]
+    assert about["adapted"]["cer_after"] == report.cer_after and about["base"] == base.about
+    again, _ = run(load_checkpoint(tmp_path / "m"), with_texts(manifest[:3], {0: "cad"}))
+    assert again.config.alphabet.symbols == tuple(" abcd")
+
+
+def test_letters_seen_once_and_letters_like_none(base: Checkpoint, manifest: Manifest) -> None:
+    _, report = run(base, with_texts(manifest, {0: "abba cab ạ 七", 1: "abba cab 七"}))
+    once, new = (
+        next(w for w in report.warnings if w.startswith(start)) for start in ("seen only once", "like no letter")
+    )
+    assert "ạ" in once and "七" not in once
+    assert "七" in new and "ạ" not in new, "ạ starts from a"
+
+
+def test_clips_that_cannot_be_learned_from_are_left_out(base: Checkpoint, manifest: Manifest) -> None:
+    texts = {1: None, 3: " !? ", 4: "abc" * 200}
+    adapted, report = run(base, with_texts(manifest, texts))
+    assert report.clips == 5
+    left_out = [warning for warning in report.warnings if warning.startswith("left out")]
+    assert len(left_out) == 2
+    assert "no transcript: clip1 clip3;" in left_out[0] and "sound can carry: clip4;" in left_out[1]
+    assert all(torch.isfinite(value).all() for value in adapted.params.values())
+
+
+def test_no_clip_with_a_transcript(base: Checkpoint, manifest: Manifest) -> None:
+    with pytest.raises(AdaptationError, match="none of the 8 clips can be used: 8 with no transcript"):
+        run(base, with_texts(manifest, dict.fromkeys(range(8), " – ")))
+    with pytest.raises(AdaptationError, match="no clips"):
+        run(base, Manifest())
+
+
+def test_a_clip_of_more_than_a_minute(base: Checkpoint, manifest: Manifest, tmp_path: Path) -> None:
+    write(tmp_path / "long.wav", np.zeros(61 * 16_000, np.float32))
+    (tmp_path / "long.txt").write_text("abba", "utf-8")
+    long = read_clips(tmp_path)
+    _, report = run(base, manifest[:3] + long)
+    assert report.clips == 3 and any("60 s of sound: long;" in warning for warning in report.warnings)
+
+
+def test_a_missing_recording_is_named(base: Checkpoint, manifest: Manifest) -> None:
+    broken = Manifest((*manifest[:2], replace(manifest[2], audio=Path("nowhere.wav"))))
+    with pytest.raises(AudioError, match=r"clip 'clip2': nowhere\.wav: no such file"):
+        run(base, broken)
+
+
+def test_rules_of_the_user(base: Checkpoint, manifest: Manifest) -> None:
+    adapted, _ = run(base, manifest[:3], rules=TextRules(case="upper"))
+    assert adapted.config.alphabet.symbols == tuple(" ABC") and adapted.config.rules.case == "upper"
+
+
+def test_the_same_seed_the_same_model(base: Checkpoint, manifest: Manifest) -> None:
+    first, again, other = (run(base, manifest[:3], seed=seed)[0].params for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+@pytest.fixture
+def folders(base: Checkpoint, manifest: Manifest, tmp_path: Path) -> Callable[..., set[str]]:
+    """The names of the folders of states that an adaptation leaves under `tmp_path`."""
+
+    def folders(clips: Manifest = manifest[:3], **options: object) -> set[str]:
+        run(base, clips, state=tmp_path / "state", **options)
+        return {path.name for path in (tmp_path / "state").iterdir()}
+
+    return folders
+
+
+def changes(manifest: Manifest) -> Iterator[dict[str, object]]:
+    yield {"clips": manifest[1:4]}
+    yield {"clips": with_texts(manifest[:3], {0: "cab"})}
+    yield {"seed": 7}
+    yield {"plan": quick(3, steps=5)}
+    yield {"augmentation": Augmentation(noise_probability=0.0)}
+
+
+def test_a_state_is_of_one_run_only(folders: Callable[..., set[str]], manifest: Manifest) -> None:
+    assert len(folders()) == 1 == len(folders())
+    for number, change in enumerate(changes(manifest), 2):
+        assert len(folders(**change)) == number, change
+
+
+def test_an_interrupted_adaptation_is_the_same_one(base: Checkpoint, manifest: Manifest, tmp_path: Path) -> None:
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage.startswith("measuring, part 2") and done == 3:
+            raise KeyboardInterrupt
+
+    whole, report = run(base, manifest)
+    with pytest.raises(KeyboardInterrupt):
+        run(base, manifest, state=tmp_path, progress=stop)
+    seen = list[tuple[str, int]]()
+    resumed, again = run(base, manifest, state=tmp_path, progress=lambda stage, done, total: seen.append((stage, done)))
+    assert not any(stage.startswith("measuring, part 1") for stage, _ in seen), "what was done is not done again"
+    assert ("measuring, part 2 of 3", 3) in seen and ("measuring, part 2 of 3", 2) not in seen
+    assert all(torch.equal(whole.params[name], resumed.params[name]) for name in whole.params)
+    assert (report.cer_before, report.cer_after) == (again.cer_before, again.cer_after)

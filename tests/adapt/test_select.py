@@ -1,0 +1,43 @@
+"""How clips are split, and what is planned for how many."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from earful.adapt.finetune import Plan
+from earful.adapt.select import FEW, plan_for, split_folds
+
+
+def split(clips: int, plan: Plan, seed: int = 0) -> list[tuple[list[int], list[int]]]:
+    return split_folds(clips, plan, torch.Generator().manual_seed(seed))
+
+
+@given(st.integers(0, 80), st.integers(0, 5), st.floats(0.05, 0.9), st.integers(0, 9))
+def test_folds(clips: int, folds: int, holdout: float, seed: int) -> None:
+    parts = split(clips, Plan(steps=1, folds=folds, holdout=holdout), seed)
+    assert bool(parts) == (folds > 0 and clips > 1)
+    for learn, held in parts:
+        assert held and sorted(learn + held) == list(range(clips))
+    if len(parts) > 1:
+        assert sorted(i for _, held in parts for i in held) == list(range(clips)), "each clip is held out once"
+
+
+def test_the_draw_is_the_seeds() -> None:
+    plan = plan_for(50, 150.0)
+    assert split(50, plan, 1) == split(50, plan, 1) != split(50, plan, 2)
+
+
+@pytest.mark.parametrize(("clips", "folds"), [(1, 0), (3, 0), (4, 3), (FEW - 1, 3), (FEW, 1), (1000, 1)])
+def test_how_the_result_is_measured(clips: int, folds: int) -> None:
+    assert plan_for(clips, 3.0 * clips).folds == folds
+
+
+def test_more_clips_more_steps() -> None:
+    steps = [plan_for(clips, 3.0 * clips).steps for clips in (5, 50, 500)]
+    assert steps == sorted(set(steps))
+
+
+def test_a_tenth_is_held_out() -> None:
+    ((learn, held),) = split(200, plan_for(200, 600.0))
+    assert (len(learn), len(held)) == (180, 20)

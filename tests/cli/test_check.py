@@ -1,0 +1,52 @@
+"""`earful check`: findings, the summary and the exit status."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from earful.audio.files import write
+
+
+def test_summary(earful, clips: Path, tiny_base: Path) -> None:
+    run = earful("check", clips, "--base", tiny_base)
+    assert run.status == 0 and run.err == ""
+    assert "8 clips" in run.out and "4 letters: a " in run.out and "8 can be used" in run.out
+
+
+def test_json(earful, clips: Path, tiny_base: Path) -> None:
+    row = json.loads(earful("check", clips, "--base", tiny_base, "--json").out)
+    assert (row["clips"], row["usable_clips"], row["errors"]) == (8, 8, 0)
+    assert set(row["alphabet"]) == set(" abc") and row["warnings"] == 1
+    assert {"severity", "kind", "where", "message", "remedy"} <= set(row["findings"][0])
+
+
+def test_errors_are_shown_and_some_clips_remain(write_clips, earful, tiny_base: Path, tmp_path: Path) -> None:
+    clips = write_clips(tmp_path / "clips", 4)
+    write(clips / "silent.wav", np.zeros(16_000, np.float32))
+    (clips / "silent.txt").write_text("abba", "utf-8")
+    run = earful("check", clips, "--base", tiny_base)
+    assert run.status == 0 and "error" in run.out and "silent.wav" in run.out.replace("\n", "")
+
+
+def test_no_clip_can_be_used(earful, tiny_base: Path, tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl").write_text('{"audio_filepath": "gone.wav", "text": "abba"}', "utf-8")
+    run = earful("check", tmp_path / "m.jsonl", "--base", tiny_base)
+    assert run.status == 2 and "gone.wav" in run.out
+
+
+def test_what_is_too_long_for_adaptation_is_an_error(
+    tones, write_clips, earful, tiny_base: Path, tmp_path: Path
+) -> None:
+    clips = write_clips(tmp_path / "clips", 4)
+    write(clips / "long.wav", np.tile(tones("abba"), 70))
+    (clips / "long.txt").write_text("abba " * 70, "utf-8")
+    row = json.loads(earful("check", clips, "--base", tiny_base, "--json").out)
+    assert [f["kind"] for f in row["findings"] if f["severity"] == "error"] == ["too long"]
+    adapted = earful("adapt", clips, "--base", tiny_base, "--out", tmp_path / "m", "--steps", 1, "--json")
+    assert json.loads(adapted.out)["left_out"] == 1 and "long.wav" in adapted.err
+
+
+def test_no_clips_at_all(earful, tiny_base: Path, tmp_path: Path) -> None:
+    run = earful("check", tmp_path, "--base", tiny_base)
+    assert run.status == 2 and "an empty folder" in run.err and run.err.count("\n") == 1

@@ -1,0 +1,55 @@
+"""`earful corpus`: manifests of real and of synthetic speech."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from earful.data.manifest import read_manifest
+
+
+def test_fillets(earful, write_game, tmp_path: Path) -> None:
+    game = write_game(tmp_path / "game", "nl", levels=7, clips=2)
+    run = earful("corpus", "fillets-ng", "--language", "nl", "--out", tmp_path / "nl", "--from", game)
+    assert run.status == 0 and run.out.startswith("14 clips")
+    assert "left out 1: transcript without a recording" in run.err
+    whole, train, test = (read_manifest(tmp_path / "nl" / f"{n}.jsonl") for n in ("manifest", "train", "test"))
+    assert (len(whole), len(train), len(test)) == (14, 12, 2)
+    assert {u.extra["level"] for u in test} == {"level5"}
+    assert all(u.audio.exists() for u in test)
+
+
+def test_json(earful, write_game, tmp_path: Path) -> None:
+    game = write_game(tmp_path / "game", "cs", levels=6, clips=1)
+    run = earful("corpus", "fillets-ng", "--language", "cs", "--out", tmp_path / "cs", "--from", game, "--json")
+    row = json.loads(run.out)
+    assert row["clips"] == 6 and row["speakers"] == 1 and row["left_out"] == {"transcript without a recording": 1}
+
+
+def test_fillets_of_another_language(earful, tmp_path: Path) -> None:
+    run = earful("corpus", "fillets-ng", "--language", "de", "--out", tmp_path / "x", "--from", tmp_path)
+    assert run.status == 2 and "must be one of cs, nl" in run.err and not (tmp_path / "x").exists()
+
+
+def test_speak_a_text(earful, tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    (tmp_path / "text.txt").write_text("Bonan tagon.\nĈu vi bone dormis?\n", "utf-8")
+    words = ("corpus", "speak", "--language", "eo", "--text", tmp_path / "text.txt", "--out", tmp_path / "eo")
+    run = earful(*words)
+    assert run.status == 0 and run.out.startswith("2 clips")
+    manifest = read_manifest(tmp_path / "eo" / "manifest.jsonl")
+    assert [u.text for u in manifest] == ["Bonan tagon.", "Ĉu vi bone dormis?"] and manifest[0].extra["phones"]
+    assert earful(*words).out == run.out, "run again, it keeps what is there"
+
+
+def test_speak_an_unknown_language(earful, tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    run = earful("corpus", "speak", "--language", "qqq", "--clips", "1", "--out", tmp_path / "x")
+    assert run.status == 2 and "no language 'qqq'" in run.err and run.err.count("\n") == 1
+    assert not (tmp_path / "x").exists()
+
+
+def test_speak_how_much(earful, tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    run = earful("corpus", "speak", "--language", "eo", "--out", tmp_path / "x")
+    assert run.status == 2 and "hours or clips" in run.err

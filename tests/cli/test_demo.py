@@ -1,0 +1,61 @@
+"""`earful demo`: with a tiny base and a few steps, what it shows and what it leaves."""
+
+import re
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from earful.cli import demo
+from earful.cli.adapt import run as run_adapt
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(start, manifest, *, steps, **rest):
+        return run_adapt(start, manifest, steps=1, **rest)
+
+    monkeypatch.setattr(demo, "run", run)
+
+
+def test_the_sentences_hold_every_letter_of_esperanto() -> None:
+    sentences = demo.SENTENCES.read_text("utf-8").splitlines()
+    assert len(sentences) == len(set(sentences)) == 60
+    letters = set("abcĉdefgĝhĥijĵklmnoprsŝtuŭvz")
+    assert {c for c in "".join(sentences).lower() if c.isalpha()} == letters
+    learned = "".join(sentences[: demo.CLIPS]).lower()
+    assert all(learned.count(letter) >= 2 for letter in letters), "what is learned from holds every letter twice"
+
+
+def test_no_base_has_heard_esperanto() -> None:
+    recipe = Path(demo.__file__).parents[3] / "recipes" / "base"
+    for path in recipe.rglob("*"):
+        if path.suffix in (".toml", ".sh", ".py"):
+            assert not re.search(r"\beo\b", path.read_text("utf-8")), path
+
+
+def test_esperanto(earful, tiny_base: Path, tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    out = tmp_path / "demo"
+    first = earful("demo", "--base", tiny_base, "--out", out)
+    assert first.status == 0
+    assert "Esperanto. The base knows 1 language and has never heard it." in first.out
+    assert re.search(r"20 clips \(\d+ s\) to learn from, 37 others", first.out)
+    assert re.search(r"before +\d+\.\d %", first.out) and re.search(r"after +\d+\.\d %", first.out)
+    assert first.out.count(" said ") == demo.NEW and (out / "model" / "model.json").exists()
+    assert earful("demo", "--base", tiny_base, "--out", out).out == first.out, "again, from nothing"
+
+
+def test_a_folder_that_no_demo_made(earful, tiny_base: Path, tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    run = earful("demo", "--base", tiny_base, "--out", tmp_path)
+    assert run.status == 2 and "no demo made it" in run.err and (tmp_path / "clips").exists()
+
+
+def test_real(earful, write_game, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "CLIPS_REAL", 6)
+    game = write_game(tmp_path / "game", "cs", levels=6, clips=4)
+    run = partial(earful, "demo", "--real", "--base", tiny_base, "--out", tmp_path / "demo", "--from", game)
+    shown = run().out
+    assert "Czech. The base knows 1 language and has never heard it." in shown
+    assert re.search(r"6 clips \(\d+ s\) to learn from, 1 others to measure with", shown)

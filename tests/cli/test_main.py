@@ -1,0 +1,82 @@
+"""Errors become one line on stderr and an exit status; nothing raises."""
+
+from pathlib import Path
+
+import pytest
+
+from earful.cli import main as cli
+from earful.errors import AudioError
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch):
+    """`earful check x` raises what the test says."""
+
+    def fail(error: BaseException) -> None:
+        def read_clips(path: Path) -> None:
+            raise error
+
+        monkeypatch.setattr("earful.data.clips.read_clips", read_clips)
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (AudioError("a.wav: is empty; record it again"), 2, "earful: a.wav: is empty; record it again"),
+        (AudioError("two\nlines"), 2, "earful: two lines"),
+        (
+            OSError(28, "No space left on device", "x.json"),
+            2,
+            "earful: x.json: No space left on device; correct that and try again",
+        ),
+        (MemoryError(), 2, "earful: not enough memory; use fewer or shorter clips, or close other programs"),
+        (KeyboardInterrupt(), 130, "earful: interrupted"),
+        (
+            ZeroDivisionError("division by zero"),
+            1,
+            "earful: a fault of earful: ZeroDivisionError: division by zero; "
+            "`earful --debug check …` shows where, please report it",
+        ),
+    ],
+)
+def test_errors(failing, earful, error: BaseException, status: int, line: str) -> None:
+    failing(error)
+    run = earful("check", "x")
+    assert (run.status, run.out, run.err.strip()) == (status, "", line)
+
+
+def test_debug_shows_the_trace(failing, earful) -> None:
+    failing(AudioError("a.wav: is empty"))
+    run = earful("--debug", "check", "x")
+    assert run.status == 2 and "Traceback" in run.err and run.err.endswith("earful: a.wav: is empty\n")
+
+
+@pytest.mark.parametrize("command", cli.RESUMABLE)
+def test_an_interruption_that_can_be_resumed_says_so(command: str) -> None:
+    assert cli.explain(KeyboardInterrupt(), command) == ("interrupted; run the same command again to resume", 130)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("adapt",), "Missing argument 'CLIPS'; see earful adapt --help"),
+        (("adapt", "x"), "Missing option '--out'; see earful adapt --help"),
+        (("nothing",), "No such command 'nothing'; see earful --help"),
+        (("corpus", "speak", "--hour", "1"), "see earful corpus speak --help"),
+        (("score", "m", "x", "--by", "word"), "see earful score --help"),
+    ],
+)
+def test_a_command_line_that_cannot_be_read(earful, arguments: tuple[str, ...], line: str) -> None:
+    run = earful(*arguments)
+    assert run.status == 2 and run.out == "" and line in run.err and run.err.count("\n") == 1
+
+
+def test_no_command_shows_the_help(earful) -> None:
+    run = earful()
+    assert run.status == 0 and run.out.startswith("Usage: earful")
+
+
+def test_version(earful) -> None:
+    assert earful("--version").out.startswith("earful ")

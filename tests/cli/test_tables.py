@@ -1,0 +1,24 @@
+"""Results on stdout."""
+
+import json
+
+from earful.cli.tables import peak_memory_mb, percent, print_json, print_table
+
+
+def test_json_never_holds_nan(capsys) -> None:
+    print_json({"cer": float("nan"), "rates": [1.0, float("inf")], "text": "řeč"})
+    out = capsys.readouterr().out
+    assert json.loads(out) == {"cer": None, "rates": [1.0, None], "text": "řeč"} and "řeč" in out
+
+
+def test_cells_are_no_markup(capsys) -> None:
+    print_table(("a", ">b"), [("[red]x[/red]", 1)])
+    assert "[red]x[/red]" in capsys.readouterr().out
+
+
+def test_percent() -> None:
+    assert [percent(x) for x in (0.0, 0.1236, 1.5, float("nan"))] == ["0.0 %", "12.4 %", "150.0 %", "–"]
+
+
+def test_peak_memory_is_in_megabytes() -> None:
+    assert 20 < peak_memory_mb() < 100_000

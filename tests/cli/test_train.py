@@ -1,0 +1,68 @@
+"""`earful train`: from a recipe to a base."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from earful.checkpoint import load_checkpoint
+
+RECIPE = """
+out = "{out}/base"
+work = "{out}/work"
+cache = "{out}/frames"
+batch_s = 20
+rarest_symbol = 1
+[[corpora]]
+manifest = "{out}/train.jsonl"
+[encoder]
+width = 32
+layers = 1
+heads = 2
+kernel = 7
+[optimisation]
+steps = 4
+"""
+
+
+@pytest.fixture
+def recipe(clips: Path, tmp_path: Path) -> Path:
+    rows = [
+        {"audio_filepath": str(p), "text": p.with_suffix(".txt").read_text().strip(), "duration": 2.0}
+        for p in sorted(clips.glob("*.wav"))
+    ]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    (tmp_path / "tiny.toml").write_text(RECIPE.format(out=tmp_path), "utf-8")
+    return tmp_path / "tiny.toml"
+
+
+def test_json(earful, recipe: Path, clips: Path) -> None:
+    run = earful("train", recipe, "--json")
+    row = json.loads(run.out)
+    assert run.status == 0 and (row["clips"], row["steps"], row["symbols"]) == (8, 4, 4)
+    assert set(row["losses"]) == {"text"} and row["losses"]["text"] > 0
+    assert set(load_checkpoint(row["model"]).config.alphabet.symbols) == set(" abc")
+    assert earful("score", row["model"], clips).status == 0
+
+
+def test_a_table_for_people(earful, recipe: Path) -> None:
+    run = earful("train", recipe)
+    assert run.status == 0 and "losses" in run.out and "parameters" in run.out
+
+
+def test_a_base_is_not_overwritten_unless_asked(earful, recipe: Path) -> None:
+    assert earful("train", recipe, "--json").status == 0
+    run = earful("train", recipe)
+    assert run.status == 2 and "exists already" in run.err
+    assert earful("train", recipe, "--overwrite").status == 0
+
+
+def test_a_recipe_that_is_wrong(earful, recipe: Path) -> None:
+    recipe.write_text(recipe.read_text().replace("batch_s", "batchs"), "utf-8")
+    run = earful("train", recipe)
+    assert run.status == 2 and "tiny.toml: unknown key 'batchs'; did you mean 'batch_s'" in run.err
+
+
+def test_a_recipe_that_is_missing(earful, tmp_path: Path) -> None:
+    run = earful("train", tmp_path / "none.toml")
+    assert run.status == 2 and "none.toml" in run.err and run.err.count("\n") == 1

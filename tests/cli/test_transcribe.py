@@ -1,0 +1,107 @@
+"""`earful transcribe`: formats, folders, files that cannot be read, and places that are taken."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from earful.audio.files import write
+
+
+def test_one_file(earful, tiny_base: Path, clips: Path) -> None:
+    run = earful("transcribe", tiny_base, clips / "clip0.wav")
+    assert run.status == 0 and run.err == "" and run.out.count("\n") == 1
+
+
+def test_several_files_have_a_header_each(earful, tiny_base: Path, clips: Path) -> None:
+    run = earful("transcribe", tiny_base, clips / "clip0.wav", clips / "clip1.wav")
+    assert run.out.startswith(f"==> {clips / 'clip0.wav'} <==\n") and f"\n\n==> {clips / 'clip1.wav'} <==\n" in run.out
+
+
+def test_json_is_an_object_a_line(earful, tiny_base: Path, clips: Path) -> None:
+    run = earful("transcribe", tiny_base, clips, "--json")
+    rows = [json.loads(line) for line in run.out.splitlines()]
+    assert [Path(row["audio"]).name for row in rows] == [f"clip{number}.wav" for number in range(8)]
+    assert all(row["text"] == " ".join(word["text"] for word in row["words"]) for row in rows)
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(
+    earful, tiny_base: Path, clips: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"RIFF, or so")
+    run = earful("transcribe", tiny_base, tmp_path / "none.wav", bad, clips / "clip0.wav", "--json")
+    assert run.status == 2
+    assert [json.loads(line)["audio"] for line in run.out.splitlines()] == [str(clips / "clip0.wav")]
+    lines = run.err.splitlines()
+    assert "none.wav" in lines[0] and "bad.wav" in lines[1] and "2 of 3 files" in lines[2] and len(lines) == 3
+
+
+@pytest.mark.parametrize("name", ["text", "json", "srt", "vtt", "tsv"])
+def test_a_folder_of_transcripts(earful, tiny_base: Path, clips: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    run = earful("transcribe", tiny_base, clips, "--out", out, "--format", name)
+    assert (run.status, run.out, run.err) == (0, "", "")
+    suffix = ".txt" if name == "text" else f".{name}"
+    assert sorted(path.name for path in out.iterdir()) == [f"clip{number}{suffix}" for number in range(8)]
+
+
+def test_transcripts_are_not_overwritten_unless_asked(earful, tiny_base: Path, clips: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "clip7.txt"
+    mine.write_text("corrected by hand", "utf-8")
+    run = earful("transcribe", tiny_base, clips, "--out", tmp_path)
+    assert run.status == 2 and "--overwrite" in run.err and mine.read_text("utf-8") == "corrected by hand"
+    assert list(tmp_path.iterdir()) == [mine], "nothing is written before all places are known to be free"
+    assert earful("transcribe", tiny_base, clips, "--out", tmp_path, "--overwrite").status == 0
+    assert mine.read_text("utf-8") != "corrected by hand"
+
+
+def test_two_recordings_of_one_name(tones, earful, tiny_base: Path, clips: Path, tmp_path: Path) -> None:
+    write(tmp_path / "clip0.flac", tones("abba"))
+    run = earful("transcribe", tiny_base, tmp_path / "clip0.flac", clips / "clip0.wav", "--out", tmp_path / "out")
+    assert run.status == 2 and "would both go to" in run.err
+
+
+def test_folders_keep_their_shape(tones, earful, tiny_base: Path, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        write(tmp_path / "in" / folder / "x y ü.wav", tones("abba"))
+    assert earful("transcribe", tiny_base, tmp_path / "in", "--out", tmp_path / "out").status == 0
+    found = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.txt"))
+    assert found == ["a/x y ü.txt", "b/x y ü.txt"]
+
+
+def test_a_folder_without_sound(earful, tiny_base: Path, tmp_path: Path) -> None:
+    run = earful("transcribe", tiny_base, tmp_path)
+    assert run.status == 2 and "holds no sound files" in run.err and run.err.count("\n") == 1
+
+
+def test_denoised(earful, tiny_base: Path, clips: Path) -> None:
+    pytest.importorskip("webrtc_noise_gain")
+    assert earful("transcribe", tiny_base, clips / "clip0.wav", "--denoise").status == 0
+
+
+@pytest.mark.parametrize(
+    ("subtype", "rate_hz", "channels"),
+    [("PCM_U8", 8000, 1), ("PCM_24", 44_100, 2), ("FLOAT", 48_000, 1), ("PCM_16", 16_000, 2)],
+)
+def test_any_kind_of_sound(earful, tiny_base: Path, tmp_path: Path, subtype: str, rate_hz: int, channels: int) -> None:
+    samples = 0.3 * np.sin(np.arange(rate_hz) * 0.1)
+    soundfile.write(tmp_path / "a.wav", np.stack([samples] * channels, 1), rate_hz, subtype)
+    row = json.loads(earful("transcribe", tiny_base, tmp_path / "a.wav", "--json").out)
+    assert row["duration_s"] == pytest.approx(1.0, abs=0.01)
+
+
+def test_one_frame_and_silence(earful, tiny_base: Path, tmp_path: Path) -> None:
+    write(tmp_path / "frame.wav", np.full(160, 0.1, np.float32))
+    write(tmp_path / "silence.wav", np.zeros(16_000, np.float32))
+    run = earful("transcribe", tiny_base, tmp_path, "--json")
+    assert run.status == 0 and len(run.out.splitlines()) == 2
+
+
+def test_nan_is_refused(earful, tiny_base: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "nan.wav", np.full(16_000, np.nan, np.float32), 16_000, "FLOAT")
+    run = earful("transcribe", tiny_base, tmp_path / "nan.wav")
+    assert run.status == 2 and "nan.wav" in run.err and run.out == ""

@@ -1,0 +1,112 @@
+"""What tests of several rooms need: a language of tones, recordings of it, and a tiny base with random weights."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from earful.audio.files import SAMPLE_RATE_HZ, write
+from earful.checkpoint import Checkpoint, save_checkpoint
+from earful.cli.main import main
+from earful.encoder.encoder import EncoderConfig
+from earful.model import AcousticModel, ModelConfig, parameters_of
+from earful.text.alphabet import Alphabet
+
+torch.set_num_threads(1)  # tiny models: a second thread costs more than it brings
+
+TONE_S = 0.16
+WORDS = ("abba", "cab", "acca", "bac", "caba", "ba", "ac")
+
+
+def say(text: str, pitch: float = 1.0) -> np.ndarray:
+    """Each letter is a tone of its own, a space is silence."""
+    t = np.arange(round(TONE_S * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    hz = {letter: 300 * 1.7**place * pitch for place, letter in enumerate("abc")}
+    parts = [0.4 * np.sin(2 * np.pi * hz[c] * t) * np.hanning(len(t)) if c in hz else 0 * t for c in f" {text} "]
+    return np.concatenate(parts).astype(np.float32)
+
+
+def record(folder: Path, count: int) -> Path:
+    """A folder of clips, each with its text beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        text = " ".join(WORDS[(number * step + step) % len(WORDS)] for step in (1, 2, 3))
+        write(folder / f"clip{number}.wav", say(text, 1 + 0.01 * number))
+        (folder / f"clip{number}.txt").write_text(text + "\n", "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tones() -> Callable[..., np.ndarray]:
+    """`tones("abba")` are the samples of a text in the language of tones."""
+    return say
+
+
+@pytest.fixture(scope="session")
+def write_clips() -> Callable[[Path, int], Path]:
+    """`write_clips(folder, count)` makes a folder of clips with their texts."""
+    return record
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight clips of the language of tones, about 15 s."""
+    return record(tmp_path_factory.mktemp("clips"), 8)
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an untrained model of 30 thousand parameters."""
+    encoder = EncoderConfig(width=32, layers=1, heads=2, kernel=7)
+    config = ModelConfig(Alphabet(tuple(" abcde")), encoder=encoder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        checkpoint = Checkpoint(config, parameters_of(AcousticModel(config)), {"languages": ["tones"]})
+    folder = tmp_path_factory.mktemp("base") / "tiny"
+    save_checkpoint(folder, checkpoint)
+    return folder
+
+
+class Run(NamedTuple):
+    """What a command line did."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def earful(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+    """Run a command line in this process: the exit status, stdout and stderr."""
+
+    def run(*arguments: object) -> Run:
+        capsys.readouterr()
+        status = main([str(argument) for argument in arguments])
+        return Run(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def write_game() -> Callable[..., Path]:
+    """`write_game(folder, language, levels, clips)` makes the folders of fillets-ng, with tones for dialogue."""
+
+    def write_game(folder: Path, language: str, levels: int, clips: int) -> Path:
+        for level in (f"level{number}" for number in range(levels)):
+            lines = ['dialogId("silent", "font_small", "x")\ndialogStr("abba")'] if level == "level0" else []
+            sound = folder / "sound" / level / language
+            sound.mkdir(parents=True)
+            for number in range(clips):
+                text = " ".join(WORDS[number:] + WORDS[:number])[: 14 + number]
+                soundfile.write(sound / f"{number}.ogg", say(text, 1 + len(list(folder.rglob("*.ogg"))) / 99), 16_000)
+                lines.append(f'dialogId("{number}", "font_big", "x")\ndialogStr("{text}")')
+            script = folder / "script" / level / f"dialogs_{language}.lua"
+            script.parent.mkdir(parents=True)
+            script.write_text("\n".join(lines), "utf-8")
+        return folder
+
+    return write_game
