@@ -1,10 +1,10 @@
 """Which encoder is the most accurate for its time? Equal CPU seconds for each, the same data, three seeds, interleaved.
 
 Each encoder trains for the same budget of processor seconds with the supervised objective (characters, phones, phones
-of frames) on synthetic speech, then its phone error rate is taken on clips of synthetic languages it was trained on and
-on real Dutch, which it has never met. Encoders are of like size; `inference_xrt` is seconds of audio a second.
+of frames) on synthetic speech, then its phone error rate is taken on held-out synthetic clips and on real Dutch, which
+it has never met. Encoders are of like size; `inference_xrt` is seconds of audio a processor second.
 
-    python bench/encoders.py --speak work/speak --dutch work/fillets-nl --budget 180 --out bench/encoders.json
+    python bench/encoders.py --dutch work/fillets-nl/test.jsonl --out bench/encoders.json
 """
 
 import argparse
@@ -19,14 +19,19 @@ from pathlib import Path
 import torch
 from machine import machine
 
+from earful.config import read_toml
 from earful.ctc.greedy import greedy_ids
+from earful.data.frames import frames_of
+from earful.data.manifest import read_manifest
 from earful.encoder.encoder import EncoderConfig
-from earful.model import PHONES, AcousticModel
-from earful.pretrain.dataset import Dataset, open_dataset
-from earful.pretrain.recipe import Corpus, Recipe
-from earful.pretrain.supervised import model_of, train_base
+from earful.features.fbank import FbankConfig
+from earful.model import PHONES, AcousticModel, fast_arithmetic
+from earful.pretrain.dataset import Dataset, open_dataset, phones_of
+from earful.pretrain.recipe import Recipe
+from earful.pretrain.supervised import train_base
 from earful.text.score import errors_of_each
-from earful.train import Optimisation
+
+Clip = tuple[torch.Tensor, list[int]]
 
 KINDS = {
     "conformer": EncoderConfig("conformer", width=144, layers=8),
@@ -41,17 +46,15 @@ def as_text(ids: tuple[int, ...] | list[int]) -> str:
     return "".join(chr(0x4E00 + i) for i in ids)
 
 
-def phone_error_rate(model: AcousticModel, dataset: Dataset, indexes: list[int]) -> float:
+def phone_error_rate(model: AcousticModel, clips: list[Clip]) -> float:
+    """Greedy phone error rate, clip by clip."""
     model.eval()
-    references, hypotheses = [], []
-    for start in range(0, len(indexes), 8):
-        part = indexes[start : start + 8]
-        batch, _ = dataset.batch(part, model.config)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            output = model(batch.frames_BFM, batch.frame_counts_B, PHONES)
+    hypotheses = []
+    for frames_FM, _ in clips:
+        with torch.no_grad(), fast_arithmetic():
+            output = model(frames_FM[None], torch.tensor([len(frames_FM)]), PHONES)
         hypotheses += [as_text(ids) for ids in greedy_ids(*output)]
-        references += [as_text(dataset.phones[i]) for i in part]
-    counts = [errors.characters for errors in errors_of_each(references, hypotheses)]
+    counts = [errors.characters for errors in errors_of_each([as_text(phones) for _, phones in clips], hypotheses)]
     return sum(c.errors for c in counts) / sum(c.length for c in counts)
 
 
@@ -67,43 +70,48 @@ def train_for(recipe: Recipe, dataset: Dataset, budget_s: float) -> tuple[Acoust
     return checkpoint.build(), steps, time.process_time() - began
 
 
-def inference_xrt(model: AcousticModel, dataset: Dataset, indexes: list[int]) -> float:
-    """Seconds of audio a processor second, one clip after the other."""
+def inference_xrt(model: AcousticModel, clips: list[Clip]) -> float:
+    """Seconds of audio a processor second, one clip after the other, features apart."""
     began = time.process_time()
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        for i in indexes:
-            frames_FM = dataset.frames[i]
+    with torch.no_grad(), fast_arithmetic():
+        for frames_FM, _ in clips:
             model(frames_FM[None], torch.tensor([len(frames_FM)]))
-    return sum(dataset.frames.counts[i] for i in indexes) / 100 / (time.process_time() - began)
+    return sum(len(frames_FM) for frames_FM, _ in clips) / 100 / (time.process_time() - began)
+
+
+def dutch_clips(path: Path, dataset: Dataset, features: FbankConfig, count: int) -> list[Clip]:
+    """Real clips with the phones that espeak-ng's rules give their transcripts; none of them was trained on."""
+    spoken = [u for u in read_manifest(path) if phones_of(u)]
+    chosen = spoken[:: max(1, len(spoken) // count)][:count]
+    return [(frames_of(u, features), [dataset.phone_ids.get(p, 0) for p in phones_of(u)]) for u in chosen]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--speak", type=Path, required=True, help="synthetic corpus")
-    parser.add_argument("--dutch", type=Path, required=True, help="real corpus with phones, never trained on here")
+    parser.add_argument("--recipe", type=Path, default=Path("recipes/base/without-dutch.toml"))
+    parser.add_argument("--dutch", type=Path, required=True, help="real test clips with phones, a manifest")
     parser.add_argument("--budget", type=float, default=180.0, help="processor seconds of training for each run")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--cache", type=Path, default=Path("work/frames"))
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    corpora = (Corpus(options.speak / "manifest.jsonl", not_languages=("nl",)), Corpus(options.dutch / "manifest.jsonl"))
-    recipe = Recipe(Path("unused"), corpora, Optimisation(1, rate=2e-3), cache=options.cache)
+    torch.set_num_threads(options.threads)
+    recipe = read_toml(Recipe, options.recipe)
     dataset = open_dataset(recipe)
-    real = [i for i, u in enumerate(dataset.utterances) if u.language == "nl"]
-    synthetic = torch.randperm(len(dataset.utterances) - len(real), generator=torch.Generator().manual_seed(1)).tolist()
-    held, learn = synthetic[:300], sorted(synthetic[300:])
-    real = real[:: max(1, len(real) // 300)]
+    order = torch.randperm(len(dataset.utterances), generator=torch.Generator().manual_seed(1)).tolist()
+    held = [(dataset.frames[i], list(dataset.phones[i])) for i in order[:200]]
+    learn, dutch = dataset.only(sorted(order[200:])), dutch_clips(options.dutch, dataset, recipe.features, 200)
     rows = []
     for seed in options.seeds:
         for kind, encoder in KINDS.items():
             with tempfile.TemporaryDirectory() as work:
                 run = replace(recipe, encoder=encoder, seed=seed, work=Path(work))
-                model, steps, cpu_s = train_for(run, dataset.only(learn), options.budget)
+                model, steps, cpu_s = train_for(run, learn, options.budget)
             row = {"kind": kind, "seed": seed, "steps": steps, "cpu_s": round(cpu_s, 1)}
             row["parameters"] = sum(p.numel() for p in model.parameters())
-            row["per_synthetic"] = phone_error_rate(model, dataset, held)
-            row["per_dutch"] = phone_error_rate(model, dataset, real)
-            row["inference_xrt"] = inference_xrt(model, dataset, held[:40])
+            row["per_synthetic"] = phone_error_rate(model, held)
+            row["per_dutch"] = phone_error_rate(model, dutch)
+            row["inference_xrt"] = inference_xrt(model, held[:40])
             rows.append(row)
             print(json.dumps(row), file=sys.stderr, flush=True)
     keys = ("parameters", "steps", "per_synthetic", "per_dutch", "inference_xrt")

@@ -16,7 +16,9 @@ from earful.text.alphabet import Alphabet
 
 @pytest.fixture
 def checkpoint() -> Checkpoint:
-    config = ModelConfig(Alphabet((" ", "a", "č")), Alphabet(("a", "tʃ")), encoder=EncoderConfig(width=16, layers=1, heads=2))
+    config = ModelConfig(
+        Alphabet((" ", "a", "č")), Alphabet(("a", "tʃ")), encoder=EncoderConfig(width=16, layers=1, heads=2)
+    )
     return Checkpoint(config, dict(AcousticModel(config).state_dict()), {"made": "for a test"})
 
 
@@ -46,7 +48,9 @@ def test_an_existing_folder_is_kept_unless_asked(tmp_path: Path, checkpoint: Che
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
-def test_nothing_is_left_of_a_failed_write(tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_left_of_a_failed_write(
+    tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 

@@ -1,5 +1,6 @@
 """Configuration: what comes in is what is built, and what is wrong is named."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -8,6 +9,7 @@ import pytest
 
 from earful.config import from_mapping, read_toml, to_mapping
 from earful.errors import ConfigError
+from earful.text.alphabet import Alphabet
 
 
 @dataclass(frozen=True)
@@ -70,3 +72,18 @@ def test_bad_toml_names_the_file(tmp_path: Path, text: str) -> None:
         read_toml(Outer, path)
     with pytest.raises(ConfigError, match="no such recipe"):
         read_toml(Outer, tmp_path / "missing.toml")
+
+
+def test_a_mapping_of_names() -> None:
+    @dataclass(frozen=True)
+    class Named:
+        rates: Mapping[str, float]
+
+    assert from_mapping(Named, {"rates": {"a": 1, "b": 0.5}}, "here") == Named({"a": 1.0, "b": 0.5})
+    with pytest.raises(ConfigError, match=r"here: rates\.a: expected a number"):
+        from_mapping(Named, {"rates": {"a": "fast"}}, "here")
+
+
+def test_a_value_that_refuses_is_placed() -> None:
+    with pytest.raises(ConfigError, match=r"here: alphabet: 'a' .* comes twice"):
+        from_mapping(Alphabet, {"symbols": ["a", "a"]}, "here")

@@ -34,7 +34,7 @@ def batch_of(*lengths: int) -> tuple[Tensor, ...]:
     return collate([Example(torch.randn(n, 80, generator=generator), (1, 2, 1)) for n in lengths])
 
 
-@pytest.mark.parametrize(("subsampling", "upsampling"), itertools.product((2, 3, 4), (1, 2, 3)))
+@pytest.mark.parametrize(("subsampling", "upsampling"), list(itertools.product((2, 3, 4), (1, 2, 3))))
 def test_output_frames(subsampling: int, upsampling: int) -> None:
     config = config_of(subsampling, upsampling)
     model = AcousticModel(config).eval()

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from earful.errors import CheckpointError, ConfigError
-from earful.train import Optimisation, Step, fit, load_state, rate_at, save_state
+from earful.train import Optimisation, Step, append_log, fit, load_state, rate_at, save_state
 
 
 def make_model() -> nn.Module:
@@ -41,7 +42,7 @@ def test_an_interrupted_run_is_the_same_run(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     half = make_model()
-    options = {"seed": 1, "state": tmp_path / "half", "save_every": 5}
+    options: dict[str, Any] = {"seed": 1, "state": tmp_path / "half", "save_every": 5}
     with pytest.raises(KeyboardInterrupt):
         fit(half, losses_of(half), Optimisation(30), report=stop, **options)
     again, seen = make_model(), list[Step]()
@@ -81,3 +82,44 @@ def test_state_round_trip_and_damage(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(CheckpointError, match="damaged"):
         load_state(path)
+
+
+def test_the_state_of_another_model_is_refused(tmp_path: Path) -> None:
+    model, other = make_model(), nn.Linear(3, 1)
+    fit(model, losses_of(model), Optimisation(1), seed=1, state=tmp_path / "s")
+    with pytest.raises(CheckpointError, match="of another model"):
+        fit(other, losses_of(other), Optimisation(1), seed=1, state=tmp_path / "s")
+
+
+def test_a_run_that_went_further_is_not_set_back(tmp_path: Path) -> None:
+    model = make_model()
+    fit(model, losses_of(model), Optimisation(6), seed=1, state=tmp_path / "s")
+    fit(make_model(), losses_of(model), Optimisation(4), seed=1, state=tmp_path / "s")
+    assert (load_state(tmp_path / "s") or ({}, {}))[1]["step"] == 6
+
+
+@pytest.mark.parametrize(
+    ("failure", "raised"), [(OSError(28, "No space left on device"), CheckpointError), (KeyboardInterrupt(), None)]
+)
+def test_what_was_saved_stands_when_saving_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException, raised: type[BaseException] | None
+) -> None:
+    def failing(tensors: object, path: Path, *_: object) -> None:
+        path.write_bytes(b"half")
+        raise failure
+
+    save_state(tmp_path / "s", {"x": torch.zeros(1)}, {"step": 1})
+    monkeypatch.setattr("earful.train.save_file", failing)
+    with pytest.raises(raised or type(failure)) as error:
+        save_state(tmp_path / "s", {"x": torch.ones(1)}, {"step": 2})
+    assert raised is None or "No space left" in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+    assert (load_state(tmp_path / "s") or ({}, {}))[1] == {"step": 1}
+
+
+def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:
+    append_log(tmp_path / "a" / "log.jsonl", {"step": 1})
+    append_log(tmp_path / "a" / "log.jsonl", {"step": 2})
+    assert (tmp_path / "a" / "log.jsonl").read_text() == '{"step": 1}\n{"step": 2}\n'
+    with pytest.raises(CheckpointError, match="the log cannot be written"):
+        append_log(tmp_path / "a" / "log.jsonl" / "deeper", {})

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from earful.errors import ConfigError
+from earful.errors import ConfigError, EarfulError
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
     values = {key: _convert(hints[key], value, f"{where}: {key}") for key, value in mapping.items()}
     try:
         return cls(**values)
-    except ConfigError as error:
+    except EarfulError as error:
         raise ConfigError(f"{where}: {error}") from error
 
 
@@ -109,7 +109,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return tuple(
             _convert(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
         )
-    if origin in (dict, Mapping) or origin is typing.get_origin(Mapping[str, Any]):
+    if origin in (dict, Mapping):
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where}: expected a table, got {_show(value)}")
         return {key: _convert(arguments[1], item, f"{where}.{key}") for key, item in value.items()}

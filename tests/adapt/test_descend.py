@@ -11,7 +11,8 @@ from earful.adapt.descend import Rule, adamw, descend, sgd
 
 
 def quadratic(params: Mapping[str, Tensor], batch: Any) -> Tensor:
-    return ((params["a"] - batch) ** 2).sum() + (params["b"] ** 2).sum()
+    loss: Tensor = ((params["a"] - batch) ** 2).sum() + (params["b"] ** 2).sum()
+    return loss
 
 
 def start() -> dict[str, Tensor]:
@@ -34,7 +35,7 @@ def test_equals_torch(kind: str) -> None:
         rule = adamw(lambda name: 0.1, decay=0.3)
     for batch in batches:
         optimiser.zero_grad()
-        quadratic(leaves, batch).backward()
+        torch.autograd.backward(quadratic(leaves, batch))
         optimiser.step()
     moved = last(rule, batches)
     for name, leaf in leaves.items():

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from earful.data.manifest import read_manifest
+from earful.data.synthesis import languages
+from earful.errors import SynthesisError
 
 
 def test_fillets(earful, write_game, tmp_path: Path) -> None:
@@ -24,6 +26,34 @@ def test_json(earful, write_game, tmp_path: Path) -> None:
     run = earful("corpus", "fillets-ng", "--language", "cs", "--out", tmp_path / "cs", "--from", game, "--json")
     row = json.loads(run.out)
     assert row["clips"] == 6 and row["speakers"] == 1 and row["left_out"] == {"transcript without a recording": 1}
+
+
+def test_phones_of_the_transcripts(earful, write_game, tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    game = write_game(tmp_path / "game", "nl", levels=6, clips=1)
+    words = ("corpus", "fillets-ng", "--language", "nl", "--out", tmp_path / "nl", "--from", game)
+    run = earful(*words, "--pronounce")
+    assert run.status == 0 and run.out.startswith("6 clips"), run.err
+    for name in ("manifest", "train", "test"):
+        lines = [json.loads(line) for line in (tmp_path / "nl" / f"{name}.jsonl").read_text("utf-8").splitlines()]
+        assert all(line["text"].startswith("abba") and line["ipa"][:3] == ["ɑ", "b", "aː"] for line in lines), name
+    assert earful(*words).status == 0
+    assert "ipa" not in (tmp_path / "nl" / "train.jsonl").read_text("utf-8"), "only where it is asked for"
+
+
+def test_phones_need_the_synthesiser(earful, write_game, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(languages, "loader", missing)
+    for cached in (languages.languages, languages._table):
+        cached.cache_clear()
+    game = write_game(tmp_path / "game", "nl", levels=6, clips=1)
+    words = ("corpus", "fillets-ng", "--language", "nl", "--out", tmp_path / "nl", "--from", game)
+    run = earful(*words, "--pronounce")
+    assert run.status == 2 and "is not here" in run.err and not (tmp_path / "nl").exists()
+    assert earful(*words).status == 0, "without phones, nothing is missing"
+
+
+def missing() -> None:
+    raise SynthesisError("the package is not here")
 
 
 def test_fillets_of_another_language(earful, tmp_path: Path) -> None:

@@ -9,11 +9,9 @@ from earful.ctc.loss import ctc_loss
 
 
 def enumerated(logp_FV: torch.Tensor, labels: list[int]) -> torch.Tensor:
-    total = []
-    for path in itertools.product(range(logp_FV.shape[1]), repeat=len(logp_FV)):
-        if [k for k, _ in itertools.groupby(path) if k != 0] == labels:
-            total.append(sum(logp_FV[t, k] for t, k in enumerate(path)))
-    return -torch.logsumexp(torch.stack(total), 0)
+    paths = itertools.product(range(logp_FV.shape[1]), repeat=len(logp_FV))
+    right = [list(path) for path in paths if [k for k, _ in itertools.groupby(path) if k != 0] == labels]
+    return -torch.logsumexp(torch.stack([logp_FV[range(len(path)), path].sum() for path in right]), 0)
 
 
 @pytest.mark.parametrize("labels", [[1, 2], [1, 1], [2], []])
@@ -43,6 +41,8 @@ def test_too_long_a_transcript_is_infinite_or_nothing() -> None:
         ([[1, 2], [1, 2]], [2], [2], "expected labels"),
     ],
 )
-def test_bad_arguments_name_the_item(labels: list[list[int]], frames: list[int], counts: list[int], message: str) -> None:
+def test_bad_arguments_name_the_item(
+    labels: list[list[int]], frames: list[int], counts: list[int], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         ctc_loss(torch.zeros(4, 1, 3), torch.tensor(labels), torch.tensor(frames), torch.tensor(counts))

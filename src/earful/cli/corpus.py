@@ -1,5 +1,6 @@
 """`earful corpus`: manifests of real and of synthetic speech."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,7 +21,7 @@ corpus = typer.Typer(
     \b
     Examples:
         earful corpus fillets-ng --language nl --out dutch
-        earful corpus speak --language sw --hours 0.5 --out swahili
+        earful corpus speak --language is --hours 0.5 --out icelandic
     """,
 )
 
@@ -33,33 +34,62 @@ def fillets_ng(
         Path | None,
         typer.Option("--from", help="A folder with the Debian packages, packed or not.", metavar="FOLDER"),
     ] = None,
+    pronounce: Annotated[
+        bool, typer.Option("--pronounce", help="Add the phones of each transcript, by espeak-ng's rules.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """About 100 minutes of acted dialogue by people, from the game Fish Fillets NG.
 
     Without --from, the Debian packages (about 105 MB a language) are downloaded once by `apt-get download`. DIR gets
     manifest.jsonl with all clips, and its parts test.jsonl (every sixth level) and train.jsonl (the other levels).
+    With --pronounce their lines have the key ipa, which a base learns from.
 
     \b
     Example:
         earful corpus fillets-ng --language nl --out dutch
     """
     with progress() as tell:
-        manifest, left_out = make_fillets(language, out, source, tell)
+        manifest, left_out = make_fillets(language, out, source, tell, pronounced=pronounce)
     report(out, manifest, left_out, json)
 
 
 def make_fillets(
-    language: str, out: Path, source: Path | None, tell: Tell
+    language: str, out: Path, source: Path | None, tell: Tell, *, pronounced: bool = False
 ) -> "tuple[Manifest, Mapping[str, Sequence[str]]]":
     """The corpus with its two parts on disk."""
     from earful.data.corpora.fillets import fillets, split_levels
     from earful.data.manifest import write_manifest
 
+    if pronounced:
+        require_speech(language)
     manifest, left_out = fillets(language, out, source=source, progress=lambda n, total: tell("copying", n, total))
+    if pronounced:
+        manifest = with_phones(manifest, tell)
+        write_manifest(out / "manifest.jsonl", manifest)
     for name, part in zip(("train", "test"), split_levels(manifest), strict=True):
         write_manifest(out / f"{name}.jsonl", part)
     return manifest, left_out
+
+
+def require_speech(language: str) -> None:
+    """Before any work is done: raises SynthesisError where espeak-ng is not installed, or lacks the language."""
+    from earful.data.synthesis.languages import find_language
+
+    find_language(language)
+
+
+def with_phones(manifest: "Manifest", tell: Tell) -> "Manifest":
+    """The manifest with `ipa` in `extra`; warns of the transcripts that espeak-ng cannot say in their language."""
+    from earful.data.synthesis.pronounce import PHONES, pronounce
+
+    done = itertools.count(1)
+    told = pronounce(manifest, advance=lambda: tell("pronouncing", next(done), len(manifest)))
+    if without := [u.id for u in told if PHONES not in u.extra]:
+        warn(
+            f"no phones for {counted(len(without), 'clip')} that espeak-ng cannot say, such as {', '.join(without[:3])}"
+        )
+    return told
 
 
 @corpus.command(short_help="Synthetic speech in random voices.")
@@ -81,7 +111,7 @@ def speak(
 
     \b
     Example:
-        earful corpus speak --language sw --language nl --hours 2 --out spoken
+        earful corpus speak --language is --language nl --hours 2 --out spoken
     """
     from earful.data.synthesis.speak import speak_corpus
 

@@ -1,0 +1,42 @@
+"""Phones of transcripts, by espeak-ng's rules."""
+
+from pathlib import Path
+
+import pytest
+
+from earful.data.manifest import Manifest
+from earful.data.synthesis.pronounce import PHONES, pronounce
+from earful.data.utterance import Utterance
+from earful.errors import SynthesisError
+
+
+def clip(name: str, text: str | None, language: str | None = "nl") -> Utterance:
+    return Utterance(name, Path(f"{name}.wav"), text=text, language=language, extra={"game": "fillets"})
+
+
+def test_phones_are_added_and_all_else_stays() -> None:
+    manifest = Manifest((clip("a", "goede morgen"), clip("b", "der Fisch", "de"), clip("c", "goede morgen")))
+    done = list[int]()
+    spoken = pronounce(manifest, workers=1, advance=lambda: done.append(1))
+    assert [u.id for u in spoken] == ["a", "b", "c"] and len(done) == 3
+    first, second, third = (u.extra[PHONES] for u in spoken)
+    assert first == third != second and len(first) > 6
+    assert {"m", "ɔ"} <= set(first) and "ʃ" in second
+    assert not any(mark in symbol for symbol in first for mark in "ˈˌ") and "" not in first
+    for before, after in zip(manifest, spoken, strict=True):
+        assert (after.audio, after.text, after.extra["game"]) == (before.audio, before.text, "fillets")
+
+
+def test_what_cannot_be_said_stays_without() -> None:
+    rows = (clip("a", None), clip("b", ""), clip("c", "morgen", None), clip("d", "?!"), clip("e", "日本語のテキスト"))
+    manifest = Manifest(rows)
+    assert pronounce(manifest, workers=1) == manifest
+
+
+def test_a_language_that_espeak_lacks() -> None:
+    with pytest.raises(SynthesisError, match="xx-none"):
+        pronounce(Manifest((clip("a", "morgen", "xx-none"),)), workers=1)
+
+
+def test_an_empty_manifest() -> None:
+    assert pronounce(Manifest(), workers=1) == Manifest()

@@ -1,0 +1,245 @@
+"""Transcription: files and samples, windows of long recordings, word times, and sound that is hardly any."""
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch import Tensor, nn
+
+from earful.adapt.finetune import Plan
+from earful.audio.files import SAMPLE_RATE_HZ, blocks, write
+from earful.checkpoint import Checkpoint, load_checkpoint
+from earful.ctc.greedy import Emission
+from earful.data.frames import frames_of
+from earful.data.utterance import Utterance
+from earful.encoder.encoder import KINDS, EncoderConfig
+from earful.errors import AudioError
+from earful.features.fbank import frame_count
+from earful.model import AcousticModel, ModelConfig, parameters_of
+from earful.recognizer import CONTEXT_S, WINDOW_S, Recognizer, Samples
+from earful.text.alphabet import Alphabet
+
+RATES = [(s, u) for s in (2, 3, 4) for u in (1, 2)]
+SECONDS = [14.99, 15.0, 15.004, 15.02, 16.7, 30.0, 31.23456, 46.1]
+
+
+def config_of(subsampling: int = 4, upsampling: int = 2, kind: str = "conformer") -> ModelConfig:
+    encoder = EncoderConfig(kind, width=16, layers=1, heads=2, kernel=5, subsampling=subsampling)
+    return ModelConfig(Alphabet((" ", "a", "b")), encoder=encoder, upsampling=upsampling)
+
+
+def untrained(config: ModelConfig) -> Recognizer:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Recognizer(Checkpoint(config, parameters_of(AcousticModel(config))))
+
+
+class Loudness(nn.Module):
+    """Writes "a" with probability 0.8 where a frame is loud, and a space where it is not."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(self, frames_BFM: Tensor, frame_counts_B: Tensor) -> tuple[Tensor, Tensor]:
+        loud_BF = (frames_BFM.amax(-1) > -4).float()
+        hop = self.config.encoder.subsampling
+        pooled_BF = nn.functional.max_pool1d(loud_BF, hop, ceil_mode=True).repeat_interleave(self.config.upsampling, 1)
+        p_BFV = torch.full((*pooled_BF.shape, 4), 0.1)
+        p_BFV[..., 2] = torch.where(pooled_BF > 0, 0.8, 0.1)
+        p_BFV[..., 1] = torch.where(pooled_BF > 0, 0.1, 0.7)
+        return p_BFV.log(), torch.tensor([pooled_BF.shape[1]])
+
+
+@pytest.fixture
+def ears(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recognizer]:
+    """`ears(subsampling, upsampling)` hears loud stretches as the word "a"."""
+    monkeypatch.setattr(Checkpoint, "build", lambda self: Loudness(self.config))
+    return lambda *rates: Recognizer(Checkpoint(config_of(*rates), {}))
+
+
+def beeps(times_s: list[float], duration_s: float) -> Samples:
+    """Silence with a tone of a fifth of a second at each of `times_s`."""
+    samples_T = np.zeros(round(duration_s * SAMPLE_RATE_HZ), np.float32)
+    tone_T = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(3200) / SAMPLE_RATE_HZ)
+    for time_s in times_s:
+        samples_T[round(time_s * SAMPLE_RATE_HZ) :][:3200] += tone_T.astype(np.float32)
+    return samples_T
+
+
+@pytest.mark.parametrize(("subsampling", "upsampling"), RATES)
+def test_windows_are_whole_encoder_frames(subsampling: int, upsampling: int) -> None:
+    hop_s = 0.01 * subsampling
+    for length_s in (WINDOW_S, CONTEXT_S):
+        assert length_s / hop_s == pytest.approx(round(length_s / hop_s), abs=1e-9)
+
+
+@pytest.mark.parametrize(("subsampling", "upsampling"), RATES)
+@pytest.mark.parametrize("seconds", SECONDS)
+def test_windows_give_as_many_frames_as_the_whole(
+    subsampling: int, upsampling: int, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recognizer = untrained(config_of(subsampling, upsampling))
+    counts = list[int]()
+
+    def counting(best_F: Tensor, p_F: Tensor) -> tuple[Emission, ...]:
+        counts.append(len(best_F))
+        return ()
+
+    monkeypatch.setattr("earful.recognizer.merge", counting)
+    count = round(seconds * SAMPLE_RATE_HZ)
+    recognizer.transcribe(np.zeros(count, np.float32))
+    frames = frame_count(count)
+    list(recognizer.transcribe_many([torch.zeros(frames, 80)]))
+    assert counts == [recognizer.checkpoint.config.output_count(frames)] * 2
+
+
+@pytest.mark.parametrize(("subsampling", "upsampling"), RATES)
+def test_windows_hear_what_the_whole_holds_when_it_is_said(
+    ears: Callable[..., Recognizer], subsampling: int, upsampling: int
+) -> None:
+    times_s = [0.5, 13.1, 14.9, 29.95, 37.3, 44.0, 59.9, 61.0]  # some across the edge of a window
+    found = ears(subsampling, upsampling).transcribe(beeps(times_s, 62.0))
+    assert found.text == " ".join("a" * len(times_s)) and found.duration_s == 62.0
+    for word, time_s in zip(found.words, times_s, strict=True):
+        slack_s = 0.01 * subsampling + 0.02
+        assert word.start_s == pytest.approx(time_s, abs=slack_s)
+        assert word.end_s == pytest.approx(time_s + 0.2, abs=slack_s)
+        assert word.confidence == pytest.approx(0.8, abs=0.01)
+
+
+def test_confidence_of_the_whole(ears: Callable[..., Recognizer]) -> None:
+    found = ears().transcribe(beeps([0.5], 1.0))
+    assert [word.text for word in found.words] == ["a"]
+    assert 0.7 < found.confidence < 0.8, "that of the letters and the spaces"
+
+
+def test_frames_and_samples_give_the_same_text(ears: Callable[..., Recognizer], tmp_path: Path) -> None:
+    samples_T = beeps([0.5, 14.95, 20.0, 30.1], 33.3)
+    write(tmp_path / "a.wav", samples_T)
+    recognizer = ears()
+    frames_FM = frames_of(Utterance("a", tmp_path / "a.wav"), recognizer.checkpoint.config.features)
+    assert list(recognizer.transcribe_many([frames_FM, frames_FM[:400]])) == ["a a a a", "a"]
+
+
+@pytest.mark.parametrize("seconds", [1.7, 33.3])
+def test_an_array_a_file_and_its_blocks_are_the_same(tmp_path: Path, seconds: float) -> None:
+    recognizer = untrained(config_of())
+    noise = np.random.default_rng(0).standard_normal(round(seconds * SAMPLE_RATE_HZ)) * 0.1
+    samples_T = (np.round(noise * 32768) / 32768).astype(np.float32)  # what 16 bits carry
+    write(tmp_path / "a.flac", samples_T)
+    found = recognizer.transcribe(samples_T)
+    assert found.text and found.duration_s == pytest.approx(seconds)
+    assert recognizer.transcribe(tmp_path / "a.flac") == found == recognizer.transcribe(str(tmp_path / "a.flac"))
+    assert recognizer.transcribe_blocks(blocks(tmp_path / "a.flac", WINDOW_S)) == found
+
+
+def test_samples_of_any_float_and_layout(ears: Callable[..., Recognizer]) -> None:
+    recognizer, samples_T = ears(), beeps([0.5], 1.0)
+    expected = recognizer.transcribe(samples_T)
+    frozen_T = samples_T.copy()
+    frozen_T.flags.writeable = False
+    for other_T in (frozen_T, samples_T[::-1].copy()[::-1], samples_T.repeat(2)[::2]):
+        assert recognizer.transcribe(other_T) == expected
+    assert recognizer.transcribe(samples_T.astype(np.float64)) == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_encoder(kind: str) -> None:
+    found = untrained(config_of(kind=kind)).transcribe(beeps([0.2, 0.7], 1.0))
+    for word in found.words:
+        assert 0 <= word.start_s <= word.end_s <= 1.0 and 0 < word.confidence <= 1
+
+
+@pytest.mark.parametrize("count", [1, 79, 80, 160, 161, 1600])
+def test_hardly_any_sound(ears: Callable[..., Recognizer], count: int) -> None:
+    found = ears().transcribe(beeps([0.0], 0.2)[:count])
+    assert found.text in ("", "a") and (found.text == "a") == (count >= 80), "half a hop makes a frame"
+    assert found.duration_s == count / SAMPLE_RATE_HZ
+    assert all(0 <= word.start_s <= word.end_s <= found.duration_s for word in found.words)
+
+
+def test_silence() -> None:
+    found = untrained(config_of()).transcribe(np.zeros(20 * SAMPLE_RATE_HZ, np.float32))
+    assert found.duration_s == 20.0 and math.isfinite(found.confidence)
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (np.array([0.1, np.nan], np.float32), "NaN"),
+        (np.array([0.1, np.inf], np.float32), "NaN or infinity"),
+        (np.zeros((2, 16_000), np.float32), "mono"),
+        (np.zeros(16_000, np.int16), "expected float"),
+        (np.zeros(0, np.float32), "no samples"),
+    ],
+)
+def test_samples_that_are_no_sound(samples: Samples, message: str) -> None:
+    with pytest.raises(AudioError, match=message):
+        untrained(config_of()).transcribe(samples)
+
+
+def test_a_file_that_is_no_sound(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_text("no sound")
+    with pytest.raises(AudioError, match=r"a\.wav"):
+        untrained(config_of()).transcribe(tmp_path / "a.wav")
+
+
+def test_load_adapt_save(tiny_base: Path, clips: Path, tmp_path: Path) -> None:
+    base = Recognizer.load(tiny_base)
+    before = {name: tensor.clone() for name, tensor in base.checkpoint.params.items()}
+    adapted = base.adapt(clips, plan=Plan(steps=3, copies=0, evaluations=1, folds=0))
+    assert base.report is None and adapted.report is not None and adapted.report.clips == 8
+    assert all(torch.equal(before[name], tensor) for name, tensor in base.checkpoint.params.items())
+    assert base.checkpoint.config.alphabet != adapted.checkpoint.config.alphabet
+    adapted.save(tmp_path / "m")
+    again = Recognizer.load(tmp_path / "m")
+    assert again.transcribe(clips / "clip0.wav") == adapted.transcribe(clips / "clip0.wav")
+    assert load_checkpoint(tmp_path / "m").config == replace(base.checkpoint.config, alphabet=Alphabet(tuple(" abc")))
+
+
+PEAK = """
+import json, resource, sys
+import torch
+from earful.recognizer import Recognizer
+torch.set_num_threads(1)
+found = Recognizer.load(sys.argv[1]).transcribe(sys.argv[2])
+print(json.dumps([found.duration_s, len(found.words), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+"""
+
+
+def peak_mb(model: Path, audio: Path) -> tuple[float, float]:
+    """How much was heard, and the peak memory of a process that hears it."""
+    command = [sys.executable, "-c", PEAK, str(model), str(audio)]
+    duration_s, _, peak = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    return duration_s, peak
+
+
+@pytest.mark.slow
+def test_an_hour_takes_hardly_more_memory_than_a_minute(tiny_base: Path, tmp_path: Path) -> None:
+    minute_T = np.random.default_rng(0).standard_normal(60 * SAMPLE_RATE_HZ).astype(np.float32) * 0.1
+    peaks = {}
+    for minutes in (1, 60):
+        path = tmp_path / f"{minutes}.wav"
+        with soundfile.SoundFile(path, "w", SAMPLE_RATE_HZ, 1, "PCM_16") as file:
+            for _ in range(minutes):
+                file.write(minute_T)
+        duration_s, peaks[minutes] = peak_mb(tiny_base, path)
+        assert duration_s == 60.0 * minutes
+    assert peaks[60] < peaks[1] + 60, "half of what the samples alone would take as float32"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("subsampling", [3, 4])
+def test_times_do_not_drift_over_an_hour(ears: Callable[..., Recognizer], subsampling: int) -> None:
+    times_s = [1.0, 1799.97, 3591.03]
+    found = ears(subsampling, 2).transcribe(beeps(times_s, 3600.0))
+    assert [word.start_s for word in found.words] == pytest.approx(times_s, abs=0.01 * subsampling + 0.02)
