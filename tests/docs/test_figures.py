@@ -1,0 +1,147 @@
+"""Figures and outputs in the documents are those of the JSON files and the commands, never typed in."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from earful.checkpoint import shipped_bases
+
+ROOT = Path(__file__).parents[2]
+
+
+def script(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+tables, commands = script("bench/tables.py"), script("docs/commands.py")
+DOCUMENTS = list(tables.documents())
+TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in DOCUMENTS}
+MACHINE = {"cpu": "A", "cores": 2, "threads": 1, "gpu": None, "torch": "2"}
+
+
+def places(pattern: re.Pattern[str]) -> list[tuple[str, str, str]]:
+    """(document, name, what stands there) of every place."""
+    return [(name, m["name"], m["body"]) for name, text in TEXTS.items() for m in pattern.finditer(text)]
+
+
+@pytest.mark.parametrize("document", TEXTS)
+def test_figures_are_up_to_date(document: str) -> None:
+    assert tables.filled(TEXTS[document]) == TEXTS[document], "run: python bench/tables.py"
+
+
+@pytest.mark.parametrize("document", TEXTS)
+def test_every_place_has_an_end_and_a_known_name(document: str) -> None:
+    text = TEXTS[document]
+    found = [(d, n, b) for pattern in (tables.PLACE, commands.PLACE) for d, n, b in places(pattern) if d == document]
+    assert len(re.findall(r"<!-- (?:figures|output):", text)) == len(found) == text.count("<!-- end -->")
+    assert all("<!--" not in body for _, _, body in found), "a place within a place"
+    assert {name for d, name, _ in places(tables.PLACE) if d == document} <= set(tables.FIGURES)
+    assert {name for d, name, _ in places(commands.PLACE) if d == document} <= set(commands.BLOCKS)
+
+
+def test_everything_that_is_made_is_shown() -> None:
+    assert {name for _, name, _ in places(tables.PLACE)} == set(tables.FIGURES)
+    assert {name for _, name, _ in places(commands.PLACE)} == set(commands.BLOCKS)
+    made = {path.stem for path in (ROOT / "bench").glob("*.json")}
+    assert made <= set(tables.FIGURES), "a JSON file that no table shows"
+
+
+@pytest.mark.skipif("earful-base" not in shipped_bases(), reason="no base is shipped yet")
+def test_nothing_is_to_come_once_there_is_a_base() -> None:
+    empty = [(document, name) for document, name, body in places(commands.PLACE) if "```" not in body]
+    assert not empty, "run: python docs/commands.py"
+
+
+def test_outputs_begin_with_the_commands_that_gave_them() -> None:
+    for document, name, body in places(commands.PLACE):
+        if "```" in body:
+            asked = [line[2:] for line in body.splitlines() if line.startswith("$ ")]
+            assert asked == [commands.SHOWN.get(c, c) for c in commands.BLOCKS[name]], (document, name)
+
+
+def test_what_a_block_builds_on_comes_first() -> None:
+    assert commands.wanted(["score"]) == ["corpus-speak", "adapt", "score"]
+    assert commands.wanted(list(commands.BLOCKS)) == list(commands.BLOCKS)
+
+
+def test_progress_is_not_shown() -> None:
+    said = "earful: warning: 10%, 0:10 left out\nearful: adapting: 12%, 1:02 left, note\nCER before  9 %\n"
+    assert commands.PROGRESS.sub("", said) == "earful: warning: 10%, 0:10 left out\nCER before  9 %\n"
+
+
+SAMPLES = {
+    "kshot_czech": {
+        "machine": MACHINE,
+        "test_clips": 200,
+        "test_s": 720.0,
+        "before": {"earful-base": {"cer": 0.78}},
+        "rows": [
+            {"clips": 10, "base": base, "seed": seed, "speech_s": 36.2, "test_cer": cer, "test_wer": 0.9,
+             "interval_95": [cer - 0.01, cer + 0.01], "seconds": 40.0 + seed, "peak_memory_mb": 900}
+            for base, start in (("none", 0.9), ("earful-base", 0.6)) for seed, cer in enumerate((start, start + 0.03))
+        ],
+    },
+    "encoders": {
+        "machine": MACHINE,
+        "budget_cpu_s": 180.0,
+        "rows": [
+            {"kind": "bigru", "seed": seed, "steps": 90, "parameters": 3_600_000, "per_synthetic": 0.2 + seed / 100,
+             "per_dutch": 0.5, "inference_xrt": 151.2}
+            for seed in (0, 1, 2)
+        ],
+    },
+    "transcribe_speed": {
+        "machine": MACHINE | {"threads": None},
+        "model": "m",
+        "parameters": 4_080_000,
+        "repeats": 5,
+        "clips": 40,
+        "rows": [
+            {"what": what, "audio": audio, "threads": threads, "audio_seconds_per_second": 100.0 * threads}
+            for what in ("transcribe", "features_alone") for audio in ("short_clips", "ten_minutes")
+            for threads in (1, 2)
+        ],
+    },
+    "adapt_settings": {
+        "machine": MACHINE,
+        "test_clips": 195,
+        "rows": [{"clips": 10, "seed": 0, "change": "as chosen", "cer": 0.6, "wer": 0.9, "elapsed_s": 20.1}],
+    },
+    "base": {
+        "parameters": 4_078_853, "symbols": 148, "clips": 30_000, "steps": 4500, "seconds": 7500.0,
+        "peak_memory_mb": 2000, "losses": {"phone_frames": 0.5},
+    },
+}  # fmt: skip
+
+EXPECTED = {
+    "kshot_czech": "| 10 | 36 | `earful-base` | 78.0 | 61.5 [60.0–63.0] | 59.0–61.0 | 90.0 | 40 | 900 |",
+    "encoders": "| bigru | 3.6 M | 90 | 21.0 [20.0–22.0] | 50.0 [50.0–50.0] | 151 |",
+    "transcribe_speed": "| a recording of ten minutes | 2 | 200 | 200 |",
+    "adapt_settings": "| as chosen | 60.0 | 20 |",
+    "base": "| training | 2 h 5 min |",
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_table(name: str, tmp_path: Path) -> None:
+    place = f"before\n<!-- figures: {name} -->\nold\n<!-- end -->\nafter\n"
+    assert "Not measured yet" in tables.filled(place, tmp_path)
+    (tmp_path / f"{name}.json").write_text(json.dumps(SAMPLES[name]), "utf-8")
+    text = tables.filled(place, tmp_path)
+    assert EXPECTED[name] in text.splitlines() and "old" not in text
+    assert tables.filled(text, tmp_path) == text and text.startswith("before\n") and text.endswith("after\n")
+    bars = {line.count("|") for line in text.splitlines() if line.startswith("|")}
+    assert len(bars) == 1, "all rows have as many cells"
+
+
+def test_a_name_that_nothing_renders(tmp_path: Path) -> None:
+    with pytest.raises(KeyError):
+        tables.filled("<!-- figures: typo -->\n<!-- end -->\n", tmp_path)
