@@ -59,7 +59,7 @@ def phone_error_rate(model: AcousticModel, clips: list[Clip]) -> float:
 
 
 def train_for(recipe: Recipe, dataset: Dataset, budget_s: float) -> tuple[AcousticModel, int, float]:
-    """Train for about `budget_s` processor seconds: the cost of a step is taken from a few, the schedule fitted to it."""
+    """Train for about `budget_s` processor seconds: a few steps tell their cost, and the schedule is fitted to it."""
     trial = replace(recipe, work=recipe.work / "trial", optimisation=replace(recipe.optimisation, steps=6))
     train_base(replace(trial, work=recipe.work / "warm"), dataset)
     began = time.process_time()
@@ -91,12 +91,13 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, default=Path("recipes/base/without-dutch.toml"))
     parser.add_argument("--dutch", type=Path, required=True, help="real test clips with phones, a manifest")
     parser.add_argument("--budget", type=float, default=180.0, help="processor seconds of training for each run")
+    parser.add_argument("--batch-s", type=float, default=40.0, help="speech in a batch: small, for many steps")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    recipe = read_toml(Recipe, options.recipe)
+    recipe = replace(read_toml(Recipe, options.recipe), batch_s=options.batch_s)
     dataset = open_dataset(recipe)
     order = torch.randperm(len(dataset.utterances), generator=torch.Generator().manual_seed(1)).tolist()
     held = [(dataset.frames[i], list(dataset.phones[i])) for i in order[:200]]
@@ -116,7 +117,13 @@ def main() -> None:
             print(json.dumps(row), file=sys.stderr, flush=True)
     keys = ("parameters", "steps", "per_synthetic", "per_dutch", "inference_xrt")
     table = {k: {key: statistics.median(r[key] for r in rows if r["kind"] == k) for key in keys} for k in KINDS}
-    result = {"machine": machine(), "budget_cpu_s": options.budget, "medians": table, "rows": rows}
+    result = {
+        "machine": machine(),
+        "budget_cpu_s": options.budget,
+        "batch_s": options.batch_s,
+        "medians": table,
+        "rows": rows,
+    }
     options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
 
 
