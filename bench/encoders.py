@@ -102,7 +102,7 @@ def main() -> None:
     order = torch.randperm(len(dataset.utterances), generator=torch.Generator().manual_seed(1)).tolist()
     held = [(dataset.frames[i], list(dataset.phones[i])) for i in order[:200]]
     learn, dutch = dataset.only(sorted(order[200:])), dutch_clips(options.dutch, dataset, recipe.features, 200)
-    rows = []
+    rows: list[dict] = []
     for seed in options.seeds:
         for kind, encoder in KINDS.items():
             with tempfile.TemporaryDirectory() as work:
@@ -115,16 +115,16 @@ def main() -> None:
             row["inference_xrt"] = inference_xrt(model, held[:40])
             rows.append(row)
             print(json.dumps(row), file=sys.stderr, flush=True)
+            write(options.out, rows, {"budget_cpu_s": options.budget, "batch_s": options.batch_s})
+
+
+def write(path: Path, rows: list[dict], settings: dict) -> None:
+    """All rows so far, and their medians: an interrupted run keeps what it has."""
     keys = ("parameters", "steps", "per_synthetic", "per_dutch", "inference_xrt")
-    table = {k: {key: statistics.median(r[key] for r in rows if r["kind"] == k) for key in keys} for k in KINDS}
-    result = {
-        "machine": machine(),
-        "budget_cpu_s": options.budget,
-        "batch_s": options.batch_s,
-        "medians": table,
-        "rows": rows,
-    }
-    options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    kinds = {row["kind"]: [r for r in rows if r["kind"] == row["kind"]] for row in rows}
+    table = {kind: {key: statistics.median(r[key] for r in some) for key in keys} for kind, some in kinds.items()}
+    result = {"machine": machine()} | settings | {"medians": table, "rows": rows}
+    path.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
