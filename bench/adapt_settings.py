@@ -63,8 +63,8 @@ def main() -> None:
                 row = {"clips": clips, "seed": seed, "change": name, "cer": score.cer, "wer": score.wer}
                 rows.append(row | {"elapsed_s": round(report.elapsed_s, 1)})
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    result = {"machine": machine(), "base": options.base.name, "test_clips": len(test), "rows": rows}
-    options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+                result = {"machine": machine(), "base": options.base.name, "test_clips": len(test), "rows": rows}
+                options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

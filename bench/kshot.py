@@ -7,6 +7,7 @@ memory are what a user sees. Interleaved: for every seed and K, each base in tur
 """
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -59,21 +60,17 @@ def main() -> None:
         folder = Path(name)
         test_path = folder / "test.jsonl"
         write_manifest(test_path, test)
-        before = {base: earful("score", base, str(test_path)) for base in options.bases if base != "none"}
-        for seed in options.seeds:
-            for clips in options.clips:
-                for base in options.bases:
-                    rows.append(one(train, test_path, base, clips, seed, folder))
-                    print(json.dumps(rows[-1]), file=sys.stderr)
-    result = {
-        "machine": machine(),
-        "corpus": options.corpus.name,
-        "test_clips": len(test),
-        "test_s": round(sum(u.duration_s or 0 for u in test), 1),
-        "before": before,
-        "rows": rows,
-    }
-    options.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        facts = {
+            "machine": machine(),
+            "corpus": options.corpus.name,
+            "test_clips": len(test),
+            "test_s": round(sum(u.duration_s or 0 for u in test), 1),
+            "before": {base: earful("score", base, str(test_path)) for base in options.bases if base != "none"},
+        }
+        for seed, clips, base in itertools.product(options.seeds, options.clips, options.bases):
+            rows.append(one(train, test_path, base, clips, seed, folder))
+            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+            options.out.write_text(json.dumps(facts | {"rows": rows}, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
