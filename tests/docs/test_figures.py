@@ -116,8 +116,8 @@ SAMPLES = {
         "rows": [{"clips": 10, "seed": 0, "change": "as chosen", "cer": 0.6, "wer": 0.9, "elapsed_s": 20.1}],
     },
     "base": {
-        "parameters": 4_078_853, "symbols": 148, "clips": 30_000, "steps": 4500, "seconds": 7500.0,
-        "peak_memory_mb": 2000, "losses": {"phone_frames": 0.5},
+        "machine": MACHINE, "parameters": 4_078_853, "symbols": 148, "phones": 172, "steps": 4500, "seconds": 7500.0,
+        "losses": {"phone_frames": 0.5},
     },
 }  # fmt: skip
 
