@@ -10,9 +10,9 @@ FEW = 30
 
 def plan_for(clips: int, seconds: float) -> Plan:
     """The plan for `clips` recordings of `seconds` in all. Chosen by `bench/adapt_settings.py` on held-out Dutch."""
-    steps = 80 if clips < FEW else 200 if clips < 120 else 400
+    steps = 80 if clips < FEW else 160 if clips < 120 else 300
     folds = 0 if clips < 4 else 3 if clips < FEW else 1
-    return Plan(steps=steps, folds=folds, copies=8 if clips < FEW else 4)
+    return Plan(steps=steps, folds=folds, copies=8 if clips < FEW else 4 if clips < 120 else 2)
 
 
 def split_folds(clips: int, plan: Plan, generator: torch.Generator) -> list[tuple[list[int], list[int]]]:
