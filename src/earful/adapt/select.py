@@ -9,7 +9,7 @@ FEW = 30
 
 
 def plan_for(clips: int, seconds: float) -> Plan:
-    """The plan for `clips` recordings of `seconds` in all. Chosen by `bench/adapt_settings.py` on held-out Dutch."""
+    """The plan for `clips` recordings of `seconds` in all; `bench/adapt_settings.py` tries its neighbours on Dutch."""
     steps = 80 if clips < FEW else 160 if clips < 120 else 300
     folds = 0 if clips < 4 else 3 if clips < FEW else 1
     return Plan(steps=steps, folds=folds, copies=8 if clips < FEW else 4 if clips < 120 else 2)
