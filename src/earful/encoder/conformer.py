@@ -28,8 +28,8 @@ class Convolution(nn.Module):
     def forward(self, hidden_BFD: Tensor, valid_BF1: Tensor) -> Tensor:
         """Convolve in time; frames that are not valid enter the convolution as zeros."""
         x_BFD = F.glu(self.gate(self.norm_in(hidden_BFD)), dim=-1) * valid_BF1
-        # Contiguous: with the channel last in memory, oneDNN's bfloat16 kernel never ends for some shapes (144 channels,
-        # an even number of frames, an odd batch, two threads; torch 2.13 on AMD), and is hardly faster for the others.
+        # Contiguous: with the channel last in memory, oneDNN's bfloat16 kernel is generated without end for some shapes
+        # (144 channels, even number of frames, odd batch, two threads; torch 2.13 on AMD).
         x_BFD = self.depthwise(x_BFD.transpose(1, 2).contiguous()).transpose(1, 2)
         return self.project_out(F.silu(self.norm_mid(x_BFD)))  # type: ignore[no-any-return]
 
