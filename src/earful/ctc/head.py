@@ -7,8 +7,8 @@ from torch import Tensor, nn
 class Upsample(nn.Module):
     """Each encoder frame becomes `factor` frames, one linear layer each (sub-pixel convolution, Shi et al. 2016).
 
-    The encoder works at 40 ms, which is cheap; CTC gets 20 ms, which fast speech needs: with 0.8 letters to a 40 ms
-    frame hardly a path is left. `hidden_BFD` → `[B, factor · F, D]`.
+    The encoder works at 40 ms, which is cheap; CTC gets 20 ms: fast speech would leave it hardly a path at 40.
+    `hidden_BFD` → `[B, factor · F, D]`.
     """
 
     def __init__(self, width: int, factor: int) -> None:
