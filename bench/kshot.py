@@ -1,9 +1,11 @@
-"""K clips → a recogniser: CER before and after on held-out levels of real speech, with a base and without.
+"""K clips → a recogniser: CER before and after on held-out levels of real speech, from several bases.
 
-Runs the user's own commands, `earful adapt` and `earful score`, each in a fresh process, so that seconds and peak
-memory are what a user sees. Interleaved: for every seed and K, each base in turn.
+Runs the user's own command, `earful adapt`, in a fresh process, so that seconds and peak memory are what a user sees;
+then the model writes down the test clips, by the best path and, with `--text`, by the search with its language model.
+Interleaved: for every seed and K, each base in turn. Rows of an earlier run are kept, so an interrupted one goes on.
 
-    python bench/kshot.py --corpus cs --out bench/kshot_czech.json
+    python bench/free_text.py --out work/free-cs.txt
+    python bench/kshot.py --corpus work/fillets-cs --text work/free-cs.txt --out bench/kshot_czech.json
 """
 
 import argparse
@@ -12,13 +14,23 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from machine import machine
+from torch import Tensor
 
+from earful.adapt.start import start_from
+from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.corpora.fillets import split_levels
+from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest, read_manifest, write_manifest
+from earful.recognizer import Recognizer
+from earful.text.normalize import normalize
+from earful.text.score import score
+
+ALL = 10**6
 
 
 def earful(*arguments: str) -> dict:
@@ -29,48 +41,70 @@ def earful(*arguments: str) -> dict:
 
 
 def draw(manifest: Manifest, count: int, seed: int) -> Manifest:
-    """`count` clips at random, of 1 to 15 seconds."""
+    """`count` clips at random, of 1 to 15 seconds; all of them if there are no more."""
     fit = manifest.filter(lambda u: 1.0 <= (u.duration_s or 0) <= 15.0)
     order = torch.randperm(len(fit), generator=torch.Generator().manual_seed(seed)).tolist()[:count]
     return Manifest(tuple(fit[i] for i in sorted(order)))
 
 
-def one(train: Manifest, test: Path, base: str, clips: int, seed: int, folder: Path) -> dict:
-    support = folder / f"support-{clips}-{seed}.jsonl"
-    write_manifest(support, draw(train, clips, seed))
-    model = folder / f"model-{base}-{clips}-{seed}"
-    adapted = earful("adapt", str(support), "--out", str(model), "--base", base, "--seed", str(seed), "--overwrite")
-    score = earful("score", str(model), str(test))
-    row = {"base": base, "clips": clips, "seed": seed, "speech_s": adapted["speech_seconds"]}
-    row |= {key: adapted[key] for key in ("cer_before", "cer_after", "measured", "seconds", "peak_memory_mb")}
-    return row | {"test_cer": score["cer"], "test_wer": score["wer"], "interval_95": score["interval_95"]}
+def rates(checkpoint: Checkpoint, test: Manifest, frames: Sequence[Tensor], *, greedy: bool) -> dict:
+    """Scores of one model on the test clips, whose frames are those of its base."""
+    hypotheses = list(Recognizer(checkpoint, greedy=greedy).transcribe_many(frames))
+    found = score([normalize(u.text or "", checkpoint.config.rules) for u in test], hypotheses)
+    return {"cer": found.cer, "wer": found.wer, "interval_95": list(found.interval_95)}
+
+
+def frames_by(base: str, test: Manifest) -> list[Tensor]:
+    """What the frozen part of a base hears in the test clips; adaptation does not move it."""
+    checkpoint = start_from(base, ["a"], {})
+    return [clip.frames_FM for clip in compute_clips(test, Recognizer(checkpoint).frames_of)]
+
+
+def one(support: Path, base: str, seed: int, model: Path, text: Path | None) -> dict:
+    """Adapt as a user does."""
+    options = ["--out", str(model), "--base", base, "--seed", str(seed), "--overwrite"]
+    adapted = earful("adapt", str(support), *options, *(["--text", str(text)] if text else ["--greedy"]))
+    keys = ("clips", "cer_before", "cer_after", "measured", "seconds", "peak_memory_mb")
+    return {"speech_s": adapted["speech_seconds"]} | {key: adapted[key] for key in keys}
+
+
+def runs(options: argparse.Namespace, done: Sequence[dict]) -> Iterator[tuple[int, int, str]]:
+    """Seed, K and base of every run that is still to be made."""
+    made = {(row["seed"], row["wanted"], row["base"]) for row in done}
+    every = itertools.product(options.seeds, options.clips, options.bases)
+    return (run for run in every if run not in made)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", type=Path, required=True, help="folder that `earful corpus fillets-ng` wrote")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--clips", type=int, nargs="+", default=[10, 50, 200])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--bases", nargs="+", default=["earful-base", "none"])
+    parser.add_argument("--clips", type=int, nargs="+", default=[10, 50, 200, ALL])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--bases", nargs="+", default=["earful-base", "earful-tiny", "hf:work/whisper-tiny-en", "none"])
+    parser.add_argument("--text", type=Path, help="free text of the language, for the language model")
     options = parser.parse_args()
     train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
-    rows = []
+    found = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": [], "before": {}}
+    found |= {"machine": machine(), "corpus": options.corpus.name, "test_clips": len(test)}
+    found["test_s"] = round(sum(u.duration_s or 0 for u in test), 1)
+    frames = {base: frames_by(base, test) for base in options.bases}
+    for base in options.bases:
+        if base != "none" and not base.startswith("hf:") and base not in found["before"]:
+            found["before"][base] = rates(load_checkpoint(base), test, frames[base], greedy=True)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        test_path = folder / "test.jsonl"
-        write_manifest(test_path, test)
-        facts = {
-            "machine": machine(),
-            "corpus": options.corpus.name,
-            "test_clips": len(test),
-            "test_s": round(sum(u.duration_s or 0 for u in test), 1),
-            "before": {base: earful("score", base, str(test_path)) for base in options.bases if base != "none"},
-        }
-        for seed, clips, base in itertools.product(options.seeds, options.clips, options.bases):
-            rows.append(one(train, test_path, base, clips, seed, folder))
-            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-            options.out.write_text(json.dumps(facts | {"rows": rows}, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        support, model = Path(name) / "support.jsonl", Path(name) / "model"
+        for seed, clips, base in runs(options, found["rows"]):
+            write_manifest(support, draw(train, clips, seed))
+            row = {"base": base, "wanted": clips, "seed": seed} | one(support, base, seed, model, options.text)
+            checkpoint = load_checkpoint(model)
+            row["test"] = rates(checkpoint, test, frames[base], greedy=True)
+            if options.text:
+                row["test_ngram"] = rates(checkpoint, test, frames[base], greedy=False)
+                row["language"] = checkpoint.language and [checkpoint.language.weight, checkpoint.language.bonus]
+            found["rows"].append(row)
+            print(json.dumps(row), file=sys.stderr, flush=True)
+            options.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

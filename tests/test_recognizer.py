@@ -22,7 +22,7 @@ from earful.data.frames import frames_of
 from earful.data.utterance import Utterance
 from earful.encoder.encoder import KINDS, EncoderConfig
 from earful.errors import AudioError
-from earful.features.fbank import frame_count
+from earful.features.fbank import fbank, frame_count
 from earful.model import AcousticModel, ModelConfig, parameters_of
 from earful.recognizer import CONTEXT_S, WINDOW_S, Recognizer, Samples
 from earful.text.alphabet import Alphabet
@@ -48,6 +48,9 @@ class Loudness(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+
+    def frames_of(self, samples_T: Tensor) -> Tensor:
+        return fbank(samples_T)[0][0]
 
     def forward(self, frames_BFM: Tensor, frame_counts_B: Tensor) -> tuple[Tensor, Tensor]:
         loud_BF = (frames_BFM.amax(-1) > -4).float()
@@ -126,7 +129,7 @@ def test_frames_and_samples_give_the_same_text(ears: Callable[..., Recognizer], 
     samples_T = beeps([0.5, 14.95, 20.0, 30.1], 33.3)
     write(tmp_path / "a.wav", samples_T)
     recognizer = ears()
-    frames_FM = frames_of(Utterance("a", tmp_path / "a.wav"), recognizer.checkpoint.config.features)
+    frames_FM = frames_of(Utterance("a", tmp_path / "a.wav"), recognizer.frames_of)
     assert list(recognizer.transcribe_many([frames_FM, frames_FM[:400]])) == ["a a a a", "a"]
 
 

@@ -16,20 +16,34 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from earful.config import finite, from_mapping, to_mapping
+from earful.ctc.ngram import NGram, load_ngram, save_ngram
 from earful.errors import CheckpointError, EarfulError
 from earful.model import AcousticModel, ModelConfig, Params
 
 FORMAT = 1
-WEIGHTS, CARD = "model.safetensors", "model.json"
+WEIGHTS, CARD, NGRAM = "model.safetensors", "model.json", "ngram.safetensors"
+
+
+@dataclass(frozen=True)
+class Language:
+    """What the beam search knows of the language, and how much that counts (`ctc.beam`)."""
+
+    ngram: NGram
+    weight: float
+    bonus: float
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model at rest: its configuration, its weights, and `about`, free JSON on how it came to be."""
+    """A model at rest: its configuration, its weights, `about`, free JSON on how it came to be, and its language model.
+
+    Without a `language` it is decoded greedily.
+    """
 
     config: ModelConfig
     params: Params
     about: Mapping[str, Any] = field(default_factory=dict)
+    language: Language | None = None
 
     def build(self) -> AcousticModel:
         """The model, its weights in place, in evaluation mode."""
@@ -49,14 +63,19 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
     folder = Path(folder)
     check_destination(folder, replace=replace)
     card = {"format": FORMAT, "config": to_mapping(checkpoint.config), "about": finite(to_mapping(checkpoint.about))}
-    weights = {name: (t.half() if half else t).detach().cpu().contiguous() for name, t in checkpoint.params.items()}
+    if checkpoint.language:
+        card["language"] = {"weight": checkpoint.language.weight, "bonus": checkpoint.language.bonus}
+    weights = {name: _stored(tensor.detach().cpu(), half).contiguous() for name, tensor in checkpoint.params.items()}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
         try:
             save_file(weights, beside / WEIGHTS)
+            if checkpoint.language:
+                save_ngram(beside / NGRAM, checkpoint.language.ngram)
             (beside / CARD).write_text(json.dumps(card, ensure_ascii=False, indent=1, allow_nan=False) + "\n", "utf-8")
-            (beside / WEIGHTS).chmod(0o644)  # both were made for the owner's eyes only
+            for file in beside.iterdir():  # made for the owner's eyes only
+                file.chmod(0o644)
             beside.chmod(0o755)
             _put_in_place(beside, folder)
         finally:
@@ -65,6 +84,12 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
         raise CheckpointError(
             f"{folder}: the model cannot be written ({error}); free some space or name another folder"
         ) from error
+
+
+def _stored(weight: Tensor, half: bool) -> Tensor:
+    """As float16 if asked for, or if that loses nothing: so is what adaptation left as the shipped base had it."""
+    small = weight.half()
+    return small if half or bool((small.float() == weight).all()) else weight
 
 
 def check_destination(folder: Path, *, replace: bool = False) -> None:
@@ -76,7 +101,7 @@ def check_destination(folder: Path, *, replace: bool = False) -> None:
     if folder.exists() or folder.is_symlink():
         if not replace:
             raise CheckpointError(f"{folder}: exists already; name another folder, or ask to replace it (--overwrite)")
-        if not folder.is_dir() or {path.name for path in folder.iterdir()} - {WEIGHTS, CARD}:
+        if not folder.is_dir() or {path.name for path in folder.iterdir()} - {WEIGHTS, CARD, NGRAM}:
             raise CheckpointError(f"{folder}: holds what is no model, so it is not overwritten; name another folder")
     parent = next(place for place in folder.absolute().parents if place.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
@@ -117,7 +142,8 @@ def load_checkpoint(model: str | Path) -> Checkpoint:
     except EarfulError as error:
         raise CheckpointError(f"{error}: the model was made by another version of earful") from error
     _check_weights(weights, config, folder / WEIGHTS)
-    return Checkpoint(config, {name: tensor.float() for name, tensor in weights.items()}, card.get("about", {}))
+    params = {name: tensor.float() for name, tensor in weights.items()}
+    return Checkpoint(config, params, card.get("about", {}), _language(folder, card, config))
 
 
 def shipped_bases() -> tuple[str, ...]:
@@ -155,6 +181,23 @@ def _read_card(path: Path) -> dict[str, Any]:
             f"{path}: format {card['format']}, this version reads {FORMAT}; update earful or adapt again"
         )
     return card
+
+
+def _language(folder: Path, card: Mapping[str, Any], config: ModelConfig) -> Language | None:
+    """The language model beside the weights, if the card tells of one."""
+    if "language" not in card:
+        return None
+    language = from_mapping(_Shares, card["language"], str(folder / CARD))
+    ngram = load_ngram(folder / NGRAM)
+    if ngram.alphabet != config.alphabet:
+        raise CheckpointError(f"{folder / NGRAM}: writes other letters than the model; copy the model again")
+    return Language(ngram, language.weight, language.bonus)
+
+
+@dataclass(frozen=True)
+class _Shares:
+    weight: float
+    bonus: float
 
 
 def _check_weights(weights: Mapping[str, Tensor], config: ModelConfig, path: Path) -> None:

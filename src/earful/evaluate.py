@@ -39,7 +39,7 @@ def evaluate(
     config = recognizer.checkpoint.config
     references = [normalize(u.text or "", config.rules) for u in spoken]
     hypotheses: list[str] = []
-    for text in recognizer.transcribe_many(clip.frames_FM for clip in compute_clips(spoken, config.features)):
+    for text in recognizer.transcribe_many(clip.frames_FM for clip in compute_clips(spoken, recognizer.frames_of)):
         hypotheses.append(text)
         if advance:
             advance(1)

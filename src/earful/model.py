@@ -9,15 +9,18 @@ from torch.func import functional_call
 
 from earful.ctc.head import Head, Upsample
 from earful.ctc.loss import ctc_loss
+from earful.encoder.backbone import Backbone, moves, pooling_above
 from earful.encoder.build import build_encoder
 from earful.encoder.encoder import EncoderConfig
+from earful.encoder.pretrained import BackboneConfig, build_backbone
 from earful.errors import ConfigError
-from earful.features.fbank import FbankConfig
+from earful.features.fbank import FbankConfig, fbank
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import TextRules
 
 Params = dict[str, Tensor]
 TEXT, PHONES, PHONE_FRAMES = "text", "phones", "phone_frames"
+BACKBONE = "backbone."
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,12 @@ class ModelConfig:
 
     `alphabet` is what the text head writes. `phones`, where there is one, is the IPA inventory of two further heads:
     `phones` (CTC) and `phone_frames` (the phone of each single frame), which teach a base model and start new letters.
+    `features` says what makes frames of sound: a filterbank, or the frozen layers of a pre-trained encoder.
     """
 
     alphabet: Alphabet
     phones: Alphabet | None = None
-    features: FbankConfig = field(default_factory=FbankConfig)
+    features: BackboneConfig | FbankConfig = field(default_factory=FbankConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     upsampling: int = 2
     rules: TextRules = field(default_factory=TextRules)
@@ -46,19 +50,29 @@ class ModelConfig:
     @property
     def output_hop_s(self) -> float:
         """Seconds from one output frame to the next."""
-        return self.features.hop_s * self.encoder.subsampling / self.upsampling
+        return self.features.hop_s * self._subsampling / self.upsampling
 
     def output_count(self, frame_count: int) -> int:
         """How many output frames come of `frame_count` frames of features."""
-        return -(-frame_count // self.encoder.subsampling) * self.upsampling
+        return -(-frame_count // self._subsampling) * self.upsampling
+
+    @property
+    def _subsampling(self) -> int:
+        """Frames of features in one frame of the encoder."""
+        above = 1 if isinstance(self.features, FbankConfig) else pooling_above(self.features)
+        return above * self.encoder.subsampling
 
 
 class AcousticModel(nn.Module):
-    """Encoder ∘ upsampling ∘ heads. `forward` gives what CTC reads."""
+    """Heads ∘ upsampling ∘ encoder, and a pre-trained backbone below where there is one. What CTC reads.
+
+    Frames are what `frames_of` makes of sound: they are computed once, and everything above them can move.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.backbone = None if isinstance(config.features, FbankConfig) else build_backbone(config.features)
         self.encoder = build_encoder(config.encoder)
         width = self.encoder.width
         self.upsample = Upsample(width, config.upsampling)
@@ -67,14 +81,36 @@ class AcousticModel(nn.Module):
             heads |= {PHONES: Head(width, config.phones.size), PHONE_FRAMES: Head(width, config.phones.size)}
         self.heads = nn.ModuleDict(heads)
 
+    def frames_of(self, samples_T: Tensor) -> Tensor:
+        """Samples `[T]`, mono, 16 kHz, in [-1, 1] → the frames `[F, M]` that `forward` takes; no gradient."""
+        return frames_by(self.backbone or self.config.features, samples_T)
+
     def encode(self, frames_BFM: Tensor, frame_counts_B: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-mel frames → hidden frames `[B, F', D]` at `config.output_hop_s`, and their counts."""
+        """Frames → hidden frames `[B, F', D]` at `config.output_hop_s`, and their counts."""
+        if self.backbone is not None:
+            frames_BFM, frame_counts_B = self.backbone.upper(frames_BFM, frame_counts_B)
         return self.upsample(*self.encoder(frames_BFM, frame_counts_B))  # type: ignore[no-any-return]
 
     def forward(self, frames_BFM: Tensor, frame_counts_B: Tensor, head: str = TEXT) -> tuple[Tensor, Tensor]:
-        """Log-mel frames → log-probabilities `[B, F', V]` of `head`, and the counts of frames."""
+        """Frames → log-probabilities `[B, F', V]` of `head`, and the counts of frames."""
         hidden_BFD, counts_B = self.encode(frames_BFM, frame_counts_B)
         return self.heads[head](hidden_BFD), counts_B
+
+
+def frames_by(features: Backbone | BackboneConfig | FbankConfig, samples_T: Tensor) -> Tensor:
+    """The frames `[F, M]` that a filterbank, or the frozen layers of a backbone, make of samples `[T]`; no gradient."""
+    if isinstance(features, FbankConfig):
+        return fbank(samples_T, config=features)[0][0]
+    assert isinstance(features, Backbone)
+    with torch.no_grad(), fast_arithmetic():
+        return features.lower(samples_T)
+
+
+def moving(config: ModelConfig, name: str) -> bool:
+    """Whether a parameter is one that training moves: all but the frozen ones of a backbone."""
+    if isinstance(config.features, FbankConfig) or not name.startswith(BACKBONE):
+        return True
+    return moves(config.features, name.removeprefix(BACKBONE))
 
 
 def loss_of(model: AcousticModel, head: str = TEXT) -> Callable[[Mapping[str, Tensor], tuple[Tensor, ...]], Tensor]:

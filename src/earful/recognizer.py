@@ -1,6 +1,6 @@
 """Recognizer: load, transcribe, adapt, save. What most programs need of earful."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
@@ -13,11 +13,11 @@ from torch import Tensor
 from earful.adapt.adapt import AdaptReport, adapt
 from earful.audio.files import SAMPLE_RATE_HZ, blocks
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from earful.ctc.beam import beam_search
 from earful.ctc.greedy import Emission, best_path, merge
 from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
 from earful.errors import AudioError
-from earful.features.fbank import fbank
 from earful.model import fast_arithmetic
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
@@ -58,15 +58,19 @@ class Recognizer:
     >>> recognizer.transcribe("new.wav").text                           # doctest: +SKIP
     """
 
-    def __init__(self, checkpoint: Checkpoint, report: AdaptReport | None = None) -> None:
+    def __init__(self, checkpoint: Checkpoint, report: AdaptReport | None = None, *, greedy: bool = False) -> None:
         self.checkpoint = checkpoint
         self.report = report
+        self._language = None if greedy else checkpoint.language
         self._model = checkpoint.build()
 
     @classmethod
-    def load(cls, model: str | Path) -> "Recognizer":
-        """Load a model folder, or a shipped base by its name. Raises CheckpointError."""
-        return cls(load_checkpoint(model))
+    def load(cls, model: str | Path, *, greedy: bool = False) -> "Recognizer":
+        """Load a model folder, or a shipped base by its name; `greedy` leaves its language model out.
+
+        Raises CheckpointError.
+        """
+        return cls(load_checkpoint(model), greedy=greedy)
 
     def save(self, folder: str | Path, *, replace: bool = False) -> None:
         """Write the model folder, whole or not at all. Raises CheckpointError."""
@@ -96,9 +100,12 @@ class Recognizer:
         Raises:
             AudioError: there are no samples.
         """
-        features = self.checkpoint.config.features
         windows = _windows(map(_tensor, pieces), round(CONTEXT_S * SAMPLE_RATE_HZ))
-        return self._transcript(windows, 1 / SAMPLE_RATE_HZ, lambda window_T: fbank(window_T, config=features)[0][0])
+        return self._transcript(windows, 1 / SAMPLE_RATE_HZ, self.frames_of)
+
+    def frames_of(self, samples_T: Tensor) -> Tensor:
+        """The frames `[F, M]` that the model takes, of samples `[T]`: for clips that are decoded more than once."""
+        return self._model.frames_of(samples_T)
 
     def transcribe_many(self, frames: Iterable[Tensor]) -> Iterator[str]:
         """The texts of clips given by their features `[F, M]`, of any length: what scoring needs."""
@@ -117,22 +124,29 @@ class Recognizer:
             duration_s = window.end * unit_s
         if not parts:
             raise AudioError("the recording holds no samples; record it again or leave it out")
-        best_F, p_F = map(torch.cat, zip(*parts, strict=True))
-        emissions = merge(best_F, p_F)
+        emissions = self._emissions(parts)
         words = tuple(self._words(emissions, duration_s))
         mean = sum(e.confidence for e in emissions) / len(emissions) if emissions else 0.0
         return Transcript(" ".join(word.text for word in words), words, mean, duration_s)
 
-    def _path(self, window: "_Window", unit_s: float, frames_FM: Tensor) -> tuple[Tensor, Tensor]:
-        """The best path of the window's own part, its context cut away.
+    def _emissions(self, parts: Sequence[tuple[Tensor, ...]]) -> tuple[Emission, ...]:
+        """Letters of a whole recording, by its windows: searched for with a language model, or the best path."""
+        if self._language is None:
+            best_F, p_F = map(torch.cat, zip(*parts, strict=True))
+            return merge(best_F, p_F)
+        logp_FV = torch.cat([part for (part,) in parts])
+        return beam_search(logp_FV, self._language.ngram, weight=self._language.weight, bonus=self._language.bonus)
+
+    def _path(self, window: "_Window", unit_s: float, frames_FM: Tensor) -> tuple[Tensor, ...]:
+        """What is kept of the window's own part, its context cut away: the best path, or all for a search.
 
         Cut at the output frames nearest to where the part begins and ends in the whole recording: nothing adds up.
         """
         hop_s = self.checkpoint.config.output_hop_s
         first, begin, end = (round(place * unit_s / hop_s) for place in (window.first, window.begin, window.end))
         own = slice(begin - first, None if window.is_last else end - first)
-        best_F, p_F = best_path(self._logp(frames_FM))
-        return best_F[own], p_F[own]
+        logp_FV = self._logp(frames_FM)[own]
+        return best_path(logp_FV) if self._language is None else (logp_FV.half(),)
 
     def _logp(self, frames_FM: Tensor) -> Tensor:
         """Log-probabilities `[F', V]`; one clip at a time, so that no other clip has a part in its result."""

@@ -72,8 +72,9 @@ def fit(
     Raises:
         CheckpointError: `state` is damaged or of another model, or cannot be written.
     """
+    moving = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(
-        model.parameters(), lr=optimisation.rate, weight_decay=optimisation.weight_decay, betas=(0.9, 0.98)
+        moving, lr=optimisation.rate, weight_decay=optimisation.weight_decay, betas=(0.9, 0.98)
     )
     first, skipped = _restore(state, model, optimiser)
     model.train()

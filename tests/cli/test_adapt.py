@@ -15,7 +15,7 @@ from earful.audio.files import write
 from earful.checkpoint import load_checkpoint
 
 KEYS = {"model", "cer_before", "cer_after", "clips", "seconds", "peak_memory_mb"}
-MORE = {"speech_seconds", "measured", "improved", "warnings", "left_out"}
+MORE = {"speech_seconds", "measured", "improved", "warnings", "left_out", "plan", "tuned"}
 
 
 def adapt_words(clips: Path, out: Path, base: Path, steps: int = 5) -> tuple[object, ...]:
@@ -33,6 +33,7 @@ def test_json(earful, clips: Path, tiny_base: Path, tmp_path: Path) -> None:
     assert run.status == 0 and set(row) == KEYS | MORE
     assert row["model"] == str(tmp_path / "m") and row["clips"] == 8 and row["left_out"] == 0
     assert 0 <= row["cer_after"] <= row["cer_before"] and row["measured"] == "cross-validated"
+    assert row["plan"]["steps"] == 5 and row["plan"]["masks"]["time_masks"] and row["tuned"] is None
     assert [path.name for path in tmp_path.iterdir()] == ["m"], "the state is removed"
     json.loads((tmp_path / "m" / "model.json").read_text(), parse_constant=pytest.fail)
     assert set(load_checkpoint(tmp_path / "m").config.alphabet.symbols) == set(" abc")

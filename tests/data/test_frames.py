@@ -12,13 +12,15 @@ import torch
 from earful.audio.augment import Augmentation
 from earful.audio.files import read, write
 from earful.data.clips import read_clips
-from earful.data.frames import Clip, FrameStore, build_store, clip_of, compute_clips, frames_of, is_built
+from earful.data.frames import Clip, FrameStore, build_store, compute_clips, frames_of, is_built
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
 from earful.errors import AudioError, ConfigError
-from earful.features.fbank import FbankConfig, fbank
+from earful.features.fbank import fbank
 
-CONFIG = FbankConfig()
+
+def front(samples_T: torch.Tensor) -> torch.Tensor:
+    return fbank(samples_T)[0][0]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def manifest(clips: Path) -> Manifest:
 
 
 def computed(manifest: Manifest, **options: object) -> list[Clip]:
-    return list(compute_clips(manifest, CONFIG, **options))  # type: ignore[arg-type]
+    return list(compute_clips(manifest, front, **options))  # type: ignore[arg-type]
 
 
 def same(first: list[Clip], second: list[Clip]) -> bool:
@@ -39,12 +41,12 @@ def test_frames_are_those_of_the_recording_in_order(manifest: Manifest) -> None:
     for utterance, clip in zip(manifest, computed(manifest), strict=True):
         expected, _ = fbank(torch.from_numpy(read(utterance.audio)))
         assert torch.equal(clip.frames_FM, expected[0]) and clip.speed == 1.0
-        assert torch.equal(frames_of(utterance, CONFIG), clip.frames_FM)
+        assert torch.equal(frames_of(utterance, front), clip.frames_FM)
 
 
 def test_a_part_of_a_recording(manifest: Manifest) -> None:
     part = Utterance("part", manifest[0].audio, start_s=0.5, duration_s=0.25)
-    assert frames_of(part, CONFIG).shape == (25, 80)
+    assert frames_of(part, front).shape == (25, 80)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
@@ -58,9 +60,9 @@ def test_the_number_of_threads_changes_nothing(manifest: Manifest, threads: int)
 
 def test_speed_shortens_the_clip(manifest: Manifest) -> None:
     fast = Augmentation(speed_probability=1.0, speed=(2.0, 2.0))
-    clip = clip_of(manifest[0], CONFIG, fast, torch.Generator().manual_seed(0))
+    (clip,) = computed(manifest[:1], augmentation=fast)
     assert clip.speed == 2.0
-    assert len(clip.frames_FM) == pytest.approx(len(frames_of(manifest[0], CONFIG)) / 2, abs=1)
+    assert len(clip.frames_FM) == pytest.approx(len(frames_of(manifest[0], front)) / 2, abs=1)
 
 
 @pytest.mark.parametrize("broken", [0, 3, 7])
@@ -82,7 +84,7 @@ def test_waiting_work_is_cancelled_after_an_error(manifest: Manifest, monkeypatc
 
     monkeypatch.setattr("earful.data.frames.read", slow)
     many = manifest + manifest + manifest + manifest
-    clips = compute_clips(many, CONFIG, threads=1)
+    clips = compute_clips(many, front, threads=1)
     next(clips)
     threading.Timer(0.5, gate.set).start()
     with pytest.raises(KeyboardInterrupt):
@@ -143,4 +145,4 @@ def test_the_index_is_plain_json(manifest: Manifest, tmp_path: Path) -> None:
 
 def test_a_recording_shorter_than_a_frame(tmp_path: Path) -> None:
     write(tmp_path / "a.wav", np.zeros(40, np.float32))
-    assert frames_of(Utterance("a", tmp_path / "a.wav"), CONFIG).shape == (0, 80)
+    assert frames_of(Utterance("a", tmp_path / "a.wav"), front).shape == (0, 80)

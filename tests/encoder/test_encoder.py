@@ -24,7 +24,7 @@ from earful.errors import ConfigError
         ("dropout", 1.0),
         ("dropout", float("nan")),
         ("subsampling", 5),
-        ("subsampling", 1),
+        ("subsampling", 0),
     ],
 )
 def test_a_bad_value_is_refused_by_the_name_of_its_key(key: str, value: object) -> None:

@@ -29,7 +29,7 @@ def test_there_are_recipes() -> None:
         ({"batchs": 3}, "unknown key 'batchs'; did you mean 'batch_s'?"),
         ({"corpora": []}, "corpora is empty"),
         ({"corpora": [{}]}, r"corpora\[0\]: the key 'manifest' is missing"),
-        ({"corpora": [{"manifest": "a", "copies": 0}]}, r"corpora\[0\]: copies is 0"),
+        ({"corpora": [{"manifest": "a", "copies": 0}]}, r"corpora\[0\]: copies and every must be at least 1"),
         ({"corpora": [{"manifest": "a", "longest_s": 0}]}, "longest_s is 0"),
         ({"corpora": [{"manifest": "a", "languages": ["nl"], "not_languages": ["cs"]}]}, "leave one of them out"),
         ({"batch_s": -1}, "batch_s is -1"),

@@ -4,28 +4,24 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
-
-import torch
 
 from earful.adapt.clips import Heard, Progress, listen, vary
-from earful.adapt.finetune import Plan, Point, Tuned, cer_of, finetune
-from earful.adapt.rows import carry_rows, sources
-from earful.adapt.select import plan_for, split_folds
+from earful.adapt.finetune import Plan, Point
+from earful.adapt.language import Gain, learn_language
+from earful.adapt.measure import Measured, Outcome, Task, run
+from earful.adapt.rows import sources
+from earful.adapt.select import plan_for
+from earful.adapt.start import starter
 from earful.audio.augment import Augmentation
 from earful.checkpoint import Checkpoint
 from earful.config import to_mapping
-from earful.data.batch import Example
 from earful.data.manifest import Manifest
-from earful.model import AcousticModel, Params
+from earful.model import AcousticModel, ModelConfig
 from earful.text.alphabet import Alphabet
-from earful.text.normalize import TextRules
-
-Measured = Literal["held-out", "cross-validated", "own clips"]
-Tune = Callable[[str, Sequence[int], Sequence[int]], Tuned]
+from earful.text.normalize import TextRules, normalize
 
 ADAPTATION = Augmentation()
 """Augmentation of the copies that adaptation learns from."""
@@ -33,13 +29,15 @@ ADAPTATION = Augmentation()
 
 @dataclass(frozen=True)
 class AdaptReport:
-    """What adaptation did. `measured` says on which clips both rates were taken; without `improved` the base was kept.
+    """What adaptation did. `measured` says on which clips all rates were taken; without `improved` the base was kept.
 
-    `clips` and `speech_s` are of what was used; clips that were left out are named in `warnings`.
+    `cer_after` is that of the best path; `cer_with_language` that of the search with the language model, None where
+    there is none. `clips` and `speech_s` are of what was used; clips that were left out are named in `warnings`.
     """
 
     cer_before: float
     cer_after: float
+    cer_with_language: float | None
     measured: Measured
     improved: bool
     clips: int
@@ -56,6 +54,7 @@ def adapt(
     rules: TextRules | None = None,
     plan: Plan | None = None,
     augmentation: Augmentation | None = None,
+    texts: Sequence[str] | None = (),
     seed: int = 0,
     state: Path | None = None,
     progress: Progress | None = None,
@@ -63,7 +62,8 @@ def adapt(
     """Adapt `base` to `clips`, each with audio and transcript. With the folder `state` an interrupted run goes on.
 
     Without `plan`, `plan_for` chooses it; `progress(stage, done, total)` is called along the way. Clips without a
-    transcript, with one that their sound cannot carry, or longer than a minute are left out.
+    transcript, with one that their sound cannot carry, or longer than a minute are left out. `texts`, other sentences
+    of the language, join the transcripts in a language model for the beam search; with None there is no such model.
     Returns the adapted checkpoint, which on the clips that measure is never worse than the base, and the report.
 
     Raises:
@@ -75,27 +75,48 @@ def adapt(
     tell = progress or (lambda stage, done, total: None)
     augmentation = augmentation or ADAPTATION
     config = replace(base.config, rules=rules or base.config.rules)
-    heard = listen(clips, config, tell)
+    front = base.build().frames_of
+    heard = listen(clips, config, front, tell)
     config = replace(config, alphabet=Alphabet.learn(heard.texts))
     speech_s = heard.frame_count * config.features.hop_s
     plan = plan or plan_for(len(heard.clips), speech_s)
-    copies = vary(heard, config, copies=plan.copies, augmentation=augmentation, seed=seed, tell=tell)
-    start = carry_rows(base.params, base.config.alphabet, config.alphabet, torch.Generator().manual_seed(seed))
+    copies = vary(heard, config, front, copies=plan.copies, augmentation=augmentation, seed=seed, tell=tell)
+    plain = [each[0] for each in copies]
     state = state / _fingerprint(base, heard, plan, augmentation, seed) if state else None
-    before, tuned, measured = _run(AcousticModel(config), start, copies, plan, seed, state, tell)
+    start = starter(base, config.alphabet, plain, plan.letters, seed)
+    task = Task(AcousticModel(with_dropout(config, plan.dropout)), start, copies, plan, seed, state, tell)
+    outcome = run(task)
+    gain = _language(task, outcome, texts)
     report = AdaptReport(
-        cer_before=before,
-        cer_after=tuned.best.cer,
-        measured=measured,
-        improved=tuned.best.step > 0,
+        cer_before=outcome.before,
+        cer_after=outcome.tuned.best.cer,
+        cer_with_language=gain.cer if gain else None,
+        measured=outcome.measured,
+        improved=outcome.tuned.best.step > 0,
         clips=len(heard.clips),
         speech_s=speech_s,
         elapsed_s=time.monotonic() - began,
-        curve=tuned.curve,
-        warnings=(*_material_warnings(base, heard, config.alphabet), *_result_warnings(measured, tuned)),
+        curve=outcome.tuned.curve,
+        warnings=(*_material_warnings(base, heard, config.alphabet), *_result_warnings(outcome)),
     )
     about = {"base": dict(base.about), "adapted": to_mapping(replace(report, elapsed_s=round(report.elapsed_s, 1)))}
-    return Checkpoint(config, dict(tuned.params), about), report
+    return Checkpoint(config, dict(outcome.tuned.params), about, gain.language if gain else None), report
+
+
+def with_dropout(config: ModelConfig, dropout: float | None) -> ModelConfig:
+    """The configuration with another dropout in the encoder; as it is for None."""
+    return config if dropout is None else replace(config, encoder=replace(config.encoder, dropout=dropout))
+
+
+def _language(task: Task, outcome: Outcome, texts: Sequence[str] | None) -> Gain | None:
+    """The language model, where one is wanted, can be measured, and makes fewer errors."""
+    if texts is None or not outcome.tuned.best.step:
+        return None
+    task.tell("learning the language", 0, 1)
+    others = [normalize(text, task.model.config.rules) for text in texts]
+    gain = learn_language(task.model, [each[0] for each in task.copies], outcome.unmet, others)
+    task.tell("learning the language", 1, 1)
+    return gain
 
 
 def _fingerprint(base: Checkpoint, heard: Heard, plan: Plan, augmentation: Augmentation, seed: int) -> str:
@@ -104,71 +125,6 @@ def _fingerprint(base: Checkpoint, heard: Heard, plan: Plan, augmentation: Augme
     clips = [[str(u.audio), u.start_s, u.duration_s] for u in heard.clips]
     what = [weights, to_mapping(base.config), clips, heard.texts, to_mapping(plan), to_mapping(augmentation), seed]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
-
-
-def _run(
-    model: AcousticModel,
-    start: Params,
-    copies: Sequence[Sequence[Example]],
-    plan: Plan,
-    seed: int,
-    state: Path | None,
-    tell: Progress,
-) -> tuple[float, Tuned, Measured]:
-    """CER before, the fine-tuning that is kept (its `best` holds the CER after), and how both were measured."""
-    plain, everything = [each[0] for each in copies], range(len(copies))
-    folds = split_folds(len(copies), plan, torch.Generator().manual_seed(seed))
-    tune = _tuner(model, start, copies, plan, seed, state, tell)
-    if len(folds) == 1:
-        tuned = tune("adapting", *folds[0])
-        return tuned.curve[0].cer, tuned, "held-out"
-    before = cer_of(model, start, plain, model.config.alphabet)
-    crossed = [tune(f"measuring, part {i} of {len(folds)}", *fold) for i, fold in enumerate(folds, 1)]
-    tuned = tune("adapting", everything, [])
-    if not folds:
-        after = cer_of(model, tuned.params, plain, model.config.alphabet)
-        return before, _kept(tuned, start, before, after), "own clips"
-    after = _crossed_cer(crossed, [sum(len(plain[i].labels) for i in held) for _, held in folds])
-    return before, _kept(tuned, start, before, after), "cross-validated"
-
-
-def _tuner(
-    model: AcousticModel,
-    start: Params,
-    copies: Sequence[Sequence[Example]],
-    plan: Plan,
-    seed: int,
-    state: Path | None,
-    tell: Progress,
-) -> Tune:
-    """Fine-tuning on some clips while measuring on others, by their numbers; a stage's state is named after it."""
-
-    def tune(stage: str, learn: Sequence[int], held: Sequence[int]) -> Tuned:
-        return finetune(
-            model,
-            start,
-            [copies[i] for i in learn],
-            [copies[i][0] for i in held],
-            model.config.alphabet,
-            plan,
-            seed=seed,
-            state=state / f"{stage.replace(' ', '-').replace(',', '')}.safetensors" if state else None,
-            report=lambda done, total: tell(stage, done, total),
-        )
-
-    return tune
-
-
-def _crossed_cer(crossed: Sequence[Tuned], lengths: Sequence[int]) -> float:
-    """Every clip is scored by the fine-tuning that has not met it, at its end: its best would flatter."""
-    return sum(n * tuned.curve[-1].cer for n, tuned in zip(lengths, crossed, strict=True)) / sum(lengths)
-
-
-def _kept(tuned: Tuned, start: Params, before: float, after: float) -> Tuned:
-    """The last parameters, or the start where those would be worse."""
-    if after <= before:
-        return replace(tuned, best=tuned.curve[-1]._replace(cer=after))
-    return replace(tuned, params=start, best=tuned.curve[0]._replace(cer=before))
 
 
 def _material_warnings(base: Checkpoint, heard: Heard, alphabet: Alphabet) -> Iterator[str]:
@@ -182,8 +138,9 @@ def _material_warnings(base: Checkpoint, heard: Heard, alphabet: Alphabet) -> It
         yield f"like no letter that the base knows, learned from nothing: {_show(new)}; record clips rich in them"
 
 
-def _result_warnings(measured: Measured, tuned: Tuned) -> Iterator[str]:
+def _result_warnings(outcome: Outcome) -> Iterator[str]:
     """What the user should know about the result, each with what to do."""
+    measured, tuned = outcome.measured, outcome.tuned
     if measured == "own clips":
         yield "both rates are of the clips it learned from, and flatter; give at least 4 clips to hold some out"
     if measured == "cross-validated":

@@ -8,7 +8,7 @@ from torch import Tensor
 from earful.audio.augment import Augmentation
 from earful.ctc.loss import frames_needed
 from earful.data.batch import Example
-from earful.data.frames import compute_clips
+from earful.data.frames import Front, compute_clips
 from earful.data.manifest import Manifest
 from earful.errors import AdaptationError
 from earful.model import ModelConfig
@@ -39,7 +39,7 @@ class Heard:
         return sum(map(len, self.frames))
 
 
-def listen(clips: Manifest, config: ModelConfig, tell: Progress) -> Heard:
+def listen(clips: Manifest, config: ModelConfig, front: Front, tell: Progress) -> Heard:
     """Hear all clips, and leave out those that adaptation cannot learn from. `config.rules` normalise their texts.
 
     Raises:
@@ -48,7 +48,7 @@ def listen(clips: Manifest, config: ModelConfig, tell: Progress) -> Heard:
     """
     texts = [normalize(u.text or "", config.rules) for u in clips]
     frames: list[Tensor] = []
-    for clip in compute_clips(clips, config.features):
+    for clip in compute_clips(clips, front):
         frames.append(clip.frames_FM)
         tell("listening", len(frames), len(clips))
     reasons = [_problem(text, len(rows), config) for text, rows in zip(texts, frames, strict=True)]
@@ -64,13 +64,20 @@ def listen(clips: Manifest, config: ModelConfig, tell: Progress) -> Heard:
 
 
 def vary(
-    heard: Heard, config: ModelConfig, *, copies: int, augmentation: Augmentation, seed: int, tell: Progress
+    heard: Heard,
+    config: ModelConfig,
+    front: Front,
+    *,
+    copies: int,
+    augmentation: Augmentation,
+    seed: int,
+    tell: Progress,
 ) -> list[list[Example]]:
     """For each clip: itself, then `copies` augmented copies of it, labelled by the alphabet of `config`."""
     labels = [tuple(config.alphabet.encode(text)) for text in heard.texts]
     examples = [[Example(*pair)] for pair in zip(heard.frames, labels, strict=True)]
     wanted = [u for _ in range(copies) for u in heard.clips]
-    for number, clip in enumerate(compute_clips(wanted, config.features, augmentation=augmentation, seed=seed + 1)):
+    for number, clip in enumerate(compute_clips(wanted, front, augmentation=augmentation, seed=seed + 1)):
         own = number % len(examples)
         examples[own].append(Example(clip.frames_FM, labels[own]))
         tell("augmenting", number + 1, len(wanted))

@@ -44,9 +44,17 @@ def sgd(rate: float) -> Rule:
 
 
 def adamw(
-    rate: Callable[[str], float], *, betas: tuple[float, float] = (0.9, 0.98), decay: float = 0.0, eps: float = 1e-8
+    rate: Callable[[str], float],
+    *,
+    betas: tuple[float, float] = (0.9, 0.98),
+    decay: float = 0.0,
+    eps: float = 1e-8,
+    anchor: Params | None = None,
 ) -> Rule:
-    """AdamW (Loshchilov and Hutter 2019, algorithm 2) with a rate a name; `decay` pulls towards zero, decoupled."""
+    """AdamW (Loshchilov and Hutter 2019, algorithm 2) with a rate a name; `decay` is decoupled.
+
+    It pulls towards zero, or towards `anchor` where that has the name ("L2-SP": Li et al. 2018, eq. 2).
+    """
 
     def init(params: Params) -> State:
         zeros = {f"{slot}.{name}": torch.zeros_like(value) for name, value in params.items() for slot in ("m", "v")}
@@ -60,7 +68,8 @@ def adamw(
             m = betas[0] * state[f"m.{name}"] + (1 - betas[0]) * grad
             v = betas[1] * state[f"v.{name}"] + (1 - betas[1]) * grad * grad
             after |= {f"m.{name}": m, f"v.{name}": v}
-            direction = (m * scale_m) / ((v * scale_v).sqrt() + eps) + decay * params[name]
+            away = params[name] - anchor[name] if anchor and name in anchor else params[name]
+            direction = (m * scale_m) / ((v * scale_v).sqrt() + eps) + decay * away
             moved[name] = params[name] - factor * rate(name) * direction
         return moved, after
 

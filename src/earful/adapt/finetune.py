@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from earful.ctc.greedy import greedy_ids
 from earful.data.batch import Batch, Example, bucket, collate
 from earful.errors import AdaptationError, CheckpointError, ConfigError
 from earful.features.mask import SpecAugment, spec_augment
-from earful.model import TEXT, AcousticModel, Params, fast_arithmetic, loss_of
+from earful.model import TEXT, AcousticModel, ModelConfig, Params, fast_arithmetic, loss_of, moving
 from earful.text.alphabet import Alphabet
 from earful.text.score import errors_of_each
 from earful.train import load_state, save_state
@@ -27,14 +27,17 @@ HEAD = "heads."
 class Plan:
     """How to fine-tune. `rate` is the encoder's peak learning rate, `head_factor` times it is the output layer's.
 
-    `copies` are the augmented copies of each clip, beside the clip itself. `folds` says how CER is measured: 1 holds
-    out `holdout` of the clips, more cross-validates, 0 measures on the clips that are learned from.
+    `decay` pulls each weight towards its start; `dropout` replaces the base's, where it is given.
+    `letters` says where the output rows of the new letters come from: the sounds that they align with, the likest known
+    letters, or chance. `copies` are the augmented copies of each clip, beside the clip itself. `folds` says how CER is
+    measured: 1 holds out `holdout` of the clips, more cross-validates, 0 measures on the clips that are learned from.
     """
 
     steps: int
     rate: float = 5e-4
     head_factor: float = 4.0
     decay: float = 0.01
+    dropout: float | None = None
     batch_s: float = 60.0
     copies: int = 4
     warmup: float = 0.1
@@ -42,6 +45,7 @@ class Plan:
     evaluations: int = 5
     folds: int = 1
     holdout: float = 0.1
+    letters: Literal["heard", "like", "random"] = "heard"
     masks: SpecAugment = field(default_factory=SpecAugment)
 
     def __post_init__(self) -> None:
@@ -107,8 +111,12 @@ def finetune(
         _noisy_loss(model, seed),
         run.params,
         _batches(clips, plan, model.config.features.hop_s, seed, run.step),
-        adamw(lambda name: plan.rate * (plan.head_factor if name.startswith(HEAD) else 1.0), decay=plan.decay),
-        moves=_moves,
+        adamw(
+            lambda name: plan.rate * (plan.head_factor if name.startswith(HEAD) else 1.0),
+            decay=plan.decay,
+            anchor=params,
+        ),
+        moves=lambda name: _moves(model.config, name),
         schedule=lambda step: rate_factor(step, plan),
         clip_norm=plan.clip_norm,
         state=run.rule,
@@ -151,9 +159,10 @@ def _decoded(
     return pairs
 
 
-def _moves(name: str) -> bool:
-    """All but the phone heads, which adaptation does not use."""
-    return not name.startswith(HEAD) or name.startswith(f"{HEAD}{TEXT}.")
+def _moves(config: ModelConfig, name: str) -> bool:
+    """All but what is frozen and the phone heads, which adaptation does not use."""
+    used = not name.startswith(HEAD) or name.startswith(f"{HEAD}{TEXT}.")
+    return used and moving(config, name)
 
 
 def _noisy_loss(model: AcousticModel, seed: int) -> Loss:

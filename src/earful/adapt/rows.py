@@ -20,6 +20,16 @@ def sources(old: Alphabet, new: Alphabet) -> dict[str, str | None]:
     return {s: s if s in known else closest(s, old.symbols) for s in new.symbols}
 
 
+def random_rows(
+    params: Mapping[str, Tensor], old: Alphabet, new: Alphabet, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """`params` with a text head of random letters, spread as the base's, and its blank: what to compare with."""
+    weight_VD, bias_V = params[WEIGHT], params[BIAS]
+    noise_VD = torch.randn(len(new.symbols), weight_VD.shape[1], generator=generator) * weight_VD.std()
+    biases_V = bias_V[1:].min().expand(len(new.symbols))
+    return {**params, WEIGHT: torch.cat([weight_VD[:1], noise_VD]), BIAS: torch.cat([bias_V[:1], biases_V])}
+
+
 def carry_rows(
     params: Mapping[str, Tensor], old: Alphabet, new: Alphabet, generator: torch.Generator
 ) -> dict[str, Tensor]:

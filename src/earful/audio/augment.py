@@ -1,6 +1,7 @@
-"""Waveform augmentation: speed, room, noise, telephone, gain. Pure functions on float32 samples [T], mono, 16 kHz.
+"""Waveform augmentation: the speaker, the room, its noise, the microphone, the line and the level.
 
-Nothing here clips: values may leave [-1, 1]. Silence stays finite.
+Pure functions on float32 samples [T], mono, 16 kHz. Values may leave [-1, 1]: nothing is clipped but by `saturate`.
+Silence stays finite.
 """
 
 import math
@@ -9,24 +10,35 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 import torch
-from numpy.typing import NDArray
 
+from earful.audio.files import SAMPLE_RATE_HZ
+from earful.audio.line import CODECS, Codec, telephone, through_codec
+from earful.audio.microphone import saturate, through_microphone
+from earful.audio.noise import add_noise, coloured_noise, unsteady_noise
+from earful.audio.vocal_tract import change_vocal_tract
+from earful.audio.waveform import SILENCE, Samples, check_mono, fft_size, fitted, power, with_power
 from earful.errors import AudioError, ConfigError
 
-Samples = NDArray[np.float32]
 Range = tuple[float, float]
 
-_RATE_HZ = 16_000
-_TELEPHONE_HZ = (200.0, 300.0, 3400.0, 3900.0)  # the band rises and falls between these (ITU-T G.712's mask)
-_FLAT_BELOW_HZ = 50.0  # coloured noise rises no further: below, its power would be inaudible
-_SILENCE = 1e-20  # a mean power below this has no meaningful ratio to another
 _FIRST_ECHO_S = 0.002
-_PAD = _RATE_HZ // 20  # silence between the end and the start of an FFT, which is a circle
+_WITHIN = {  # a range's utmost ends
+    "speed": (0.25, 4.0),
+    "vocal_tract": (0.5, 2.0),
+    "microphone_db": (0.0, 60.0),
+    "saturation_db": (-60.0, 60.0),
+    "codec_kbps": (1.0, 512.0),
+}
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How often each change happens, and the range it is drawn from (uniformly). The defaults suit clean speech."""
+    """How often each change happens, and the range it is drawn from (uniformly). The defaults suit clean speech.
+
+    Changes whose probability is 0 are for speech that lacks what they bring, above all synthetic speech, all of it from
+    few throats and no microphone. To begin with it, take: vocal_tract_probability 0.7, unsteady_probability 0.3,
+    microphone_probability 0.5, saturation_probability 0.1, codec_probability 0.3 (reasoned, not yet measured).
+    """
 
     speed_probability: float = 0.5
     speed: Range = (0.9, 1.1)
@@ -39,19 +51,32 @@ class Augmentation:
     telephone_probability: float = 0.1
     gain_probability: float = 0.8
     gain_db: Range = (-12.0, 6.0)
+    vocal_tract_probability: float = 0.0
+    vocal_tract: Range = (0.85, 1.15)
+    unsteady_probability: float = 0.0
+    unsteady_snr_db: Range = (5.0, 25.0)
+    microphone_probability: float = 0.0
+    microphone_db: Range = (2.0, 10.0)
+    saturation_probability: float = 0.0
+    saturation_db: Range = (0.0, 12.0)
+    codec_probability: float = 0.0
+    codecs: tuple[Codec, ...] = CODECS
+    codec_kbps: Range = (12.0, 48.0)
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if isinstance(value, float | int) and not 0 <= value <= 1:
-                raise ConfigError(f"{name} is {value}, must be from 0 to 1")
-            if not isinstance(value, float | int) and not (len(value) == 2 and value[0] <= value[1]):
-                raise ConfigError(f"{name} is {value}, must be a lowest and a highest value")
-        if self.speed[0] < 0.25 or self.speed[1] > 4 or self.rt60_s[0] <= 0:
-            raise ConfigError(f"speed must lie within 0.25 to 4 and rt60_s above 0, got {self.speed} and {self.rt60_s}")
+            if name.endswith("_probability"):
+                _check_probability(name, value)
+            elif name != "codecs":
+                _check_range(name, value)
+        if self.rt60_s[0] <= 0:
+            raise ConfigError(f"rt60_s is {self.rt60_s}, must lie above 0")
+        if not self.codecs or not set(self.codecs) <= set(CODECS):
+            raise ConfigError(f"codecs is {self.codecs}, must be one or more of {', '.join(CODECS)}")
 
 
 def augment(samples_T: Samples, augmentation: Augmentation, generator: torch.Generator) -> tuple[Samples, float]:
-    """Change samples as the world does: the speaker's speed, then the room, the noise in it, the line and the level.
+    """Change samples as the world does: the speaker, the room, the noise in it, the microphone, the line, the level.
 
     Returns the samples and the speed factor f: what was at time t is now at t / f.
     Raises AudioError if the samples are not mono.
@@ -61,21 +86,32 @@ def augment(samples_T: Samples, augmentation: Augmentation, generator: torch.Gen
     >>> len(samples_T) == round(16_000 / speed)
     True
     """
-    _check_mono(samples_T)
+    check_mono(samples_T)
     a = augmentation
     # A fixed number of draws a call, so that one option changes nothing about the others.
     happens = torch.rand(5, generator=generator, device=generator.device).tolist()
     speed, rt60_s, direct_db, snr_db, exponent, gain_db = _uniform(
         (a.speed, a.rt60_s, a.direct_db, a.snr_db, a.noise_exponent, a.gain_db), generator
     )
+    throat, crowd, microphone, amplifier, line = _aside(generator, 5)
+    if _happens(a.vocal_tract_probability, throat):
+        (factor,) = _uniform((a.vocal_tract,), throat)
+        samples_T = change_vocal_tract(samples_T, factor)
     speed = speed if happens[0] < a.speed_probability else 1.0
     samples_T = change_speed(samples_T, speed)
     if happens[1] < a.room_probability:
         samples_T = reverberate(samples_T, generator, rt60_s, direct_db)
     if happens[2] < a.noise_probability:
         samples_T = add_noise(samples_T, coloured_noise(len(samples_T), exponent, generator), snr_db)
+    if _happens(a.unsteady_probability, crowd):
+        (unsteady_snr_db,) = _uniform((a.unsteady_snr_db,), crowd)
+        samples_T = add_noise(samples_T, unsteady_noise(len(samples_T), crowd), unsteady_snr_db)
+    samples_T = _recorded(samples_T, a, microphone, amplifier)
     if happens[3] < a.telephone_probability:
         samples_T = telephone(samples_T)
+    if _happens(a.codec_probability, line):
+        number, kbps = _uniform(((0, len(a.codecs)), a.codec_kbps), line)
+        samples_T = through_codec(samples_T, a.codecs[int(number)], kbps)
     return change_gain(samples_T, gain_db) if happens[4] < a.gain_probability else samples_T, speed
 
 
@@ -89,46 +125,13 @@ def change_speed(samples_T: Samples, factor: float) -> Samples:
 
     Raises AudioError if the factor is not from 0.25 to 4.
     """
-    _check_mono(samples_T)
+    check_mono(samples_T)
     if not 0.25 <= factor <= 4:
         raise AudioError(f"speed factor is {factor}, must be from 0.25 to 4")
     if factor == 1 or len(samples_T) == 0:
         return samples_T
     played_T = soxr.resample(samples_T.astype(np.float32, copy=False), factor, 1.0, quality="MQ")
-    return _fitted(played_T, max(1, round(len(samples_T) / factor)))
-
-
-def add_noise(samples_T: Samples, noise_T: Samples, snr_db: float) -> Samples:
-    """Add noise at a signal-to-noise ratio of mean powers; short noise is repeated, long noise is cut at the end.
-
-    Silence has no such ratio: if either is silent, the samples come back as they are.
-    Raises AudioError if one of them is not mono.
-    """
-    _check_mono(samples_T)
-    _check_mono(noise_T)
-    if len(noise_T) == 0:
-        return samples_T
-    noise_T = np.resize(noise_T, len(samples_T))
-    signal_power, noise_power = _power(samples_T), _power(noise_T)
-    if min(signal_power, noise_power) < _SILENCE:
-        return samples_T
-    return samples_T + noise_T * np.float32(math.sqrt(signal_power / noise_power) * 10 ** (-snr_db / 20))
-
-
-def coloured_noise(count: int, exponent: float, generator: torch.Generator) -> Samples:
-    """Make `count` samples of Gaussian noise of power 1 with spectrum 1 / f^exponent: 0 white, 1 pink, 2 brown.
-
-    Below 50 Hz the spectrum is flat, and there is no DC (Timmer & König 1995, by random Fourier coefficients).
-    """
-    size = _fft_size(count)
-    shape = (size // 2 + 1, 2)
-    parts = torch.randn(shape, generator=generator, device=generator.device).cpu().numpy()
-    frequency_hz = np.fft.rfftfreq(size, 1 / _RATE_HZ)
-    slope = np.maximum(frequency_hz, _FLAT_BELOW_HZ) ** (-exponent / 2)
-    slope[0] = 0
-    noise_T = np.fft.irfft(parts.view(np.complex64)[:, 0] * slope.astype(np.float32), size)[:count]
-    power = _power(noise_T)
-    return (noise_T / math.sqrt(max(power, _SILENCE))).astype(np.float32)
+    return fitted(played_T, max(1, round(len(samples_T) / factor)))
 
 
 def reverberate(samples_T: Samples, generator: torch.Generator, rt60_s: float, direct_db: float = 6.0) -> Samples:
@@ -138,40 +141,47 @@ def reverberate(samples_T: Samples, generator: torch.Generator, rt60_s: float, d
     The direct sound stays where it was, so label times stay true; the length and the mean power stay as well.
     Source: Polack 1988, the stochastic model of late reverberation.
     """
-    _check_mono(samples_T)
+    check_mono(samples_T)
     if not rt60_s > 0:
         raise AudioError(f"reverberation time is {rt60_s} s, must be above 0")
-    power = _power(samples_T)
-    if power < _SILENCE:
+    before = power(samples_T)
+    if before < SILENCE:
         return samples_T
     response_T = _room(generator, rt60_s, direct_db)
-    size = _fft_size(len(samples_T) + len(response_T))
+    size = fft_size(len(samples_T) + len(response_T))
     product = np.fft.rfft(samples_T, size) * np.fft.rfft(response_T, size)
-    echoing_T = np.fft.irfft(product, size)[: len(samples_T)]
-    level = math.sqrt(power / max(_power(echoing_T), _SILENCE))
-    return (echoing_T * level).astype(np.float32)
-
-
-def telephone(samples_T: Samples) -> Samples:
-    """Limit samples to a telephone's band, 300 to 3400 Hz, nothing above 3900 Hz (as sampled at 8 kHz)."""
-    _check_mono(samples_T)
-    size = _fft_size(len(samples_T) + _PAD)
-    low, rise, fall, high = _TELEPHONE_HZ
-    frequency_hz = np.fft.rfftfreq(size, 1 / _RATE_HZ)
-    edge = np.minimum((frequency_hz - low) / (rise - low), (high - frequency_hz) / (high - fall))
-    band = np.sin(np.pi / 2 * np.clip(edge, 0, 1)) ** 2
-    passed_T = np.fft.irfft(np.fft.rfft(samples_T, size) * band.astype(np.float32), size)
-    return passed_T[: len(samples_T)].astype(np.float32)
+    return with_power(np.fft.irfft(product, size)[: len(samples_T)], before)
 
 
 def _room(generator: torch.Generator, rt60_s: float, direct_db: float) -> Samples:
-    count = max(2, round(rt60_s * _RATE_HZ))
-    echo_T = torch.randn(count, generator=generator, device=generator.device).cpu().numpy()
-    echo_T *= np.exp(-3 * np.log(10) / rt60_s * np.arange(count, dtype=np.float32) / _RATE_HZ)
-    echo_T[: min(count - 1, round(_FIRST_ECHO_S * _RATE_HZ))] = 0
+    count = max(2, round(rt60_s * SAMPLE_RATE_HZ))
+    echo_T: Samples = torch.randn(count, generator=generator, device=generator.device).cpu().numpy()
+    echo_T *= np.exp(-3 * np.log(10) / rt60_s * np.arange(count, dtype=np.float32) / SAMPLE_RATE_HZ)
+    echo_T[: min(count - 1, round(_FIRST_ECHO_S * SAMPLE_RATE_HZ))] = 0
     echo_T *= np.float32(10 ** (-direct_db / 20) / np.sqrt(np.square(echo_T).sum()))
     echo_T[0] += 1  # the direct sound, of power 1
     return echo_T
+
+
+def _recorded(samples_T: Samples, a: Augmentation, microphone: torch.Generator, amplifier: torch.Generator) -> Samples:
+    if _happens(a.microphone_probability, microphone):
+        (ripple_db,) = _uniform((a.microphone_db,), microphone)
+        samples_T = through_microphone(samples_T, ripple_db, microphone)
+    if _happens(a.saturation_probability, amplifier):
+        drive_db, octave = _uniform((a.saturation_db, (1.0, math.log2(20))), amplifier)
+        samples_T = saturate(samples_T, drive_db, 2**octave)
+    return samples_T
+
+
+def _aside(generator: torch.Generator, count: int) -> list[torch.Generator]:
+    """Generators of their own for `count` changes; `generator` does not move, so what it draws next stays the same."""
+    copy = torch.Generator(generator.device).set_state(generator.get_state())
+    seeds = torch.randint(2**62, (count,), generator=copy, device=copy.device).tolist()
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def _happens(probability: float, generator: torch.Generator) -> bool:
+    return float(torch.rand(1, generator=generator)) < probability
 
 
 def _uniform(ranges: tuple[Range, ...], generator: torch.Generator) -> list[float]:
@@ -179,20 +189,14 @@ def _uniform(ranges: tuple[Range, ...], generator: torch.Generator) -> list[floa
     return [low + chance * (high - low) for (low, high), chance in zip(ranges, chances, strict=True)]
 
 
-def _power(samples_T: NDArray[np.floating]) -> float:
-    return float(np.mean(np.square(samples_T, dtype=np.float64))) if len(samples_T) else 0.0
+def _check_probability(name: str, value: float) -> None:
+    if not (isinstance(value, float | int) and 0 <= value <= 1):
+        raise ConfigError(f"{name} is {value}, must be from 0 to 1")
 
 
-def _fitted(samples_T: Samples, count: int) -> Samples:
-    return samples_T[:count] if len(samples_T) >= count else np.pad(samples_T, (0, count - len(samples_T)))
-
-
-def _fft_size(count: int) -> int:
-    """The smallest 2^a · 3^b · 5^c (b, c ≤ 2; a ≥ 1) that is not less than `count`: there FFTs are fast."""
-    odd: list[int] = [3**b * 5**c for b in range(3) for c in range(3)]
-    return min(factor << max(1, (-(-count // factor) - 1).bit_length()) for factor in odd)
-
-
-def _check_mono(samples_T: Samples) -> None:
-    if samples_T.ndim != 1:
-        raise AudioError(f"expected mono samples [T], got shape {samples_T.shape}")
+def _check_range(name: str, value: Range) -> None:
+    if isinstance(value, float | int) or not (len(value) == 2 and value[0] <= value[1]):
+        raise ConfigError(f"{name} is {value}, must be a lowest and a highest value")
+    low, high = _WITHIN.get(name, (-math.inf, math.inf))
+    if value[0] < low or value[1] > high:
+        raise ConfigError(f"{name} is {value}, must lie within {low:g} to {high:g}")

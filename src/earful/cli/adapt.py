@@ -5,13 +5,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_json
-from earful.text.normalize import Case, Punctuation, TextRules
+from earful.cli.tuning import Found, Minutes, doubts, print_trials, ready, search, settings
+from earful.text.normalize import Case, Punctuation
 
 if TYPE_CHECKING:
     from earful.adapt.adapt import AdaptReport
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from earful.data.manifest import Manifest
 
 DEFAULT_BASE = "earful-base"
-NO_BASE = "none"
 NAMED = 10
 _MEASURED = {
     "held-out": "on clips that were held out",
@@ -34,7 +34,12 @@ def adapt(
     clips: Annotated[Path, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")],
     out: Annotated[Path, typer.Option(help="The folder for the model.", metavar="MODEL")],
     base: Annotated[
-        str, typer.Option(help="What to start from: a model folder, a shipped base, or `none`.", metavar="NAME|DIR")
+        str,
+        typer.Option(
+            help="What to start from: a model folder, a shipped base, a pre-trained encoder of Hugging Face's "
+            "(hf:NAME or hf:FOLDER), or `none`.",
+            metavar="NAME|DIR",
+        ),
     ] = DEFAULT_BASE,
     language: Annotated[str | None, typer.Option(help="Code of the language, such as cs.", metavar="CODE")] = None,
     case: Annotated[Case | None, typer.Option(help="Case of the letters that it writes.")] = None,
@@ -42,6 +47,7 @@ def adapt(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Steps, instead of as many as suit the clips.", metavar="N")
     ] = None,
+    tune: Minutes = None,
     seed: Annotated[int, typer.Option(help="Another seed, another run.", metavar="N")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace MODEL where it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -56,26 +62,32 @@ def adapt(
     Example:
         earful adapt my-clips --out my-model --language sw
     """
+    from earful.adapt.start import start_from
     from earful.checkpoint import check_destination, save_checkpoint
     from earful.data.clips import read_clips
 
     began = time.monotonic()
     check_destination(out, replace=overwrite)
+    ready(tune)
     manifest = read_clips(clips)
     rules_given = {"language": language or language_of(manifest), "case": case, "punctuation": punctuation}
-    start = start_from(base, manifest, {key: value for key, value in rules_given.items() if value}, seed)
+    rules_given = {key: value for key, value in rules_given.items() if value}
+    start = start_from(base, (u.text or "" for u in manifest), rules_given, seed)
     state = state_of(out)
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)
-        checkpoint, report = run(start, used, steps=steps, seed=seed, state=state, tell=tell)
+        found = search(start, used, plan_of(used, steps), minutes=tune, seed=seed, state=state, tell=tell)
+        checkpoint, report = run(start, used, plan=found.plan, seed=seed, state=state, tell=tell)
     save_checkpoint(out, checkpoint, replace=overwrite)
     shutil.rmtree(state, ignore_errors=True)
+    report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
     for warning in report.warnings:
         warn(warning)
     left_out = len(manifest) - report.clips
     seconds = round(time.monotonic() - began, 2)
-    print_json(summary(out, report, seconds, left_out)) if json else print_summary(out, report, seconds, left_out)
+    show = print_json_summary if json else print_summary
+    show(out, report, seconds, left_out, found)
 
 
 def state_of(out: Path) -> Path:
@@ -87,32 +99,6 @@ def language_of(manifest: "Manifest") -> str | None:
     """The language that all clips say they are in."""
     languages = {u.language for u in manifest}
     return languages.pop() if len(languages) == 1 else None
-
-
-def start_from(base: str, manifest: "Manifest", rules_given: dict[str, Any], seed: int) -> "Checkpoint":
-    """The base with the text rules that the user asks for; for `none`, an untrained model."""
-    from earful.checkpoint import load_checkpoint
-
-    if base == NO_BASE:
-        return untrained(manifest, TextRules(**rules_given), seed)
-    checkpoint = load_checkpoint(base)
-    rules = replace(checkpoint.config.rules, **rules_given)
-    return replace(checkpoint, config=replace(checkpoint.config, rules=rules))
-
-
-def untrained(manifest: "Manifest", rules: "TextRules", seed: int) -> "Checkpoint":
-    """A model of the default size with random weights: what a base is compared with."""
-    import torch
-
-    from earful.checkpoint import Checkpoint
-    from earful.model import AcousticModel, ModelConfig, parameters_of
-    from earful.text.alphabet import Alphabet
-    from earful.text.normalize import normalize
-
-    config = ModelConfig(Alphabet.learn([normalize(u.text or "", rules) for u in manifest]), rules=rules)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return Checkpoint(config, parameters_of(AcousticModel(config)), {"untrained": True})
 
 
 def sift(manifest: "Manifest", start: "Checkpoint", tell: Tell) -> tuple["Manifest", Sequence["Finding"]]:
@@ -148,12 +134,19 @@ def name_left_out(manifest: "Manifest", used: "Manifest", errors: Sequence["Find
 
 
 def run(
-    start: "Checkpoint", manifest: "Manifest", *, steps: int | None, seed: int, state: Path | None, tell: Tell
+    start: "Checkpoint",
+    manifest: "Manifest",
+    *,
+    steps: int | None = None,
+    plan: "Plan | None" = None,
+    seed: int,
+    state: Path | None,
+    tell: Tell,
 ) -> tuple["Checkpoint", "AdaptReport"]:
-    """Adapt, with the settings that suit the amount of data."""
+    """Adapt, with `plan` or the settings that suit the amount of data."""
     from earful.adapt.adapt import adapt as adapt_base
 
-    plan = plan_of(manifest, steps)
+    plan = plan or plan_of(manifest, steps)
     return adapt_base(start, manifest, plan=plan, seed=seed, state=state, progress=tell)
 
 
@@ -164,9 +157,9 @@ def plan_of(manifest: "Manifest", steps: int | None) -> "Plan":
     return plan if steps is None else replace(plan, steps=steps)
 
 
-def summary(out: Path, report: "AdaptReport", seconds: float, left_out: int) -> dict[str, Any]:
-    """What `--json` prints. The keys stay."""
-    return {
+def print_json_summary(out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found) -> None:
+    """One JSON object. The keys stay."""
+    row = {
         "model": str(out),
         "cer_before": report.cer_before,
         "cer_after": report.cer_after,
@@ -179,10 +172,12 @@ def summary(out: Path, report: "AdaptReport", seconds: float, left_out: int) -> 
         "warnings": list(report.warnings),
         "left_out": left_out,
     }
+    print_json(row | settings(found))
 
 
-def print_summary(out: Path, report: "AdaptReport", seconds: float, left_out: int) -> None:
+def print_summary(out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found) -> None:
     """The same for people."""
+    print_trials(found.trials)
     without = f", {left_out} left out" if left_out else ""
     print(f"CER before  {percent(report.cer_before):>7}")
     print(f"CER after   {percent(report.cer_after):>7}  {_MEASURED[report.measured]}")

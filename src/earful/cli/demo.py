@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earful.cli.adapt import DEFAULT_BASE, run, sift, start_from
+from earful.cli.adapt import DEFAULT_BASE, run, sift
 from earful.cli.corpus import make_fillets, telling
 from earful.cli.progress import progress, warn
 from earful.cli.score import interval, measure
@@ -43,6 +43,7 @@ def demo(
     Example:
         earful demo
     """
+    from earful.adapt.start import start_from
     from earful.checkpoint import save_checkpoint
 
     start_afresh(out)
@@ -51,7 +52,7 @@ def demo(
     else:
         learn, test = esperanto(out, seed)
     new, test = test[:NEW], test[NEW:]
-    start = start_from(base, learn, {}, seed)
+    start = start_from(base, (u.text or "" for u in learn), {}, seed)
     language = learn[0].language or ""
     introduce(start, language, learn, test)
     with progress() as tell:
@@ -134,7 +135,7 @@ def side_by_side(start: "Checkpoint", adapted: "Checkpoint", new: "Manifest") ->
     recognizers = [Recognizer(start), Recognizer(adapted)]
     rows: list[tuple[str, str]] = []
     for u in new:
-        frames_FM = frames_of(u, adapted.config.features)
+        frames_FM = frames_of(u, recognizers[1].frames_of)
         before, after = (next(r.transcribe_many([frames_FM])) for r in recognizers)
         said = normalize(u.text or "", adapted.config.rules)
         rows += [("said", said), ("before", before or "–"), ("after", after or "–"), ("", "")]

@@ -26,6 +26,7 @@ def score(
         Path, typer.Argument(help="Transcribed clips: a manifest, a table, a folder.", metavar="MANIFEST")
     ],
     by: Annotated[By | None, typer.Option(help="A score for each speaker or language, too.")] = None,
+    greedy: Annotated[bool, typer.Option("--greedy", help="Without the language model.")] = False,
     errors: Annotated[int, typer.Option(min=0, help="Show the N clips with the most errors.", metavar="N")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -42,7 +43,7 @@ def score(
     from earful.recognizer import Recognizer
 
     clips = read_clips(manifest)
-    recognizer = Recognizer.load(model)
+    recognizer = Recognizer.load(model, greedy=greedy)
     began = time.monotonic()
     report, spoken = measure(recognizer, clips, by)
     seconds = time.monotonic() - began

@@ -28,6 +28,7 @@ def transcribe(
     out: Annotated[
         Path | None, typer.Option(help="Write a file for each recording into this folder.", metavar="DIR")
     ] = None,
+    greedy: Annotated[bool, typer.Option("--greedy", help="Without the language model.")] = False,
     denoise: Annotated[bool, typer.Option("--denoise", help="Suppress steady noise first.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace transcripts in DIR.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
@@ -49,7 +50,7 @@ def transcribe(
     wanted = "json" if json else format
     files = list(sound_files(audio))
     places = destinations(files, out, SUFFIXES[wanted], overwrite) if out else []
-    recognizer = Recognizer.load(model)
+    recognizer = Recognizer.load(model, greedy=greedy)
     failed = 0
     with progress() as tell:
         for number, (file, _) in enumerate(files):

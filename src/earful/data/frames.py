@@ -1,4 +1,4 @@
-"""Frames computed once: log-mel features of many clips in one memory-mapped float16 file, or in memory."""
+"""Frames computed once: the features of many clips in one memory-mapped float16 file, or in memory."""
 
 import json
 import os
@@ -16,9 +16,11 @@ from earful.audio.augment import Augmentation, augment
 from earful.audio.files import read
 from earful.data.utterance import Utterance
 from earful.errors import AudioError, ConfigError
-from earful.features.fbank import FbankConfig, fbank
 
 ROWS, INDEX = "frames.f16", "index.json"
+
+Front = Callable[[Tensor], Tensor]
+"""What makes frames `[F, M]` of samples `[T]`: a filterbank, or the frozen part of a model."""
 
 
 class Clip(NamedTuple):
@@ -28,15 +30,48 @@ class Clip(NamedTuple):
     speed: float
 
 
-def frames_of(utterance: Utterance, config: FbankConfig) -> Tensor:
-    """Read one utterance and compute its features `[F, M]`. Raises AudioError, which names the clip."""
-    return clip_of(utterance, config, None, None).frames_FM
+def frames_of(utterance: Utterance, front: Front) -> Tensor:
+    """Read one utterance and compute its frames `[F, M]`. Raises AudioError, which names the clip."""
+    return front(_heard(utterance, None, None)[0])
 
 
-def clip_of(
-    utterance: Utterance, config: FbankConfig, augmentation: Augmentation | None, generator: torch.Generator | None
-) -> Clip:
-    """Read, optionally augment, and compute the features of one utterance. Raises AudioError, which names the clip."""
+def compute_clips(
+    utterances: Sequence[Utterance],
+    front: Front,
+    *,
+    augmentation: Augmentation | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+) -> Iterator[Clip]:
+    """Frames of many utterances, in order. Each has randomness of its own, whatever the others do.
+
+    Reading and augmenting happen ahead, on all cores; `front` has all of torch's threads to itself.
+
+    Raises:
+        AudioError: a recording cannot be read; the message names the clip.
+    """
+
+    def one(index: int, utterance: Utterance) -> tuple[Tensor, float]:
+        return _heard(utterance, augmentation, torch.Generator().manual_seed(seed * 1_000_003 + index))
+
+    workers = threads or os.cpu_count() or 1
+    pool = ThreadPoolExecutor(workers)
+    pending: deque[Future[tuple[Tensor, float]]] = deque()
+    try:
+        for index, utterance in enumerate(utterances):
+            pending.append(pool.submit(one, index, utterance))
+            if len(pending) >= 8 * workers:
+                yield _clip(front, *pending.popleft().result())
+        while pending:
+            yield _clip(front, *pending.popleft().result())
+    finally:  # after an error or Ctrl-C, what has not begun is not begun
+        pool.shutdown(cancel_futures=True)
+
+
+def _heard(
+    utterance: Utterance, augmentation: Augmentation | None, generator: torch.Generator | None
+) -> tuple[Tensor, float]:
+    """The samples `[T]` of one utterance, augmented if asked for, and how much faster that made them."""
     try:
         samples_T = read(utterance.audio, utterance.start_s, utterance.duration_s)
     except AudioError as error:
@@ -44,40 +79,11 @@ def clip_of(
     speed = 1.0
     if augmentation is not None and generator is not None:
         samples_T, speed = augment(samples_T, augmentation, generator)
-    frames_BFM, _ = fbank(torch.from_numpy(samples_T)[None], config=config)
-    return Clip(frames_BFM[0], speed)
+    return torch.from_numpy(samples_T), speed
 
 
-def compute_clips(
-    utterances: Sequence[Utterance],
-    config: FbankConfig,
-    *,
-    augmentation: Augmentation | None = None,
-    seed: int = 0,
-    threads: int | None = None,
-) -> Iterator[Clip]:
-    """Features of many utterances, in order, on all cores. Each has randomness of its own, whatever the others do.
-
-    Raises:
-        AudioError: a recording cannot be read; the message names the clip.
-    """
-
-    def one(index: int, utterance: Utterance) -> Clip:
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + index)
-        return clip_of(utterance, config, augmentation, generator)
-
-    workers = threads or os.cpu_count() or 1
-    pool = ThreadPoolExecutor(workers)
-    pending: deque[Future[Clip]] = deque()
-    try:
-        for index, utterance in enumerate(utterances):
-            pending.append(pool.submit(one, index, utterance))
-            if len(pending) >= 8 * workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:  # after an error or Ctrl-C, what has not begun is not begun
-        pool.shutdown(cancel_futures=True)
+def _clip(front: Front, samples_T: Tensor, speed: float) -> Clip:
+    return Clip(front(samples_T), speed)
 
 
 class FrameStore:

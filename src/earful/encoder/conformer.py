@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from earful.encoder.attention import Plan, SelfAttention, plan
 from earful.encoder.encoder import BranchEnd, Dropout, Encoder, EncoderConfig
-from earful.encoder.subsample import Subsample, subsampled_counts
+from earful.encoder.subsample import entrance, subsampled_counts
 from earful.encoder.transformer import FeedForward
 
 
@@ -71,7 +71,7 @@ class Conformer(Encoder):
         self.width = config.width
         self.head_width = config.width // config.heads
         self.subsampling = config.subsampling
-        self.subsample = Subsample(config.bins, config.width, config.subsampling, config.dropout)
+        self.subsample = entrance(config)
         self.layers = nn.ModuleList(ConformerLayer(config) for _ in range(config.layers))
 
     def forward(self, frames_BFM: Tensor, frame_counts_B: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from earful.errors import ConfigError
 
 KINDS = ("conformer", "transformer", "bigru", "bilstm")
-SUBSAMPLINGS = (2, 3, 4)
+SUBSAMPLINGS = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class EncoderConfig:
     `kind` is one of KINDS. `bins` mel bins enter, `width` features leave, one vector for every `subsampling` frames.
     `heads` belongs to the conformer and the transformer, `kernel` (hidden frames) to the conformer, `expansion` (of the
     feed-forward layers) to both; the recurrent encoders ignore them. With frames every 10 ms, `subsampling=4` gives an
-    output frame every 40 ms.
+    output frame every 40 ms. `subsampling=1` is for the frames of a pre-trained encoder.
 
     Raises ConfigError, which names the key, for values that cannot be built.
 
@@ -46,7 +46,7 @@ class EncoderConfig:
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise _refusal(key, value, "a whole number of at least 1")
         if self.subsampling not in SUBSAMPLINGS:
-            raise _refusal("subsampling", self.subsampling, "2, 3 or 4")
+            raise _refusal("subsampling", self.subsampling, "1, 2, 3 or 4")
         if not 0.0 <= self.dropout < 1.0:
             raise _refusal("dropout", self.dropout, "a number from 0 up to, but not including, 1")
         if self.kernel % 2 == 0:

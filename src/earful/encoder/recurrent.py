@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from earful.encoder.encoder import Dropout, Encoder, EncoderConfig
-from earful.encoder.subsample import Subsample, subsampled_counts
+from earful.encoder.subsample import entrance, subsampled_counts
 
 CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"bigru": nn.GRU, "bilstm": nn.LSTM}
 
@@ -67,7 +67,7 @@ class Recurrent(Encoder):
         super().__init__()
         self.width = config.width
         self.subsampling = config.subsampling
-        self.subsample = Subsample(config.bins, config.width, config.subsampling, config.dropout)
+        self.subsample = entrance(config)
         self.layers = nn.ModuleList(RecurrentLayer(config) for _ in range(config.layers))
         self.norm_out = nn.LayerNorm(config.width)
 

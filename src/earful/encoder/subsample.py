@@ -1,9 +1,12 @@
-"""The convolutional front end: two 3 × 3 convolutions in time and frequency that lower the frame rate by 2, 3 or 4."""
+"""What enters an encoder: two 3 × 3 convolutions in time and frequency that lower the frame rate by 2, 3 or 4.
+
+Or, where frames are those of a pre-trained encoder and so at a low rate already, one linear layer.
+"""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from earful.encoder.encoder import Dropout, MeanNorm, valid_frames
+from earful.encoder.encoder import Dropout, EncoderConfig, MeanNorm, valid_frames
 
 # Time strides of the two convolutions. In frequency both stride by 2.
 STRIDES = {2: (2, 1), 3: (3, 1), 4: (2, 2)}
@@ -13,6 +16,29 @@ CHANNELS = (16, 32)
 def subsampled_counts(frame_counts_B: Tensor, subsampling: int) -> Tensor:
     """ceil(frames / subsampling), for tensors of counts."""
     return (frame_counts_B + subsampling - 1) // subsampling
+
+
+def entrance(config: EncoderConfig) -> nn.Module:
+    """The entrance that the configuration asks for; see `Subsample` for what goes in and comes out."""
+    if config.subsampling == 1:
+        return Project(config.bins, config.width, config.dropout)
+    return Subsample(config.bins, config.width, config.subsampling, config.dropout)
+
+
+class Project(nn.Module):
+    """Mean normalisation and a linear layer, with the signature of `Subsample`; frames are dropped out before it."""
+
+    def __init__(self, bins: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.normalise = MeanNorm(bins)
+        self.project = nn.Linear(bins, width)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, frames_BFM: Tensor, frame_counts_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Project a padded batch; see the class."""
+        valid_BF = valid_frames(frame_counts_B, frames_BFM.shape[1])
+        hidden_BFD = self.project(self.dropout(self.normalise(frames_BFM, valid_BF)))
+        return hidden_BFD * valid_BF.unsqueeze(-1), frame_counts_B, valid_BF
 
 
 class Subsample(nn.Module):

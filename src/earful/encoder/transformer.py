@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from earful.encoder.attention import Plan, SelfAttention, plan
 from earful.encoder.encoder import BranchEnd, Dropout, Encoder, EncoderConfig
-from earful.encoder.subsample import Subsample, subsampled_counts
+from earful.encoder.subsample import entrance, subsampled_counts
 
 
 class FeedForward(nn.Sequential):
@@ -49,7 +49,7 @@ class Transformer(Encoder):
         self.width = config.width
         self.head_width = config.width // config.heads
         self.subsampling = config.subsampling
-        self.subsample = Subsample(config.bins, config.width, config.subsampling, config.dropout)
+        self.subsample = entrance(config)
         self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.layers))
         self.norm_out = nn.LayerNorm(config.width)
 

@@ -6,9 +6,10 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,8 +20,11 @@ from earful.data.frames import FrameStore, build_store, compute_clips, is_built
 from earful.data.manifest import read_manifest
 from earful.data.synthesis.speech import SILENCE
 from earful.data.utterance import Utterance
+from earful.encoder.backbone import Backbone
+from earful.encoder.pretrained import BackboneConfig, load_backbone
 from earful.errors import ConfigError, ManifestError
-from earful.model import ModelConfig
+from earful.features.fbank import FbankConfig
+from earful.model import ModelConfig, frames_by
 from earful.pretrain.recipe import Corpus, Recipe
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import normalize
@@ -42,6 +46,8 @@ class Dataset:
     phones: Sequence[tuple[int, ...]]
     alphabet: Alphabet
     inventory: Alphabet | None
+    features: BackboneConfig | FbankConfig = field(default_factory=FbankConfig)
+    backbone: Backbone | None = None
 
     @cached_property
     def phone_ids(self) -> dict[str, int]:
@@ -52,7 +58,8 @@ class Dataset:
         """The same inventories, fewer clips."""
         texts, phones = [self.texts[i] for i in indexes], [self.phones[i] for i in indexes]
         utterances = [self.utterances[i] for i in indexes]
-        return Dataset(utterances, self.frames.only(indexes), texts, phones, self.alphabet, self.inventory)
+        frames = self.frames.only(indexes)
+        return replace(self, utterances=utterances, frames=frames, texts=texts, phones=phones)
 
     def batch(self, indexes: Sequence[int], config: ModelConfig) -> tuple[Batch, PhoneLabels]:
         """Put clips together, with the phones of the frames that a model of `config` gives out."""
@@ -90,9 +97,20 @@ def open_dataset(recipe: Recipe, tell: Progress | None = None) -> Dataset:
     letters, phones = (tuple(sorted(_frequent(labels, recipe.rarest_symbol))) for labels in (texts, sequences))
     if not letters:
         raise ConfigError(f"no letter comes {recipe.rarest_symbol} times in the corpora; lower `rarest_symbol`")
-    frames = FrameStore([_stored(recipe, part, tell) for part in parts])
+    features, backbone = front_of(recipe)
+    frames = FrameStore([_stored(recipe, part, backbone or recipe.features, tell) for part in parts])
     labels = _encoded(texts, letters), _encoded(sequences, phones)
-    return Dataset(utterances, frames, *labels, Alphabet(letters), Alphabet(phones) if phones else None)
+    inventory = Alphabet(phones) if phones else None
+    return Dataset(utterances, frames, *labels, Alphabet(letters), inventory, features, backbone)
+
+
+def front_of(recipe: Recipe) -> tuple[BackboneConfig | FbankConfig, Backbone | None]:
+    """What makes frames of sound in this recipe. Raises CheckpointError where a pre-trained encoder cannot be read."""
+    if recipe.pretrained is None:
+        return recipe.features, None
+    below = recipe.pretrained
+    backbone = load_backbone(below.folder, frozen=below.frozen, pool=below.pool)
+    return backbone.config, backbone
 
 
 def phones_of(utterance: Utterance) -> list[str]:
@@ -118,7 +136,7 @@ def batches(dataset: Dataset, budget: int, seed: int) -> Iterator[list[int]]:
 
 
 def _copies(corpus: Corpus) -> Iterator[Utterance]:
-    kept = [u for u in read_manifest(corpus.manifest) if _belongs(u, corpus)]
+    kept = [u for u in read_manifest(corpus.manifest) if _belongs(u, corpus)][:: corpus.every]
     if not kept:
         raise ManifestError(
             f"{corpus.manifest}: no transcribed clip of at most {corpus.longest_s} s in the recipe's languages; "
@@ -145,13 +163,23 @@ def _encoded(sequences: Sequence[Sequence[str]], symbols: Sequence[str]) -> list
     return [tuple(ids[symbol] for symbol in sequence if symbol in ids) for sequence in sequences]
 
 
-def _stored(recipe: Recipe, utterances: Sequence[Utterance], tell: Progress | None) -> Path:
+def _stored(
+    recipe: Recipe, utterances: Sequence[Utterance], features: Backbone | FbankConfig, tell: Progress | None
+) -> Path:
     """The folder with the frames of one corpus, computed if they are not there; its name is a hash of their sources."""
-    what = [to_mapping(recipe.features), to_mapping(recipe.augmentation), recipe.seed]
+    what = [_identity(features), to_mapping(recipe.augmentation), recipe.seed]
     clips = [[str(u.audio), u.start_s, u.duration_s] for u in utterances]
     folder = recipe.cache / hashlib.sha256(json.dumps([what, clips]).encode()).hexdigest()[:16]
     if not is_built(folder):
-        clips_of = compute_clips(utterances, recipe.features, augmentation=recipe.augmentation, seed=recipe.seed)
+        front = partial(frames_by, features)
+        clips_of = compute_clips(utterances, front, augmentation=recipe.augmentation, seed=recipe.seed)
         done = itertools.count(1)
         build_store(folder, clips_of, (lambda: tell(next(done), len(utterances))) if tell else None)
     return folder
+
+
+def _identity(features: Backbone | FbankConfig) -> list[Any]:
+    """What frames depend on: a filterbank's options, or a backbone's dimensions and weights."""
+    if isinstance(features, FbankConfig):
+        return to_mapping(features)  # type: ignore[no-any-return]
+    return [to_mapping(features.config), *(float(weight.detach().double().sum()) for weight in features.parameters())]

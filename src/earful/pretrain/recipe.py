@@ -16,22 +16,36 @@ from earful.train import Optimisation
 class Corpus:
     """One manifest; each clip enters `copies` times, each copy with an augmentation of its own.
 
-    Only clips in one of `languages`, or in none of `not_languages`, and no longer than `longest_s`.
+    Only clips in one of `languages`, or in none of `not_languages`, and no longer than `longest_s`; of these, with
+    `every = n`, one in n.
     """
 
     manifest: Path
     copies: int = 1
+    every: int = 1
     languages: tuple[str, ...] = ()
     not_languages: tuple[str, ...] = ()
     longest_s: float = 16.0
 
     def __post_init__(self) -> None:
-        if self.copies < 1:
-            raise ConfigError(f"copies is {self.copies}, must be at least 1")
+        if self.copies < 1 or self.every < 1:
+            raise ConfigError(f"copies and every must be at least 1, got {self.copies} and {self.every}")
         if self.longest_s <= 0:
             raise ConfigError(f"longest_s is {self.longest_s}, must be > 0: how long a clip may be")
         if self.languages and self.not_languages:
             raise ConfigError("both `languages` and `not_languages` are given; leave one of them out")
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A pre-trained encoder below the one that is trained: a folder in Hugging Face's layout.
+
+    Its layers below `frozen` (all, if left out) are frozen; frames of the last layer are averaged over `pool`.
+    """
+
+    folder: Path
+    frozen: int | None = None
+    pool: int = 2
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,10 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class Recipe:
-    """`earful train RECIPE.toml`, as a value. Paths are relative to where the command is run."""
+    """`earful train RECIPE.toml`, as a value. Paths are relative to where the command is run.
+
+    `start` is a model to go on from, of the same encoder; without it, training begins with random weights.
+    """
 
     out: Path
     corpora: tuple[Corpus, ...]
@@ -66,6 +83,8 @@ class Recipe:
     batch_s: float = 120.0
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     features: FbankConfig = field(default_factory=FbankConfig)
+    pretrained: Pretrained | None = None
+    start: Path | None = None
     upsampling: int = 2
     rules: TextRules = field(default_factory=TextRules)
     augmentation: Augmentation = field(default_factory=Augmentation)

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from earful.checkpoint import Checkpoint
+from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.ctc.loss import ctc_loss
 from earful.data.batch import Batch, PhoneLabels
+from earful.errors import CheckpointError
 from earful.features.mask import spec_augment
-from earful.model import PHONE_FRAMES, PHONES, TEXT, AcousticModel, ModelConfig, fast_arithmetic
+from earful.model import PHONE_FRAMES, PHONES, TEXT, AcousticModel, ModelConfig, fast_arithmetic, moving
 from earful.pretrain.dataset import UNKNOWN, Dataset, batches
 from earful.pretrain.recipe import Recipe
 from earful.train import Step, append_log, fit
@@ -24,11 +25,40 @@ from earful.train import Step, append_log, fit
 def model_of(recipe: Recipe, dataset: Dataset) -> AcousticModel:
     """A new model for the dataset's inventories, its weights drawn from the recipe's seed."""
     config = ModelConfig(
-        dataset.alphabet, dataset.inventory, recipe.features, recipe.encoder, recipe.upsampling, recipe.rules
+        dataset.alphabet, dataset.inventory, dataset.features, recipe.encoder, recipe.upsampling, recipe.rules
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        return AcousticModel(config)
+        model = AcousticModel(config)
+    if model.backbone is not None and dataset.backbone is not None:
+        model.backbone.load_state_dict(dataset.backbone.state_dict(), strict=False)  # all but low-rank adapters
+    if recipe.start is not None:
+        go_on_from(load_checkpoint(recipe.start), model)
+    return model
+
+
+def go_on_from(start: Checkpoint, model: AcousticModel) -> None:
+    """Put the weights of another model into this one; the rows of the heads by their symbols, new ones stay random.
+
+    Raises:
+        CheckpointError: its encoder has other dimensions.
+    """
+    config, state = model.config, dict(model.state_dict())
+    for head in model.heads:
+        old, new = (c.alphabet if head == TEXT else c.phones for c in (start.config, config))
+        if old is not None and new is not None:
+            same = [(new.symbols.index(s) + 1, i) for i, s in enumerate(old.symbols, 1) if s in new.symbols]
+            to, by = zip((0, 0), *same, strict=True)
+            for part in ("weight", "bias"):
+                rows = state[f"heads.{head}.{part}"] = state[f"heads.{head}.{part}"].clone()
+                rows[list(to)] = start.params[f"heads.{head}.{part}"][list(by)]
+    body = {name: weight for name, weight in start.params.items() if not name.startswith("heads.")}
+    try:
+        model.load_state_dict(state | body)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"the model to go on from has another encoder ({error}); give the same [encoder]"
+        ) from error
 
 
 def losses(model: AcousticModel, batch: Batch, phones: PhoneLabels) -> dict[str, Tensor]:
@@ -60,8 +90,10 @@ def _ctc(logp_BFV: Tensor, labels_BL: Tensor, counts_B: Tensor, label_counts_B: 
 def train_base(recipe: Recipe, dataset: Dataset, report: Callable[[Step], None] | None = None) -> Checkpoint:
     """Train a base model; resumes from `recipe.work`, and logs each step there."""
     model = model_of(recipe, dataset)
-    budget = round(recipe.batch_s / recipe.features.hop_s)
+    budget = round(recipe.batch_s / dataset.features.hop_s)
     order = _From(dataset, budget, recipe.seed)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(moving(model.config, name))
     log = recipe.work / "log.jsonl"
 
     def losses_of(step: int, generator: torch.Generator) -> dict[str, Tensor]:

@@ -1,0 +1,78 @@
+"""What each ingredient of `adapt` is worth, on real speech: the same clips and seeds, one ingredient taken away.
+
+Every variant adapts on the same K clips (one draw a seed) and is scored on the held-out levels, greedily but for the
+rows that say otherwise. The difference to the full recipe is taken seed by seed.
+
+    python bench/ablation.py --corpus work/fillets-cs --text work/free-cs.txt --out bench/ablation_czech.json
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from kshot import draw, frames_by, rates
+from machine import machine
+
+from earful.adapt.adapt import adapt
+from earful.adapt.finetune import Plan
+from earful.adapt.select import plan_for
+from earful.checkpoint import load_checkpoint
+from earful.data.corpora.fillets import split_levels
+from earful.data.manifest import read_manifest
+from earful.data.synthesis.sentences import read_sentences
+from earful.features.mask import SpecAugment
+
+PLANS: dict[str, Callable[[Plan], Plan]] = {
+    "all": lambda plan: plan,
+    "letters from like letters": lambda plan: replace(plan, letters="like"),
+    "random letters": lambda plan: replace(plan, letters="random"),
+    "no augmented copies": lambda plan: replace(plan, copies=0),
+    "no masks": lambda plan: replace(plan, masks=SpecAugment(0, 0, 0, 0)),
+    "output layer alone": lambda plan: replace(plan, rate=1e-6, head_factor=plan.rate * plan.head_factor / 1e-6),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--text", type=Path, required=True, help="free text of the language")
+    parser.add_argument("--base", default="earful-base")
+    parser.add_argument("--others", nargs="*", default=["work/synthetic"], help="bases made with less")
+    parser.add_argument("--clips", type=int, nargs="+", default=[10, 50])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--plans", nargs="+", default=list(PLANS))
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
+    frames, texts = frames_by(options.base, test), read_sentences(options.text)
+    bases = {name: load_checkpoint(name) for name in (options.base, *options.others)}
+    rows: list[dict] = []
+
+    def note(clips: int, seed: int, variant: str, found: dict) -> None:
+        rows.append({"clips": clips, "seed": seed, "variant": variant} | found)
+        print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+        facts = {"machine": machine(), "base": options.base, "test_clips": len(test), "rows": rows}
+        options.out.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+
+    for seed in options.seeds:
+        for clips in options.clips:
+            support = draw(train, clips, seed)
+            full = plan_for(len(support), support.duration_s)
+            for variant in options.plans:
+                plan = PLANS[variant](replace(full, folds=min(full.folds, 1) if variant != "all" else full.folds))
+                checkpoint, _ = adapt(bases[options.base], support, plan=plan, texts=(), seed=seed)
+                note(clips, seed, variant, rates(checkpoint, test, frames, greedy=True))
+                if variant == "all":
+                    note(clips, seed, "with the transcripts' n-gram", rates(checkpoint, test, frames, greedy=False))
+            checkpoint, _ = adapt(bases[options.base], support, plan=full, texts=texts, seed=seed)
+            note(clips, seed, "with the free text's n-gram", rates(checkpoint, test, frames, greedy=False))
+            for other in options.others:
+                checkpoint, _ = adapt(bases[other], support, plan=full, texts=None, seed=seed)
+                note(clips, seed, f"from {Path(other).name}", rates(checkpoint, test, frames, greedy=True))
+
+
+if __name__ == "__main__":
+    main()

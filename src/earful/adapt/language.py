@@ -1,0 +1,74 @@
+"""The language model of an adapted recogniser: learned from its transcripts, and from what other text the user has."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from earful.adapt.measure import Unmet
+from earful.checkpoint import Language
+from earful.ctc.beam import Recording, tune
+from earful.ctc.greedy import greedy_ids
+from earful.ctc.ngram import learn_mixed
+from earful.data.batch import Example
+from earful.model import AcousticModel, Params, fast_arithmetic
+from earful.text.score import errors_of_each
+
+MOST_TUNED = 60
+"""Clips that the weight is tuned on, at most: more would only cost time."""
+
+
+class Gain(NamedTuple):
+    """A language model, and the character error rate on unmet clips: with it, and of the best path without it."""
+
+    language: Language
+    cer: float
+    greedy_cer: float
+
+
+def learn_language(
+    model: AcousticModel, clips: Sequence[Example], unmet: Sequence[Unmet], others: Sequence[str]
+) -> Gain | None:
+    """An n-gram of all transcripts and of `others` (normalised), its weight tuned on clips that adaptation has not met.
+
+    While tuning, the n-gram knows only the transcripts that the same fine-tuning learned from. None where there is
+    nothing to tune on, or where no weight makes fewer errors than the best path does.
+    """
+    alphabet = model.config.alphabet
+    texts = [alphabet.decode(clip.labels) for clip in clips]
+    recordings = [each for part in unmet for each in _recordings(model, clips, texts, part, others)]
+    if not recordings:
+        return None
+    found, greedy_cer = tune(recordings), _greedy_cer(recordings)
+    if not found.weight or found.cer >= greedy_cer:
+        return None
+    return Gain(Language(learn_mixed(texts, others, alphabet), found.weight, found.bonus), found.cer, greedy_cer)
+
+
+def _recordings(
+    model: AcousticModel, clips: Sequence[Example], texts: Sequence[str], unmet: Unmet, others: Sequence[str]
+) -> Iterator[Recording]:
+    """The held clips as the search meets them: log-probabilities, transcript, and the n-gram of all other clips."""
+    ngram = learn_mixed([texts[i] for i in unmet.learned], others, model.config.alphabet)
+    for i in unmet.held[:MOST_TUNED]:
+        yield Recording(_logp(model, unmet.params, clips[i]), texts[i], ngram)
+
+
+def _logp(model: AcousticModel, params: Params, clip: Example) -> Tensor:
+    """Log-probabilities `[F, V]` of one clip, dropout off."""
+    model.eval()
+    with torch.no_grad(), fast_arithmetic():
+        inputs = (clip.frames_FM[None], torch.tensor([len(clip.frames_FM)]))
+        logp_BFV, _ = functional_call(model, dict(params), inputs)
+    return logp_BFV[0]  # type: ignore[no-any-return]
+
+
+def _greedy_cer(recordings: Sequence[Recording]) -> float:
+    texts = []
+    for logp_FV, _, ngram in recordings:
+        (ids,) = greedy_ids(logp_FV[None], torch.tensor([len(logp_FV)]))
+        texts.append(ngram.alphabet.decode(ids))
+    counts = [each.characters for each in errors_of_each([text for _, text, _ in recordings], texts)]
+    return sum(c.errors for c in counts) / max(1, sum(c.length for c in counts))

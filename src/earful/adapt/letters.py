@@ -1,0 +1,202 @@
+"""Output rows of a new alphabet from what the base hears: a letter starts from the sounds that align with it.
+
+The base writes phones whatever the language. Which of them a letter stands for, though the base has never written that
+letter, is told by where it comes in the transcripts: the states of a hidden Markov model are the letters of a
+transcript, with blanks between them as in CTC, and expectation maximisation fits what each letter sounds like.
+
+Shapes, beside the usual: `V` are the letters of the new alphabet, `P` the symbols of the head that hears (phones, or
+the letters of the base's own alphabet). `VP` is without the blank on either side; elsewhere symbol 0 is the blank.
+"""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from earful.adapt.rows import BIAS, WEIGHT, carry_rows, sources
+from earful.ctc.loss import ctc_loss, frames_needed
+from earful.data.batch import Batch, pad
+from earful.model import Params
+from earful.text.alphabet import Alphabet
+
+ITERATIONS = 12
+STRENGTH = 2.0
+"""The prior weighs as much as so many frames of sound; a letter comes with some 1 to 2 frames that are not blank."""
+UNHEARD = 0.2
+"""The share of a letter's frames that may be blank: what a silent letter, or the second of a digraph, aligns with."""
+LIKENESS = 0.5
+"""The share of a prior that comes from the base's own row of that letter; the rest is what was heard on average."""
+TEMPERATURE = 0.1
+_LEAST = 1e-10
+
+
+def letter_phones(
+    logp_phones: Sequence[Tensor],
+    labels: Sequence[tuple[int, ...]],
+    letters: int,
+    *,
+    prior_VP: Tensor | None = None,
+    iterations: int = ITERATIONS,
+    strength: float = STRENGTH,
+    unheard: float = UNHEARD,
+) -> Tensor:
+    """What each letter sounds like: P(phone | letter) `[letters, phones]`, blanks left out, every row of sum 1.
+
+    `logp_phones` are the log-posteriors `[F, 1 + phones]` of each clip, `labels` its letters, ids from 1 to `letters`.
+    Without `prior_VP` the prior of every letter is what was heard on average; it weighs `strength` frames (a Dirichlet
+    prior), so a letter that is seen once stays near it. Clips that are too short for their labels are passed over.
+
+    Maximum a posteriori by EM (Dempster et al. 1977; Rabiner 1989, eq. 40c). In place of the likelihood of a frame
+    stands its posterior: with x = P(phone | frame), a letter emits unheard · x[blank] + (1 − unheard) · Σ P(phone |
+    letter) · x[phone].
+
+    Raises:
+        ValueError: there is no clip, a label is not in 1…letters, clips and labels are not as many, or `prior_VP` has
+            another shape.
+    """
+    average_P = heard_on_average(logp_phones)
+    prior_VP = average_P.expand(letters, -1) if prior_VP is None else prior_VP
+    _check(logp_phones, labels, prior_VP, (letters, len(average_P)))
+    batch = _batch(logp_phones, labels)
+    if batch is None:
+        return prior_VP
+    p_VP = prior_VP
+    for _ in range(iterations):
+        _, counts_VP = expect(batch, p_VP, unheard)
+        p_VP = functional.normalize(counts_VP + strength * prior_VP, p=1, dim=1)
+    return p_VP
+
+
+def heard_on_average(logp_phones: Sequence[Tensor]) -> Tensor:
+    """The share of each phone in all that is not blank, `[P]`. Raises ValueError if there is no clip."""
+    if not logp_phones:
+        raise ValueError("expected the log-posteriors of one clip or more, got none")
+    heard_P = torch.stack([logp_FP.detach().float().exp().sum(0) for logp_FP in logp_phones]).sum(0)[1:]
+    return functional.normalize(heard_P + _LEAST, p=1, dim=0)
+
+
+def likeness(params: Mapping[str, Tensor], ids: Sequence[int], head: str) -> Tensor:
+    """P(symbol of `head` | letter of the base), by how alike their rows are: `[len(ids), P]`, rows of sum 1.
+
+    The softmax of cosines at the temperature 0.1, rows taken relative to the mean row of their head.
+    """
+    text_VD, heard_PD = params[WEIGHT][1:], params[f"heads.{head}.weight"][1:]
+    ours_VD = functional.normalize(text_VD - text_VD.mean(0), dim=1)[[i - 1 for i in ids]]
+    theirs_PD = functional.normalize(heard_PD - heard_PD.mean(0), dim=1)
+    return (ours_VD @ theirs_PD.T / TEMPERATURE).softmax(1)
+
+
+def prior_of(params: Mapping[str, Tensor], old: Alphabet, new: Alphabet, head: str, average_P: Tensor) -> Tensor:
+    """The prior of `letter_phones` `[V, P]`: half what the base's letter, or the likest, sounds like, half `average_P`.
+
+    A letter like none of the base's has `average_P` alone.
+    """
+    own = {symbol: place for place, symbol in enumerate(old.symbols)}
+    like_VP = likeness(params, range(1, old.size), head)
+    found = [None if source is None else like_VP[own[source]] for source in sources(old, new).values()]
+    return torch.stack([average_P if like is None else average_P.lerp(like, LIKENESS) for like in found])
+
+
+def rows_from_phones(params: Mapping[str, Tensor], p_VP: Tensor, head: str) -> tuple[Tensor, Tensor]:
+    """Rows of the text head, blank first: weights `[1 + V, D]` and biases `[1 + V]`.
+
+    A letter's row is the mean of the rows of `head`, weighted by `p_VP`. What makes a symbol win is how its logit
+    differs from the blank's, so that difference is what is averaged, and put on the blank of the text head: rows of
+    different heads then stand on one scale.
+    """
+    weight_PD, bias_P = params[f"heads.{head}.weight"], params[f"heads.{head}.bias"]
+    weight_VD = params[WEIGHT][:1] + p_VP @ (weight_PD[1:] - weight_PD[0])
+    bias_V = params[BIAS][:1] + p_VP @ (bias_P[1:] - bias_P[0])
+    return torch.cat([params[WEIGHT][:1], weight_VD]), torch.cat([params[BIAS][:1], bias_V])
+
+
+def heard_rows(
+    params: Mapping[str, Tensor],
+    old: Alphabet,
+    new: Alphabet,
+    heard: Mapping[str, Sequence[Tensor]],
+    labels: Sequence[tuple[int, ...]],
+    generator: torch.Generator,
+) -> Params:
+    """`params` with the text head made for `new`, like `carry_rows`, but from the sound of the clips.
+
+    `heard` has, for each head that listens, the log-posteriors of every clip under the base; `labels` their letters in
+    `new`. The rows are the mean of what the heads say. A symbol that is written and not said (space, punctuation) keeps
+    the row that `carry_rows` gives it. Time and memory grow with the clips: give a hundred at most.
+
+    Raises:
+        ValueError: no head listens, there is no clip, or labels do not fit clips and alphabet.
+    """
+    if not heard:
+        raise ValueError("expected the log-posteriors of one head or more, got none")
+    carried = carry_rows(params, old, new, generator)
+    found = [_rows_by(params, old, new, head, logp, labels) for head, logp in heard.items()]
+    weight_VD, bias_V = (torch.stack(rows).mean(0) for rows in zip(*found, strict=True))
+    said_V = torch.tensor([False, *map(_is_said, new.symbols)])
+    weight_VD = torch.where(said_V[:, None], weight_VD, carried[WEIGHT])
+    return {**carried, WEIGHT: weight_VD, BIAS: torch.where(said_V, bias_V, carried[BIAS])}
+
+
+def _rows_by(
+    params: Mapping[str, Tensor],
+    old: Alphabet,
+    new: Alphabet,
+    head: str,
+    logp: Sequence[Tensor],
+    labels: Sequence[tuple[int, ...]],
+) -> tuple[Tensor, Tensor]:
+    prior_VP = prior_of(params, old, new, head, heard_on_average(logp))
+    p_VP = letter_phones(logp, labels, len(new.symbols), prior_VP=prior_VP)
+    return rows_from_phones(params, p_VP, head)
+
+
+def _is_said(symbol: str) -> bool:
+    """Letters, marks and digits; not separators, punctuation and symbols."""
+    return unicodedata.category(symbol[0])[0] in "LMN"
+
+
+def _check(
+    logp_phones: Sequence[Tensor], labels: Sequence[tuple[int, ...]], prior_VP: Tensor, shape: tuple[int, int]
+) -> None:
+    if len(logp_phones) != len(labels):
+        raise ValueError(f"expected labels for {len(logp_phones)} clips, got {len(labels)}")
+    if wrong := [i for i, ids in enumerate(labels) if not all(0 < letter <= shape[0] for letter in ids)]:
+        raise ValueError(f"clip {wrong[0]} has a label outside 1…{shape[0]}")
+    if prior_VP.shape != shape:
+        raise ValueError(f"prior_VP is {list(prior_VP.shape)}, must be {list(shape)}")
+
+
+def _batch(logp_phones: Sequence[Tensor], labels: Sequence[tuple[int, ...]]) -> Batch | None:
+    """The clips that can carry their labels, posteriors in place of frames; None where there are none."""
+    fit = [i for i, ids in enumerate(labels) if 0 < frames_needed(ids) <= len(logp_phones[i])]
+    if not fit:
+        return None
+    return Batch(
+        *pad([logp_phones[i].detach().float().exp() for i in fit]), *pad([torch.tensor(labels[i]) for i in fit])
+    )
+
+
+def expect(batch: Batch, p_VP: Tensor, unheard: float) -> tuple[Tensor, Tensor]:
+    """The log-likelihood of the transcripts, and how many frames each letter spends on each phone `[V, P]`.
+
+    `batch` has posteriors for frames. The expected counts are the derivative of the log-likelihood by log P(phone |
+    letter). CTC's lattice wants probabilities that sum to 1: a frame's sum is in every path alike, and is added again.
+    """
+    with torch.enable_grad():
+        logp_VP = p_VP.detach().clamp(min=_LEAST).log().requires_grad_()
+        likelihood = _likelihood(batch, logp_VP, unheard)
+        (counts_VP,) = torch.autograd.grad(likelihood, logp_VP)
+    return likelihood.detach(), counts_VP.clamp(min=0)
+
+
+def _likelihood(batch: Batch, logp_VP: Tensor, unheard: float) -> Tensor:
+    p_BFP, counts_B, labels_BL, label_counts_B = batch
+    blank_BF1 = p_BFP[..., :1]
+    letters_BFV = unheard * blank_BF1 + (1 - unheard) * p_BFP[..., 1:] @ logp_VP.exp().T
+    emission_BFV = torch.cat([blank_BF1, letters_BFV], -1).clamp(min=_LEAST).log()
+    scale_BF = emission_BFV.logsumexp(-1)
+    logp_FBV = (emission_BFV - scale_BF[..., None]).transpose(0, 1)
+    inside_BF = torch.arange(scale_BF.shape[1]) < counts_B[:, None]
+    return scale_BF[inside_BF].sum() - ctc_loss(logp_FBV, labels_BL, counts_B, label_counts_B, reduction="sum")

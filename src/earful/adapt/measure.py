@@ -1,0 +1,97 @@
+"""Fine-tuning, and what it is worth: on a held-out part, cross-validated, or on the clips themselves."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+
+from earful.adapt.clips import Progress
+from earful.adapt.finetune import Plan, Tuned, cer_of, finetune
+from earful.adapt.select import split_folds
+from earful.data.batch import Example
+from earful.model import AcousticModel, Params
+
+Measured = Literal["held-out", "cross-validated", "own clips"]
+
+
+class Task(NamedTuple):
+    """What is to be done: a model's shape, the clips with their copies, the plan; where to keep a state.
+
+    `start` gives the parameters to start from for those clips, by number, that are learned from: their letters' rows
+    come from these clips, so the others stay unmet.
+    """
+
+    model: AcousticModel
+    start: Callable[[Sequence[int]], Params]
+    copies: Sequence[Sequence[Example]]
+    plan: Plan
+    seed: int
+    state: Path | None
+    tell: Progress
+
+
+class Unmet(NamedTuple):
+    """A fine-tuning and clips that it has not met: parameters, the clips it learned from, the others; by number."""
+
+    params: Params
+    learned: Sequence[int]
+    held: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """CER before, the fine-tuning that is kept (its `best` has the CER after), how both were measured, and on what."""
+
+    before: float
+    tuned: Tuned
+    measured: Measured
+    unmet: tuple[Unmet, ...] = ()
+
+
+def run(task: Task) -> Outcome:
+    """Fine-tune as the plan says; what comes out is on the clips that measure never worse than the start."""
+    plain, everything = [each[0] for each in task.copies], range(len(task.copies))
+    alphabet = task.model.config.alphabet
+    folds = split_folds(len(task.copies), task.plan, torch.Generator().manual_seed(task.seed))
+    if len(folds) == 1:
+        tuned = _tune(task, "adapting", *folds[0])
+        return Outcome(tuned.curve[0].cer, tuned, "held-out", (Unmet(tuned.params, *folds[0]),))
+    crossed = [_tune(task, f"measuring, part {i} of {len(folds)}", *fold) for i, fold in enumerate(folds, 1)]
+    tuned = _tune(task, "adapting", everything, [])
+    start = task.start(everything)
+    if not folds:
+        before, after = (cer_of(task.model, params, plain, alphabet) for params in (start, tuned.params))
+        return Outcome(before, _kept(tuned, start, before, after), "own clips")
+    lengths = [sum(len(plain[i].labels) for i in held) for _, held in folds]
+    before, after = (_crossed_cer(crossed, lengths, point) for point in (0, -1))
+    unmet = tuple(Unmet(one.params, *fold) for one, fold in zip(crossed, folds, strict=True))
+    return Outcome(before, _kept(tuned, start, before, after), "cross-validated", unmet)
+
+
+def _tune(task: Task, stage: str, learn: Sequence[int], held: Sequence[int]) -> Tuned:
+    """Fine-tune on some clips while measuring on others, by their numbers; the stage's state is named after it."""
+    return finetune(
+        task.model,
+        task.start(learn),
+        [task.copies[i] for i in learn],
+        [task.copies[i][0] for i in held],
+        task.model.config.alphabet,
+        task.plan,
+        seed=task.seed,
+        state=task.state / f"{stage.replace(' ', '-').replace(',', '')}.safetensors" if task.state else None,
+        report=lambda done, total: task.tell(stage, done, total),
+    )
+
+
+def _crossed_cer(crossed: Sequence[Tuned], lengths: Sequence[int], point: int) -> float:
+    """Every clip is scored by the fine-tuning that has not met it, at its start or end: its best would flatter."""
+    return sum(n * tuned.curve[point].cer for n, tuned in zip(lengths, crossed, strict=True)) / sum(lengths)
+
+
+def _kept(tuned: Tuned, start: Params, before: float, after: float) -> Tuned:
+    """The last parameters, or the start where those would be worse."""
+    if after <= before:
+        return replace(tuned, best=tuned.curve[-1]._replace(cer=after))
+    return replace(tuned, params=start, best=tuned.curve[0]._replace(cer=before))

@@ -1,0 +1,91 @@
+"""What adaptation starts from: a model folder, a shipped base, a public pre-trained encoder, or nothing."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from earful.adapt.letters import heard_rows
+from earful.adapt.rows import carry_rows, random_rows
+from earful.checkpoint import Checkpoint, load_checkpoint
+from earful.data.batch import Example
+from earful.encoder.backbone import Backbone
+from earful.encoder.encoder import EncoderConfig
+from earful.encoder.hub import fetch_pretrained
+from earful.encoder.pretrained import load_backbone
+from earful.model import BACKBONE, PHONES, TEXT, AcousticModel, ModelConfig, Params, fast_arithmetic
+from earful.text.alphabet import Alphabet
+from earful.text.normalize import TextRules, normalize
+
+NOTHING, HUB = "none", "hf:"
+MOST_HEARD = 100
+"""Clips that letters are aligned with sounds in: more would tell nothing new."""
+TOP = EncoderConfig(bins=384, width=208, layers=4, subsampling=1)
+"""What stands on a pre-trained encoder: small, for it has only the user's clips to learn from."""
+
+
+def start_from(base: str, texts: Iterable[str], rules: Mapping[str, Any], seed: int = 0) -> Checkpoint:
+    """The checkpoint that `base` names, with those text `rules` changed that are given.
+
+    `hf:NAME` or `hf:FOLDER` is a pre-trained encoder under an untrained top, `none` an untrained model: their alphabet
+    is that of the normalised `texts`.
+
+    Raises:
+        CheckpointError: there is no such base, or it is damaged.
+        ConfigError, TextError: the rules or the texts cannot be used.
+    """
+    if base != NOTHING and not base.startswith(HUB):
+        checkpoint = load_checkpoint(base)
+        return replace(checkpoint, config=replace(checkpoint.config, rules=replace(checkpoint.config.rules, **rules)))
+    written = TextRules(**rules)
+    alphabet = Alphabet.learn([normalize(text, written) for text in texts])
+    if base == NOTHING:
+        return untrained(ModelConfig(alphabet, rules=written), seed)
+    backbone = load_backbone(fetch_pretrained(base))
+    config = ModelConfig(alphabet, None, backbone.config, replace(TOP, bins=backbone.config.width), rules=written)
+    return untrained(config, seed, backbone)
+
+
+def starter(
+    base: Checkpoint, new: Alphabet, clips: Sequence[Example], letters: str, seed: int
+) -> Callable[[Sequence[int]], Params]:
+    """What gives the parameters to start from, for those clips that are learned from, by number.
+
+    The text head is made for the alphabet `new`, as `Plan.letters` says. A base without phones can hear no letters:
+    there they start from the likest.
+    """
+    old, generator = base.config.alphabet, torch.Generator()
+    if base.config.phones is None or letters != "heard":
+        make = random_rows if letters == "random" else carry_rows
+        made = make(base.params, old, new, generator.manual_seed(seed))
+        return lambda learn: made
+    model = base.build()
+    heads = (PHONES, TEXT)
+    heard = [{head: _logp(model, clip, head) for head in heads} for clip in clips]
+
+    def start(learn: Sequence[int]) -> Params:
+        few = list(learn)[:MOST_HEARD]
+        by_head = {head: [heard[i][head] for i in few] for head in heads}
+        labels = [clips[i].labels for i in few]
+        return heard_rows(base.params, old, new, by_head, labels, generator.manual_seed(seed))
+
+    return start
+
+
+def _logp(model: AcousticModel, clip: Example, head: str) -> Tensor:
+    """Log-probabilities `[F, V]` of one head for one clip."""
+    with torch.no_grad(), fast_arithmetic():
+        logp_BFV, _ = model(clip.frames_FM[None], torch.tensor([len(clip.frames_FM)]), head)
+    return logp_BFV[0]  # type: ignore[no-any-return]
+
+
+def untrained(config: ModelConfig, seed: int = 0, backbone: Backbone | None = None) -> Checkpoint:
+    """A model with random weights, on the weights of `backbone` where one is given: what a base is compared with."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        params = dict(AcousticModel(config).state_dict())
+    below = backbone.state_dict() if backbone is not None else {}
+    params |= {f"{BACKBONE}{name}": weight for name, weight in below.items()}
+    return Checkpoint(config, params, {"untrained": True})

@@ -1,0 +1,123 @@
+"""The search for settings: Optuna proposes plans, cross-validation on the user's own clips says which is the best."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from earful.adapt.adapt import ADAPTATION, _fingerprint
+from earful.adapt.clips import Progress, listen, vary
+from earful.adapt.finetune import Plan
+from earful.adapt.search import Material, Part, Search, Trial
+from earful.adapt.select import FEW, plan_for, split_folds
+from earful.adapt.start import starter
+from earful.checkpoint import Checkpoint
+from earful.data.manifest import Manifest
+from earful.errors import AdaptationError, ConfigError
+from earful.text.alphabet import Alphabet
+from earful.text.normalize import TextRules
+
+LEAST_CLIPS = 4
+MANY_CLIPS = 120
+"""From so many clips on, one part of a fifth measures well enough."""
+
+
+def tune(
+    base: Checkpoint,
+    clips: Manifest,
+    *,
+    minutes: float,
+    rules: TextRules | None = None,
+    plan: Plan | None = None,
+    seed: int = 0,
+    state: Path | None = None,
+    progress: Progress | None = None,
+    watch: Callable[[Trial], None] | None = None,
+) -> tuple[Plan, tuple[Trial, ...]]:
+    """Search for `minutes` around `plan` (by default that of `plan_for`), which is the first trial. TPE: Bergstra 2011.
+
+    With the folder `state` an interrupted search goes on, and its time with it. `watch` is called with each trial.
+    Returns the best plan, which on the parts that measure is never worse than the first, and all trials that ended in
+    time. Clips that `adapt` is going to hold out are not met here.
+
+    Raises:
+        AdaptationError: fewer than 4 clips can be used, or Optuna is not installed.
+        AudioError: a recording cannot be read.
+        CheckpointError: `state` is damaged or cannot be written.
+        ConfigError: `minutes` is not above 0.
+    """
+    if not (math.isfinite(minutes) and minutes > 0):
+        raise ConfigError(f"the search has {minutes} minutes, must be a number above 0")
+    optuna = load_optuna()
+    material, plan = _prepare(base, clips, rules, plan, seed, progress or (lambda stage, done, total: None))
+    with _silent(optuna):
+        search = Search(material, plan, optuna, 60 * minutes, state)
+        for trial in search.run():
+            if watch:
+                watch(trial)
+    return best_of(plan, search.trials), tuple(search.trials)
+
+
+def best_of(plan: Plan, trials: Sequence[Trial]) -> Plan:
+    """The plan with the lowest CER over all parts, the first of equals; `plan` where none was measured on all."""
+    whole = [trial for trial in trials if trial.whole]
+    return min(whole, key=lambda trial: trial.cer).plan if whole else plan
+
+
+def load_optuna() -> Any:
+    """The package Optuna. Raises AdaptationError where it is not installed."""
+    try:
+        return import_module("optuna")
+    except ImportError as error:
+        raise AdaptationError(
+            'searching for settings needs the optional package Optuna: pip install "earful[tune]"'
+        ) from error
+
+
+@contextmanager
+def _silent(optuna: Any) -> Iterator[None]:
+    """No word from Optuna on stderr, but for errors."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _prepare(
+    base: Checkpoint, clips: Manifest, rules: TextRules | None, plan: Plan | None, seed: int, tell: Progress
+) -> tuple[Material, Plan]:
+    """Hear and augment once what all trials share; as `adapt` does. The plan is that of the first trial."""
+    config = replace(base.config, rules=rules or base.config.rules)
+    front = base.build().frames_of
+    heard = listen(clips, config, front, tell)
+    if len(heard.clips) < LEAST_CLIPS:
+        raise AdaptationError(
+            f"a search for settings measures on clips that it holds out, and needs at least {LEAST_CLIPS} that can be "
+            f"used, got {len(heard.clips)}; record more, or adapt without the search"
+        )
+    config = replace(config, alphabet=Alphabet.learn(heard.texts))
+    plan = plan or plan_for(len(heard.clips), heard.frame_count * config.features.hop_s)
+    copies = vary(heard, config, front, copies=plan.copies, augmentation=ADAPTATION, seed=seed, tell=tell)
+    start = starter(base, config.alphabet, [each[0] for each in copies], plan.letters, seed)
+    parts = [Part(start(learn), learn, held) for learn, held in folds_for(len(copies), plan, seed)]
+    name = _fingerprint(base, heard, plan, ADAPTATION, seed)
+    return Material(config, copies, parts, seed, name, tell), plan
+
+
+def folds_for(clips: int, plan: Plan, seed: int) -> list[tuple[list[int], list[int]]]:
+    """`(to learn from, to measure with)`: three parts of few clips, two of three, or a fifth of many.
+
+    They are other parts than those of `adapt`, and without the clips that it will hold out: its rates are to stay fair.
+    """
+    parts = split_folds(clips, plan, torch.Generator().manual_seed(seed))
+    known = parts[0][0] if len(parts) == 1 else list(range(clips))
+    crossing = replace(plan, folds=3) if len(known) < MANY_CLIPS else replace(plan, folds=1, holdout=0.2)
+    folds = split_folds(len(known), crossing, torch.Generator().manual_seed(seed + 1))[: 3 if len(known) < FEW else 2]
+    return [([known[i] for i in learn], [known[i] for i in held]) for learn, held in folds]

@@ -1,0 +1,134 @@
+"""The search for settings in `earful adapt --tune`: its progress, its table, its part of the JSON."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from earful.cli.progress import Tell
+from earful.cli.tables import counted, percent, print_table
+
+if TYPE_CHECKING:
+    from earful.adapt.finetune import Plan
+    from earful.adapt.search import Trial
+    from earful.checkpoint import Checkpoint
+    from earful.data.manifest import Manifest
+
+SHOWN = 5
+
+
+def above_zero(minutes: float | None) -> float | None:
+    """The value of --tune, checked before any work."""
+    if minutes is not None and not (math.isfinite(minutes) and minutes > 0):
+        raise typer.BadParameter(f"{minutes} is no number of minutes above 0.")
+    return minutes
+
+
+Minutes = Annotated[
+    float | None,
+    typer.Option(
+        callback=above_zero,
+        help="First search so long for the settings that suit these clips best (needs Optuna).",
+        metavar="MINUTES",
+    ),
+]
+
+
+class Found(NamedTuple):
+    """The settings to use; the search that found them, where there was one: how long it might last, what it tried."""
+
+    plan: "Plan"
+    minutes: float | None = None
+    trials: Sequence["Trial"] = ()
+
+
+def ready(minutes: float | None) -> None:
+    """Raises AdaptationError where a search is asked for and Optuna is not installed: before any work."""
+    if minutes is not None:
+        from earful.adapt.tune import load_optuna
+
+        load_optuna()
+
+
+def search(
+    start: "Checkpoint",
+    manifest: "Manifest",
+    plan: "Plan",
+    *,
+    minutes: float | None,
+    seed: int,
+    state: Path,
+    tell: Tell,
+) -> Found:
+    """The best settings that so many minutes around `plan` find; for None `plan` as it is."""
+    if minutes is None:
+        return Found(plan)
+    from earful.adapt.tune import tune
+
+    tried: list[Trial] = []
+
+    def advance(stage: str, done: int, total: int) -> None:
+        tell(stage, done, total, f"CER {standing(tried)}" if tried else "")
+
+    plan, trials = tune(
+        start, manifest, minutes=minutes, plan=plan, seed=seed, state=state, progress=advance, watch=tried.append
+    )
+    return Found(plan, minutes, trials)
+
+
+def standing(tried: Sequence["Trial"]) -> str:
+    """How far a search has come: CER of the first settings, and the lowest."""
+    return f"{percent(tried[0].cer)} → {percent(ranked(tried)[0].cer)} in {counted(len(tried), 'trial')}"
+
+
+def ranked(tried: Sequence["Trial"]) -> list["Trial"]:
+    """The trials that were measured on all parts, the best first."""
+    return sorted((trial for trial in tried if trial.whole), key=lambda trial: trial.cer)
+
+
+def doubts(found: Found, measured: str) -> list[str]:
+    """What the user should know about a search; `measured` says on which clips adaptation was."""
+    if found.minutes is None:
+        return []
+    tried = found.trials
+    if len(tried) < 2 and not (tried and tried[0].cer == 0):  # without errors there is nothing to search for
+        return [f"{found.minutes:g} min are too short a search, the settings are the usual ones; give --tune more"]
+    if measured == "cross-validated":
+        return ["the settings were chosen on the clips that also measure: the rate after adaptation flatters a little"]
+    return []
+
+
+def settings(found: Found) -> dict[str, Any]:
+    """What `--json` prints of the settings: those used, and of the search, where there was one. The keys stay."""
+    from earful.config import to_mapping
+
+    tried = found.trials
+    first, best = (tried[0].cer, ranked(tried)[0].cer) if tried else (None, None)
+    tuned = {"trials": len(tried), "cer_default": first, "cer_best": best, "minutes": found.minutes}
+    return {"plan": to_mapping(found.plan), "tuned": None if found.minutes is None else tuned}
+
+
+def print_trials(tried: Sequence["Trial"]) -> None:
+    """The best trials of a search, and the first, which has the usual settings."""
+    best = ranked(tried)
+    rows = [
+        (
+            "usual" if trial is tried[0] else f"{rank}.",
+            percent(trial.cer),
+            f"{trial.plan.rate:.1e}",
+            f"{trial.plan.head_factor:.2g}",
+            f"{trial.plan.decay:.2g}",
+            "as base" if trial.plan.dropout is None else f"{trial.plan.dropout:.2f}",
+            trial.plan.steps,
+            f"{trial.plan.masks.time_masks} × {trial.plan.masks.time_frames}",
+            trial.plan.copies,
+        )
+        for rank, trial in enumerate(best, 1)
+        if rank <= SHOWN or trial is tried[0]
+    ]
+    if rows:
+        title = f"{counted(len(tried), 'trial')}, {len(tried) - len(best)} of them stopped early"
+        columns = ("", ">CER", ">rate", ">head", ">decay", ">dropout", ">steps", ">masks", ">copies")
+        print_table(columns, rows, title=title)

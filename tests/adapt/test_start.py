@@ -1,0 +1,108 @@
+"""What adaptation starts from: a folder, nothing, a pre-trained encoder; and rows that only known clips shape."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from earful.adapt.adapt import adapt
+from earful.adapt.finetune import Plan
+from earful.adapt.start import TOP, start_from, starter, untrained
+from earful.checkpoint import load_checkpoint, save_checkpoint
+from earful.data.batch import Example
+from earful.data.clips import read_clips
+from earful.encoder.encoder import EncoderConfig
+from earful.encoder.huggingface import whisper_name
+from earful.encoder.pretrained import build_backbone
+from earful.encoder.whisper import WhisperConfig
+from earful.errors import CheckpointError
+from earful.model import BACKBONE, ModelConfig, moving
+from earful.recognizer import Recognizer
+from earful.text.alphabet import Alphabet
+
+SMALL = {"d_model": 16, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 32}
+CONFIG = {"model_type": "whisper", "num_mel_bins": 80, "max_source_positions": 1500, **SMALL}
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small random Whisper encoder in Hugging Face's layout."""
+    folder = tmp_path_factory.mktemp("hf")
+    backbone = build_backbone(WhisperConfig("whisper", width=16, layers=2, heads=2, inner=32, frozen=2))
+    names = {ours: theirs for theirs in theirs_of(2) if (ours := whisper_name(theirs))}
+    save_file(
+        {names[name]: weight.contiguous() for name, weight in backbone.state_dict().items()},
+        folder / "model.safetensors",
+    )
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    return folder
+
+
+def theirs_of(layers: int) -> list[str]:
+    parts = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", "fc1", "fc2")
+    each = [*parts, "self_attn_layer_norm", "final_layer_norm"]
+    modules = [f"layers.{n}.{part}" for n in range(layers) for part in each] + ["conv1", "conv2", "layer_norm"]
+    return [f"model.encoder.{m}.{p}" for m in modules for p in ("weight", "bias")] + [
+        "model.encoder.embed_positions.weight"
+    ]
+
+
+def test_nothing_is_an_untrained_model_for_the_texts() -> None:
+    checkpoint = start_from("none", ["Abba", "cab"], {"case": "lower"}, seed=3)
+    assert checkpoint.config.alphabet.symbols == ("a", "b", "c") and checkpoint.config.rules.case == "lower"
+    again = start_from("none", ["abc"], {}, seed=3)
+    assert all(torch.equal(again.params[name], weight) for name, weight in checkpoint.params.items())
+
+
+def test_a_folder_keeps_its_weights_and_takes_the_rules(tiny_base: Path) -> None:
+    checkpoint = start_from(str(tiny_base), [], {"case": "upper"})
+    assert checkpoint.config.rules.case == "upper"
+    assert checkpoint.config.alphabet == load_checkpoint(tiny_base).config.alphabet
+    with pytest.raises(CheckpointError, match="no such folder"):
+        start_from("no-such-base", [], {})
+
+
+def test_a_pretrained_encoder_lies_frozen_below(encoder: Path) -> None:
+    checkpoint = start_from(f"hf:{encoder}", ["ab"], {})
+    assert checkpoint.config.encoder == EncoderConfig(bins=16, width=TOP.width, layers=TOP.layers, subsampling=1)
+    frozen = [name for name in checkpoint.params if name.startswith(BACKBONE)]
+    assert frozen and not any(moving(checkpoint.config, name) for name in frozen)
+    assert checkpoint.config.output_hop_s == pytest.approx(0.02)
+
+
+def test_adaptation_moves_what_is_above_and_nothing_below(encoder: Path, clips: Path, tmp_path: Path) -> None:
+    manifest = read_clips(clips)
+    base = start_from(f"hf:{encoder}", [u.text or "" for u in manifest], {})
+    adapted, report = adapt(base, manifest, plan=Plan(steps=2, copies=1, folds=0, evaluations=1, rate=1e-3))
+    below = [name for name in base.params if name.startswith(BACKBONE)]
+    assert all(torch.equal(adapted.params[name], base.params[name]) for name in below)
+    if report.improved:
+        assert not torch.equal(adapted.params["upsample.expand.weight"], base.params["upsample.expand.weight"])
+    save_checkpoint(tmp_path / "model", adapted)
+    sound = manifest[0].audio
+    assert Recognizer.load(tmp_path / "model").transcribe(sound).duration_s > 0
+
+
+def test_letters_start_from_the_learned_clips_alone() -> None:
+    config = ModelConfig(Alphabet(("a", "b")), Alphabet(("p", "q")), encoder=EncoderConfig(width=16, layers=1, heads=2))
+    base = untrained(config)
+    generator = torch.Generator().manual_seed(0)
+    clips = [Example(torch.randn(90, 80, generator=generator), (1, 2, 1)) for _ in range(4)]
+    start = starter(base, Alphabet(("x", "y")), clips, "heard", 0)
+    changed = [*clips[:2], *(Example(clip.frames_FM * 3, (2, 2, 1)) for clip in clips[2:])]
+    other = starter(base, Alphabet(("x", "y")), changed, "heard", 0)
+    one, same, all_of_them = start([0, 1]), other([0, 1]), start([0, 1, 2, 3])
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not torch.equal(one["heads.text.weight"], all_of_them["heads.text.weight"])
+
+
+def test_letters_as_the_plan_says() -> None:
+    config = ModelConfig(Alphabet(("a", "b")), Alphabet(("p",)), encoder=EncoderConfig(width=16, layers=1, heads=2))
+    base = untrained(config)
+    clips = [Example(torch.randn(90, 80), (1, 2))]
+    like = starter(base, Alphabet(("a", "ä")), clips, "like", 0)([0])["heads.text.weight"]
+    chance = starter(base, Alphabet(("a", "ä")), clips, "random", 0)([0])["heads.text.weight"]
+    assert torch.equal(like[1], base.params["heads.text.weight"][1])
+    assert torch.equal(chance[0], like[0]) and not torch.equal(chance[1], like[1])

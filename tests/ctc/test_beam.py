@@ -1,0 +1,213 @@
+"""Beam search against enumeration of all paths, with and without a language model."""
+
+import itertools
+import math
+from collections import defaultdict
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from earful.ctc import beam
+from earful.ctc.beam import Recording, beam_search, tune
+from earful.ctc.greedy import greedy
+from earful.ctc.ngram import NGram, learn
+from earful.errors import ConfigError, TextError
+from earful.text.alphabet import Alphabet
+
+ALPHABET = Alphabet((" ", "a", "b"))
+EXACT = {"width": 10**6, "least_logp": -math.inf}
+FREE = learn(["ab ab", "a ab b", "ab", "b ab ab"], ALPHABET, 3)
+Texts = dict[tuple[int, ...], float]
+
+
+def random_logp(seed: int, frames: int, symbols: int, peak: float = 2.0) -> torch.Tensor:
+    logits = peak * torch.randn(frames, symbols, generator=torch.Generator().manual_seed(seed))
+    return logits.log_softmax(-1)
+
+
+def enumerated(logp_FV: torch.Tensor) -> Texts:
+    """The probability of every text, summed over all paths that spell it."""
+    p_FV, texts = logp_FV.double().exp(), defaultdict[tuple[int, ...], float](float)
+    for path in itertools.product(range(logp_FV.shape[1]), repeat=len(logp_FV)):
+        spelt = tuple(symbol for symbol, _ in itertools.groupby(path) if symbol)
+        texts[spelt] += float(p_FV[range(len(path)), path].prod())
+    return texts
+
+
+def fused(texts: Texts, ngram: NGram, weight: float, bonus: float) -> Texts:
+    """log p(y | sound) + weight · log p(y | language model) + bonus · |y|, of every text."""
+    return {
+        ids: math.log(p) + weight * float(ngram.logp(ngram.alphabet.decode(ids)).sum()) + bonus * len(ids)
+        for ids, p in texts.items()
+    }
+
+
+def ids_of(emissions: tuple[beam.Emission, ...]) -> tuple[int, ...]:
+    return tuple(each.symbol for each in emissions)
+
+
+def spoken(text: str, alphabet: Alphabet, doubt: dict[int, tuple[str, float]] | None = None) -> torch.Tensor:
+    """Each symbol for two frames, then three of silence; `doubt` gives some symbols a rival and its share."""
+    p_FV = torch.full((5 * len(text), alphabet.size), 1e-6)
+    for place, symbol in enumerate(alphabet.encode(text)):
+        p_FV[5 * place : 5 * place + 2, symbol], p_FV[5 * place + 2 : 5 * place + 5, 0] = 1, 1
+        if doubt and place in doubt:
+            rival, share = doubt[place]
+            p_FV[5 * place : 5 * place + 2, symbol] = 1 - share
+            p_FV[5 * place : 5 * place + 2, alphabet.encode(rival)[0]] = share
+    return (p_FV / p_FV.sum(1, keepdim=True)).log()
+
+
+# --- against enumeration ---------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 5), st.integers(2, 4))
+def test_without_limits_it_is_the_most_probable_text(seed: int, frames: int, symbols: int) -> None:
+    logp = random_logp(seed, frames, symbols, peak=1.0)
+    texts = enumerated(logp)
+    assert texts[ids_of(beam_search(logp, **EXACT))] == pytest.approx(max(texts.values()))
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 5), st.floats(0, 2), st.floats(-1, 2))
+def test_with_a_language_model_too(seed: int, frames: int, weight: float, bonus: float) -> None:
+    logp = random_logp(seed, frames, ALPHABET.size, peak=1.0)
+    scores = fused(enumerated(logp), FREE, weight, bonus)
+    found = ids_of(beam_search(logp, FREE, weight=weight, bonus=bonus, **EXACT))
+    assert scores[found] == pytest.approx(max(scores.values()), abs=1e-5)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.floats(0, 2))
+def test_a_greater_bonus_never_gives_a_shorter_text(seed: int, bonus: float) -> None:
+    logp = random_logp(seed, 5, 3, peak=1.0)
+    lengths = [len(beam_search(logp, bonus=each, **EXACT)) for each in (-bonus, 0, bonus)]
+    assert lengths == sorted(lengths)
+
+
+def last_beam(logp_FV: torch.Tensor, width: int) -> Texts:
+    """What a beam holds at the end: the probability of each text, relative to that of the best."""
+    size, tree = logp_FV.shape[1], beam._Tree()
+    language = beam._language(None, 1.0, 0.0, size)
+    prefixes = [beam._Prefix(0, 0, 0, 1.0, 0.0, 0.0, 0, language.row(0))]
+    for frame in beam._frames(logp_FV, -math.inf):
+        prefixes = beam._step(prefixes, frame, language, width, tree)
+        texts = [tuple(tree.keys[node] % size for node in tree.path(prefix.node)) for prefix in prefixes]
+        assert len(set(texts)) == len(texts) <= width
+    return {text: prefix.p_blank + prefix.p_symbol for text, prefix in zip(texts, prefixes, strict=True)}
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 6))
+def test_a_wide_beam_holds_the_probability_of_every_text(seed: int, frames: int) -> None:
+    logp = random_logp(seed, frames, 3, peak=1.0)
+    found, known = last_beam(logp, 10**6), enumerated(logp)
+    best = max(known.values())
+    assert found == pytest.approx({text: p / best for text, p in known.items()})
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(2, 5))
+def test_a_narrow_beam_holds_each_text_once_even_if_it_gave_it_up_before(seed: int, width: int) -> None:
+    assert len(last_beam(random_logp(seed, 25, 3, peak=1.0), width)) == width
+
+
+# --- what it is for --------------------------------------------------------------------------------------------------
+
+
+def test_a_language_model_decides_where_the_sound_does_not() -> None:
+    texts = ["de kat zit daar", "de hond zit hier", "waar zit de kat", "hier is de kat", "de kat is daar"]
+    alphabet = Alphabet.learn(texts)
+    logp = spoken("de kat is hier", alphabet, {3: ("h", 0.55), 5: ("d", 0.6)})
+    ngram = learn(texts, alphabet, 4)
+    assert alphabet.decode(ids_of(greedy(logp))) == "de had is hier"
+    assert alphabet.decode(ids_of(beam_search(logp))) == "de had is hier"
+    assert alphabet.decode(ids_of(beam_search(logp, ngram))) == "de kat is hier"
+    assert alphabet.decode(ids_of(beam_search(logp, ngram, weight=0))) == "de had is hier"
+
+
+def test_times_and_confidences_are_those_of_the_sound() -> None:
+    alphabet = Alphabet(("a", "b", "c"))
+    logp = spoken("abba", alphabet, {1: ("c", 0.25)})
+    found = beam_search(logp.half())
+    assert [(e.symbol, e.start, e.end) for e in found] == [(1, 0, 2), (2, 5, 7), (2, 10, 12), (1, 15, 17)]
+    assert [e.confidence for e in found] == pytest.approx([1, 0.75, 1, 1], abs=1e-2)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 30))
+def test_silence_costs_no_step_and_changes_no_text(seed: int, silence: int) -> None:
+    logp, silent = random_logp(seed, 8, 4, peak=4.0), torch.tensor([[1 - 3e-7, 1e-7, 1e-7, 1e-7]]).log()
+    quiet = torch.cat([silent.expand(silence, -1), logp, silent.expand(2 * silence, -1)])
+    assert len(list(beam._frames(quiet, beam.LEAST_LOGP))) <= 8
+    found, shifted = beam_search(logp), beam_search(quiet)
+    assert ids_of(shifted) == ids_of(found)
+    assert [e.start - silence for e in shifted] == [e.start for e in found]
+
+
+def test_silence_parts_equal_neighbours() -> None:
+    p = {"a": [0.001, 0.999], "-": [1 - 1e-7, 1e-7]}
+    for said, count in (("aaa", 1), ("a-a", 2), ("a---a-a", 3), ("---", 0)):
+        assert len(beam_search(torch.tensor([p[each] for each in said]).log())) == count
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_long_recording_is_aligned_in_pieces(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    logp = random_logp(seed, 500, 6, peak=6.0)
+    whole = beam_search(logp)
+    monkeypatch.setattr(beam, "_BLOCK", 50)
+    pieces = beam_search(logp)
+    assert ids_of(pieces) == ids_of(whole) and len(whole) > 100
+    assert [(e.start, e.end) for e in pieces] == [(e.start, e.end) for e in whole]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 60), st.integers(1, 9))
+def test_pieces_are_in_order_however_doubtful(seed: int, frames: int, block: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(beam, "_BLOCK", block)
+        found = beam_search(random_logp(seed, frames, 4, peak=1.0), FREE, bonus=2.0)
+    bounds = [bound for each in found for bound in (each.start, each.end)]
+    assert bounds == sorted(bounds) and all(0 <= each.start < each.end <= frames for each in found)
+
+
+def test_nothing_said() -> None:
+    assert beam_search(torch.zeros(0, 4)) == () == beam_search(torch.zeros(0, 4), FREE)
+    assert beam_search(torch.tensor([[1.0, 0.0, 0.0, 0.0]] * 9).log(), FREE) == ()
+
+
+# --- weights ---------------------------------------------------------------------------------------------------------
+
+
+def test_tuning_takes_what_recognises_best() -> None:
+    texts = ["de kat zit daar", "de hond zit hier", "waar zit de kat", "hier is de kat", "de kat is daar"]
+    alphabet = Alphabet.learn(texts)
+    pairs = [
+        (spoken("de kat is hier", alphabet, {3: ("h", 0.55), 5: ("d", 0.6)}), "de kat is hier"),
+        (spoken("waar is de hond", alphabet, {11: ("k", 0.7)}), "waar is de hond"),
+    ]
+    learned = learn(texts, alphabet, 4)
+    useful = tune([Recording(*pair, learned) for pair in pairs])
+    assert useful.weight > 0 and useful.cer == 0
+    misled = (spoken("de had is hier", alphabet, {3: ("k", 0.4), 5: ("t", 0.4)}), "de had is hier")
+    assert tune([Recording(*misled, learned)]) == (0, 0, 0)
+    assert tune([Recording(*misled, learned)], weights=[0.5], bonuses=[1.0]) == (0.5, 1.0, 2 / 14)
+    assert tune([Recording(*misled, learned)], weights=[0], bonuses=[9.0]) == (0, 0, 0)
+
+
+def test_what_cannot_be_searched() -> None:
+    logp = random_logp(0, 4, 3)
+    with pytest.raises(ConfigError, match="the language model has 3 symbols, the recogniser 2"):
+        beam_search(logp, FREE)
+    with pytest.raises(ConfigError, match="width of a beam must be at least 1, got 0"):
+        beam_search(logp, width=0)
+    with pytest.raises(ConfigError, match=r"must be below 0, got 0\.5"):
+        beam_search(logp, least_logp=0.5)
+    for lost in (math.nan, -math.inf, math.inf):
+        with pytest.raises(ValueError, match="frame 2: expected log-probabilities"):
+            beam_search(torch.cat([logp[:2], torch.full((1, 3), lost)]))
+    with pytest.raises(TextError, match="hold some out"):
+        tune([])
