@@ -1,9 +1,9 @@
 """How should `adapt` move? Plans tried on a real language that the base has never heard: Dutch, on a base without it.
 
-The base is `recipes/base/without-dutch.toml`; Czech, the language of the final figure, picks nothing. Every plan adapts
+The base is `recipes/base/synthetic.toml`; Czech, the language of the final figure, picks nothing. Every plan adapts
 on the same K clips (one draw a seed) and is scored on the Dutch test levels, greedily.
 
-    python bench/adapt_settings.py --base work/without-dutch --corpus work/fillets-nl --out bench/adapt_settings.json
+    python bench/adapt_settings.py --base work/synthetic --corpus work/fillets-nl --out bench/adapt_settings.json
 """
 
 import argparse

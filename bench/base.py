@@ -13,18 +13,20 @@ from machine import machine
 from earful.checkpoint import load_checkpoint
 
 
+def seconds_of(rows: list[dict]) -> float:
+    """How long a training took. A run that goes on counts from zero: a smaller number starts a new stretch."""
+    pairs = zip([{"elapsed_s": 0.0}, *rows], rows, strict=False)
+    return sum(b["elapsed_s"] - a["elapsed_s"] if b["elapsed_s"] > a["elapsed_s"] else b["elapsed_s"] for a, b in pairs)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("--log", type=Path, nargs="+", required=True, help="one or more, of one training after another")
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    rows = [json.loads(line) for line in options.log.read_text("utf-8").splitlines()]
-    # A run that goes on counts its seconds from zero: a smaller number starts a new stretch.
-    pairs = zip([{"elapsed_s": 0.0}, *rows], rows, strict=False)
-    seconds = sum(
-        b["elapsed_s"] - a["elapsed_s"] if b["elapsed_s"] > a["elapsed_s"] else b["elapsed_s"] for a, b in pairs
-    )
+    logs = [[json.loads(line) for line in path.read_text("utf-8").splitlines()] for path in options.log]
+    seconds, rows = sum(map(seconds_of, logs)), logs[-1]
     checkpoint = load_checkpoint(options.model)
     last = rows[-200:]
     result = {
@@ -33,7 +35,7 @@ def main() -> None:
         "parameters": sum(tensor.numel() for tensor in checkpoint.params.values()),
         "symbols": checkpoint.config.alphabet.size - 1,
         "phones": checkpoint.config.phones.size - 1 if checkpoint.config.phones else 0,
-        "steps": rows[-1]["number"],
+        "steps": sum(log[-1]["number"] for log in logs),
         "losses": {name: statistics.fmean(row["losses"][name] for row in last) for name in last[0]["losses"]},
         "seconds": round(seconds, 1),
     }

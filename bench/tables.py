@@ -69,42 +69,64 @@ def on(machine: Json) -> str:
 
 
 def kshot(found: Json) -> Iterator[str]:
-    """K clips → error rates on the test set, with a base and without."""
+    """K clips → error rates on the test set, from several bases."""
     groups: dict[tuple[int, str], list[Json]] = {}
     for row in found["rows"]:
-        groups.setdefault((row["clips"], row["base"]), []).append(row)
-    columns = ("> clips", "> speech, s", "from", "> CER before", "> CER after", "> 95 %", "> WER after", "> s", "> MB")
-    rows = [_kshot_row(*key, runs, found["before"]) for key, runs in sorted(groups.items(), key=_clips_then_base)]
-    yield from table([name.replace("> ", ">") for name in columns], rows)
-    seeds = len({row["seed"] for row in found["rows"]})
+        groups.setdefault((row["wanted"], row["base"]), []).append(row)
+    names = ("> clips", "> speech, s", "from", "> CER before", "> CER", "> CER, n-gram", "> WER, n-gram", "> s", "> MB")
+    bases = list(dict.fromkeys(row["base"] for row in found["rows"]))
+    ordered = sorted(groups.items(), key=lambda item: (item[0][0], bases.index(item[0][1])))
+    yield from table(
+        [n.replace("> ", ">") for n in names], [_kshot_row(b, r, found["before"]) for (_, b), r in ordered]
+    )
     yield ""
     yield (
-        f"Rates in per cent on {found['test_clips']} test clips ({found['test_s'] / 60:.0f} minutes), greedy, no "
-        f"language model; median [lowest–highest] of {seeds} seeds, each with clips of its own. 95 %: the bootstrap "
-        f"interval over the test clips, of the median run. Time and peak memory of `earful adapt`: medians. "
-        f"{on(found['machine'])}."
+        f"Rates in per cent on {found['test_clips']} test clips ({found['test_s'] / 60:.0f} minutes): of the best path "
+        f"and of the search with the character n-gram of the transcripts and free text; median [lowest–highest] of up "
+        f"to {len({row['seed'] for row in found['rows']})} seeds, each with clips of its own. Time and peak memory of "
+        f"`earful adapt`: medians. {on(found['machine'])}."
     )
 
 
-def _clips_then_base(item: tuple[tuple[int, str], list[Json]]) -> tuple[int, bool]:
-    (clips, base), _ = item
-    return clips, base == "none"
+BASES = {"none": "nothing", "hf:work/whisper-tiny-en": "Whisper's encoder alone"}
 
 
-def _kshot_row(clips: int, base: str, runs: list[Json], before: Json) -> list[object]:
-    runs = sorted(runs, key=lambda run: run["test_cer"])
-    low, high = runs[(len(runs) - 1) // 2]["interval_95"]
+def _kshot_row(base: str, runs: list[Json], before: Json) -> list[object]:
+    searched = [run["test_ngram"] for run in runs if "test_ngram" in run]
     return [
-        clips,
+        f"{statistics.median(run['clips'] for run in runs):.0f}",
         f"{statistics.median(run['speech_s'] for run in runs):.0f}",
-        "nothing" if base == "none" else f"`{base}`",
+        BASES.get(base, f"`{base}`"),
         percent(before[base]["cer"] if base in before else None),
-        spread([run["test_cer"] for run in runs], percent),
-        f"{percent(low)}–{percent(high)}",
-        percent(statistics.median(run["test_wer"] for run in runs)),
+        spread([run["test"]["cer"] for run in runs], percent),
+        spread([each["cer"] for each in searched], percent) if searched else "–",
+        percent(statistics.median(each["wer"] for each in searched)) if searched else "–",
         f"{statistics.median(run['seconds'] for run in runs):.0f}",
         f"{statistics.median(run['peak_memory_mb'] for run in runs):.0f}",
     ]
+
+
+def ablation(found: Json) -> Iterator[str]:
+    """What each ingredient is worth: the difference to the full recipe, seed by seed."""
+    sizes = sorted({row["clips"] for row in found["rows"]})
+    cer = {(row["variant"], row["clips"], row["seed"]): row["cer"] for row in found["rows"]}
+    rows = []
+    for variant in dict.fromkeys(row["variant"] for row in found["rows"]):
+        cells = []
+        for clips in sizes:
+            seeds = [seed for v, k, seed in cer if (v, k) == (variant, clips)]
+            rates = [cer[variant, clips, seed] for seed in seeds]
+            gaps = [cer[variant, clips, seed] - cer["all", clips, seed] for seed in seeds]
+            cells.append(percent(statistics.median(rates)))
+            cells.append("" if variant == "all" else spread(gaps, lambda gap: f"{100 * gap:+.1f}"))
+        rows.append([variant, *cells])
+    yield from table(("", *(name for k in sizes for name in (f">{k} clips", ">difference"))), rows)
+    yield ""
+    yield (
+        f"CER in per cent on {found['test_clips']} test clips, adapted from `{found['base']}`: medians of "
+        f"{len({row['seed'] for row in found['rows']})} seeds; and the difference to all ingredients, best path, "
+        f"seed by seed: median [lowest–highest]. {on(found['machine'])}."
+    )
 
 
 def encoders(found: Json) -> Iterator[str]:
@@ -123,7 +145,8 @@ def encoders(found: Json) -> Iterator[str]:
     yield ""
     yield (
         f"Phone error rates in per cent after {found['budget_cpu_s']:.0f} processor seconds of training each; median "
-        f"[lowest–highest] of {seeds} seeds. Trained on synthetic speech alone. {on(found['machine'])}."
+        f"[lowest–highest] of {seeds} seeds. Trained on synthetic speech alone, each on the same frozen encoder, whose "
+        f"time is not counted. {on(found['machine'])}."
     )
 
 
@@ -183,7 +206,7 @@ def adapt_settings(found: Json) -> Iterator[str]:
 
 
 def base(found: Json) -> Iterator[str]:
-    """The shipped base: what `bench/base.py` read from the log of its training."""
+    """A shipped base: what `bench/base.py` read from the log of its training."""
     hours, minutes = divmod(round(found["seconds"] / 60), 60)
     losses = ", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in found["losses"].items())
     rows: list[tuple[str, object]] = [
@@ -194,17 +217,19 @@ def base(found: Json) -> Iterator[str]:
         ("training", f"{hours} h {minutes} min" if hours else f"{minutes} min"),
         ("losses at the end", losses),
     ]
-    yield from table(("`earful-base`", ""), rows)
+    yield from table((f"`{found['model']}`", ""), rows)
     yield ""
     yield f"{on(found['machine'])}."
 
 
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
+    "ablation_czech": ablation,
     "adapt_settings": adapt_settings,
     "base": base,
     "encoders": encoders,
     "features_speed": features_speed,
     "kshot_czech": kshot,
+    "tiny": base,
     "transcribe_speed": transcribe_speed,
 }
 

@@ -1,6 +1,7 @@
 """`earful demo`: with a tiny base and a few steps, what it shows and what it leaves."""
 
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from earful.cli.adapt import run as run_adapt
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(start, manifest, *, steps, **rest):
-        return run_adapt(start, manifest, steps=1, **rest)
+    def run(start, manifest, plan, **rest):
+        return run_adapt(start, manifest, replace(plan, steps=1), **rest)
 
     monkeypatch.setattr(demo, "run", run)
 

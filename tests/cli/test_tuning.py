@@ -28,7 +28,7 @@ def few_trials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tune_words(clips: Path, out: Path, base: Path) -> tuple[object, ...]:
-    return "adapt", clips, "--out", out, "--base", base, "--tune", "5"
+    return "adapt", clips, "--out", out, "--base", base, "--greedy", "--tune", "5"
 
 
 def test_json(earful, clips: Path, tiny_base: Path, tmp_path: Path) -> None:

@@ -113,6 +113,13 @@ def test_one_transcript_is_added_to_the_other_text() -> None:
         )
 
 
+def test_without_other_text_it_is_learned_from_transcripts() -> None:
+    for others in ([], ["", " "]):
+        assert learn_mixed(TALK, others, ALPHABET).perplexity(TALK) == learn(TALK, ALPHABET).perplexity(TALK)
+    with pytest.raises(TextError, match="expected text to learn a language model from"):
+        learn_mixed([], [], ALPHABET)
+
+
 def test_what_cannot_be_mixed() -> None:
     model, foreign = learn(TALK, ALPHABET), learn(TALK, Alphabet.learn(TALK))
     with pytest.raises(ConfigError, match="one alphabet"):

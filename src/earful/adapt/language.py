@@ -11,9 +11,10 @@ from earful.adapt.measure import Unmet
 from earful.checkpoint import Language
 from earful.ctc.beam import Recording, tune
 from earful.ctc.greedy import greedy_ids
-from earful.ctc.ngram import learn_mixed
+from earful.ctc.ngram import NGram, learn, mix_with
 from earful.data.batch import Example
 from earful.model import AcousticModel, Params, fast_arithmetic
+from earful.text.alphabet import Alphabet
 from earful.text.score import errors_of_each
 
 MOST_TUNED = 60
@@ -38,20 +39,30 @@ def learn_language(
     """
     alphabet = model.config.alphabet
     texts = [alphabet.decode(clip.labels) for clip in clips]
-    recordings = [each for part in unmet for each in _recordings(model, clips, texts, part, others)]
+    symbols = set(alphabet.symbols)
+    others = [text for text in others if symbols.intersection(text.replace(" ", ""))]
+    other = learn(others, alphabet) if others else None
+    recordings = [each for part in unmet for each in _recordings(model, clips, texts, part, other)]
     if not recordings:
         return None
     found, greedy_cer = tune(recordings), _greedy_cer(recordings)
     if not found.weight or found.cer >= greedy_cer:
         return None
-    return Gain(Language(learn_mixed(texts, others, alphabet), found.weight, found.bonus), found.cer, greedy_cer)
+    return Gain(Language(_ngram(texts, other, alphabet), found.weight, found.bonus), found.cer, greedy_cer)
+
+
+def _ngram(texts: Sequence[str], other: NGram | None, alphabet: Alphabet) -> NGram:
+    """An n-gram of the transcripts, mixed with that of other text."""
+    if other is None or len(texts) < 2:
+        return other or learn(texts, alphabet)
+    return mix_with(texts, other)
 
 
 def _recordings(
-    model: AcousticModel, clips: Sequence[Example], texts: Sequence[str], unmet: Unmet, others: Sequence[str]
+    model: AcousticModel, clips: Sequence[Example], texts: Sequence[str], unmet: Unmet, other: NGram | None
 ) -> Iterator[Recording]:
     """The held clips as the search meets them: log-probabilities, transcript, and the n-gram of all other clips."""
-    ngram = learn_mixed([texts[i] for i in unmet.learned], others, model.config.alphabet)
+    ngram = _ngram([texts[i] for i in unmet.learned], other, model.config.alphabet)
     for i in unmet.held[:MOST_TUNED]:
         yield Recording(_logp(model, unmet.params, clips[i]), texts[i], ngram)
 

@@ -44,6 +44,10 @@ def adapt(
     language: Annotated[str | None, typer.Option(help="Code of the language, such as cs.", metavar="CODE")] = None,
     case: Annotated[Case | None, typer.Option(help="Case of the letters that it writes.")] = None,
     punctuation: Annotated[Punctuation | None, typer.Option(help="Whether it writes punctuation.")] = None,
+    text: Annotated[
+        Path | None, typer.Option(help="Other text in the language, UTF-8, for the language model.", metavar="FILE")
+    ] = None,
+    greedy: Annotated[bool, typer.Option("--greedy", help="Learn no language model.")] = False,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Steps, instead of as many as suit the clips.", metavar="N")
     ] = None,
@@ -56,20 +60,24 @@ def adapt(
 
     CLIPS is a JSONL manifest (keys audio_filepath, text), a CSV or TSV table with a path and a text column, a folder of
     clips with a .txt of the same name beside each, a Common Voice folder, or a Kaldi data folder. Clips that cannot be
-    used are left out and named. Interrupted by Ctrl-C, the same command goes on where it was.
+    used are left out and named. A model of the language, its characters, is learned from the transcripts and, better,
+    from all text that you have (--text). Interrupted by Ctrl-C, the same command goes on where it was.
 
     \b
-    Example:
+    Examples:
         earful adapt my-clips --out my-model --language sw
+        earful adapt my-clips --out my-model --text stories.txt
     """
     from earful.adapt.start import start_from
     from earful.checkpoint import check_destination, save_checkpoint
     from earful.data.clips import read_clips
+    from earful.data.synthesis.sentences import read_sentences
 
     began = time.monotonic()
     check_destination(out, replace=overwrite)
     ready(tune)
     manifest = read_clips(clips)
+    texts = None if greedy else read_sentences(text) if text else ()
     rules_given = {"language": language or language_of(manifest), "case": case, "punctuation": punctuation}
     rules_given = {key: value for key, value in rules_given.items() if value}
     start = start_from(base, (u.text or "" for u in manifest), rules_given, seed)
@@ -78,7 +86,7 @@ def adapt(
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)
         found = search(start, used, plan_of(used, steps), minutes=tune, seed=seed, state=state, tell=tell)
-        checkpoint, report = run(start, used, plan=found.plan, seed=seed, state=state, tell=tell)
+        checkpoint, report = run(start, used, found.plan, texts=texts, seed=seed, state=state, tell=tell)
     save_checkpoint(out, checkpoint, replace=overwrite)
     shutil.rmtree(state, ignore_errors=True)
     report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
@@ -136,21 +144,21 @@ def name_left_out(manifest: "Manifest", used: "Manifest", errors: Sequence["Find
 def run(
     start: "Checkpoint",
     manifest: "Manifest",
+    plan: "Plan",
     *,
-    steps: int | None = None,
-    plan: "Plan | None" = None,
+    texts: Sequence[str] | None = (),
     seed: int,
     state: Path | None,
     tell: Tell,
 ) -> tuple["Checkpoint", "AdaptReport"]:
-    """Adapt, with `plan` or the settings that suit the amount of data."""
+    """Adapt by `plan`, while the progress is shown."""
     from earful.adapt.adapt import adapt as adapt_base
 
-    plan = plan or plan_of(manifest, steps)
-    return adapt_base(start, manifest, plan=plan, seed=seed, state=state, progress=tell)
+    return adapt_base(start, manifest, plan=plan, texts=texts, seed=seed, state=state, progress=tell)
 
 
 def plan_of(manifest: "Manifest", steps: int | None) -> "Plan":
+    """The settings that suit the amount of data, with so many steps if they are given."""
     from earful.adapt.select import plan_for
 
     plan = plan_for(len(manifest), manifest.duration_s)
@@ -163,6 +171,7 @@ def print_json_summary(out: Path, report: "AdaptReport", seconds: float, left_ou
         "model": str(out),
         "cer_before": report.cer_before,
         "cer_after": report.cer_after,
+        "cer_with_language": report.cer_with_language,
         "clips": report.clips,
         "seconds": seconds,
         "peak_memory_mb": peak_memory_mb(),
@@ -181,6 +190,8 @@ def print_summary(out: Path, report: "AdaptReport", seconds: float, left_out: in
     without = f", {left_out} left out" if left_out else ""
     print(f"CER before  {percent(report.cer_before):>7}")
     print(f"CER after   {percent(report.cer_after):>7}  {_MEASURED[report.measured]}")
+    if report.cer_with_language is not None:
+        print(f"with a language model {percent(report.cer_with_language):>7}")
     print(f"{counted(report.clips, 'clip')}{without}, {report.speech_s:.0f} s of speech")
     print(f"{seconds:.0f} s{f', {memory_mb} MB at most' if (memory_mb := peak_memory_mb()) else ''}")
     print(f"The model is in {out}; try it: earful transcribe {out} new.wav")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earful.cli.adapt import DEFAULT_BASE, run, sift
+from earful.cli.adapt import DEFAULT_BASE, plan_of, run, sift
 from earful.cli.corpus import make_fillets, telling
 from earful.cli.progress import progress, warn
 from earful.cli.score import interval, measure
@@ -57,7 +57,7 @@ def demo(
     introduce(start, language, learn, test)
     with progress() as tell:
         used, _ = sift(learn, start, tell)
-        adapted, report = run(start, used, steps=None, seed=seed, state=None, tell=tell)
+        adapted, report = run(start, used, plan_of(used, None), seed=seed, state=None, tell=tell)
     save_checkpoint(out / "model", adapted)
     for warning in report.warnings:
         warn(warning)

@@ -27,7 +27,7 @@ from earful.text.score import errors_of_each
 
 WIDTH = 16
 LEAST_LOGP = -7.0  # from -5 to -9, texts hardly differ (Dutch); the time does
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
 BONUSES = (0.0, 0.5, 1.0, 1.5, 2.0)
 _BLANK, _ROOT = 0, 0
 _BLOCK = 1024  # frames read at once; and the alignment of a long recording may be cut once in as many
@@ -98,10 +98,10 @@ def tune(
     _check(width, least_logp)
     frames = [list(_frames(recording.logp_FV, least_logp)) for recording in recordings]
     references = [recording.text for recording in recordings]
-    ngrams = {id(recording.ngram): recording.ngram for recording in recordings}
+    ngrams, size = {id(each.ngram): each.ngram for each in recordings}, recordings[0].logp_FV.shape[1]
 
     def measured(weight: float, bonus: float) -> Fusion:
-        languages = {key: _language(ngram, weight, bonus, ngram.alphabet.size) for key, ngram in ngrams.items()}
+        languages = {key: _language(ngram, weight, bonus, size) for key, ngram in ngrams.items()}
         texts = [
             each.ngram.alphabet.decode(_search(heard, languages[id(each.ngram)], width).ids)
             for each, heard in zip(recordings, frames, strict=True)

@@ -136,20 +136,26 @@ def learn_mixed(
 ) -> NGram:
     """Learn from transcripts and from other text, weighted by how well each predicts transcripts that were held out.
 
-    Every fifth transcript is held out in turn. A single one is simply added to the others. Raises as `learn`.
+    Every fifth transcript is held out in turn. Where there is but one, or no other text, all is taken together. Raises
+    as `learn`.
     """
     transcripts = [text for text in transcripts if text.strip()]
-    if len(transcripts) < 2:
+    if len(transcripts) < 2 or not any(text.strip() for text in others):
         return learn([*transcripts, *others], alphabet, order, most)
-    other = learn(others, alphabet, order, most)
+    return mix_with(transcripts, learn(others, alphabet, order, most), order, most)
+
+
+def mix_with(transcripts: Sequence[str], other: NGram, order: int = DEFAULT_ORDER, most: int = MOST_NGRAMS) -> NGram:
+    """The same, for at least two transcripts, with what was learned from other text already."""
     folds = min(_FOLDS, len(transcripts))
     p = []
     for fold in range(folds):
         held = transcripts[fold::folds]
-        own = learn([text for place, text in enumerate(transcripts) if place % folds != fold], alphabet, order, most)
+        rest = [text for place, text in enumerate(transcripts) if place % folds != fold]
+        own = learn(rest, other.alphabet, order, most)
         p += [np.exp([own.logp(text), other.logp(text)]) for text in held]
     weights = _weights(np.concatenate(p, axis=1))
-    return mix([learn(transcripts, alphabet, order, most), other], weights)
+    return mix([learn(transcripts, other.alphabet, order, most), other], weights)
 
 
 def mix(models: Sequence[NGram], weights: Sequence[float]) -> NGram:

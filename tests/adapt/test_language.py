@@ -1,0 +1,69 @@
+"""The language model that goes with a recogniser: what it knows while it is measured, and when it is kept."""
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from earful.adapt.language import learn_language
+from earful.adapt.measure import Unmet
+from earful.data.batch import Example
+from earful.model import ModelConfig
+from earful.text.alphabet import Alphabet
+
+TEXTS = ("de kat zit", "de hond zit", "de kat is hier", "de hond is hier")
+ALPHABET = Alphabet.learn(TEXTS)
+
+
+class Reader(nn.Module):
+    """Writes what the frames spell; a frame of 0.5 hesitates between the first letter of the alphabet and its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = ModelConfig(ALPHABET)
+
+    def forward(self, frames_BFM: Tensor, frame_counts_B: Tensor) -> tuple[Tensor, Tensor]:
+        return frames_BFM.log_softmax(-1), frame_counts_B
+
+
+def spoken(text: str, doubt: Sequence[int] = ()) -> Example:
+    """A clip that says `text`, a blank after each letter; at `doubt` an "a" is a little likelier than the letter."""
+    labels = ALPHABET.encode(text)
+    frames_FV = torch.zeros(2 * len(labels), ALPHABET.size)
+    frames_FV[1::2, 0] = 9.0
+    for place, label in enumerate(labels):
+        frames_FV[2 * place, label] = 9.0
+        if place in doubt:
+            frames_FV[2 * place, ALPHABET.encode("a")[0]] = 9.3
+    return Example(frames_FV, tuple(labels))
+
+
+def learned(clips: Sequence[Example], others: Sequence[str] = ()) -> object:
+    everything = range(len(clips))
+    unmet = [Unmet({}, [i for i in everything if i % 2 != part], list(everything)[part::2]) for part in (0, 1)]
+    return learn_language(Reader(), clips, unmet, others)  # type: ignore[arg-type]
+
+
+def test_it_is_kept_where_it_mends_errors() -> None:
+    clips = [spoken(text, doubt=[len(text) - 2]) for text in TEXTS]
+    gain = learned(clips, others=TEXTS * 3)
+    assert gain is not None and gain.cer < gain.greedy_cer  # type: ignore[attr-defined]
+    assert gain.language.weight > 0 and gain.language.ngram.alphabet == ALPHABET  # type: ignore[attr-defined]
+
+
+def test_it_is_left_out_where_nothing_is_to_mend() -> None:
+    assert learned([spoken(text) for text in TEXTS], others=TEXTS) is None
+
+
+def test_it_is_left_out_where_nothing_was_held_out() -> None:
+    assert learn_language(Reader(), [spoken(TEXTS[0])], [], TEXTS) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("others", [["ЖЖЖ"], [""], []])
+def test_text_in_other_letters_adds_nothing(others: list[str]) -> None:
+    clips = [spoken(text, doubt=[1]) for text in TEXTS]
+    with_it, without = learned(clips, others), learned(clips)
+    assert (with_it is None) == (without is None)
+    if with_it is not None:
+        assert with_it.cer == without.cer  # type: ignore[attr-defined]
