@@ -12,7 +12,8 @@ def plan_for(clips: int, seconds: float) -> Plan:
     """The plan for `clips` recordings of `seconds` in all; `bench/adapt_settings.py` tries its neighbours on Dutch."""
     steps = 80 if clips < FEW else 160 if clips < 120 else 300
     folds = 0 if clips < 4 else 3 if clips < FEW else 1
-    return Plan(steps=steps, folds=folds, copies=8 if clips < FEW else 4 if clips < 120 else 2)
+    rate = 5e-4 if clips < FEW else 1e-3
+    return Plan(steps=steps, rate=rate, folds=folds, copies=8 if clips < FEW else 4 if clips < 120 else 2)
 
 
 def split_folds(clips: int, plan: Plan, generator: torch.Generator) -> list[tuple[list[int], list[int]]]:
