@@ -84,9 +84,18 @@ SAMPLES = {
         "test_s": 720.0,
         "before": {"earful-base": {"cer": 0.78}},
         "rows": [
-            {"clips": 10, "base": base, "seed": seed, "speech_s": 36.2, "test_cer": cer, "test_wer": 0.9,
-             "interval_95": [cer - 0.01, cer + 0.01], "seconds": 40.0 + seed, "peak_memory_mb": 900}
+            {"wanted": 10, "clips": 10, "base": base, "seed": seed, "speech_s": 36.2, "seconds": 40.0 + seed,
+             "peak_memory_mb": 900, "test": {"cer": cer, "wer": 0.9}, "test_ngram": {"cer": cer - 0.1, "wer": 0.8}}
             for base, start in (("none", 0.9), ("earful-base", 0.6)) for seed, cer in enumerate((start, start + 0.03))
+        ],
+    },
+    "ablation_czech": {
+        "machine": MACHINE,
+        "base": "earful-base",
+        "test_clips": 200,
+        "rows": [
+            {"clips": 50, "seed": seed, "variant": variant, "cer": cer + seed / 100, "wer": 0.9}
+            for variant, cer in (("all", 0.4), ("random letters", 0.45)) for seed in (0, 1, 2)
         ],
     },
     "encoders": {
@@ -116,13 +125,15 @@ SAMPLES = {
         "rows": [{"clips": 10, "seed": 0, "change": "as chosen", "cer": 0.6, "wer": 0.9, "elapsed_s": 20.1}],
     },
     "base": {
-        "machine": MACHINE, "parameters": 4_078_853, "symbols": 148, "phones": 172, "steps": 4500, "seconds": 7500.0,
+        "machine": MACHINE, "model": "earful-base", "parameters": 4_078_853, "symbols": 148, "phones": 172,
+        "steps": 4500, "seconds": 7500.0,
         "losses": {"phone_frames": 0.5},
     },
 }  # fmt: skip
 
 EXPECTED = {
-    "kshot_czech": "| 10 | 36 | `earful-base` | 78.0 | 61.5 [60.0–63.0] | 59.0–61.0 | 90.0 | 40 | 900 |",
+    "kshot_czech": "| 10 | 36 | `earful-base` | 78.0 | 61.5 [60.0–63.0] | 51.5 [50.0–53.0] | 80.0 | 40 | 900 |",
+    "ablation_czech": "| random letters | 46.0 | +5.0 [+5.0–+5.0] |",
     "encoders": "| bigru | 3.6 M | 90 | 21.0 [20.0–22.0] | 50.0 [50.0–50.0] | 151 |",
     "transcribe_speed": "| a recording of ten minutes | 2 | 200 | 200 |",
     "adapt_settings": "| as chosen | 60.0 | 20 |",
