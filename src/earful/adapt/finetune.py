@@ -30,7 +30,8 @@ class Plan:
     `decay` pulls each weight towards its start; `dropout` replaces the base's, where it is given.
     `letters` says where the output rows of the new letters come from: the sounds that they align with, the likest known
     letters, or chance. `copies` are the augmented copies of each clip, beside the clip itself. `folds` says how CER is
-    measured: 1 holds out `holdout` of the clips, more cross-validates, 0 measures on the clips that are learned from.
+    measured: 1 holds out `holdout` of the clips and, with `again`, learns from all of them after that; more
+    cross-validates, 0 measures on the clips that are learned from.
     """
 
     steps: int
@@ -44,6 +45,7 @@ class Plan:
     clip_norm: float = 1.0
     evaluations: int = 5
     folds: int = 1
+    again: bool = False
     holdout: float = 0.1
     letters: Literal["heard", "like", "random"] = "heard"
     masks: SpecAugment = field(default_factory=SpecAugment)

@@ -56,8 +56,7 @@ def run(task: Task) -> Outcome:
     alphabet = task.model.config.alphabet
     folds = split_folds(len(task.copies), task.plan, torch.Generator().manual_seed(task.seed))
     if len(folds) == 1:
-        tuned = _tune(task, "adapting", *folds[0])
-        return Outcome(tuned.curve[0].cer, tuned, "held-out", (Unmet(tuned.params, *folds[0]),))
+        return _held_out(task, *folds[0])
     crossed = [_tune(task, f"measuring, part {i} of {len(folds)}", *fold) for i, fold in enumerate(folds, 1)]
     tuned = _tune(task, "adapting", everything, [])
     start = task.start(everything)
@@ -68,6 +67,17 @@ def run(task: Task) -> Outcome:
     before, after = (_crossed_cer(crossed, lengths, point) for point in (0, -1))
     unmet = tuple(Unmet(one.params, *fold) for one, fold in zip(crossed, folds, strict=True))
     return Outcome(before, _kept(tuned, start, before, after), "cross-validated", unmet)
+
+
+def _held_out(task: Task, learn: Sequence[int], held: Sequence[int]) -> Outcome:
+    """Measure on a part that is held out; then, if the plan says so, learn again from all clips."""
+    tuned = _tune(task, "measuring" if task.plan.again else "adapting", learn, held)
+    before, unmet = tuned.curve[0].cer, (Unmet(tuned.params, learn, held),)
+    if task.plan.again:
+        everything = range(len(task.copies))
+        whole = _tune(task, "adapting", everything, [])
+        tuned = _kept(whole, task.start(everything), before, tuned.curve[-1].cer)
+    return Outcome(before, tuned, "held-out", unmet)
 
 
 def _tune(task: Task, stage: str, learn: Sequence[int], held: Sequence[int]) -> Tuned:

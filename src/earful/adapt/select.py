@@ -4,16 +4,18 @@ import torch
 
 from earful.adapt.finetune import Plan
 
-FEW = 30
-"""Below so many clips a held-out part is too small to measure with: cross-validate instead."""
+LEAST, FEW, MANY = 4, 30, 120
+"""From LEAST clips on a part can be held out; below FEW it would be too small to measure with: cross-validate instead;
+below MANY, what was held out is dear enough to learn again with it."""
 
 
 def plan_for(clips: int, seconds: float) -> Plan:
     """The plan for `clips` recordings of `seconds` in all; `bench/adapt_settings.py` tries its neighbours on Dutch."""
-    steps = 80 if clips < FEW else 160 if clips < 120 else 300
-    folds = 0 if clips < 4 else 3 if clips < FEW else 1
-    rate = 5e-4 if clips < FEW else 1e-3
-    return Plan(steps=steps, rate=rate, folds=folds, copies=8 if clips < FEW else 4 if clips < 120 else 2)
+    if clips < FEW:
+        return Plan(steps=80, copies=8, folds=3 if clips >= LEAST else 0)
+    if clips < MANY:
+        return Plan(steps=120, copies=4, rate=1e-3, again=True)
+    return Plan(steps=300, copies=2, rate=1e-3)
 
 
 def split_folds(clips: int, plan: Plan, generator: torch.Generator) -> list[tuple[list[int], list[int]]]:
