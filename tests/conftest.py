@@ -61,7 +61,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an untrained model of 30 thousand parameters."""
-    encoder = EncoderConfig(width=32, layers=1, heads=2, kernel=7)
+    encoder = EncoderConfig("conformer", width=32, layers=1, heads=2, kernel=7)
     config = ModelConfig(Alphabet(tuple(" abcde")), encoder=encoder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -13,11 +13,15 @@ from earful.errors import CheckpointError
 from earful.model import AcousticModel, ModelConfig
 from earful.text.alphabet import Alphabet
 
+TINY = EncoderConfig("conformer", width=16, layers=1, heads=2)
+
 
 @pytest.fixture
 def checkpoint() -> Checkpoint:
     config = ModelConfig(
-        Alphabet((" ", "a", "č")), Alphabet(("a", "tʃ")), encoder=EncoderConfig(width=16, layers=1, heads=2)
+        Alphabet((" ", "a", "č")),
+        Alphabet(("a", "tʃ")),
+        encoder=TINY,
     )
     return Checkpoint(config, dict(AcousticModel(config).state_dict()), {"made": "for a test"})
 

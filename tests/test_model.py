@@ -18,7 +18,7 @@ LETTERS, IPA = Alphabet(tuple("abc")), Alphabet(("a", "b", "tʃ", "x"))
 
 
 def config_of(subsampling: int = 4, upsampling: int = 2) -> ModelConfig:
-    encoder = EncoderConfig(width=16, layers=1, heads=2, kernel=5, dropout=0.0, subsampling=subsampling)
+    encoder = EncoderConfig("conformer", width=16, layers=1, heads=2, kernel=5, dropout=0.0, subsampling=subsampling)
     return ModelConfig(LETTERS, IPA, encoder=encoder, upsampling=upsampling)
 
 

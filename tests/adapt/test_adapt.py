@@ -64,6 +64,19 @@ def test_many_clips_are_held_out(base: Checkpoint, manifest: Manifest) -> None:
     assert report.curve[0].cer == report.cer_before and report.cer_after == min(p.cer for p in report.curve)
 
 
+def test_what_was_held_out_is_learned_again(base: Checkpoint, manifest: Manifest) -> None:
+    stages = list[str]()
+    plan = quick(8, folds=1, again=True, rate=3e-3)
+    adapted, report = run(base, manifest, plan=plan, progress=lambda stage, done, total: stages.append(stage))
+    once, measured = run(base, manifest, plan=replace(plan, again=False))
+    assert "measuring" in stages and "adapting" in stages and report.measured == "held-out"
+    assert report.cer_before == measured.cer_before and report.cer_after <= report.cer_before
+    assert measured.curve[-1].cer == report.cer_after or not report.improved
+    if report.improved:
+        name = "upsample.expand.weight"
+        assert not torch.equal(adapted.params[name], once.params[name]), "it has met all clips"
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_very_few_clips_are_measured_on_themselves(base: Checkpoint, manifest: Manifest, count: int) -> None:
     _, report = run(base, manifest[:count])

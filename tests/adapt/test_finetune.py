@@ -32,7 +32,7 @@ def example(word: str, seed: int) -> Example:
 
 @pytest.fixture(scope="module")
 def model() -> AcousticModel:
-    encoder = EncoderConfig(width=32, layers=1, heads=2, kernel=7)
+    encoder = EncoderConfig("conformer", width=32, layers=1, heads=2, kernel=7)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return AcousticModel(ModelConfig(LETTERS, Alphabet(("a", "b")), encoder=encoder))

@@ -15,8 +15,8 @@ from earful.encoder.build import build_encoder
 from earful.encoder.encoder import KINDS, SUBSAMPLINGS, Encoder, EncoderConfig
 from earful.errors import ConfigError
 
-SMALL = EncoderConfig(bins=8, width=16, layers=2, heads=2, kernel=5, expansion=2)
-TINY = EncoderConfig(bins=4, width=4, layers=1, heads=1, kernel=3, expansion=1, dropout=0.0)
+SMALL = EncoderConfig("conformer", bins=8, width=16, layers=2, heads=2, kernel=5, expansion=2)
+TINY = EncoderConfig("conformer", bins=4, width=4, layers=1, heads=1, kernel=3, expansion=1, dropout=0.0)
 WITH_VMAP = ("conformer", "transformer")
 
 Parameters = dict[str, Tensor]

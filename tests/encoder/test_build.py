@@ -17,7 +17,7 @@ from earful.encoder.transformer import Transformer
 def test_each_kind_builds_its_encoder(kind: str, expected: type[Encoder]) -> None:
     encoder = build_encoder(EncoderConfig(kind=kind, layers=1))
     assert type(encoder) is expected
-    assert encoder.width == 144
+    assert encoder.width == EncoderConfig().width
 
 
 @pytest.mark.parametrize("kind", KINDS)

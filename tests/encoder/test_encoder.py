@@ -31,7 +31,7 @@ def test_a_bad_value_is_refused_by_the_name_of_its_key(key: str, value: object) 
     with pytest.raises(
         ConfigError, match=rf"encoder: {key} is .*, must be .*; correct `{key}` in the \[encoder\] table"
     ):
-        replace(EncoderConfig(), **{key: value})
+        replace(EncoderConfig("conformer"), **{key: value})
 
 
 def test_recurrent_kinds_do_not_care_for_heads() -> None:

@@ -11,7 +11,7 @@ from earful.encoder.build import build_encoder
 from earful.encoder.encoder import EncoderConfig
 from earful.model import fast_arithmetic
 torch.set_num_threads({threads})
-encoder = build_encoder(EncoderConfig(layers=1))
+encoder = build_encoder(EncoderConfig("conformer", width=144, layers=1))
 with torch.no_grad(), fast_arithmetic():
     for batch, frames in ((1, 800), (7, 1600), (1, 256), (2, 801)):
         encoder(torch.randn(batch, frames, 80), torch.full((batch,), frames))

@@ -38,7 +38,7 @@ def recipe(spoken: Path, tmp_path_factory: pytest.TempPathFactory) -> Recipe:
         work=folder / "work",
         cache=folder / "cache",
         batch_s=10.0,
-        encoder=EncoderConfig(width=32, layers=1, heads=2, kernel=7, dropout=0.0),
+        encoder=EncoderConfig("conformer", width=32, layers=1, heads=2, kernel=7, dropout=0.0),
         augmentation=CLEAN,
         masks=SpecAugment(0, 0, 0, 0),
         rarest_symbol=1,

@@ -18,7 +18,7 @@ from earful.pretrain.recipe import Corpus, Recipe
 
 
 def config_of(dataset: Dataset, subsampling: int = 4, upsampling: int = 2) -> ModelConfig:
-    encoder = EncoderConfig(width=32, layers=1, heads=2, subsampling=subsampling)
+    encoder = EncoderConfig("conformer", width=32, layers=1, heads=2, subsampling=subsampling)
     return ModelConfig(dataset.alphabet, dataset.inventory, encoder=encoder, upsampling=upsampling)
 
 

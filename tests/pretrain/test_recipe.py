@@ -56,4 +56,4 @@ def test_weights_of_ctc_rise() -> None:
 
 def test_defaults() -> None:
     recipe = from_mapping(Recipe, GOOD, "r.toml")
-    assert recipe.corpora == (Corpus(Path("a.jsonl")),) and recipe.encoder.kind == "conformer"
+    assert recipe.corpora == (Corpus(Path("a.jsonl")),) and recipe.encoder.kind == "bilstm"

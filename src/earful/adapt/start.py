@@ -22,7 +22,7 @@ from earful.text.normalize import TextRules, normalize
 NOTHING, HUB = "none", "hf:"
 MOST_HEARD = 50
 """Clips that letters are aligned with sounds in, at most: more would tell little, and take memory."""
-TOP = EncoderConfig(bins=384, width=208, layers=4, subsampling=1)
+TOP = EncoderConfig(bins=384, subsampling=1)
 """What stands on a pre-trained encoder: small, for it has only the user's clips to learn from."""
 
 

@@ -13,7 +13,7 @@ def build_encoder(config: EncoderConfig, generator: torch.Generator | None = Non
     """Build the encoder that the configuration names, its weights drawn from `generator` (PyTorch's own if None).
 
     Example:
-        >>> encoder = build_encoder(EncoderConfig(layers=2), torch.Generator().manual_seed(0))
+        >>> encoder = build_encoder(EncoderConfig("conformer", width=144, layers=2), torch.Generator().manual_seed(0))
         >>> hidden_BFD, hidden_counts_B = encoder(torch.zeros(1, 101, 80), torch.tensor([101]))
         >>> hidden_BFD.shape, hidden_counts_B
         (torch.Size([1, 26, 144]), tensor([26]))
