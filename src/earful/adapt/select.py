@@ -14,8 +14,8 @@ def plan_for(clips: int, seconds: float) -> Plan:
     if clips < FEW:
         return Plan(steps=80, copies=8, folds=3 if clips >= LEAST else 0)
     if clips < MANY:
-        return Plan(steps=120, copies=4, rate=1e-3, again=True)
-    return Plan(steps=300, copies=2, rate=1e-3)
+        return Plan(steps=120, copies=4, again=True)
+    return Plan(steps=300, copies=2)
 
 
 def split_folds(clips: int, plan: Plan, generator: torch.Generator) -> list[tuple[list[int], list[int]]]:
