@@ -1,13 +1,15 @@
 """A model folder: what is written is read, and what is wrong with it is said."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from earful.checkpoint import CARD, WEIGHTS, Checkpoint, load_checkpoint, save_checkpoint
+from earful.checkpoint import CARD, NGRAM, WEIGHTS, Checkpoint, Language, load_checkpoint, save_checkpoint
+from earful.ctc.ngram import learn
 from earful.encoder.encoder import EncoderConfig
 from earful.errors import CheckpointError
 from earful.model import AcousticModel, ModelConfig
@@ -116,3 +118,33 @@ def test_damage_is_named(tmp_path: Path, checkpoint: Checkpoint, what: str, mess
 def test_a_name_that_is_nothing(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such folder"):
         load_checkpoint(tmp_path / "nothing")
+
+
+def test_a_language_model_goes_with_it(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    ngram = learn(["a a č", "č a"], checkpoint.config.alphabet, 3)
+    save_checkpoint(tmp_path / "m", replace(checkpoint, language=Language(ngram, 0.5, 1.5)))
+    found = load_checkpoint(tmp_path / "m").language
+    assert found is not None and (found.weight, found.bonus) == (0.5, 1.5)
+    assert (found.ngram.row(found.ngram.start) == ngram.row(ngram.start)).all()
+    save_checkpoint(tmp_path / "m", checkpoint, replace=True)
+    assert load_checkpoint(tmp_path / "m").language is None and not (tmp_path / "m" / NGRAM).exists()
+
+
+def test_a_language_model_of_other_letters_is_refused(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    foreign = learn(["xyz"], Alphabet(("x", "y", "z")), 3)
+    save_checkpoint(tmp_path / "m", replace(checkpoint, language=Language(foreign, 0.5, 1.5)))
+    with pytest.raises(CheckpointError, match="writes other letters than the model"):
+        load_checkpoint(tmp_path / "m")
+    (tmp_path / "m" / NGRAM).unlink()
+    with pytest.raises(CheckpointError, match="ngram"):
+        load_checkpoint(tmp_path / "m")
+
+
+def test_what_float16_holds_is_stored_so(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    """The frozen part of a shipped base comes from float16: an adapted model need not store it twice as large."""
+    name = "upsample.expand.weight"
+    half = {key: value.half().float() for key, value in checkpoint.params.items()} | {name: checkpoint.params[name]}
+    save_checkpoint(tmp_path / "m", replace(checkpoint, params=half))
+    kinds = {key: value.dtype for key, value in load_file(tmp_path / "m" / WEIGHTS).items()}
+    assert kinds.pop(name) == torch.float32 and set(kinds.values()) == {torch.float16}
+    assert all(torch.equal(value, half[key]) for key, value in load_checkpoint(tmp_path / "m").params.items())

@@ -9,6 +9,7 @@ import pytest
 
 from earful.config import from_mapping, read_toml, to_mapping
 from earful.errors import ConfigError
+from earful.model import ModelConfig
 from earful.text.alphabet import Alphabet
 
 
@@ -87,3 +88,9 @@ def test_a_mapping_of_names() -> None:
 def test_a_value_that_refuses_is_placed() -> None:
     with pytest.raises(ConfigError, match=r"here: alphabet: 'a' .* comes twice"):
         from_mapping(Alphabet, {"symbols": ["a", "a"]}, "here")
+
+
+def test_a_wrong_key_is_of_the_kind_that_the_table_names() -> None:
+    wrong = {"alphabet": {"symbols": ["a"]}, "features": {"kind": "whisper", "widht": 384}}
+    with pytest.raises(ConfigError, match=r"features: unknown key 'widht'; did you mean 'width'"):
+        from_mapping(ModelConfig, wrong, "model.json")

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from earful.adapt.finetune import Plan
 from earful.audio.files import SAMPLE_RATE_HZ, blocks, write
-from earful.checkpoint import Checkpoint, load_checkpoint
+from earful.checkpoint import Checkpoint, Language, load_checkpoint
 from earful.ctc.greedy import Emission
+from earful.ctc.ngram import learn
 from earful.data.frames import frames_of
 from earful.data.utterance import Utterance
 from earful.encoder.encoder import KINDS, EncoderConfig
@@ -246,3 +247,16 @@ def test_times_do_not_drift_over_an_hour(ears: Callable[..., Recognizer], subsam
     times_s = [1.0, 1799.97, 3591.03]
     found = ears(subsampling, 2).transcribe(beeps(times_s, 3600.0))
     assert [word.start_s for word in found.words] == pytest.approx(times_s, abs=0.01 * subsampling + 0.02)
+
+
+def test_a_language_model_is_searched_with_unless_greedy(ears: Callable[..., Recognizer]) -> None:
+    """It knows only "b": a great weight makes of each "a" what it expects, and the times stay where they were."""
+    plain = ears().checkpoint
+    ngram = learn(["b b b b"] * 20, plain.config.alphabet, 3)
+    checkpoint = replace(plain, language=Language(ngram, 4.0, 2.0))
+    samples_T = beeps([0.5, 15.2, 17.0], 18.0)
+    found = Recognizer(checkpoint).transcribe(samples_T)
+    assert "b" in found.text and "a" not in found.text
+    greedy = Recognizer(checkpoint, greedy=True).transcribe(samples_T)
+    assert greedy == Recognizer(plain).transcribe(samples_T) and greedy.text == "a a a"
+    assert all(0 <= word.start_s <= word.end_s <= found.duration_s for word in found.words)

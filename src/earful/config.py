@@ -122,12 +122,22 @@ def _convert_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
     if value is None and type(None) in kinds:
         return None
     rest = [kind for kind in kinds if kind is not type(None)]
+    if meant := [kind for kind in rest if _says_its_kind(kind, value)]:
+        return _convert(meant[0], value, where)
     for kind in rest[:-1]:
         try:
             return _convert(kind, value, where)
         except ConfigError:
             continue
     return _convert(rest[-1], value, where)
+
+
+def _says_its_kind(cls: Any, value: Any) -> bool:
+    """Whether a table has the `kind` that the dataclass `cls` is for: then errors are about that class."""
+    if not (dataclasses.is_dataclass(cls) and isinstance(value, Mapping) and "kind" in value):
+        return False
+    kinds = typing.get_type_hints(cls).get("kind")
+    return typing.get_origin(kinds) is typing.Literal and value["kind"] in typing.get_args(kinds)
 
 
 def _convert_plain(hint: Any, value: Any, where: str) -> Any:

@@ -164,3 +164,9 @@ def test_phones_that_are_none(recipe: Recipe, spoken: Path, tmp_path: Path, phon
     path = manifest_with(spoken, tmp_path / "bad.jsonl", phones=json.loads(json.dumps(phones)))
     with pytest.raises(ManifestError, match=r"`phones` must be a list of \[IPA, start in seconds\]"):
         open_dataset(replace(recipe, corpora=(Corpus(path),)))
+
+
+def test_one_clip_in_so_many(recipe: Recipe, dataset: Dataset) -> None:
+    (corpus,) = recipe.corpora
+    few = open_dataset(replace(recipe, corpora=(replace(corpus, copies=1, every=5),)))
+    assert [u.id for u in few.utterances] == [u.id for u in dataset.utterances[:12:5]]

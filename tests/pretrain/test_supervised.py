@@ -16,6 +16,7 @@ from earful.pretrain import supervised
 from earful.pretrain.dataset import UNKNOWN, Dataset
 from earful.pretrain.recipe import Recipe
 from earful.pretrain.supervised import losses, model_of, train_base
+from earful.text.alphabet import Alphabet
 from earful.train import Optimisation, Step, fit
 
 
@@ -107,3 +108,24 @@ def test_an_interrupted_training_is_the_same_training(
     assert same(train_base(half, dataset, lambda step: pytest.fail("it was done")), whole)
     with pytest.raises(CheckpointError, match="of another model"):
         train_base(replace(half, encoder=replace(recipe.encoder, width=16)), dataset)
+
+
+def test_it_goes_on_from_another_model(recipe: Recipe, dataset: Dataset, tmp_path: Path) -> None:
+    """The body as it is, rows by their symbols; a letter that the other did not write begins at random."""
+    start = model_of(recipe, dataset)
+    save_checkpoint(tmp_path / "start", Checkpoint(start.config, dict(start.state_dict())))
+    more = replace(dataset, alphabet=Alphabet(("#", *dataset.alphabet.symbols)))
+    model = model_of(replace(recipe, start=tmp_path / "start", seed=9), more)
+    for name, weight in start.state_dict().items():
+        if not name.startswith(f"heads.{TEXT}."):
+            assert torch.equal(model.state_dict()[name], weight), name
+    old, new = start.heads[TEXT].weight, model.heads[TEXT].weight
+    assert torch.equal(new[2:], old[1:]) and torch.equal(new[0], old[0])
+    assert torch.equal(new[1], model_of(replace(recipe, seed=9), more).heads[TEXT].weight[1])
+
+
+def test_it_cannot_go_on_from_another_encoder(recipe: Recipe, dataset: Dataset, tmp_path: Path) -> None:
+    start = model_of(replace(recipe, encoder=replace(recipe.encoder, width=16)), dataset)
+    save_checkpoint(tmp_path / "start", Checkpoint(start.config, dict(start.state_dict())))
+    with pytest.raises(CheckpointError, match="another encoder"):
+        model_of(replace(recipe, start=tmp_path / "start"), dataset)

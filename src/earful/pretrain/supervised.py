@@ -44,6 +44,11 @@ def go_on_from(start: Checkpoint, model: AcousticModel) -> None:
         CheckpointError: its encoder has other dimensions.
     """
     config, state = model.config, dict(model.state_dict())
+    body = {name: weight for name, weight in start.params.items() if not name.startswith("heads.")}
+    if any(name not in state or state[name].shape != weight.shape for name, weight in body.items()):
+        raise CheckpointError(
+            "the model to go on from has another encoder; give the [encoder] that it was trained with"
+        )
     for head in model.heads:
         old, new = (c.alphabet if head == TEXT else c.phones for c in (start.config, config))
         if old is not None and new is not None:
@@ -52,13 +57,7 @@ def go_on_from(start: Checkpoint, model: AcousticModel) -> None:
             for part in ("weight", "bias"):
                 rows = state[f"heads.{head}.{part}"] = state[f"heads.{head}.{part}"].clone()
                 rows[list(to)] = start.params[f"heads.{head}.{part}"][list(by)]
-    body = {name: weight for name, weight in start.params.items() if not name.startswith("heads.")}
-    try:
-        model.load_state_dict(state | body)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"the model to go on from has another encoder ({error}); give the same [encoder]"
-        ) from error
+    model.load_state_dict(state | body)
 
 
 def losses(model: AcousticModel, batch: Batch, phones: PhoneLabels) -> dict[str, Tensor]:
