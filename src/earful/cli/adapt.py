@@ -71,16 +71,15 @@ def adapt(
     from earful.adapt.start import start_from
     from earful.checkpoint import check_destination, save_checkpoint
     from earful.data.clips import read_clips
-    from earful.data.synthesis.sentences import read_sentences
 
     began = time.monotonic()
     check_destination(out, replace=overwrite)
     ready(tune)
     manifest = read_clips(clips)
-    texts = None if greedy else read_sentences(text) if text else ()
-    rules_given = {"language": language or language_of(manifest), "case": case, "punctuation": punctuation}
-    rules_given = {key: value for key, value in rules_given.items() if value}
-    start = start_from(base, (u.text or "" for u in manifest), rules_given, seed)
+    texts = None if greedy else texts_of(text)
+    rules = {"language": language or language_of(manifest), "case": case, "punctuation": punctuation}
+    given = {key: value for key, value in rules.items() if value}
+    start = start_from(base, (u.text or "" for u in manifest), given, seed)
     state = state_of(out)
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
@@ -90,10 +89,13 @@ def adapt(
     save_checkpoint(out, checkpoint, replace=overwrite)
     shutil.rmtree(state, ignore_errors=True)
     report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
+    conclude(out, report, round(time.monotonic() - began, 2), len(manifest) - report.clips, found, json)
+
+
+def conclude(out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found, json: bool) -> None:
+    """Warnings, then the summary."""
     for warning in report.warnings:
         warn(warning)
-    left_out = len(manifest) - report.clips
-    seconds = round(time.monotonic() - began, 2)
     show = print_json_summary if json else print_summary
     show(out, report, seconds, left_out, found)
 
@@ -101,6 +103,13 @@ def adapt(
 def state_of(out: Path) -> Path:
     """Where an interrupted adaptation to OUT keeps what it needs to go on."""
     return out.absolute().parent / f".{out.absolute().name}.adapting"
+
+
+def texts_of(path: Path | None) -> Sequence[str]:
+    """The sentences of a text file; none without one. Raises SynthesisError where it cannot be read."""
+    from earful.data.synthesis.sentences import read_sentences
+
+    return read_sentences(path) if path else ()
 
 
 def language_of(manifest: "Manifest") -> str | None:
