@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -105,11 +106,9 @@ class Search:
     def run(self) -> Iterator[Trial]:
         """All trials, those of an interrupted search first, until the time is over or nothing is left to better."""
         yield from tuple(self.trials)
-        try:
+        with suppress(_TimeIsOver):
             while self._elapsed_s() < self._limit_s and len(self.trials) < MOST_TRIALS and self._lowest() > 0:
                 yield self._try_next()
-        except _TimeIsOver:
-            pass
         # What was dropped took its time, too: run again after its end, the search does not go on.
         self._note({"elapsed_s": self._elapsed_s() - self._noted_s})
 
