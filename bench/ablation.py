@@ -1,7 +1,7 @@
 """What each ingredient of `adapt` is worth, on real speech: the same clips and seeds, one ingredient taken away.
 
 Every variant adapts on the same K clips (one draw a seed) and is scored on the held-out levels, greedily but for the
-rows that say otherwise. The difference to the full recipe is taken seed by seed.
+language models, each of which goes with the full recipe. Differences to the full recipe are taken seed by seed.
 
     python bench/ablation.py --corpus work/fillets-cs --text work/free-cs.txt --out bench/ablation_czech.json
 """
@@ -9,7 +9,8 @@ rows that say otherwise. The difference to the full recipe is taken seed by seed
 import argparse
 import json
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,13 +36,23 @@ PLANS: dict[str, Callable[[Plan], Plan]] = {
 }
 
 
+def languages(texts: Sequence[str]) -> dict[str, dict]:
+    """What a language model may learn from, beside the transcripts."""
+    return {
+        "transcripts' n-gram": {"texts": (), "words": False},
+        "word list's n-gram": {"texts": (), "words": True},
+        "free text's n-gram": {"texts": texts, "words": False},
+        "n-gram of both": {"texts": texts, "words": True},
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--text", type=Path, required=True, help="free text of the language")
     parser.add_argument("--base", default="earful-base")
     parser.add_argument("--others", nargs="*", default=["work/synthetic"], help="bases made with less")
-    parser.add_argument("--clips", type=int, nargs="+", default=[10, 50])
+    parser.add_argument("--clips", type=int, nargs="+", default=[5, 10, 50])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--plans", nargs="+", default=list(PLANS))
     parser.add_argument("--out", type=Path, required=True)
@@ -63,13 +74,15 @@ def main() -> None:
             full = plan_for(len(support), support.duration_s)
             for variant in options.plans:
                 # What is measured here needs no measuring there: the model learns from all clips either way.
-                plan = PLANS[variant](full if variant == "all" else replace(full, folds=0))
-                checkpoint, _ = adapt(bases[options.base], support, plan=plan, texts=(), seed=seed)
+                plan = replace(PLANS[variant](full), folds=0)
+                checkpoint, _ = adapt(bases[options.base], support, plan=plan, texts=None, seed=seed)
                 note(clips, seed, variant, rates(checkpoint, test, frames, greedy=True))
-                if variant == "all":
-                    note(clips, seed, "with the transcripts' n-gram", rates(checkpoint, test, frames, greedy=False))
-            checkpoint, _ = adapt(bases[options.base], support, plan=full, texts=texts, seed=seed)
-            note(clips, seed, "with the free text's n-gram", rates(checkpoint, test, frames, greedy=False))
+            with tempfile.TemporaryDirectory() as state:  # the second finds there what the first has learned
+                for variant, sources in languages(texts).items():
+                    checkpoint, _ = adapt(
+                        bases[options.base], support, plan=full, seed=seed, state=Path(state), **sources
+                    )
+                    note(clips, seed, variant, rates(checkpoint, test, frames, greedy=False))
             for other in options.others:
                 checkpoint, _ = adapt(bases[other], support, plan=replace(full, folds=0), texts=None, seed=seed)
                 note(clips, seed, f"from {Path(other).name}", rates(checkpoint, test, frames, greedy=True))

@@ -82,9 +82,9 @@ def kshot(found: Json) -> Iterator[str]:
     yield ""
     yield (
         f"Rates in per cent on {found['test_clips']} test clips ({found['test_s'] / 60:.0f} minutes): of the best path "
-        f"and of the search with the character n-gram of the transcripts and free text; median [lowest–highest] of up "
-        f"to {len({row['seed'] for row in found['rows']})} seeds, each with clips of its own. Time and peak memory of "
-        f"`earful adapt`: medians. {on(found['machine'])}."
+        f"and of the search with the character n-gram of transcripts, free text and the word list; median "
+        f"[lowest–highest] of up to {len({row['seed'] for row in found['rows']})} seeds, each with clips of its own. "
+        f"Time and peak memory of `earful adapt`: medians. {on(found['machine'])}."
     )
 
 
@@ -205,6 +205,28 @@ def adapt_settings(found: Json) -> Iterator[str]:
     )
 
 
+KINDS = {"nl-small": "the first speaker", "nl-big": "the second speaker"}
+
+
+def conditions(found: Json) -> Iterator[str]:
+    """A new speaker and an unseen noise: before and after adaptation, by the number of clips."""
+    sizes = sorted({row["clips"] for row in found["rows"]})
+    rows = []
+    for kind in dict.fromkeys(row["kind"] for row in found["rows"]):
+        runs = [row for row in found["rows"] if row["kind"] == kind]
+        after = [[row["after"] for row in runs if row["clips"] == k] for k in sizes]
+        shown = KINDS.get(kind, f"voices at {kind}")
+        rows.append([shown, percent(runs[0]["before"]), *(spread(rates, percent) if rates else "–" for rates in after)])
+    yield from table(("", ">before", *(f">{k} clips" for k in sizes)), rows)
+    worse = sum(row["after"] > row["before"] for row in found["rows"])
+    yield ""
+    yield (
+        f"CER in per cent, best path, on the Dutch test clips of that kind; median [lowest–highest] of "
+        f"{len({row['seed'] for row in found['rows']})} seeds. After adaptation {worse} of {len(found['rows'])} runs "
+        f"were worse than before. {on(found['machine'])}."
+    )
+
+
 def base(found: Json) -> Iterator[str]:
     """A shipped base: what `bench/base.py` read from the log of its training."""
     hours, minutes = divmod(round(found["seconds"] / 60), 60)
@@ -226,6 +248,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "ablation_czech": ablation,
     "adapt_settings": adapt_settings,
     "base": base,
+    "conditions": conditions,
     "encoders": encoders,
     "features_speed": features_speed,
     "kshot_czech": kshot,

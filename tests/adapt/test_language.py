@@ -1,12 +1,13 @@
 """The language model that goes with a recogniser: what it knows while it is measured, and when it is kept."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from earful.adapt.language import learn_language
+from earful.adapt.language import WORDS, learn_language, listed
 from earful.adapt.measure import Unmet
 from earful.data.batch import Example
 from earful.model import ModelConfig
@@ -42,7 +43,7 @@ def spoken(text: str, doubt: Sequence[int] = ()) -> Example:
 def learned(clips: Sequence[Example], others: Sequence[str] = ()) -> object:
     everything = range(len(clips))
     unmet = [Unmet({}, [i for i in everything if i % 2 != part], list(everything)[part::2]) for part in (0, 1)]
-    return learn_language(Reader(), clips, unmet, others)  # type: ignore[arg-type]
+    return learn_language(Reader(), clips, unmet, [others])  # type: ignore[arg-type]
 
 
 def test_it_is_kept_where_it_mends_errors() -> None:
@@ -57,7 +58,7 @@ def test_it_is_left_out_where_nothing_is_to_mend() -> None:
 
 
 def test_it_is_left_out_where_nothing_was_held_out() -> None:
-    assert learn_language(Reader(), [spoken(TEXTS[0])], [], TEXTS) is None  # type: ignore[arg-type]
+    assert learn_language(Reader(), [spoken(TEXTS[0])], [], [TEXTS]) is None  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("others", [["ЖЖЖ"], [""], []])
@@ -67,3 +68,17 @@ def test_text_in_other_letters_adds_nothing(others: list[str]) -> None:
     assert (with_it is None) == (without is None)
     if with_it is not None:
         assert with_it.cer == without.cer  # type: ignore[attr-defined]
+
+
+def test_the_words_of_a_language_are_as_frequent_as_in_it() -> None:
+    pytest.importorskip("wordfreq")
+    lines = listed("nl")
+    words = Counter(" ".join(lines).split())
+    assert words.total() == pytest.approx(WORDS, rel=0.01)
+    assert words["de"] > 3 * words["niet"] > 30 * words["fiets"] > 0
+    assert lines == listed("nl")
+
+
+@pytest.mark.parametrize("language", ["", "xx", "eo"])
+def test_a_language_without_a_word_list_has_no_words(language: str) -> None:
+    assert listed(language) == []

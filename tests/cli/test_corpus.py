@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from earful.audio.files import write
 from earful.data.manifest import read_manifest
 from earful.data.synthesis import languages
 from earful.errors import SynthesisError
@@ -59,6 +60,71 @@ def missing() -> None:
 def test_fillets_of_another_language(earful, tmp_path: Path) -> None:
     run = earful("corpus", "fillets-ng", "--language", "de", "--out", tmp_path / "x", "--from", tmp_path)
     assert run.status == 2 and "must be one of cs, nl" in run.err and not (tmp_path / "x").exists()
+
+
+def test_klettres(earful, tones, tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    for number, (code, names) in enumerate({"it": "BZA", "cs": "ŘBE", "nds": "AAL"}.items()):
+        lines = [f'<sound name="{names[0]}" file="{code}/a.wav"/>', f'<sound name="{names[1:]}" file="{code}/b.wav"/>']
+        (tmp_path / "in" / code).mkdir(parents=True)
+        for name in "ab":
+            write(tmp_path / "in" / code / f"{name}.wav", tones(name * 3, 1 + number / 9))
+        body = f"<alphabet>{lines[0]}</alphabet><syllables>{lines[1]}</syllables>"
+        (tmp_path / "in" / code / "sounds.xml").write_text(f'<k><language code="{code}">{body}</language></k>', "utf-8")
+    (tmp_path / "in" / "other.ogg").write_bytes(b"what tells an unpacked package")
+    words = ("corpus", "klettres", "--not-language", "cs", "--from", tmp_path / "in", "--out")
+    run = earful(*words, tmp_path / "told", "--pronounce")
+    assert run.status == 0 and run.out.startswith("4 clips") and "2 speakers" in run.out, run.err
+    lines = [json.loads(line) for line in (tmp_path / "told" / "manifest.jsonl").read_text("utf-8").splitlines()]
+    assert [(line.get("text"), line.get("ipa")) for line in lines] == [
+        (None, ["b", "i"]),
+        ("za", ["dz", "a"]),
+        (None, None),  # Low Saxon: unknown to espeak-ng
+        ("al", None),
+    ]
+    row = json.loads(earful(*words, tmp_path / "plain", "--language", "it", "--json").out)
+    assert row["clips"] == 2 and "ipa" not in (tmp_path / "plain" / "manifest.jsonl").read_text("utf-8")
+    run = earful(*words, tmp_path / "x", "--language", "sk")
+    assert run.status == 2 and "no sounds in sk; there are some in cs, it, nds" in run.err
+
+
+def test_ktuberling(earful, tones, tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    pytest.importorskip("wordfreq")
+    (tmp_path / "in" / "da").mkdir(parents=True)
+    for pitch, name in enumerate(("oeje", "naese", "zzqx"), start=1):
+        write(tmp_path / "in" / "da" / f"{name}.wav", tones("ab", pitch))
+    (tmp_path / "in" / "mark.ogg").write_bytes(b"what tells an unpacked package")
+    lines = [f'<sound name="{n}" file="da/{f}.wav"/>' for n, f in {"eye": "oeje", "nose": "naese", "x": "zzqx"}.items()]
+    (tmp_path / "in" / "da.soundtheme").write_text(f'<language code="da">{"".join(lines)}</language>')
+    run = earful("corpus", "ktuberling", "--pronounce", "--from", tmp_path / "in", "--out", tmp_path / "da")
+    assert run.status == 0 and run.out.startswith("3 clips"), run.err
+    told = read_manifest(tmp_path / "da" / "manifest.jsonl")
+    assert [(u.text, "ipa" in u.extra) for u in told] == [("øje", True), ("næse", True), (None, False)]
+
+
+def test_phones_in_many_languages_need_the_synthesiser(earful, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(languages, "loader", missing)
+    languages.languages.cache_clear()
+    run = earful("corpus", "klettres", "--pronounce", "--from", tmp_path, "--out", tmp_path / "x")
+    assert run.status == 2 and "is not here" in run.err and not (tmp_path / "x").exists()
+
+
+def test_prompts(earful, tones, tmp_path: Path) -> None:
+    pytest.importorskip("G722")
+    for voice, names in {"it_IT_f_Menardi": ("hello", "beep"), "fr_CA_f_June": ("hello",)}.items():
+        (tmp_path / voice).mkdir()
+        for name in names:
+            write(tmp_path / voice / f"{name}.wav", tones("abba cab"))
+    words = ("corpus", "prompts", "--from", tmp_path, "--out")
+    run = earful(*words, tmp_path / "both")
+    assert run.status == 0 and run.out.startswith("2 clips"), run.err
+    assert "left out 1: tones or noises instead of speech, such as prompts/it-menardi/beep" in run.err
+    assert {u.language for u in read_manifest(tmp_path / "both" / "manifest.jsonl")} == {"it", "fr"}
+    row = json.loads(earful(*words, tmp_path / "it", "--language", "it", "--json").out)
+    assert row["clips"] == 1 and row["left_out"] == {"tones or noises instead of speech": 1}
+    run = earful(*words, tmp_path / "x", "--language", "de")
+    assert run.status == 2 and "languages are de, must be of it, fr" in run.err and not (tmp_path / "x").exists()
 
 
 def test_speak_a_text(earful, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ COMMANDS = (
     ("demo",),
     ("corpus",),
     ("corpus", "fillets-ng"),
+    ("corpus", "klettres"),
+    ("corpus", "ktuberling"),
     ("corpus", "speak"),
 )
 

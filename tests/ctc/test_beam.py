@@ -193,9 +193,25 @@ def test_tuning_takes_what_recognises_best() -> None:
     useful = tune([Recording(*pair, learned) for pair in pairs])
     assert useful.weight > 0 and useful.cer == 0
     misled = (spoken("de had is hier", alphabet, {3: ("k", 0.4), 5: ("t", 0.4)}), "de had is hier")
-    assert tune([Recording(*misled, learned)]) == (0, 0, 0)
+    assert tune([Recording(*misled, learned)], [0.0, 0.5], [0.0], prior=0).weight == 0
     assert tune([Recording(*misled, learned)], weights=[0.5], bonuses=[1.0]) == (0.5, 1.0, 2 / 14)
-    assert tune([Recording(*misled, learned)], weights=[0], bonuses=[9.0]) == (0, 0, 0)
+
+
+def test_a_single_recording_does_not_overrule_experience() -> None:
+    """A text that the language model does not expect wants weight 0; one recording of it is no proof."""
+    texts = ["de kat is hier", "de hond is hier", "waar is de hond"]
+    alphabet = Alphabet.learn(texts)
+    misled = Recording(
+        spoken("de had is hier", alphabet, {3: ("k", 0.4), 5: ("t", 0.4)}), "de had is hier", learn(texts, alphabet, 4)
+    )
+    few, many = (tune([misled] * count, [0.0, 0.75], [0.0, 1.0]) for count in (1, 200))
+    assert (few.weight, many.weight) == (0.75, 0.0)
+
+
+def test_the_usual_weight_and_bonus_are_the_cheapest() -> None:
+    costs = {(w, b): beam.unusual(w, b) for w in beam.WEIGHTS for b in (*beam.BONUSES, 1.5)}
+    assert min(costs, key=costs.__getitem__) == (0.75, 1.5) and costs[0.75, 1.5] == 0
+    assert costs[1.5, 3.0] < costs[1.5, 0.0] and costs[0.25, 1.0] < costs[0.25, 3.0]
 
 
 def test_what_cannot_be_searched() -> None:

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import earful.ctc.ngram
-from earful.ctc.ngram import NGram, _checksum, learn, learn_mixed, load_ngram, mix, save_ngram
+from earful.ctc.ngram import NGram, _checksum, learn, load_ngram, mix, mix_with, save_ngram
 from earful.errors import CheckpointError, ConfigError, TextError
 from earful.text.alphabet import Alphabet
 
@@ -97,27 +97,31 @@ def test_rows_are_kept_within_bounds_and_cannot_be_changed(monkeypatch: pytest.M
 
 def test_transcripts_and_other_text_together_beat_either() -> None:
     held = ["waar zit de minister", "de kat is niet aanwezig", "hier is het debat"]
-    mixed = learn_mixed(TALK, NEWS, ALPHABET, 5)
+    mixed = mix_with(TALK, [learn(NEWS, ALPHABET, 5)], 5)
     assert mixed.perplexity(held) < min(learn(texts, ALPHABET, 5).perplexity(held) for texts in (TALK, NEWS))
 
 
 def test_the_weight_follows_what_predicts_transcripts() -> None:
-    (same, _), (other, _) = (learn_mixed(talk, NEWS, ALPHABET, 5).weights for talk in (TALK, NEWS[:5]))
+    (same, _), (other, _) = (mix_with(talk, [learn(NEWS, ALPHABET, 5)], 5).weights for talk in (TALK, NEWS[:5]))
     assert other < 0.5 < same
 
 
-def test_one_transcript_is_added_to_the_other_text() -> None:
-    for transcripts in (["de kat"], ["de kat", ""]):
-        assert learn_mixed(transcripts, NEWS, ALPHABET).perplexity(["de kat"]) == pytest.approx(
-            learn(["de kat", *NEWS], ALPHABET).perplexity(["de kat"])
-        )
+def test_a_source_that_does_not_help_hardly_counts() -> None:
+    noise = ["xqz zqx", "qqzx xz"]
+    sources = [learn(NEWS, Alphabet.learn([*TALK, *NEWS, *noise]), 5)]
+    sources.append(learn(noise, sources[0].alphabet, 5))
+    _, news, useless = mix_with(TALK, sources, 5).weights
+    assert useless < 0.1 < news
 
 
-def test_without_other_text_it_is_learned_from_transcripts() -> None:
-    for others in ([], ["", " "]):
-        assert learn_mixed(TALK, others, ALPHABET).perplexity(TALK) == learn(TALK, ALPHABET).perplexity(TALK)
-    with pytest.raises(TextError, match="expected text to learn a language model from"):
-        learn_mixed([], [], ALPHABET)
+@pytest.mark.parametrize("transcripts", [["de kat"], ["de kat", ""]])
+def test_with_one_transcript_all_sources_count_the_same(transcripts: list[str]) -> None:
+    assert mix_with(transcripts, [learn(NEWS, ALPHABET)]).weights == (0.5, 0.5)
+
+
+def test_without_transcripts_the_other_text_is_all() -> None:
+    other = learn(NEWS, ALPHABET)
+    assert mix_with(["", " "], [other]).perplexity(TALK) == pytest.approx(other.perplexity(TALK))
 
 
 def test_what_cannot_be_mixed() -> None:
@@ -133,7 +137,7 @@ def test_what_cannot_be_mixed() -> None:
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
-    model = learn_mixed(TALK, NEWS, ALPHABET, most=200)
+    model = mix_with(TALK, [learn(NEWS, ALPHABET, most=200)], most=200)
     save_ngram(tmp_path / "ngram.safetensors", model)
     loaded = load_ngram(tmp_path / "ngram.safetensors")
     assert loaded.alphabet == model.alphabet and loaded.weights == model.weights

@@ -16,10 +16,10 @@ from earful.data.corpora.fillets import (
     NO_TRANSCRIPT,
     NO_WORDS,
     TWO_TRANSCRIPTS,
-    UNREADABLE,
     fillets,
     split_levels,
 )
+from earful.data.corpora.recordings import UNREADABLE
 from earful.data.manifest import Manifest, read_manifest
 from earful.data.utterance import Utterance
 from earful.errors import CorpusError

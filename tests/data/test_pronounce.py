@@ -40,3 +40,11 @@ def test_a_language_that_espeak_lacks() -> None:
 
 def test_an_empty_manifest() -> None:
     assert pronounce(Manifest(), workers=1) == Manifest()
+
+
+def test_what_is_said_may_be_other_than_the_text() -> None:
+    rows = (clip("a", None, "it"), clip("b", "casa", "it"), clip("c", "casa", "xx-none"))
+    letters = {"a": "b", "b": "h", "c": None}
+    told = pronounce(Manifest(rows), workers=1, said=lambda u: letters[u.id])
+    assert ["".join(u.extra.get(PHONES, ())) for u in told] == ["bi", "aka", ""]
+    assert [u.text for u in told] == [None, "casa", "casa"]

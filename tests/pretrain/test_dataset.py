@@ -138,6 +138,18 @@ def test_no_phones_at_all(recipe: Recipe, spoken: Path, tmp_path: Path) -> None:
     assert dataset.inventory is None and dataset.batch([0], config_of(dataset))[1].labels_BL.shape == (1, 0)
 
 
+@pytest.mark.parametrize("phones", [{"phones": None, "ipa": ["a", "b"]}, {}], ids=["ipa", "timed"])
+def test_phones_without_text(recipe: Recipe, spoken: Path, tmp_path: Path, phones: dict[str, object]) -> None:
+    rows = read_manifest(manifest_with(spoken, tmp_path / "part.jsonl", **phones))
+    untold = replace(rows[2], text=None, extra={})
+    write_manifest(tmp_path / "part.jsonl", [rows[0], replace(rows[1], text=None), untold])
+    dataset = open_dataset(replace(recipe, corpora=(Corpus(tmp_path / "part.jsonl"),), cache=tmp_path / "cache"))
+    assert [u.id for u in dataset.utterances] == [rows[0].id, rows[1].id]
+    assert dataset.texts[0] and dataset.texts[1] == () and all(dataset.phones)
+    batch, labels = dataset.batch([1], config_of(dataset))
+    assert batch.labels_BL.shape == (1, 0) and labels.label_counts_B.tolist() == [len(dataset.phones[1])]
+
+
 def test_rare_symbols_are_left_out(recipe: Recipe, dataset: Dataset) -> None:
     fewer = open_dataset(replace(recipe, rarest_symbol=20))
     lost = set(dataset.alphabet.symbols) - set(fewer.alphabet.symbols)
@@ -150,7 +162,7 @@ def test_rare_symbols_are_left_out(recipe: Recipe, dataset: Dataset) -> None:
 
 @pytest.mark.parametrize("change", [{"languages": ("de",)}, {"not_languages": ("nl",)}, {"longest_s": 0.1}])
 def test_a_corpus_of_which_nothing_is_wanted(recipe: Recipe, spoken: Path, change: dict[str, object]) -> None:
-    with pytest.raises(ManifestError, match=r"manifest\.jsonl: no transcribed clip"):
+    with pytest.raises(ManifestError, match=r"manifest\.jsonl: no clip with text or phones"):
         open_dataset(replace(recipe, corpora=(Corpus(spoken, **change),)))  # type: ignore[arg-type]
 
 

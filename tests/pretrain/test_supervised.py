@@ -59,6 +59,15 @@ def test_no_label_at_all_is_no_loss(recipe: Recipe, dataset: Dataset) -> None:
     assert [float(loss.detach()) for loss in found.values()] == [0.0, 0.0, 0.0]
 
 
+def test_a_batch_of_clips_that_have_only_phones(recipe: Recipe, dataset: Dataset) -> None:
+    untold = replace(dataset, texts=[() for _ in dataset.texts])
+    model = model_of(recipe, dataset).eval()
+    found = losses(model, *untold.batch([0, 1], model.config))
+    assert float(found[TEXT].detach()) == 0 and float(found[PHONES].detach()) > 0
+    sum(found.values()).backward()  # type: ignore[union-attr]
+    assert all(bool(torch.isfinite(p.grad).all()) for p in model.parameters() if p.grad is not None)
+
+
 def test_without_phones_there_is_one_loss(recipe: Recipe, dataset: Dataset) -> None:
     plain = replace(dataset, inventory=None)
     model = model_of(recipe, plain)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from earful.adapt.clips import Heard, Progress, listen, vary
 from earful.adapt.finetune import Plan, Point
-from earful.adapt.language import Gain, learn_language
+from earful.adapt.language import Gain, learn_language, listed
 from earful.adapt.measure import Measured, Outcome, Task, run
 from earful.adapt.rows import sources
 from earful.adapt.select import plan_for
@@ -55,6 +55,7 @@ def adapt(
     plan: Plan | None = None,
     augmentation: Augmentation | None = None,
     texts: Sequence[str] | None = (),
+    words: bool = True,
     seed: int = 0,
     state: Path | None = None,
     progress: Progress | None = None,
@@ -64,6 +65,7 @@ def adapt(
     Without `plan`, `plan_for` chooses it; `progress(stage, done, total)` is called along the way. Clips without a
     transcript, with one that their sound cannot carry, or longer than a minute are left out. `texts`, other sentences
     of the language, join the transcripts in a language model for the beam search; with None there is no such model.
+    With `words` it also learns from the word list of the rules' language, where there is one (package wordfreq).
     Returns the adapted checkpoint, which on the clips that measure is never worse than the base, and the report.
 
     Raises:
@@ -86,7 +88,7 @@ def adapt(
     start = starter(base, config.alphabet, plain, plan.letters, seed)
     task = Task(AcousticModel(with_dropout(config, plan.dropout)), start, copies, plan, seed, state, tell)
     outcome = run(task)
-    gain = _language(task, outcome, texts)
+    gain = _language(task, outcome, texts, words)
     report = AdaptReport(
         cer_before=outcome.before,
         cer_after=outcome.tuned.best.cer,
@@ -108,12 +110,14 @@ def with_dropout(config: ModelConfig, dropout: float | None) -> ModelConfig:
     return config if dropout is None else replace(config, encoder=replace(config.encoder, dropout=dropout))
 
 
-def _language(task: Task, outcome: Outcome, texts: Sequence[str] | None) -> Gain | None:
+def _language(task: Task, outcome: Outcome, texts: Sequence[str] | None, words: bool) -> Gain | None:
     """The language model, where one is wanted, can be measured, and makes fewer errors."""
     if texts is None or not outcome.tuned.best.step:
         return None
     task.tell("learning the language", 0, 1)
-    others = [normalize(text, task.model.config.rules) for text in texts]
+    rules = task.model.config.rules
+    sources = [texts, listed(rules.language) if words else ()]
+    others = [[normalize(text, rules) for text in lines] for lines in sources]
     gain = learn_language(task.model, [each[0] for each in task.copies], outcome.unmet, others)
     task.tell("learning the language", 1, 1)
     return gain

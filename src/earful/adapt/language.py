@@ -13,12 +13,18 @@ from earful.ctc.beam import Recording, tune
 from earful.ctc.greedy import greedy_ids
 from earful.ctc.ngram import NGram, learn, mix_with
 from earful.data.batch import Example
+from earful.data.synthesis.words import draw_lines
+from earful.errors import SynthesisError
 from earful.model import AcousticModel, Params, fast_arithmetic
 from earful.text.alphabet import Alphabet
 from earful.text.score import errors_of_each
 
 MOST_TUNED = 60
 """Clips that the weight is tuned on, at most: more would only cost time."""
+
+
+WORDS = 500_000
+"""Words drawn from a word list: twice as many cost twice the time, and predict Dutch by 3 % better."""
 
 
 class Gain(NamedTuple):
@@ -30,39 +36,50 @@ class Gain(NamedTuple):
 
 
 def learn_language(
-    model: AcousticModel, clips: Sequence[Example], unmet: Sequence[Unmet], others: Sequence[str]
+    model: AcousticModel, clips: Sequence[Example], unmet: Sequence[Unmet], others: Sequence[Sequence[str]]
 ) -> Gain | None:
-    """An n-gram of all transcripts and of `others` (normalised), its weight tuned on clips that adaptation has not met.
+    """An n-gram of all transcripts and of `others`, its weight tuned on clips that adaptation has not met.
 
+    `others` are sources of further text, normalised: each counts as much as it helps to predict the transcripts.
     While tuning, the n-gram knows only the transcripts that the same fine-tuning learned from. None where there is
     nothing to tune on, or where no weight makes fewer errors than the best path does.
     """
     alphabet = model.config.alphabet
     texts = [alphabet.decode(clip.labels) for clip in clips]
-    symbols = set(alphabet.symbols)
-    others = [text for text in others if symbols.intersection(text.replace(" ", ""))]
-    other = learn(others, alphabet) if others else None
-    recordings = [each for part in unmet for each in _recordings(model, clips, texts, part, other)]
+    sources = [learn(lines, alphabet) for lines in others if _readable(lines, alphabet)]
+    recordings = [each for part in unmet for each in _recordings(model, clips, texts, part, sources)]
     if not recordings:
         return None
     found, greedy_cer = tune(recordings), _greedy_cer(recordings)
-    if not found.weight or found.cer >= greedy_cer:
+    if found.cer >= greedy_cer:
         return None
-    return Gain(Language(_ngram(texts, other, alphabet), found.weight, found.bonus), found.cer, greedy_cer)
+    return Gain(Language(_ngram(texts, sources, alphabet), found.weight, found.bonus), found.cer, greedy_cer)
 
 
-def _ngram(texts: Sequence[str], other: NGram | None, alphabet: Alphabet) -> NGram:
-    """An n-gram of the transcripts, mixed with that of other text."""
-    if other is None or len(texts) < 2:
-        return other or learn(texts, alphabet)
-    return mix_with(texts, other)
+def listed(language: str) -> list[str]:
+    """Lines of words as frequent as they are in the language; none where there is no word list, or no wordfreq."""
+    try:
+        return draw_lines(language, WORDS, torch.Generator().manual_seed(0)) if language else []
+    except SynthesisError:
+        return []
+
+
+def _readable(lines: Sequence[str], alphabet: Alphabet) -> bool:
+    """Whether the text has letters of the alphabet at all."""
+    symbols = set(alphabet.symbols) - {" "}
+    return any(symbols.intersection(line) for line in lines)
+
+
+def _ngram(texts: Sequence[str], sources: Sequence[NGram], alphabet: Alphabet) -> NGram:
+    """An n-gram of the transcripts, mixed with those of other text."""
+    return mix_with(texts, sources) if sources else learn(texts, alphabet)
 
 
 def _recordings(
-    model: AcousticModel, clips: Sequence[Example], texts: Sequence[str], unmet: Unmet, other: NGram | None
+    model: AcousticModel, clips: Sequence[Example], texts: Sequence[str], unmet: Unmet, sources: Sequence[NGram]
 ) -> Iterator[Recording]:
     """The held clips as the search meets them: log-probabilities, transcript, and the n-gram of all other clips."""
-    ngram = _ngram([texts[i] for i in unmet.learned], other, model.config.alphabet)
+    ngram = _ngram([texts[i] for i in unmet.learned], sources, model.config.alphabet)
     for i in unmet.held[:MOST_TUNED]:
         yield Recording(_logp(model, unmet.params, clips[i]), texts[i], ngram)
 

@@ -44,13 +44,10 @@ def adapt(
     language: Annotated[str | None, typer.Option(help="Code of the language, such as cs.", metavar="CODE")] = None,
     case: Annotated[Case | None, typer.Option(help="Case of the letters that it writes.")] = None,
     punctuation: Annotated[Punctuation | None, typer.Option(help="Whether it writes punctuation.")] = None,
-    text: Annotated[
-        Path | None, typer.Option(help="Other text in the language, UTF-8, for the language model.", metavar="FILE")
-    ] = None,
+    text: Annotated[Path | None, typer.Option(help="Other text in the language, UTF-8.", metavar="FILE")] = None,
+    words: Annotated[bool, typer.Option(help="Whether the language model knows the language's word list.")] = True,
     greedy: Annotated[bool, typer.Option("--greedy", help="Learn no language model.")] = False,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps, instead of as many as suit the clips.", metavar="N")
-    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps, if not as many as suit.", metavar="N")] = None,
     tune: Minutes = None,
     seed: Annotated[int, typer.Option(help="Another seed, another run.", metavar="N")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace MODEL where it exists.")] = False,
@@ -60,8 +57,9 @@ def adapt(
 
     CLIPS is a JSONL manifest (keys audio_filepath, text), a CSV or TSV table with a path and a text column, a folder of
     clips with a .txt of the same name beside each, a Common Voice folder, or a Kaldi data folder. Clips that cannot be
-    used are left out and named. A model of the language, its characters, is learned from the transcripts and, better,
-    from all text that you have (--text). Interrupted by Ctrl-C, the same command goes on where it was.
+    used are left out and named. A model of the language, its characters, is learned from the transcripts, a list of its
+    words (there is one for 42 languages, in the package wordfreq; give --language) and all text that you have (--text).
+    Interrupted by Ctrl-C, the same command goes on where it was.
 
     \b
     Examples:
@@ -78,14 +76,13 @@ def adapt(
     manifest = read_clips(clips)
     texts = None if greedy else texts_of(text)
     rules = {"language": language or language_of(manifest), "case": case, "punctuation": punctuation}
-    given = {key: value for key, value in rules.items() if value}
-    start = start_from(base, (u.text or "" for u in manifest), given, seed)
+    start = start_from(base, (u.text or "" for u in manifest), {k: v for k, v in rules.items() if v}, seed)
     state = state_of(out)
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)
         found = search(start, used, plan_of(used, steps), minutes=tune, seed=seed, state=state, tell=tell)
-        checkpoint, report = run(start, used, found.plan, texts=texts, seed=seed, state=state, tell=tell)
+        checkpoint, report = run(start, used, found.plan, texts=texts, words=words, seed=seed, state=state, tell=tell)
     save_checkpoint(out, checkpoint, replace=overwrite)
     shutil.rmtree(state, ignore_errors=True)
     report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
@@ -156,6 +153,7 @@ def run(
     plan: "Plan",
     *,
     texts: Sequence[str] | None = (),
+    words: bool = True,
     seed: int,
     state: Path | None,
     tell: Tell,
@@ -163,7 +161,7 @@ def run(
     """Adapt by `plan`, while the progress is shown."""
     from earful.adapt.adapt import adapt as adapt_base
 
-    return adapt_base(start, manifest, plan=plan, texts=texts, seed=seed, state=state, progress=tell)
+    return adapt_base(start, manifest, plan=plan, texts=texts, words=words, seed=seed, state=state, progress=tell)
 
 
 def plan_of(manifest: "Manifest", steps: int | None) -> "Plan":

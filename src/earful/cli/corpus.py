@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,21 @@ from earful.cli.tables import counted, print_json
 if TYPE_CHECKING:
     from earful.data.manifest import Manifest
 
+Out = Annotated[Path, typer.Option(help="The folder for the corpus.", metavar="DIR")]
+Source = Annotated[
+    Path | None, typer.Option("--from", help="A folder with the Debian packages, packed or not.", metavar="FOLDER")
+]
+Pronounce = Annotated[
+    bool, typer.Option("--pronounce", help="Add the phones of each transcript, by espeak-ng's rules.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Wanted = Annotated[
+    list[str] | None, typer.Option("--language", help="Only this language; may come again.", metavar="CODE")
+]
+Unwanted = Annotated[
+    list[str] | None, typer.Option("--not-language", help="Not this language; may come again.", metavar="CODE")
+]
+
 corpus = typer.Typer(
     no_args_is_help=False,
     rich_markup_mode=None,
@@ -21,6 +37,7 @@ corpus = typer.Typer(
     \b
     Examples:
         earful corpus fillets-ng --language nl --out dutch
+        earful corpus klettres --not-language cs --out letters
         earful corpus speak --language is --hours 0.5 --out icelandic
     """,
 )
@@ -29,15 +46,10 @@ corpus = typer.Typer(
 @corpus.command("fillets-ng", short_help="Acted dialogue by people, Czech or Dutch.")
 def fillets_ng(
     language: Annotated[str, typer.Option(help="cs (Czech) or nl (Dutch).", metavar="cs|nl")],
-    out: Annotated[Path, typer.Option(help="The folder for the corpus.", metavar="DIR")],
-    source: Annotated[
-        Path | None,
-        typer.Option("--from", help="A folder with the Debian packages, packed or not.", metavar="FOLDER"),
-    ] = None,
-    pronounce: Annotated[
-        bool, typer.Option("--pronounce", help="Add the phones of each transcript, by espeak-ng's rules.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    out: Out,
+    source: Source = None,
+    pronounce: Pronounce = False,
+    json: Json = False,
 ) -> None:
     """About 100 minutes of acted dialogue by people, from the game Fish Fillets NG.
 
@@ -51,6 +63,83 @@ def fillets_ng(
     """
     with progress() as tell:
         manifest, left_out = make_fillets(language, out, source, tell, pronounced=pronounce)
+    report(out, manifest, left_out, json)
+
+
+@corpus.command(short_help="Letters, syllables and short words by people, in some twenty languages.")
+def klettres(
+    out: Out,
+    language: Wanted = None,
+    not_language: Unwanted = None,
+    source: Source = None,
+    pronounce: Annotated[
+        bool, typer.Option("--pronounce", help="Add phones, of letters' names too, by espeak-ng's rules.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """About 1,800 letters, syllables and short words by people, from KDE's KLettres; one voice a language.
+
+    Without --from, the Debian package klettres-data (40 MB) is downloaded once by `apt-get download`. DIR gets
+    manifest.jsonl. A letter is said by its name: such a clip has no text, but with --pronounce the key ipa, which
+    a base learns from.
+
+    \b
+    Example:
+        earful corpus klettres --not-language cs --pronounce --out letters
+    """
+    from earful.data.corpora.klettres import klettres, with_names
+
+    make_sounds(klettres, with_names if pronounce else None, out, language, not_language, source, json)
+
+
+@corpus.command(short_help="Words by people, in some twenty languages.")
+def ktuberling(
+    out: Out,
+    language: Wanted = None,
+    not_language: Unwanted = None,
+    source: Source = None,
+    pronounce: Pronounce = False,
+    json: Json = False,
+) -> None:
+    """About 1,900 words by people, from KDE's KTuberling; mostly one voice a language.
+
+    Without --from, the Debian package ktuberling-data (47 MB) is downloaded once by `apt-get download`. DIR gets
+    manifest.jsonl. The package does not say how the words are written: a clip has text where the name of its file and
+    a word list make it certain, which is so for about one in four. With --pronounce these have the key ipa, which a
+    base learns from.
+
+    \b
+    Example:
+        earful corpus ktuberling --language sv --language nl --out words
+    """
+    from earful.data.corpora.ktuberling import ktuberling, with_phones
+
+    make_sounds(ktuberling, with_phones if pronounce else None, out, language, not_language, source, json)
+
+
+def make_sounds(
+    build: "Callable[..., tuple[Manifest, Mapping[str, Sequence[str]]]]",
+    pronounced: "Callable[[Manifest, Callable[[], None]], Manifest] | None",
+    out: Path,
+    wanted: list[str] | None,
+    unwanted: list[str] | None,
+    source: Path | None,
+    json: bool,
+) -> None:
+    """A corpus of sounds in many languages on disk, with phones where `pronounced` is given."""
+    from earful.data.manifest import write_manifest
+
+    if pronounced:
+        require_speech()
+    with progress() as tell:
+        copying = partial(tell, "copying")
+        manifest, left_out = build(
+            out, languages=wanted or (), not_languages=unwanted or (), source=source, progress=copying
+        )
+        if pronounced:
+            done, clips = itertools.count(1), len(manifest)
+            manifest = pronounced(manifest, lambda: tell("pronouncing", next(done), clips))
+            write_manifest(out / "manifest.jsonl", manifest)
     report(out, manifest, left_out, json)
 
 
@@ -72,11 +161,14 @@ def make_fillets(
     return manifest, left_out
 
 
-def require_speech(language: str) -> None:
+def require_speech(language: str | None = None) -> None:
     """Before any work is done: raises SynthesisError where espeak-ng is not installed, or lacks the language."""
-    from earful.data.synthesis.languages import find_language
+    from earful.data.synthesis.languages import find_language, languages
 
-    find_language(language)
+    if language is None:
+        languages()
+    else:
+        find_language(language)
 
 
 def with_phones(manifest: "Manifest", tell: Tell) -> "Manifest":
@@ -92,17 +184,49 @@ def with_phones(manifest: "Manifest", tell: Tell) -> "Manifest":
     return told
 
 
+@corpus.command(short_help="Telephone prompts by people, Italian and French, without transcripts.")
+def prompts(
+    out: Out,
+    language: Annotated[
+        list[str] | None,
+        typer.Option(help="it (Italian) or fr (French); may come again. [default: both]", metavar="it|fr"),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="A folder with the Debian packages, packed or not.", metavar="FOLDER"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """About 70 minutes of telephone prompts by three people, from Asterisk, without transcripts.
+
+    Without --from, the Debian packages (11 MB for French, 29 MB for Italian) are downloaded once by `apt-get
+    download`. Tones, silence, repetitions and clips under 0.4 s are left out. Needs pip install "earful[corpora]".
+
+    \b
+    Example:
+        earful corpus prompts --out telephone
+    """
+    from earful.data.corpora.prompts import LANGUAGES
+    from earful.data.corpora.prompts import prompts as build
+
+    with progress() as tell:
+        manifest, left_out = build(
+            out, languages=language or LANGUAGES, source=source, progress=lambda n, total: tell("decoding", n, total)
+        )
+    report(out, manifest, left_out, json)
+
+
 @corpus.command(short_help="Synthetic speech in random voices.")
 def speak(
     language: Annotated[list[str], typer.Option(help="A language of espeak-ng; may come again.", metavar="CODE")],
-    out: Annotated[Path, typer.Option(help="The folder for the corpus.", metavar="DIR")],
+    out: Out,
     hours: Annotated[float | None, typer.Option(help="How much speech in all.", metavar="H")] = None,
     clips: Annotated[int | None, typer.Option(help="How many clips in all.", metavar="N")] = None,
     text: Annotated[
         Path | None, typer.Option(help="Sentences to say, instead of random words.", metavar="FILE")
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, other sentences and voices.", metavar="N")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json: Json = False,
 ) -> None:
     """Synthetic speech in random voices, with the time of every phone; needs no download.
 

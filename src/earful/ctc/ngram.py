@@ -127,35 +127,26 @@ def learn(texts: Iterable[str], alphabet: Alphabet, order: int = DEFAULT_ORDER, 
     return NGram(alphabet, (count(texts, alphabet, order, most),))
 
 
-def learn_mixed(
-    transcripts: Sequence[str],
-    others: Sequence[str],
-    alphabet: Alphabet,
-    order: int = DEFAULT_ORDER,
-    most: int = MOST_NGRAMS,
+def mix_with(
+    transcripts: Sequence[str], others: Sequence[NGram], order: int = DEFAULT_ORDER, most: int = MOST_NGRAMS
 ) -> NGram:
-    """Learn from transcripts and from other text, weighted by how well each predicts transcripts that were held out.
+    """Learn from transcripts, and mix that with what was learned from `others`, at least one other source of text.
 
-    Every fifth transcript is held out in turn. Where there is but one, or no other text, all is taken together. Raises
-    as `learn`.
+    Each counts as much as it helps to predict transcripts that were held out, every fifth in turn; with fewer than two
+    transcripts all sources count the same. Raises as `learn`.
     """
     transcripts = [text for text in transcripts if text.strip()]
-    if len(transcripts) < 2 or not any(text.strip() for text in others):
-        return learn([*transcripts, *others], alphabet, order, most)
-    return mix_with(transcripts, learn(others, alphabet, order, most), order, most)
-
-
-def mix_with(transcripts: Sequence[str], other: NGram, order: int = DEFAULT_ORDER, most: int = MOST_NGRAMS) -> NGram:
-    """The same, for at least two transcripts, with what was learned from other text already."""
+    own = [learn(transcripts, others[0].alphabet, order, most)] if transcripts else []
+    if len(transcripts) < 2:
+        sources = [*own, *others]
+        return mix(sources, [1 / len(sources)] * len(sources))
     folds = min(_FOLDS, len(transcripts))
     p = []
     for fold in range(folds):
-        held = transcripts[fold::folds]
         rest = [text for place, text in enumerate(transcripts) if place % folds != fold]
-        own = learn(rest, other.alphabet, order, most)
-        p += [np.exp([own.logp(text), other.logp(text)]) for text in held]
-    weights = _weights(np.concatenate(p, axis=1))
-    return mix([learn(transcripts, other.alphabet, order, most), other], weights)
+        sources = [learn(rest, others[0].alphabet, order, most), *others]
+        p += [np.exp([source.logp(text) for source in sources]) for text in transcripts[fold::folds]]
+    return mix([*own, *others], _weights(np.concatenate(p, axis=1)))
 
 
 def mix(models: Sequence[NGram], weights: Sequence[float]) -> NGram:

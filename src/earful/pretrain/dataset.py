@@ -139,8 +139,8 @@ def _copies(corpus: Corpus) -> Iterator[Utterance]:
     kept = [u for u in read_manifest(corpus.manifest) if _belongs(u, corpus)][:: corpus.every]
     if not kept:
         raise ManifestError(
-            f"{corpus.manifest}: no transcribed clip of at most {corpus.longest_s} s in the recipe's languages; "
-            "check the manifest, `longest_s` and `languages`"
+            f"{corpus.manifest}: no clip with text or phones, of at most {corpus.longest_s} s, in the recipe's "
+            "languages; check the manifest, `longest_s` and `languages`"
         )
     for _ in range(corpus.copies):
         yield from kept
@@ -149,7 +149,8 @@ def _copies(corpus: Corpus) -> Iterator[Utterance]:
 def _belongs(utterance: Utterance, corpus: Corpus) -> bool:
     language = utterance.language or ""
     wanted = language in corpus.languages if corpus.languages else language not in corpus.not_languages
-    return wanted and bool(utterance.text) and (utterance.duration_s or 0) <= corpus.longest_s
+    told = utterance.text or any(utterance.extra.get(key) for key in ("phones", "ipa"))
+    return wanted and bool(told) and (utterance.duration_s or 0) <= corpus.longest_s
 
 
 def _frequent(sequences: Sequence[Sequence[str]], least: int) -> set[str]:

@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from earful.errors import CorpusError
@@ -15,6 +16,27 @@ _OTHERWISE = "get the .deb files on another machine and name their folder with -
 def default_cache() -> Path:
     """The folder for what was downloaded: earful in $XDG_CACHE_HOME, by default ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "earful"
+
+
+@contextmanager
+def unpacked(
+    names: Sequence[str], source: str | Path | None, cache: str | Path | None, sounds: Sequence[str] = ("*.ogg",)
+) -> Iterator[Path]:
+    """A folder with what is in the packages: `source` where it holds `sounds` (patterns), else a temporary one.
+
+    The packages are looked for in `source`, else in `cache` (default: the user's), into which missing ones are
+    downloaded. Raises CorpusError for a folder that is not there, and where fetching or unpacking fails.
+    """
+    source = None if source is None else Path(source)
+    if source is not None and not source.is_dir():
+        raise CorpusError(f"{source}: no such folder; name the one that holds {', '.join(names)}")
+    if source is not None and any(next(source.rglob(sound), None) for sound in sounds):
+        yield source
+        return
+    packages = fetch_packages(names, Path(cache or default_cache())) if source is None else find_packages(source, names)
+    with tempfile.TemporaryDirectory(prefix="earful-corpus-") as folder:
+        unpack(packages, Path(folder))
+        yield Path(folder)
 
 
 def fetch_packages(names: Sequence[str], cache: Path) -> list[Path]:

@@ -5,22 +5,18 @@ The recordings and the transcripts are in the Debian packages `fillets-ng-data` 
 `share/`, whose scripts lie in `script/<level>/`; a clip's name is the dialogue's id.
 """
 
-import os
 import re
-import shutil
-import tempfile
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from earful.audio.files import probe
-from earful.data.corpora.debian import default_cache, fetch_packages, find_packages, unpack
+from earful.data.corpora.debian import unpacked
 from earful.data.corpora.lua import Dialog, read_dialogs
-from earful.data.manifest import Manifest, write_manifest
+from earful.data.corpora.recordings import DUPLICATE, TWO_TRANSCRIPTS, Draft, LeftOut, Progress, gather
+from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
-from earful.errors import AudioError, CorpusError
+from earful.errors import CorpusError
 
 LANGUAGES = ("cs", "nl")
 TEST_LEVEL = 5  # of every six levels, sorted by name and counted from 0
@@ -28,12 +24,6 @@ TEST_LEVEL = 5  # of every six levels, sorted by name and counted from 0
 NO_TRANSCRIPT = "no transcript in the scripts"
 NO_CLIP = "transcript without a recording"
 NO_WORDS = "transcript without words (a noise, or a number put together by the game)"
-TWO_TRANSCRIPTS = "two different transcripts"
-DUPLICATE = "the same recording as another clip"
-UNREADABLE = "empty or damaged sound"
-
-LeftOut = dict[str, tuple[str, ...]]
-Progress = Callable[[int, int], None]
 
 _WORD = re.compile(r"\w")
 
@@ -74,7 +64,7 @@ def fillets(
     if language not in LANGUAGES:
         raise CorpusError(f"the language is {language!r}, must be one of {', '.join(LANGUAGES)}")
     out = Path(out)
-    with _unpacked(language, None if source is None else Path(source), Path(cache or default_cache())) as game:
+    with unpacked(_packages(language), source, cache) as game:
         recordings = _recordings(game, language)
         dialogs = _dialogs(game, language)
         if not recordings or not dialogs:
@@ -84,7 +74,7 @@ def fillets(
                 f"the packages {' and '.join(_packages(language))}"
             )
         texts, left_out = _choose(language, recordings, dialogs)
-        manifest = _write(language, out, texts, left_out, progress)
+        manifest = gather(out, [_draft(language, out, *chosen) for chosen in texts], left_out, progress)
     return manifest, {reason: tuple(ids) for reason, ids in left_out.items()}
 
 
@@ -105,21 +95,6 @@ def split_levels(manifest: Manifest) -> tuple[Manifest, Manifest]:
 
 def _packages(language: str) -> tuple[str, str]:
     return "fillets-ng-data", f"fillets-ng-data-{language}"
-
-
-@contextmanager
-def _unpacked(language: str, source: Path | None, cache: Path) -> Iterator[Path]:
-    """A folder with the game's files; what has to be unpacked lies in a temporary one."""
-    if source is not None and not source.is_dir():
-        raise CorpusError(f"{source}: no such folder; name the one that holds the fillets-ng packages")
-    if source is not None and next(source.rglob("*.ogg"), None):
-        yield source
-        return
-    names = _packages(language)
-    packages = fetch_packages(names, cache) if source is None else find_packages(source, names)
-    with tempfile.TemporaryDirectory(prefix="earful-fillets-") as folder:
-        unpack(packages, Path(folder))
-        yield Path(folder)
 
 
 def _recordings(game: Path, language: str) -> list[_Recording]:
@@ -181,56 +156,16 @@ def _texts(dialogs: Iterable[Dialog]) -> set[str]:
     return {_clean(dialog.text) for dialog in dialogs if dialog.text}
 
 
-def _write(
-    language: str,
-    out: Path,
-    chosen: list[tuple[_Recording, Dialog]],
-    left_out: dict[str, list[str]],
-    progress: Progress | None,
-) -> Manifest:
-    utterances: list[Utterance] = []
-    for done, (recording, dialog) in enumerate(chosen, start=1):
-        try:
-            utterances.append(_utterance(language, out, recording, dialog))
-        except AudioError:
-            left_out.setdefault(UNREADABLE, []).append(_id(language, recording.level, recording.name))
-        if progress:
-            progress(done, len(chosen))
-    manifest = Manifest(tuple(utterances))
-    write_manifest(out / "manifest.jsonl", manifest)
-    return manifest
-
-
-def _utterance(language: str, out: Path, recording: _Recording, dialog: Dialog) -> Utterance:
-    duration_s = probe(recording.path).duration_s
-    audio = out / "audio" / recording.level / recording.path.name
-    _copy(recording.path, audio)
+def _draft(language: str, out: Path, recording: _Recording, dialog: Dialog) -> Draft:
     speaker = dialog.font.removeprefix("font_")
-    return Utterance(
+    return recording.path, Utterance(
         id=_id(language, recording.level, recording.name),
-        audio=audio,
-        duration_s=duration_s,
+        audio=out / "audio" / recording.level / recording.path.name,
         text=_clean(dialog.text or ""),
         language=language,
         speaker=f"{language}-{speaker}" if speaker else None,
         extra={"level": recording.level},
     )
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file; it appears whole or not at all."""
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, beside)
-        beside.replace(target)
-    except OSError as error:
-        raise CorpusError(
-            f"{target}: cannot write: {error.strerror}; free some space or choose another folder"
-        ) from error
-    finally:
-        if beside.exists():
-            beside.unlink()
 
 
 def _id(language: str, level: str, name: str) -> str:

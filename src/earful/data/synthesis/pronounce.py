@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
+from operator import attrgetter
 from typing import Any
 
 from earful.data.manifest import Manifest
@@ -13,21 +14,29 @@ from earful.errors import SynthesisError
 PHONES = "ipa"
 
 
-def pronounce(manifest: Manifest, workers: int = 2, advance: Callable[[], None] | None = None) -> Manifest:
+def pronounce(
+    manifest: Manifest,
+    workers: int = 2,
+    advance: Callable[[], None] | None = None,
+    said: Callable[[Utterance], str | None] = attrgetter("text"),
+) -> Manifest:
     """Add to each transcribed utterance of a known language its phones, without times, as `extra["ipa"]`.
 
-    A transcript that espeak-ng cannot say, or says partly in another language, stays without.
+    `said` gives what is pronounced, by default the text; a single letter is said by its name. What espeak-ng cannot
+    say, or says partly in another language, stays without.
 
     Raises:
         SynthesisError: espeak-ng lacks a language, or cannot be started.
     """
     with Workers(workers) as pool:
-        pairs = pool.in_order(lambda u: pool.ask(_job(u)) if u.text and u.language else None, list(manifest))
+        pairs = pool.in_order(lambda u: pool.ask(job) if (job := _job(u, said(u))) else None, list(manifest))
         return Manifest(tuple(_told(pairs, advance)))
 
 
-def _job(utterance: Utterance) -> dict[str, Any]:
-    return {"text": utterance.text, "voice": asdict(Voice(utterance.language or "")), "seed": 0, "path": None}
+def _job(utterance: Utterance, text: str | None) -> dict[str, Any] | None:
+    if not text or not utterance.language:
+        return None
+    return {"text": text, "voice": asdict(Voice(utterance.language)), "seed": 0, "path": None}
 
 
 def _told(pairs: Iterable[tuple[Utterance, Any]], advance: Callable[[], None] | None) -> Iterator[Utterance]:

@@ -1,4 +1,4 @@
-"""Word lists with frequencies (from `wordfreq`), flattened draws from them, and invented words that look like them."""
+"""Word lists with frequencies (from `wordfreq`), draws from them, and invented words that look like them."""
 
 import importlib
 import unicodedata
@@ -33,6 +33,7 @@ _APOSTROPHES = "'’"
 _LETTERS_ALONE = 100  # words of one letter are kept among the most frequent only: beyond, they are abbreviations
 _LONGEST, _ATTEMPTS = 14, 20
 _EDGE = "\n"
+_LINE = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +81,21 @@ def load_words(language: str) -> Words:
     name = _list_name(language)
     frequencies = _wordfreq().get_frequency_dict(name, wordlist="best")
     return make_words(frequencies, _SCRIPTS.get(name), "" if name in _UNSPACED else " ")
+
+
+def draw_lines(language: str, words: int, generator: torch.Generator) -> list[str]:
+    """Words of a language drawn by their frequency, a few to a line: text for an n-gram where the user has none.
+
+    Raises SynthesisError as `load_words`.
+    """
+    name = _list_name(language)
+    frequencies = _wordfreq().get_frequency_dict(name, wordlist="best")
+    known = list(frequencies)
+    cumulative_V = _cumulative(torch.tensor([frequencies[word] for word in known], dtype=torch.float64))
+    places = torch.searchsorted(cumulative_V, torch.rand(words, generator=generator, dtype=torch.float64), right=True)
+    drawn = [known[min(place, len(known) - 1)] for place in places.tolist()]
+    space = "" if name in _UNSPACED else " "
+    return [space.join(drawn[first : first + _LINE]) for first in range(0, words, _LINE)]
 
 
 def make_words(
