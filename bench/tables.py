@@ -194,9 +194,9 @@ def adapt_settings(found: Json) -> Iterator[str]:
     for change in dict.fromkeys(row["change"] for row in found["rows"]):
         runs = {k: [r for r in found["rows"] if (r["change"], r["clips"]) == (change, k)] for k in sizes}
         rates = [spread([r["cer"] for r in runs[k]], percent) if runs[k] else "–" for k in sizes]
-        times = [f"{statistics.median(r['elapsed_s'] for r in runs[k]):.0f}" if runs[k] else "–" for k in sizes]
+        times = [f"{statistics.median(r['cpu_s'] for r in runs[k]):.0f}" if runs[k] else "–" for k in sizes]
         rows.append([change, *rates, " / ".join(times)])
-    yield from table(("plan", *(f">{k} clips" for k in sizes), ">seconds"), rows)
+    yield from table(("plan", *(f">{k} clips" for k in sizes), ">processor seconds"), rows)
     seeds = len({row["seed"] for row in found["rows"]})
     yield ""
     yield (

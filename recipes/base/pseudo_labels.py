@@ -26,7 +26,7 @@ from earful.recognizer import Recognizer
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import normalize
 
-WEIGHT, BONUS = 1.0, 1.5
+WEIGHT, BONUS = 0.75, 1.5
 RAREST = 1e-4  # of all letters: those below are of foreign words
 
 

@@ -107,7 +107,7 @@ def test_by_default_it_starts_from_the_plan_that_suits_the_clips(
     base: Checkpoint, manifest: Manifest, most: Callable[[int], None], world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most(1)
-    monkeypatch.setattr("earful.adapt.tune.vary", lambda heard, *_, **__: split_nothing(heard))
+    monkeypatch.setattr("earful.adapt.adapt.vary", lambda heard, *_, **__: split_nothing(heard))
     _, (trial,) = run(base, manifest, plan=None)
     assert trial.plan == plan_for(8, 15.0)
 

@@ -4,9 +4,10 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from earful.adapt.clips import Heard, Progress, listen, vary
 from earful.adapt.finetune import Plan, Point
@@ -18,8 +19,9 @@ from earful.adapt.start import starter
 from earful.audio.augment import Augmentation
 from earful.checkpoint import Checkpoint
 from earful.config import to_mapping
+from earful.data.batch import Example
 from earful.data.manifest import Manifest
-from earful.model import AcousticModel, ModelConfig
+from earful.model import AcousticModel, ModelConfig, Params
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import TextRules, normalize
 
@@ -76,17 +78,10 @@ def adapt(
     began = time.monotonic()
     tell = progress or (lambda stage, done, total: None)
     augmentation = augmentation or ADAPTATION
-    config = replace(base.config, rules=rules or base.config.rules)
-    front = base.build().frames_of
-    heard = listen(clips, config, front, tell)
-    config = replace(config, alphabet=Alphabet.learn(heard.texts))
-    speech_s = heard.frame_count * config.features.hop_s
-    plan = plan or plan_for(len(heard.clips), speech_s)
-    copies = vary(heard, config, front, copies=plan.copies, augmentation=augmentation, seed=seed, tell=tell)
-    plain = [each[0] for each in copies]
-    state = state / _fingerprint(base, heard, plan, augmentation, seed) if state else None
-    start = starter(base, config.alphabet, plain, plan.letters, seed)
-    task = Task(AcousticModel(with_dropout(config, plan.dropout)), start, copies, plan, seed, state, tell)
+    ready = prepare(base, clips, rules=rules, plan=plan, augmentation=augmentation, seed=seed, tell=tell)
+    heard, config, plan = ready.heard, ready.config, ready.plan
+    state = state / fingerprint(base, heard, plan, augmentation, seed) if state else None
+    task = Task(AcousticModel(with_dropout(config, plan.dropout)), ready.start, ready.copies, plan, seed, state, tell)
     outcome = run(task)
     gain = _language(task, outcome, texts, words)
     report = AdaptReport(
@@ -96,13 +91,49 @@ def adapt(
         measured=outcome.measured,
         improved=outcome.tuned.best.step > 0,
         clips=len(heard.clips),
-        speech_s=speech_s,
+        speech_s=ready.speech_s,
         elapsed_s=time.monotonic() - began,
         curve=outcome.tuned.curve,
         warnings=(*_material_warnings(base, heard, config.alphabet), *_result_warnings(outcome)),
     )
     about = {"base": dict(base.about), "adapted": to_mapping(replace(report, elapsed_s=round(report.elapsed_s, 1)))}
     return Checkpoint(config, dict(outcome.tuned.params), about, gain.language if gain else None), report
+
+
+class Prepared(NamedTuple):
+    """What is there before the first step: the clips as they were heard, and varied; what starts, and how it moves."""
+
+    heard: Heard
+    config: ModelConfig
+    plan: Plan
+    copies: Sequence[Sequence[Example]]
+    start: Callable[[Sequence[int]], Params]
+
+    @property
+    def speech_s(self) -> float:
+        """Seconds of sound in the clips."""
+        return self.heard.frame_count * self.config.features.hop_s
+
+
+def prepare(
+    base: Checkpoint,
+    clips: Manifest,
+    *,
+    rules: TextRules | None,
+    plan: Plan | None,
+    augmentation: Augmentation = ADAPTATION,
+    seed: int,
+    tell: Progress,
+) -> Prepared:
+    """Hear the clips, learn their alphabet, choose a plan where none is given, augment, and find the first rows."""
+    config = replace(base.config, rules=rules or base.config.rules)
+    front = base.build().frames_of
+    heard = listen(clips, config, front, tell)
+    config = replace(config, alphabet=Alphabet.learn(heard.texts))
+    plan = plan or plan_for(len(heard.clips), heard.frame_count * config.features.hop_s)
+    copies = vary(heard, config, front, copies=plan.copies, augmentation=augmentation, seed=seed, tell=tell)
+    start = starter(base, config.alphabet, [each[0] for each in copies], plan.letters, seed)
+    return Prepared(heard, config, plan, copies, start)
 
 
 def with_dropout(config: ModelConfig, dropout: float | None) -> ModelConfig:
@@ -123,7 +154,7 @@ def _language(task: Task, outcome: Outcome, texts: Sequence[str] | None, words: 
     return gain
 
 
-def _fingerprint(base: Checkpoint, heard: Heard, plan: Plan, augmentation: Augmentation, seed: int) -> str:
+def fingerprint(base: Checkpoint, heard: Heard, plan: Plan, augmentation: Augmentation, seed: int) -> str:
     """Names the state of this very run: other clips, another base or another plan do not meet it."""
     weights = [float(value.double().sum()) for value in base.params.values()]
     clips = [[str(u.audio), u.start_s, u.duration_s] for u in heard.clips]

@@ -10,16 +10,14 @@ from typing import Any
 
 import torch
 
-from earful.adapt.adapt import ADAPTATION, _fingerprint
-from earful.adapt.clips import Progress, listen, vary
+from earful.adapt.adapt import ADAPTATION, fingerprint, prepare
+from earful.adapt.clips import Progress
 from earful.adapt.finetune import Plan
 from earful.adapt.search import Material, Part, Search, Trial
-from earful.adapt.select import FEW, plan_for, split_folds
-from earful.adapt.start import starter
+from earful.adapt.select import FEW, split_folds
 from earful.checkpoint import Checkpoint
 from earful.data.manifest import Manifest
 from earful.errors import AdaptationError, ConfigError
-from earful.text.alphabet import Alphabet
 from earful.text.normalize import TextRules
 
 LEAST_CLIPS = 4
@@ -94,21 +92,16 @@ def _prepare(
     base: Checkpoint, clips: Manifest, rules: TextRules | None, plan: Plan | None, seed: int, tell: Progress
 ) -> tuple[Material, Plan]:
     """Hear and augment once what all trials share; as `adapt` does. The plan is that of the first trial."""
-    config = replace(base.config, rules=rules or base.config.rules)
-    front = base.build().frames_of
-    heard = listen(clips, config, front, tell)
-    if len(heard.clips) < LEAST_CLIPS:
+    ready = prepare(base, clips, rules=rules, plan=plan, seed=seed, tell=tell)
+    count = len(ready.copies)
+    if count < LEAST_CLIPS:
         raise AdaptationError(
             f"a search for settings measures on clips that it holds out, and needs at least {LEAST_CLIPS} that can be "
-            f"used, got {len(heard.clips)}; record more, or adapt without the search"
+            f"used, got {count}; record more, or adapt without the search"
         )
-    config = replace(config, alphabet=Alphabet.learn(heard.texts))
-    plan = plan or plan_for(len(heard.clips), heard.frame_count * config.features.hop_s)
-    copies = vary(heard, config, front, copies=plan.copies, augmentation=ADAPTATION, seed=seed, tell=tell)
-    start = starter(base, config.alphabet, [each[0] for each in copies], plan.letters, seed)
-    parts = [Part(start(learn), learn, held) for learn, held in folds_for(len(copies), plan, seed)]
-    name = _fingerprint(base, heard, plan, ADAPTATION, seed)
-    return Material(config, copies, parts, seed, name, tell), plan
+    parts = [Part(ready.start(learn), learn, held) for learn, held in folds_for(count, ready.plan, seed)]
+    name = fingerprint(base, ready.heard, ready.plan, ADAPTATION, seed)
+    return Material(ready.config, ready.copies, parts, seed, name, tell), ready.plan
 
 
 def folds_for(clips: int, plan: Plan, seed: int) -> list[tuple[list[int], list[int]]]:
