@@ -80,6 +80,7 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True, help="a base that has not heard Dutch")
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--clips", type=int, nargs="+", default=[5, 20, 50])
+    parser.add_argument("--noisy-clips", type=int, nargs="+", default=[20])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--snr-db", type=float, nargs="+", default=[0, 5, 10])
     parser.add_argument("--out", type=Path, required=True)
@@ -107,7 +108,7 @@ def main() -> None:
                 amid_voices(part, crowd, snr_db, Path(folder) / name)
                 for name, part in (("learn", learn), ("test", test))
             ]
-            note(f"{snr_db:g} dB", measured(known, *noisy, options.clips, options.seeds))
+            note(f"{snr_db:g} dB", measured(known, *noisy, options.noisy_clips, options.seeds))
 
 
 if __name__ == "__main__":

@@ -88,7 +88,11 @@ def kshot(found: Json) -> Iterator[str]:
     )
 
 
-BASES = {"none": "nothing", "hf:work/whisper-tiny-en": "Whisper's encoder alone"}
+BASES = {
+    "none": "nothing",
+    "hf:work/whisper-tiny-en": "Whisper's encoder alone",
+    "work/synthetic": "before any real voice",
+}
 
 
 def _kshot_row(base: str, runs: list[Json], before: Json) -> list[object]:
@@ -251,6 +255,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "conditions": conditions,
     "encoders": encoders,
     "features_speed": features_speed,
+    "kshot_bases": kshot,
     "kshot_czech": kshot,
     "tiny": base,
     "transcribe_speed": transcribe_speed,

@@ -3,7 +3,7 @@
 The base's rows of the language's letters, and a character n-gram of the language's word list, make a recogniser of it
 (Lee 2013, "Pseudo-Label"; Kahn et al. 2020, with a language model). Only what it is sure of is kept, and pronounced.
 
-    python recipes/base/pseudo_labels.py --model work/earful-base work/prompts/manifest.jsonl work/prompts/pseudo.jsonl
+    python recipes/base/pseudo_labels.py --model work/synthetic work/prompts/manifest.jsonl work/prompts/pseudo.jsonl
 """
 
 import argparse
@@ -57,7 +57,7 @@ def labelled(base: Checkpoint, clips: Manifest, least: float) -> Iterator[Uttera
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True, help="the base that listens")
-    parser.add_argument("--least", type=float, default=0.75, help="confidence from which a transcript is believed")
+    parser.add_argument("--least", type=float, default=0.6, help="confidence from which a transcript is believed")
     parser.add_argument("clips", type=Path)
     parser.add_argument("out", type=Path)
     options = parser.parse_args()

@@ -25,11 +25,11 @@ from earful.ctc.ngram import NGram
 from earful.errors import ConfigError, TextError
 from earful.text.score import errors_of_each
 
-WIDTH = 16
+WIDTH, TUNING_WIDTH = 32, 16
 LEAST_LOGP = -7.0  # from -5 to -9, texts hardly differ (Dutch); the time does
-WEIGHTS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-BONUSES = (0.0, 1.0, 2.0, 3.0)
-PRIOR = 1000.0
+WEIGHTS = (0.5, 0.75, 1.0, 1.25)
+BONUSES = (0.5, 1.0, 1.5, 2.0, 2.5)
+PRIOR = 3000.0
 """How many characters of held-out transcripts the experience with other recordings (`unusual`) weighs as much as."""
 _BLANK, _ROOT = 0, 0
 _BLOCK = 1024  # frames read at once; and the alignment of a long recording may be cut once in as many
@@ -86,7 +86,7 @@ def tune(
     bonuses: Sequence[float] = BONUSES,
     *,
     prior: float = PRIOR,
-    width: int = WIDTH,
+    width: int = TUNING_WIDTH,
     least_logp: float = LEAST_LOGP,
 ) -> Fusion:
     """The weight and bonus of least character error rate on held-out recordings, and on others before (`unusual`).
