@@ -15,7 +15,8 @@ from earful.adapt.finetune import Plan
 from earful.adapt.select import plan_for
 from earful.audio.augment import Augmentation
 from earful.audio.files import write
-from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from earful.checkpoint import Checkpoint, Language, load_checkpoint, save_checkpoint
+from earful.ctc.ngram import learn
 from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
 from earful.errors import AdaptationError, AudioError
@@ -111,6 +112,31 @@ def test_what_is_adapted_can_be_saved_and_adapted_again(base: Checkpoint, manife
     assert about["adapted"]["cer_after"] == report.cer_after and about["base"] == base.about
     again, _ = run(load_checkpoint(tmp_path / "m"), with_texts(manifest[:3], {0: "cad"}))
     assert again.config.alphabet.symbols == tuple(" abcd")
+
+
+def test_a_recogniser_that_is_adapted_further_keeps_its_letters(base: Checkpoint, manifest: Manifest) -> None:
+    """A few clips of a new speaker do not hold every letter; what the recogniser writes without them must not change."""
+    known, _ = run(base, manifest, plan=quick(8, folds=0))
+    few = Manifest(tuple(replace(u, text="aa") for u in tuple(manifest)[:2]))
+    further, report = run(known, few, plan=quick(2, folds=0, rate=1e-9))
+    assert further.config.alphabet == known.config.alphabet
+    head = {
+        name: torch.equal(further.params[name], known.params[name]) for name in known.params if "heads.text" in name
+    }
+    assert all(head.values()) or report.improved
+    more, _ = run(known, Manifest((*few, replace(tuple(manifest)[2], text="xa"))), plan=quick(3, folds=0))
+    assert more.config.alphabet.symbols == (*known.config.alphabet.symbols, "x")
+
+
+def test_a_recogniser_that_is_adapted_further_keeps_its_language(base: Checkpoint, manifest: Manifest) -> None:
+    known, _ = run(base, manifest, plan=quick(8, folds=0))
+    ngram = learn([u.text or "" for u in manifest], known.config.alphabet)
+    known = replace(known, language=Language(ngram, 0.75, 1.5))
+    few = Manifest(tuple(manifest)[:3])
+    further, _ = run(known, few, plan=quick(3, folds=0))
+    assert further.language is not None and further.language.ngram.perplexity(["ab"]) == ngram.perplexity(["ab"])
+    greedy, _ = run(known, few, plan=quick(3, folds=0), texts=None)
+    assert greedy.language is None
 
 
 def test_letters_seen_once_and_letters_like_none(base: Checkpoint, manifest: Manifest) -> None:

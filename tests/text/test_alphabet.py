@@ -144,3 +144,11 @@ def test_closest_is_a_candidate_or_none(symbol: str, candidates: list[str]) -> N
     assert found is None or found in candidates
     if symbol in candidates:
         assert found == symbol
+
+
+def test_an_extended_alphabet_keeps_its_ids() -> None:
+    alphabet = Alphabet(("b", "a", " "))
+    longer = alphabet.extended(["a\u030c", "cab"])
+    assert longer.symbols == ("b", "a", " ", "c", "ǎ")
+    assert longer.encode("ba") == alphabet.encode("ba")
+    assert alphabet.extended(["ab", ""]) == alphabet

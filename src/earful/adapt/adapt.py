@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from earful.adapt.clips import Heard, Progress, listen, vary
 from earful.adapt.finetune import Plan, Point
-from earful.adapt.language import Gain, learn_language, listed
+from earful.adapt.language import Gain, kept, learn_language, listed
 from earful.adapt.measure import Measured, Outcome, Task, run
 from earful.adapt.rows import sources
 from earful.adapt.select import plan_for
 from earful.adapt.start import starter
 from earful.audio.augment import Augmentation
-from earful.checkpoint import Checkpoint
+from earful.checkpoint import Checkpoint, Language
 from earful.config import to_mapping
 from earful.data.batch import Example
 from earful.data.manifest import Manifest
@@ -83,7 +83,8 @@ def adapt(
     state = state / fingerprint(base, heard, plan, augmentation, seed) if state else None
     task = Task(AcousticModel(with_dropout(config, plan.dropout)), ready.start, ready.copies, plan, seed, state, tell)
     outcome = run(task)
-    gain = _language(task, outcome, texts, words)
+    before = kept(base.language, config.alphabet) if is_recognizer(base) and texts is not None else None
+    gain = _language(task, outcome, texts, words, before)
     report = AdaptReport(
         cer_before=outcome.before,
         cer_after=outcome.tuned.best.cer,
@@ -97,7 +98,7 @@ def adapt(
         warnings=(*_material_warnings(base, heard, config.alphabet), *_result_warnings(outcome)),
     )
     about = {"base": dict(base.about), "adapted": to_mapping(replace(report, elapsed_s=round(report.elapsed_s, 1)))}
-    return Checkpoint(config, dict(outcome.tuned.params), about, gain.language if gain else None), report
+    return Checkpoint(config, dict(outcome.tuned.params), about, gain.language if gain else before), report
 
 
 class Prepared(NamedTuple):
@@ -125,15 +126,26 @@ def prepare(
     seed: int,
     tell: Progress,
 ) -> Prepared:
-    """Hear the clips, learn their alphabet, choose a plan where none is given, augment, and find the first rows."""
+    """Hear the clips, learn their alphabet, choose a plan where none is given, augment, and find the first rows.
+
+    A recogniser that is adapted further keeps its letters and their rows: a few clips do not hold them all.
+    """
     config = replace(base.config, rules=rules or base.config.rules)
     front = base.build().frames_of
     heard = listen(clips, config, front, tell)
-    config = replace(config, alphabet=Alphabet.learn(heard.texts))
+    further = is_recognizer(base)
+    alphabet = base.config.alphabet.extended(heard.texts) if further else Alphabet.learn(heard.texts)
+    config = replace(config, alphabet=alphabet)
     plan = plan or plan_for(len(heard.clips), heard.frame_count * config.features.hop_s)
+    plan = replace(plan, letters="like") if further and plan.letters == "heard" else plan
     copies = vary(heard, config, front, copies=plan.copies, augmentation=augmentation, seed=seed, tell=tell)
     start = starter(base, config.alphabet, [each[0] for each in copies], plan.letters, seed)
     return Prepared(heard, config, plan, copies, start)
+
+
+def is_recognizer(checkpoint: Checkpoint) -> bool:
+    """Whether it was made by adaptation, and so writes a language, and not a base of many."""
+    return "adapted" in checkpoint.about
 
 
 def with_dropout(config: ModelConfig, dropout: float | None) -> ModelConfig:
@@ -141,7 +153,9 @@ def with_dropout(config: ModelConfig, dropout: float | None) -> ModelConfig:
     return config if dropout is None else replace(config, encoder=replace(config.encoder, dropout=dropout))
 
 
-def _language(task: Task, outcome: Outcome, texts: Sequence[str] | None, words: bool) -> Gain | None:
+def _language(
+    task: Task, outcome: Outcome, texts: Sequence[str] | None, words: bool, before: Language | None
+) -> Gain | None:
     """The language model, where one is wanted, can be measured, and makes fewer errors."""
     if texts is None or not outcome.tuned.best.step:
         return None
@@ -149,7 +163,8 @@ def _language(task: Task, outcome: Outcome, texts: Sequence[str] | None, words: 
     rules = task.model.config.rules
     sources = [texts, listed(rules.language) if words else ()]
     others = [[normalize(text, rules) for text in lines] for lines in sources]
-    gain = learn_language(task.model, [each[0] for each in task.copies], outcome.unmet, others)
+    known = [before.ngram] if before else []
+    gain = learn_language(task.model, [each[0] for each in task.copies], outcome.unmet, others, known)
     task.tell("learning the language", 1, 1)
     return gain
 

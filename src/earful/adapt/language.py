@@ -1,6 +1,7 @@
 """The language model of an adapted recogniser: learned from its transcripts, and from what other text the user has."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -36,17 +37,22 @@ class Gain(NamedTuple):
 
 
 def learn_language(
-    model: AcousticModel, clips: Sequence[Example], unmet: Sequence[Unmet], others: Sequence[Sequence[str]]
+    model: AcousticModel,
+    clips: Sequence[Example],
+    unmet: Sequence[Unmet],
+    others: Sequence[Sequence[str]],
+    known: Sequence[NGram] = (),
 ) -> Gain | None:
     """An n-gram of all transcripts and of `others`, its weight tuned on clips that adaptation has not met.
 
-    `others` are sources of further text, normalised: each counts as much as it helps to predict the transcripts.
+    `others` are sources of further text, normalised, and `known` what was learned from such before: each counts as much
+    as it helps to predict the transcripts.
     While tuning, the n-gram knows only the transcripts that the same fine-tuning learned from. None where there is
     nothing to tune on, or where no weight makes fewer errors than the best path does.
     """
     alphabet = model.config.alphabet
     texts = [alphabet.decode(clip.labels) for clip in clips]
-    sources = [learn(lines, alphabet) for lines in others if _readable(lines, alphabet)]
+    sources = [*known, *(learn(lines, alphabet) for lines in others if _readable(lines, alphabet))]
     recordings = [each for part in unmet for each in _recordings(model, clips, texts, part, sources)]
     if not recordings:
         return None
@@ -62,6 +68,13 @@ def listed(language: str) -> list[str]:
         return draw_lines(language, WORDS, torch.Generator().manual_seed(0)) if language else []
     except SynthesisError:
         return []
+
+
+def kept(language: Language | None, alphabet: Alphabet) -> Language | None:
+    """The language model of a recogniser that is adapted further; `alphabet` begins with the symbols that it has."""
+    if language is None:
+        return None
+    return replace(language, ngram=NGram(alphabet, language.ngram.sources, language.ngram.weights))
 
 
 def _readable(lines: Sequence[str], alphabet: Alphabet) -> bool:

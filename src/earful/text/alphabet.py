@@ -55,6 +55,11 @@ class Alphabet:
             raise TextError("the transcripts have no letter to learn an alphabet from; check that they are not empty")
         return cls(tuple(sorted(found)))
 
+    def extended(self, texts: Iterable[str]) -> Alphabet:
+        """With the code points of the (normalised) texts that it lacks, after its own symbols, whose ids stay."""
+        found = {character for text in texts for character in unicodedata.normalize("NFC", text)}
+        return Alphabet((*self.symbols, *sorted(found - set(self.symbols))))
+
     @property
     def size(self) -> int:
         """The number of classes of a CTC head: the symbols and the blank."""
