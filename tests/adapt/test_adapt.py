@@ -115,15 +115,12 @@ def test_what_is_adapted_can_be_saved_and_adapted_again(base: Checkpoint, manife
 
 
 def test_a_recogniser_that_is_adapted_further_keeps_its_letters(base: Checkpoint, manifest: Manifest) -> None:
-    """A few clips of a new speaker do not hold every letter; what the recogniser writes without them must not change."""
+    """A few clips of a new speaker do not hold every letter; the rows of the others must stay."""
     known, _ = run(base, manifest, plan=quick(8, folds=0))
     few = Manifest(tuple(replace(u, text="aa") for u in tuple(manifest)[:2]))
-    further, report = run(known, few, plan=quick(2, folds=0, rate=1e-9))
+    further, _ = run(known, few, plan=quick(2, folds=0, rate=1e-9))
     assert further.config.alphabet == known.config.alphabet
-    head = {
-        name: torch.equal(further.params[name], known.params[name]) for name in known.params if "heads.text" in name
-    }
-    assert all(head.values()) or report.improved
+    assert all(torch.allclose(further.params[name], known.params[name], atol=1e-6) for name in known.params)
     more, _ = run(known, Manifest((*few, replace(tuple(manifest)[2], text="xa"))), plan=quick(3, folds=0))
     assert more.config.alphabet.symbols == (*known.config.alphabet.symbols, "x")
 
