@@ -204,13 +204,13 @@ def test_a_single_recording_does_not_overrule_experience() -> None:
     misled = Recording(
         spoken("de had is hier", alphabet, {3: ("k", 0.4), 5: ("t", 0.4)}), "de had is hier", learn(texts, alphabet, 4)
     )
-    few, many = (tune([misled] * count, [0.0, 0.75], [0.0, 1.0]) for count in (1, 200))
-    assert (few.weight, many.weight) == (0.75, 0.0)
+    few, many = (tune([misled] * count, [0.0, 1.0], [0.0, 1.0]) for count in (1, 200))
+    assert (few.weight, many.weight) == (1.0, 0.0)
 
 
 def test_the_usual_weight_and_bonus_are_the_cheapest() -> None:
     costs = {(w, b): beam.unusual(w, b) for w in beam.WEIGHTS for b in beam.BONUSES}
-    assert min(costs, key=costs.__getitem__) == (0.75, 1.5) and costs[0.75, 1.5] == 0
+    assert min(costs, key=costs.__getitem__) == (1.0, 1.5) and costs[1.0, 1.5] == 0
     assert beam.unusual(1.5, 2.5) < beam.unusual(1.5, 0.0) and beam.unusual(0.25, 1.0) < beam.unusual(0.25, 3.0)
 
 

@@ -136,8 +136,7 @@ def prepare(
     further = is_recognizer(base)
     alphabet = base.config.alphabet.extended(heard.texts) if further else Alphabet.learn(heard.texts)
     config = replace(config, alphabet=alphabet)
-    plan = plan or plan_for(len(heard.clips), heard.frame_count * config.features.hop_s)
-    plan = replace(plan, letters="like") if further and plan.letters == "heard" else plan
+    plan = plan or plan_for(len(heard.clips), heard.frame_count * config.features.hop_s, further=further)
     copies = vary(heard, config, front, copies=plan.copies, augmentation=augmentation, seed=seed, tell=tell)
     start = starter(base, config.alphabet, [each[0] for each in copies], plan.letters, seed)
     return Prepared(heard, config, plan, copies, start)

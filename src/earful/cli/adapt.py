@@ -81,7 +81,7 @@ def adapt(
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)
-        found = search(start, used, plan_of(used, steps), minutes=tune, seed=seed, state=state, tell=tell)
+        found = search(start, used, plan_of(used, steps, start), minutes=tune, seed=seed, state=state, tell=tell)
         checkpoint, report = run(start, used, found.plan, texts=texts, words=words, seed=seed, state=state, tell=tell)
     save_checkpoint(out, checkpoint, replace=overwrite)
     shutil.rmtree(state, ignore_errors=True)
@@ -164,11 +164,12 @@ def run(
     return adapt_base(start, manifest, plan=plan, texts=texts, words=words, seed=seed, state=state, progress=tell)
 
 
-def plan_of(manifest: "Manifest", steps: int | None) -> "Plan":
+def plan_of(manifest: "Manifest", steps: int | None, start: "Checkpoint") -> "Plan":
     """The settings that suit the amount of data, with so many steps if they are given."""
+    from earful.adapt.adapt import is_recognizer
     from earful.adapt.select import plan_for
 
-    plan = plan_for(len(manifest), manifest.duration_s)
+    plan = plan_for(len(manifest), manifest.duration_s, further=is_recognizer(start))
     return plan if steps is None else replace(plan, steps=steps)
 
 

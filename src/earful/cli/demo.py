@@ -57,7 +57,7 @@ def demo(
     introduce(start, language, learn, test)
     with progress() as tell:
         used, _ = sift(learn, start, tell)
-        adapted, report = run(start, used, plan_of(used, None), seed=seed, state=None, tell=tell)
+        adapted, report = run(start, used, plan_of(used, None, start), seed=seed, state=None, tell=tell)
     save_checkpoint(out / "model", adapted)
     for warning in report.warnings:
         warn(warning)

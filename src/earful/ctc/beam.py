@@ -29,7 +29,7 @@ WIDTH, TUNING_WIDTH = 32, 16
 LEAST_LOGP = -7.0  # from -5 to -9, texts hardly differ (Dutch); the time does
 WEIGHTS = (0.5, 0.75, 1.0, 1.25)
 BONUSES = (0.5, 1.0, 1.5, 2.0, 2.5)
-PRIOR = 3000.0
+PRIOR = 1500.0
 """How many characters of held-out transcripts the experience with other recordings (`unusual`) weighs as much as."""
 _BLANK, _ROOT = 0, 0
 _BLOCK = 1024  # frames read at once; and the alignment of a long recording may be cut once in as many
@@ -123,11 +123,11 @@ def tune(
 
 
 def unusual(weight: float, bonus: float) -> float:
-    """What character error rate a weight and bonus cost beyond the usual ones, of 0.75 and 1.5.
+    """What character error rate a weight and bonus cost beyond the usual ones, of 1.0 and 1.5.
 
     A parabola, after real Dutch: each unit of weight wants 1.3 more of bonus, and along that line little changes.
     """
-    further = weight - 0.75
+    further = weight - 1.0
     return 0.025 * further**2 + 0.013 * (bonus - 1.5 - 1.3 * further) ** 2
 
 
