@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from earful.adapt.language import WORDS, learn_language, listed
 from earful.adapt.measure import Unmet
+from earful.ctc.beam import Fusion
 from earful.data.batch import Example
 from earful.model import ModelConfig
 from earful.text.alphabet import Alphabet
@@ -82,3 +83,16 @@ def test_the_words_of_a_language_are_as_frequent_as_in_it() -> None:
 @pytest.mark.parametrize("language", ["", "xx", "eo"])
 def test_a_language_without_a_word_list_has_no_words(language: str) -> None:
     assert listed(language) == []
+
+
+@pytest.mark.parametrize(
+    ("others", "cer", "kept"), [(TEXTS, 0.52, True), (TEXTS, 0.9, False), ((), 0.52, False), ((), 0.48, True)]
+)
+def test_a_few_clips_do_not_overrule_other_text(
+    others: Sequence[str], cer: float, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search that is a little worse by chance is kept where it has read more than the transcripts."""
+    monkeypatch.setattr("earful.adapt.language.tune", lambda recordings: Fusion(1.0, 1.5, cer))
+    monkeypatch.setattr("earful.adapt.language._greedy_cer", lambda recordings: 0.5)
+    monkeypatch.setattr("earful.adapt.language.PRIOR", 100.0)  # 0.03 of them are 3 of some 50 characters
+    assert (learned([spoken(text) for text in TEXTS], others) is not None) == kept

@@ -1,12 +1,14 @@
 """How clips are split, and what is planned for how many."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from earful.adapt.finetune import Plan
-from earful.adapt.select import FEW, plan_for, split_folds
+from earful.adapt.select import FEW, FURTHER, plan_for, split_folds
 
 
 def split(clips: int, plan: Plan, seed: int = 0) -> list[tuple[list[int], list[int]]]:
@@ -41,3 +43,10 @@ def test_more_clips_more_steps() -> None:
 def test_a_tenth_is_held_out() -> None:
     ((learn, held),) = split(200, plan_for(200, 600.0))
     assert (len(learn), len(held)) == (180, 20)
+
+
+@pytest.mark.parametrize("clips", [3, 10, 50, 300])
+def test_a_recogniser_that_is_adapted_further_moves_slowly_and_keeps_its_rows(clips: int) -> None:
+    first, further = plan_for(clips, 3.0 * clips), plan_for(clips, 3.0 * clips, further=True)
+    assert further.rate == pytest.approx(FURTHER * first.rate) and further.letters == "like"
+    assert replace(further, rate=first.rate, letters=first.letters) == first
