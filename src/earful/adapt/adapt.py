@@ -155,15 +155,18 @@ def with_dropout(config: ModelConfig, dropout: float | None) -> ModelConfig:
 def _language(
     task: Task, outcome: Outcome, texts: Sequence[str] | None, words: bool, before: Language | None
 ) -> Gain | None:
-    """The language model, where one is wanted, can be measured, and makes fewer errors."""
-    if texts is None or not outcome.tuned.best.step:
+    """The language model, where one is wanted, can be measured, and helps; beside the base where that is kept."""
+    if texts is None:
         return None
+    unmet = outcome.unmet
+    if not outcome.tuned.best.step:
+        unmet = tuple(part._replace(params=task.start(part.learned)) for part in unmet)
     task.tell("learning the language", 0, 1)
     rules = task.model.config.rules
     sources = [texts, listed(rules.language) if words else ()]
     others = [[normalize(text, rules) for text in lines] for lines in sources]
     known = [before.ngram] if before else []
-    gain = learn_language(task.model, [each[0] for each in task.copies], outcome.unmet, others, known)
+    gain = learn_language(task.model, [each[0] for each in task.copies], unmet, others, known)
     task.tell("learning the language", 1, 1)
     return gain
 
