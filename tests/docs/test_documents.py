@@ -198,4 +198,4 @@ def test_languages_of_the_bases() -> None:
         heard[recipe] = re.findall(r"--language (\S+)", text.partition("earful corpus fillets")[0])
         assert len(heard[recipe]) == len(set(heard[recipe])) and not {"cs", "sk", "eo"} & set(heard[recipe])
     assert (len(heard["base"]), len(heard["tiny"])) == (37, 23) and set(heard["tiny"]) < set(heard["base"])
-    assert "37 languages" in TEXTS["README.md"] and "23 of them" in TEXTS["docs/base-model.md"]
+    assert "37 languages" in TEXTS["README.md"] and "23 of the languages" in TEXTS["docs/base-model.md"]

@@ -122,7 +122,7 @@ SAMPLES = {
     "adapt_settings": {
         "machine": MACHINE,
         "test_clips": 195,
-        "rows": [{"clips": 10, "seed": 0, "change": "as chosen", "cer": 0.6, "wer": 0.9, "elapsed_s": 20.1}],
+        "rows": [{"clips": 10, "seed": 0, "change": "as chosen", "cer": 0.6, "wer": 0.9, "cpu_s": 20.1}],
     },
     "base": {
         "machine": MACHINE, "model": "earful-base", "parameters": 4_078_853, "symbols": 148, "phones": 172,
