@@ -12,7 +12,8 @@ below MANY, what was held out is dear enough to learn again with it."""
 
 
 FURTHER = 0.2
-"""A recogniser of the language moves at this share of the rate: at the whole, 20 clips of a new speaker harmed it."""
+"""A recogniser of the language moves at this share of the rate, lest a few clips of a new speaker spoil what it knows
+(`bench/conditions.py` measures it)."""
 
 
 def plan_for(clips: int, seconds: float, *, further: bool = False) -> Plan:

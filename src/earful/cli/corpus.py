@@ -191,10 +191,7 @@ def prompts(
         list[str] | None,
         typer.Option(help="it (Italian) or fr (French); may come again. [default: both]", metavar="it|fr"),
     ] = None,
-    source: Annotated[
-        Path | None,
-        typer.Option("--from", help="A folder with the Debian packages, packed or not.", metavar="FOLDER"),
-    ] = None,
+    source: Source = None,
     json: Json = False,
 ) -> None:
     """About 70 minutes of telephone prompts by three people, from Asterisk, without transcripts.
