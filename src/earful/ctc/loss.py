@@ -1,62 +1,253 @@
-"""The CTC loss (Graves et al. 2006): minus the logarithm of the summed probability of every path to the labels."""
+"""The CTC loss (Graves et al. 2006), exact to second order: minus the logarithm of the sum of every path to the labels.
+
+Three functions that know each other: the loss, its gradient, and the gradient's change along a direction. CTC's Hessian
+is symmetric, so the backward pass of the gradient is that change, by one more forward-backward in dual numbers; so is
+its forward derivative. Each has a rule for `vmap`: many tasks are one larger batch.
+"""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+from torch.autograd import Function
+from torch.nn.utils.rnn import pad_sequence
+
+from earful.ctc import kernel_torch
+from earful.ctc.lattice import Lattice
+
+try:
+    from earful.ctc import kernel_cpu
+except ImportError:  # the extra `fast` is not installed: the same numbers, in more time
+    kernel_cpu = None  # type: ignore[assignment]
+
+Lengths = Tensor | Sequence[int]
 
 
 def ctc_loss(
-    logp_FBV: Tensor,
-    labels_BL: Tensor,
-    frame_counts_B: Tensor,
-    label_counts_B: Tensor,
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Lengths,
+    target_lengths: Lengths,
     blank: int = 0,
     reduction: str = "mean",
     zero_infinity: bool = False,
+    *,
+    logits: bool = False,
 ) -> Tensor:
-    """CTC loss, with the arguments of `torch.nn.functional.ctc_loss`.
+    """CTC loss in place of `torch.nn.functional.ctc_loss`, differentiable twice and through `torch.func`.
 
-    Differentiable once: torch's kernel has no second derivative (pytorch issue 70108).
+    Shapes: `log_probs` `[F, B, V]` log-probabilities (with `logits`, any scores, which are normalised here), or `[F, V]`
+    for one clip; `targets` label ids, padded `[B, L]` or concatenated `[sum of target_lengths]`; both lengths `[B]`.
+    float32 or float64, computed in float64; float16 and bfloat16 are taken as float32.
 
-    Shapes: `logp_FBV` log-probabilities, `labels_BL` padded label ids, both counts `[B]`. `reduction` is "none"
-    (answer `[B]`), "sum", or "mean" (each item divided by its number of labels, then the mean over the batch).
-    `zero_infinity` gives 0, with a zero gradient, where an item has more labels than its frames can carry.
+    `reduction` is "none" (answer `[B]`), "sum", or "mean" (each item divided by its number of labels, then the mean).
+    A clip with too few frames for its labels gives infinity and a gradient that is not a number; with
+    `zero_infinity`, zero and a zero gradient.
+
+    The gradient is the derivative by the log-probabilities, minus the posterior of each symbol at each frame. torch's
+    own answers exp(log_probs) minus the posterior, which is right only behind a softmax (pytorch issue 82545); behind a
+    softmax the two agree.
 
     Raises:
-        ValueError: naming the item whose count or label id is out of range.
+        ValueError: naming the item whose length or label id is out of range.
+
+    >>> scores = torch.zeros(4, 1, 3, dtype=torch.float64)
+    >>> loss = lambda x: ctc_loss(x, torch.tensor([[1, 2]]), [4], [2], reduction="sum", logits=True)
+    >>> round(loss(scores).item(), 3), torch.func.hessian(loss)(scores).shape
+    (1.686, torch.Size([4, 1, 3, 4, 1, 3]))
     """
-    _check(logp_FBV, labels_BL, frame_counts_B, label_counts_B, blank)
-    return functional.ctc_loss(
-        logp_FBV.float(),
-        labels_BL,
-        frame_counts_B,
-        label_counts_B,
-        blank=blank,
-        reduction=reduction,
-        zero_infinity=zero_infinity,
-    )
+    if reduction not in ("none", "sum", "mean"):
+        raise ValueError(f"reduction must be none, sum or mean, got {reduction}")
+    x = log_probs.float() if log_probs.dtype in (torch.float16, torch.bfloat16) else log_probs
+    x = x.log_softmax(-1) if logits else x
+    frame_counts, label_counts = _lengths(input_lengths), _lengths(target_lengths)
+    alone = x.ndim == 2
+    if alone:
+        x, frame_counts, label_counts = x[:, None], frame_counts.reshape(1), label_counts.reshape(1)
+        targets = targets[None]
+    if x.ndim != 3 or not x.dtype.is_floating_point:
+        raise ValueError(f"expected log-probabilities [F, B, V] or [F, V], got {list(log_probs.shape)} {x.dtype}")
+    labels_BL = _padded(targets, label_counts).long()
+    nll_B, _ = _Loss.apply(x, labels_BL, frame_counts, label_counts, blank, zero_infinity)
+    if reduction == "none":
+        return nll_B[0] if alone else nll_B
+    if reduction == "sum":
+        return nll_B.sum()
+    return (nll_B / label_counts.to(nll_B.device).clamp(min=1)).mean()
 
 
-def frames_needed(labels: Sequence[object]) -> int:
-    """The least number of frames that can carry `labels`: one each, and a blank between two equal neighbours."""
-    return len(labels) + sum(a == b for a, b in pairwise(labels))
+def occupancies(
+    log_probs: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths, blank: int = 0
+) -> Tensor:
+    """The posterior `[F, B, V]` of each symbol at each frame, given the labels (Graves et al. 2006, eq. 14, 15).
+
+    Arguments as of `ctc_loss`, whose gradient by the log-probabilities is minus this; differentiable once.
+    """
+    frame_counts, label_counts = _lengths(input_lengths), _lengths(target_lengths)
+    labels_BL = _padded(targets, label_counts).long()
+    nll_B, shares_BFL = _Loss.apply(log_probs, labels_BL, frame_counts, label_counts, blank, False)
+    return _Gradient.apply(log_probs, -torch.ones_like(nll_B), shares_BFL, labels_BL, frame_counts, label_counts, blank, False)
 
 
-def _check(logp_FBV: Tensor, labels_BL: Tensor, frame_counts_B: Tensor, label_counts_B: Tensor, blank: int) -> None:
+def _lengths(lengths: Lengths) -> Tensor:
+    return (lengths if isinstance(lengths, Tensor) else torch.tensor(lengths)).long()
+
+
+def _padded(targets: Tensor, label_counts: Tensor) -> Tensor:
+    """Concatenated targets as rows."""
+    if targets.ndim == 2:
+        return targets
+    if targets.ndim != 1 or len(targets) != int(label_counts.sum()):
+        raise ValueError(
+            f"expected targets [B, L], or [{int(label_counts.sum())}], the sum of the target lengths, "
+            f"got {list(targets.shape)}"
+        )
+    return pad_sequence(targets.split(label_counts.tolist()), batch_first=True)
+
+
+def _kernel(logp_FBV: Tensor) -> ModuleType:
+    return kernel_cpu if kernel_cpu and logp_FBV.device.type == "cpu" else kernel_torch
+
+
+def _impossible(zero_infinity: bool) -> float:
+    return 0.0 if zero_infinity else torch.nan
+
+
+class _Loss(Function):
+    """Minus the log-likelihood `[B]`, and the posteriors of blank and labels, which the gradient is made of."""
+
+    @staticmethod
+    def forward(logp_FBV: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+        *tensors, blank, zero_infinity = rest
+        lattice = _checked(logp_FBV, Lattice(*(each.cpu() for each in tensors), blank))
+        return _kernel(logp_FBV).shares(logp_FBV, lattice, _impossible(zero_infinity))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        *tensors, blank, zero_infinity = inputs
+        ctx.save_for_backward(output[1], *tensors)
+        ctx.save_for_forward(output[1], *tensors)
+        ctx.mark_non_differentiable(output[1])
+        ctx.settings = (blank, zero_infinity)
+
+    @staticmethod
+    def backward(ctx: Any, weights_B: Tensor, _: Any) -> tuple[Tensor | None, ...]:
+        shares_BFL, logp_FBV, *lattice = ctx.saved_tensors
+        return _Gradient.apply(logp_FBV, weights_B, shares_BFL, *lattice, *ctx.settings), *[None] * 5
+
+    @staticmethod
+    def jvp(ctx: Any, v_FBV: Tensor, *_: Any) -> tuple[Tensor, None]:
+        shares_BFL, logp_FBV, *lattice = ctx.saved_tensors
+        ones_B = torch.ones_like(v_FBV[0, :, 0])
+        gradient_FBV = _Gradient.apply(logp_FBV, ones_B, shares_BFL, *lattice, *ctx.settings)
+        return (gradient_FBV * v_FBV).sum((0, 2)), None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:
+        return _as_one_batch(_Loss, info.batch_size, in_dims, inputs, axes=(1, 0, 0, 0), out_axes=(0, 0))
+
+
+class _Gradient(Function):
+    """The weighted gradient of the loss by the log-probabilities."""
+
+    @staticmethod
+    def forward(logp_FBV: Tensor, weights_B: Tensor, shares_BFL: Tensor, *rest: Any) -> Tensor:
+        *tensors, blank, _ = rest
+        lattice = Lattice(*(each.cpu() for each in tensors), blank)
+        return _kernel(logp_FBV).spread(shares_BFL, lattice, -weights_B, logp_FBV)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        *tensors, blank, zero_infinity = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+        ctx.settings = (blank, zero_infinity)
+
+    @staticmethod
+    def backward(ctx: Any, v_FBV: Tensor) -> tuple[Tensor | None, ...]:
+        logp_FBV, weights_B, _, *lattice = ctx.saved_tensors
+        change_FBV, change_B = _Change.apply(logp_FBV, v_FBV, weights_B, *lattice, *ctx.settings)
+        return change_FBV, change_B, *[None] * 6
+
+    @staticmethod
+    def jvp(ctx: Any, v_FBV: Tensor | None, v_B: Tensor | None, *_: Any) -> Tensor:
+        logp_FBV, weights_B, shares_BFL, *lattice = ctx.saved_tensors
+        change_FBV = torch.zeros_like(logp_FBV)
+        if v_FBV is not None:
+            change_FBV = change_FBV + _Change.apply(logp_FBV, v_FBV, weights_B, *lattice, *ctx.settings)[0]
+        if v_B is not None:
+            change_FBV = change_FBV + _Gradient.apply(logp_FBV, v_B, shares_BFL, *lattice, *ctx.settings)
+        return change_FBV
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:
+        return _as_one_batch(_Gradient, info.batch_size, in_dims, inputs, axes=(1, 0, 0, 0, 0, 0), out_axes=(1,))
+
+
+class _Change(Function):
+    """The Hessian of the weighted loss times a direction, and the change of each item's loss along it."""
+
+    @staticmethod
+    def forward(logp_FBV: Tensor, v_FBV: Tensor, weights_B: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+        *tensors, blank, zero_infinity = rest
+        lattice = Lattice(*(each.cpu() for each in tensors), blank)
+        kernel = _kernel(logp_FBV)
+        change_B, shares_BFL = kernel.shares(logp_FBV, lattice, _impossible(zero_infinity), v_FBV)
+        return kernel.spread(shares_BFL, lattice, -weights_B, logp_FBV), change_B
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> tuple[None, ...]:
+        raise NotImplementedError("ctc_loss can be differentiated twice, not three times")
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:
+        return _as_one_batch(_Change, info.batch_size, in_dims, inputs, axes=(1, 1, 0, 0, 0, 0), out_axes=(1, 0))
+
+
+def _as_one_batch(
+    function: type[Function],
+    tasks: int,
+    in_dims: tuple[int | None, ...],
+    inputs: tuple[Any, ...],
+    axes: tuple[int, ...],
+    out_axes: tuple[int, ...],
+) -> tuple[Any, Any]:
+    """`vmap` by making one batch of the batches of all tasks; `axes` say where each input has its batch."""
+    settings = inputs[len(axes) :]
+    folded = [
+        (x.movedim(dim, axis) if dim is not None else x.unsqueeze(axis).expand(*x.shape[:axis], tasks, *x.shape[axis:]))
+        .flatten(axis, axis + 1)
+        for x, dim, axis in zip(inputs[: len(axes)], in_dims, axes, strict=False)
+    ]  # fmt: skip
+    found = function.apply(*folded, *settings)
+    outputs = found if isinstance(found, tuple) else (found,)
+    unfolded = tuple(x.unflatten(axis, (tasks, -1)) for x, axis in zip(outputs, out_axes, strict=True))
+    return (unfolded, out_axes) if isinstance(found, tuple) else (unfolded[0], out_axes[0])
+
+
+def _checked(logp_FBV: Tensor, lattice: Lattice) -> Lattice:
     frames, batch, symbols = logp_FBV.shape
-    if labels_BL.ndim != 2 or len(labels_BL) != batch or len(frame_counts_B) != batch or len(label_counts_B) != batch:
-        raise ValueError(f"expected labels [{batch}, L] and {batch} counts, got labels {tuple(labels_BL.shape)}")
+    labels_BL, frame_counts_B, label_counts_B, blank = lattice
+    most = labels_BL.shape[-1]
+    if {len(labels_BL), len(frame_counts_B), len(label_counts_B)} != {batch}:
+        raise ValueError(f"expected labels [{batch}, L] and {batch} lengths, got labels {list(labels_BL.shape)}")
     if not 0 <= blank < symbols:
         raise ValueError(f"the blank must be an id below {symbols}, got {blank}")
-    inside = torch.arange(labels_BL.shape[1], device=labels_BL.device) < label_counts_B[:, None]
-    wrong = ((labels_BL < 0) | (labels_BL >= symbols) | (labels_BL == blank)) & inside
+    labels, counts = labels_BL.numpy(), label_counts_B.numpy()
     for name, bad in (
-        (f"frame count outside 0…{frames}", (frame_counts_B < 0) | (frame_counts_B > frames)),
-        (f"label count outside 0…{labels_BL.shape[1]}", (label_counts_B < 0) | (label_counts_B > labels_BL.shape[1])),
-        (f"label id outside 0…{symbols - 1}, or the blank ({blank})", wrong.any(1)),
+        (f"input length outside 0…{frames}", (frame_counts_B.numpy() < 0) | (frame_counts_B.numpy() > frames)),
+        (f"target length outside 0…{most}", (counts < 0) | (counts > most)),
+        (
+            f"label id outside 0…{symbols - 1}, or the blank ({blank})",
+            (((labels < 0) | (labels >= symbols) | (labels == blank)) & (torch.arange(most).numpy() < counts[:, None])).any(1),
+        ),
     ):
-        if bool(bad.any()):
-            raise ValueError(f"item {int(bad.nonzero()[0])} of the batch: {name}")
+        if bad.any():
+            raise ValueError(f"item {int(bad.argmax())} of the batch: {name}")
+    return lattice
