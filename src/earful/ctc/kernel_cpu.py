@@ -8,6 +8,7 @@ The same text serves first and second order: where an argument is None, Numba co
 
 import math
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,7 +19,7 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from earful.ctc.lattice import Lattice
+from earful.ctc.lattice import Lattice, check
 
 # A state is kept at FLOOR or above, and the states of a frame at about SCALE. So nothing is lost for being small; what
 # the floor adds to the paths is at most FLOOR * SCALE a state, which is nothing beside a frame's sum of LEAST or more.
@@ -26,6 +27,10 @@ from earful.ctc.lattice import Lattice
 SCALE, FLOOR, LEAST = 1e120, 1e-300, 1e-150
 SMALL = 50_000
 """States below which one thread is as fast as several."""
+FIRST, SECOND = 6, 12
+"""Arrays of frames by labels that a clip needs to write on, in first and in second order."""
+KEPT = 8_000_000
+"""Numbers that a thread keeps for the next call: 64 MB."""
 
 _exact = njit(cache=True, nogil=True, error_model="numpy")
 _fast = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
@@ -45,45 +50,34 @@ def _windows(labels_L: Any) -> tuple[Any, Any]:
 
 
 @_exact
-def _emissions(logp_FV: Any, labels_L: Any, blank: int) -> tuple[Any, float]:
-    """Log-probabilities of the blank and of each label, less each frame's greatest; and the sum of the greatest."""
-    frames, count = len(logp_FV), len(labels_L)
-    logp_FL = np.empty((frames, count + 1))
-    total = 0.0
-    for t in range(frames):
-        logp_FL[t, 0] = greatest = logp_FV[t, blank]
-        for i in range(count):
-            logp_FL[t, i + 1] = value = logp_FV[t, labels_L[i]]
-            greatest = max(greatest, value)
-        if not math.isfinite(greatest):  # nothing can be said here, or the input is not a number: logarithms tell
-            continue
-        total += greatest
-        for i in range(count + 1):
-            logp_FL[t, i] -= greatest
-    return logp_FL, total
-
-
-@_exact
-def _gathered(v_FBV: Any, frames: int, b: int, labels_L: Any, blank: int) -> Any:
-    """The direction at the blank and at each label of clip b."""
-    v_FL = np.empty((frames, len(labels_L) + 1))
-    for t in range(frames):
-        v_FL[t, 0] = v_FBV[t, b, blank]
+def _gather(x_FBV: Any, b: int, labels_L: Any, blank: int, out_FL: Any) -> None:
+    """The blank and the labels of clip b."""
+    for t in range(len(out_FL)):
+        out_FL[t, 0] = x_FBV[t, b, blank]
         for i in range(len(labels_L)):
-            v_FL[t, i + 1] = v_FBV[t, b, labels_L[i]]
-    return v_FL
+            out_FL[t, i + 1] = x_FBV[t, b, labels_L[i]]
 
 
 @_exact
-def _turned(x_FL: Any) -> Any:
+def _level(logp_FL: Any) -> float:
+    """Takes its greatest from every frame; the sum of them."""
+    total = 0.0
+    for t in range(len(logp_FL)):
+        greatest = logp_FL[t].max()
+        if math.isfinite(greatest):  # or nothing can be said here, or it is not a number: logarithms will tell
+            logp_FL[t] -= greatest
+            total += greatest
+    return total
+
+
+@_exact
+def _turn(x_FL: Any, out_FL: Any) -> None:
     """The lattice as it is run through from the end: frames and labels in reverse, the blank where it was."""
-    turned = np.empty_like(x_FL)
     frames, width = x_FL.shape
     for t in range(frames):
-        turned[t, 0] = x_FL[frames - 1 - t, 0]
+        out_FL[t, 0] = x_FL[frames - 1 - t, 0]
         for i in range(1, width):
-            turned[t, i] = x_FL[frames - 1 - t, width - i]
-    return turned
+            out_FL[t, i] = x_FL[frames - 1 - t, width - i]
 
 
 # Each row is a function of its own, of slices that begin at the same pair: so the compiler makes vectors of the loops.
@@ -122,14 +116,13 @@ def _emit_change(
 
 
 @_exact
-def _sweep(p_FL: Any, skips: Any, first: Any, scales_F: Any, v_FL: Any, values: Any) -> Any:
-    """`reached[t, 0 | 1, i]` of the blank and the label of pair i; fills in the scales.
+def _sweep(p_FL: Any, skips: Any, first: Any, scales_F: Any, v_FL: Any, values: Any, reached: Any) -> None:
+    """Fills in `reached[t, 0 | 1, i]`, of the blank and the label of pair i, and the scales.
 
     With a direction `v_FL`, the derivative of `values`, an earlier answer, under its scales.
     """
     frames, width = p_FL.shape
     slack = frames - first[width]
-    reached = np.empty((frames, 2, width))
     last, last_label = np.zeros(width + 2), np.zeros(width + 2)  # pair i at i + 1: there is a pair before the first
     last[1] = 0.0 if v_FL is not None else 1.0  # as if a blank had been said before the first frame
     low, high = 0, 0
@@ -164,7 +157,6 @@ def _sweep(p_FL: Any, skips: Any, first: Any, scales_F: Any, v_FL: Any, values: 
         last[low] = last_label[low] = 0.0
         if end + 1 < width + 2:
             last[end + 1] = last_label[end + 1] = 0.0
-    return reached
 
 
 @_fast
@@ -207,22 +199,26 @@ def _divide(shares: Any, total: float, changes: Any, total_change: float, out: A
 
 
 @_exact
-def _scaled(logp_FL: Any, v_FL: Any, labels_L: Any, out_FL: Any) -> float:
-    """Shares of each frame, or their change along `v_FL`, into `out_FL`.
+def _scaled(p_FL: Any, v_FL: Any, labels_L: Any, memory: Any, out_FL: Any) -> float:
+    """Shares of each frame, or their change along `v_FL`, into `out_FL`; `memory` is to write on.
 
     The logarithm of the summed paths, or its change; not a number where scaling is not exact.
     """
-    frames, width = logp_FL.shape
+    frames, width = p_FL.shape
     skips, first = _windows(labels_L)
     skips_back, first_back = _windows(labels_L[::-1].copy())
-    p_FL = np.exp(logp_FL)
-    p_back_FL = _turned(p_FL)
     scales, scales_back = np.ones(frames), np.ones(frames)
-    ahead = _sweep(p_FL, skips, first, scales, None, None)
-    back = _sweep(p_back_FL, skips_back, first_back, scales_back, None, None)
+    p_back_FL = memory[0].reshape((frames, width))
+    ahead, back = memory[1:3].reshape((frames, 2, width)), memory[3:5].reshape((frames, 2, width))
+    _turn(p_FL, p_back_FL)
+    _sweep(p_FL, skips, first, scales, None, None, ahead)
+    _sweep(p_back_FL, skips_back, first_back, scales_back, None, None, back)
     if v_FL is not None:
-        ahead_change = _sweep(p_FL, skips, first, scales, v_FL, ahead)
-        back_change = _sweep(p_back_FL, skips_back, first_back, scales_back, _turned(v_FL), back)
+        v_back_FL = memory[5].reshape((frames, width))
+        ahead_change, back_change = memory[6:8].reshape((frames, 2, width)), memory[8:10].reshape((frames, 2, width))
+        _turn(v_FL, v_back_FL)
+        _sweep(p_FL, skips, first, scales, v_FL, ahead, ahead_change)
+        _sweep(p_back_FL, skips_back, first_back, scales_back, v_back_FL, back, back_change)
         changes = np.zeros(width)
     shares = np.zeros(width)
     slack, last = frames - first[width], width - 1
@@ -283,10 +279,10 @@ def _mean(a: float, b: float, c: float, log_total: float, x: float, y: float, z:
 
 
 @_exact
-def _sweep_logs(logp_FL: Any, skips: Any, v_FL: Any, values: Any) -> Any:
+def _sweep_logs(logp_FL: Any, skips: Any, v_FL: Any, values: Any, reached: Any) -> None:
     """`_sweep` in logarithms, over all states."""
     frames, width = logp_FL.shape
-    reached = np.full((frames, 2, width), -math.inf if v_FL is None else 0.0)
+    reached[:] = -math.inf if v_FL is None else 0.0
     if v_FL is None:
         reached[0, 0, 0] = 0.0
         if width > 1:
@@ -313,19 +309,24 @@ def _sweep_logs(logp_FL: Any, skips: Any, v_FL: Any, values: Any) -> Any:
                     reached[t, 1, i] = _mean(
                         label, before, label_before, values[t, 1, i], of_label, of_before, of_label_before
                     )
-    return reached
 
 
 @_exact
-def _logs(logp_FL: Any, v_FL: Any, labels_L: Any, out_FL: Any) -> float:
+def _logs(logp_FL: Any, v_FL: Any, labels_L: Any, memory: Any, out_FL: Any) -> float:
     """`_scaled` in logarithms: ten times as slow, and exact where probabilities are too small for a number."""
     frames, width = logp_FL.shape
     skips, skips_back = _windows(labels_L)[0], _windows(labels_L[::-1].copy())[0]
-    turned_FL = _turned(logp_FL)
-    ahead, back = _sweep_logs(logp_FL, skips, None, None), _sweep_logs(turned_FL, skips_back, None, None)
+    logp_back_FL = memory[0].reshape((frames, width))
+    ahead, back = memory[1:3].reshape((frames, 2, width)), memory[3:5].reshape((frames, 2, width))
+    _turn(logp_FL, logp_back_FL)
+    _sweep_logs(logp_FL, skips, None, None, ahead)
+    _sweep_logs(logp_back_FL, skips_back, None, None, back)
     if v_FL is not None:
-        ahead_change = _sweep_logs(logp_FL, skips, v_FL, ahead)
-        back_change = _sweep_logs(turned_FL, skips_back, _turned(v_FL), back)
+        v_back_FL = memory[5].reshape((frames, width))
+        ahead_change, back_change = memory[6:8].reshape((frames, 2, width)), memory[8:10].reshape((frames, 2, width))
+        _turn(v_FL, v_back_FL)
+        _sweep_logs(logp_FL, skips, v_FL, ahead, ahead_change)
+        _sweep_logs(logp_back_FL, skips_back, v_back_FL, back, back_change)
     last = width - 1
     total = _log_sum(logp_FL[0, 0] + back[frames - 1, 0, last], -math.inf, -math.inf)
     if width > 1:
@@ -357,54 +358,81 @@ def _logs(logp_FL: Any, v_FL: Any, labels_L: Any, out_FL: Any) -> float:
 
 
 @_exact
-def _clip(logp_FL: Any, v_FL: Any, labels_L: Any, out_FL: Any) -> float:
-    value = _scaled(logp_FL, v_FL, labels_L, out_FL)
-    return _logs(logp_FL, v_FL, labels_L, out_FL) if math.isnan(value) else value
+def _is_wrong(labels_L: Any, frames: int, count: int, most_frames: int, symbols: int, blank: int) -> bool:
+    if not (0 <= frames <= most_frames and 0 <= count <= len(labels_L)):
+        return True
+    for i in range(count):
+        if labels_L[i] < 0 or labels_L[i] >= symbols or labels_L[i] == blank:
+            return True
+    return False
 
 
 @_exact
 def _clips(
     logp_FBV: Any, v_FBV: Any, labels_BL: Any, frame_counts_B: Any, label_counts_B: Any, blank: int, impossible: float,
-    values_B: Any, shares_BFL: Any, start: int, stop: int,
-) -> None:  # fmt: skip
+    values_B: Any, shares_BFL: Any, memory: Any, start: int, stop: int,
+) -> bool:  # fmt: skip
+    """Fills in values and shares of a range of the batch; False, and nothing more, where an item is wrong."""
     for b in range(start, stop):
         frames, count = frame_counts_B[b], label_counts_B[b]
+        if _is_wrong(labels_BL[b], frames, count, logp_FBV.shape[0], logp_FBV.shape[2], blank):
+            return False
         labels, out_FL = labels_BL[b, :count], shares_BFL[b, :frames, : count + 1]
         value = -math.inf
         if frames == 0 and count == 0:
             value = 0.0
         elif _windows(labels)[1][count + 1] <= frames:
-            logp_FL, shift = _emissions(logp_FBV[:frames, b], labels, blank)
+            size = frames * (count + 1)
+            blocks = memory[: len(memory) // size * size].reshape((-1, size))
+            logp_FL = blocks[0].reshape((frames, count + 1))
+            _gather(logp_FBV, b, labels, blank, logp_FL)
+            shift = _level(logp_FL)
+            np.exp(logp_FL, logp_FL)
             if v_FBV is None:
-                value = _clip(logp_FL, None, labels, out_FL) + shift
+                value = _scaled(logp_FL, None, labels, blocks[1:], out_FL)
             else:
-                value = _clip(logp_FL, _gathered(v_FBV, frames, b, labels, blank), labels, out_FL)
+                v_FL = blocks[11].reshape((frames, count + 1))
+                _gather(v_FBV, b, labels, blank, v_FL)
+                value = _scaled(logp_FL, v_FL, labels, blocks[1:], out_FL)
+            if math.isnan(value):
+                _gather(logp_FBV, b, labels, blank, logp_FL)
+                _level(logp_FL)
+                if v_FBV is None:
+                    value = _logs(logp_FL, None, labels, blocks[1:], out_FL)
+                else:
+                    value = _logs(logp_FL, v_FL, labels, blocks[1:], out_FL)
+            if v_FBV is None:
+                value += shift
         if value == -math.inf:
             out_FL[:] = impossible
             value = -impossible if v_FBV is not None or impossible == 0.0 else value
         elif not math.isfinite(value):
             out_FL[:] = math.nan
         values_B[b] = -value
+    return True
 
 
 @_exact
 def _spread(
     shares_BFL: Any, labels_BL: Any, frame_counts_B: Any, label_counts_B: Any, blank: int, weights_B: Any, out_FBV: Any,
-    start: int, stop: int,
-) -> None:  # fmt: skip
+    _: Any, start: int, stop: int,
+) -> bool:  # fmt: skip
     for b in range(start, stop):
         weight = weights_B[b]
         for t in range(frame_counts_B[b]):
             out_FBV[t, b, blank] += weight * shares_BFL[b, t, 0]
             for i in range(label_counts_B[b]):
                 out_FBV[t, b, labels_BL[b, i]] += weight * shares_BFL[b, t, i + 1]
+    return True
 
 
 def shares(
     logp_FBV: Tensor, lattice: Lattice, impossible: float, v_FBV: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """See `earful.ctc.kernel_torch.shares`, which this equals."""
-    frames, batch, _ = logp_FBV.shape
+    frames, batch, symbols = logp_FBV.shape
+    if {*map(len, lattice[:3])} != {batch} or not 0 <= lattice.blank < symbols:
+        check(logp_FBV, lattice)
     values_B = torch.empty(batch, dtype=logp_FBV.dtype)
     shares_BFL = torch.zeros(batch, frames, lattice.labels_BL.shape[1] + 1, dtype=logp_FBV.dtype)
     arguments = (
@@ -415,7 +443,9 @@ def shares(
         values_B.numpy(),
         shares_BFL.numpy(),
     )
-    _in_parallel(_clips, arguments, lattice)
+    block = frames * shares_BFL.shape[2]
+    if not _in_parallel(_clips, arguments, lattice, block, FIRST if v_FBV is None else SECOND):
+        check(logp_FBV, lattice)
     return values_B, shares_BFL
 
 
@@ -423,7 +453,8 @@ def spread(shares_BFL: Tensor, lattice: Lattice, weights_B: Tensor, like_FBV: Te
     """See `earful.ctc.kernel_torch.spread`."""
     out_FBV = torch.zeros_like(like_FBV)
     weights = weights_B.detach().to(shares_BFL.dtype).contiguous().numpy()
-    _in_parallel(_spread, (shares_BFL.numpy(), *_arrays(lattice), weights, out_FBV.numpy()), lattice)
+    arguments = (shares_BFL.numpy(), *_arrays(lattice), weights, out_FBV.numpy())
+    _in_parallel(_spread, arguments, lattice, shares_BFL[0].numel() if len(shares_BFL) else 0, 0)
     return out_FBV
 
 
@@ -432,16 +463,37 @@ def _arrays(lattice: Lattice) -> tuple[NDArray[np.int64], NDArray[np.int64], NDA
     return labels, frames, counts, lattice.blank
 
 
-def _in_parallel(work: Callable[..., None], arguments: tuple[Any, ...], lattice: Lattice) -> None:
-    """`work` on ranges of the batch, as many as torch has threads; the compiled code lets other threads run."""
+def _in_parallel(
+    work: Callable[..., bool], arguments: tuple[Any, ...], lattice: Lattice, block: int, blocks: int
+) -> bool:
+    """`work` on ranges of the batch, as many as torch has threads, each with memory for `blocks` of the largest clip.
+
+    The compiled code lets other threads run.
+    """
     batch = len(lattice.labels_BL)
-    threads = min(torch.get_num_threads(), batch)
-    if threads == 1 or lattice.labels_BL.numel() * int(lattice.frame_counts_B.max()) < SMALL:
-        work(*arguments, 0, batch)
-        return
+    threads = min(torch.get_num_threads(), batch) if block * batch > SMALL else 1
+
+    def part(start: int, stop: int) -> bool:
+        return work(*arguments, _memory(blocks * block), start, stop)
+
+    if threads <= 1:
+        return part(0, batch)
     costs = (lattice.frame_counts_B * (1 + lattice.label_counts_B)).numpy().cumsum()
     bounds = [0, *np.searchsorted(costs, costs[-1] * np.arange(1, threads) / threads).tolist(), batch]
-    list(_threads().map(lambda start, stop: work(*arguments, start, stop), bounds[:-1], bounds[1:]))
+    return all(_threads().map(part, bounds[:-1], bounds[1:]))
+
+
+_local = threading.local()
+
+
+def _memory(size: int) -> NDArray[np.float64]:
+    """Memory of this thread, kept: new pages cost more than what is computed on them."""
+    if size > KEPT:
+        return np.empty(size)
+    if len(getattr(_local, "memory", ())) < size:
+        _local.memory = np.empty(size)
+    kept: NDArray[np.float64] = _local.memory
+    return kept
 
 
 _pool: list[ThreadPoolExecutor] = []

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from earful.ctc.lattice import Lattice
+from earful.ctc.lattice import Lattice, check
 
 _LEAST = -1e30  # stands for minus infinity: differences of infinities are not numbers
 
@@ -19,6 +19,7 @@ def shares(
     With a direction `v_FBV`, the derivatives of both along it. A clip too short for its labels is infinite, with shares
     `impossible`; zero with zeros where `impossible` is 0.
     """
+    check(logp_FBV, lattice)
     if v_FBV is None:
         return _shares(logp_FBV.detach(), lattice, impossible)
     alone = (logp_FBV.detach(), v_FBV.detach())

@@ -5,6 +5,7 @@ is symmetric, so the backward pass of the gradient is that change, by one more f
 its forward derivative. Each has a rule for `vmap`: many tasks are one larger batch.
 """
 
+import inspect
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -75,7 +76,7 @@ def ctc_loss(
         return nll_B[0] if alone else nll_B
     if reduction == "sum":
         return nll_B.sum()
-    return (nll_B / label_counts.to(nll_B.device).clamp(min=1)).mean()
+    return nll_B @ (1 / (len(nll_B) * label_counts.clamp(min=1))).to(nll_B)
 
 
 def occupancies(
@@ -121,7 +122,7 @@ class _Loss(Function):
     @staticmethod
     def forward(logp_FBV: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
         *tensors, blank, zero_infinity = rest
-        lattice = _checked(logp_FBV, Lattice(*(each.cpu() for each in tensors), blank))
+        lattice = Lattice(*(each.cpu() for each in tensors), blank)
         return _kernel(logp_FBV).shares(logp_FBV, lattice, _impossible(zero_infinity))
 
     @staticmethod
@@ -231,23 +232,6 @@ def _as_one_batch(
     return (unfolded, out_axes) if isinstance(found, tuple) else (unfolded[0], out_axes[0])
 
 
-def _checked(logp_FBV: Tensor, lattice: Lattice) -> Lattice:
-    frames, batch, symbols = logp_FBV.shape
-    labels_BL, frame_counts_B, label_counts_B, blank = lattice
-    most = labels_BL.shape[-1]
-    if {len(labels_BL), len(frame_counts_B), len(label_counts_B)} != {batch}:
-        raise ValueError(f"expected labels [{batch}, L] and {batch} lengths, got labels {list(labels_BL.shape)}")
-    if not 0 <= blank < symbols:
-        raise ValueError(f"the blank must be an id below {symbols}, got {blank}")
-    labels, counts = labels_BL.numpy(), label_counts_B.numpy()
-    for name, bad in (
-        (f"input length outside 0…{frames}", (frame_counts_B.numpy() < 0) | (frame_counts_B.numpy() > frames)),
-        (f"target length outside 0…{most}", (counts < 0) | (counts > most)),
-        (
-            f"label id outside 0…{symbols - 1}, or the blank ({blank})",
-            (((labels < 0) | (labels >= symbols) | (labels == blank)) & (torch.arange(most).numpy() < counts[:, None])).any(1),
-        ),
-    ):
-        if bad.any():
-            raise ValueError(f"item {int(bad.argmax())} of the batch: {name}")
-    return lattice
+for _function in (_Loss, _Gradient, _Change):
+    # torch looks at the signature in every call; looked at once, a small batch takes two thirds of the time
+    _function.forward.__signature__ = inspect.signature(_function.forward)  # type: ignore[attr-defined]
