@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from earful.ctc.align import align
 from earful.ctc.greedy import Emission, greedy
-from earful.ctc.loss import frames_needed
+from earful.ctc.lattice import frames_needed
 from earful.errors import TextError
 
 

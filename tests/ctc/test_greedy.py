@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earful.ctc.greedy import best_path, greedy, greedy_ids, merge
-from earful.ctc.loss import frames_needed
+from earful.ctc.lattice import frames_needed
 
 
 def logp_of(path: list[int], symbols: int = 4) -> torch.Tensor:

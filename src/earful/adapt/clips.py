@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from earful.audio.augment import Augmentation
-from earful.ctc.loss import frames_needed
+from earful.ctc.lattice import frames_needed
 from earful.data.batch import Example
 from earful.data.frames import Front, compute_clips
 from earful.data.manifest import Manifest

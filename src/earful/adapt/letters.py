@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from earful.adapt.rows import BIAS, WEIGHT, carry_rows, sources
-from earful.ctc.loss import ctc_loss, frames_needed
+from earful.ctc.lattice import frames_needed
+from earful.ctc.loss import ctc_loss
 from earful.data.batch import Batch, pad
 from earful.model import Params
 from earful.text.alphabet import Alphabet
@@ -182,7 +183,7 @@ def expect(batch: Batch, p_VP: Tensor, unheard: float) -> tuple[Tensor, Tensor]:
     """The log-likelihood of the transcripts, and how many frames each letter spends on each phone `[V, P]`.
 
     `batch` has posteriors for frames. The expected counts are the derivative of the log-likelihood by log P(phone |
-    letter). CTC's lattice wants probabilities that sum to 1: a frame's sum is in every path alike, and is added again.
+    letter).
     """
     with torch.enable_grad():
         logp_VP = p_VP.detach().clamp(min=_LEAST).log().requires_grad_()
@@ -195,8 +196,5 @@ def _likelihood(batch: Batch, logp_VP: Tensor, unheard: float) -> Tensor:
     p_BFP, counts_B, labels_BL, label_counts_B = batch
     blank_BF1 = p_BFP[..., :1]
     letters_BFV = unheard * blank_BF1 + (1 - unheard) * p_BFP[..., 1:] @ logp_VP.exp().T
-    emission_BFV = torch.cat([blank_BF1, letters_BFV], -1).clamp(min=_LEAST).log()
-    scale_BF = emission_BFV.logsumexp(-1)
-    logp_FBV = (emission_BFV - scale_BF[..., None]).transpose(0, 1)
-    inside_BF = torch.arange(scale_BF.shape[1]) < counts_B[:, None]
-    return scale_BF[inside_BF].sum() - ctc_loss(logp_FBV, labels_BL, counts_B, label_counts_B, reduction="sum")
+    emission_FBV = torch.cat([blank_BF1, letters_BFV], -1).clamp(min=_LEAST).log().transpose(0, 1)
+    return -ctc_loss(emission_FBV, labels_BL, counts_B, label_counts_B, reduction="sum")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from earful.ctc.greedy import Emission
-from earful.ctc.loss import frames_needed
+from earful.ctc.lattice import frames_needed
 from earful.errors import TextError
 
 _LEAST_LOGP = -1e9  # stands for minus infinity: even a path through the impossible must be a path

@@ -20,7 +20,7 @@ from torch import Tensor
 from earful.ctc.align import align
 from earful.ctc.greedy import Emission
 from earful.ctc.kneser_ney import EDGE_ID
-from earful.ctc.loss import frames_needed
+from earful.ctc.lattice import frames_needed
 from earful.ctc.ngram import NGram
 from earful.errors import ConfigError, TextError
 from earful.text.score import errors_of_each

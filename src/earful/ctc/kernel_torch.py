@@ -10,9 +10,7 @@ from earful.ctc.lattice import Lattice, check
 _LEAST = -1e30  # stands for minus infinity: differences of infinities are not numbers
 
 
-def shares(
-    logp_FBV: Tensor, lattice: Lattice, impossible: float, v_FBV: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+def shares(logp_FBV: Tensor, lattice: Lattice, impossible: float, v_FBV: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Minus the log-likelihood of the labels `[B]`, and the posteriors: `shares[b, t, 0]` that frame t is blank,
     `shares[b, t, i]` that it is label i (counted from 1); zero behind the clip's frames and labels.
 
@@ -20,20 +18,28 @@ def shares(
     `impossible`; zero with zeros where `impossible` is 0.
     """
     check(logp_FBV, lattice)
+    lattice = _cleaned(lattice)
     if v_FBV is None:
         return _shares(logp_FBV.detach(), lattice, impossible)
-    alone = (logp_FBV.detach(), v_FBV.detach())
-    found, changes = torch.func.jvp(lambda logp: _shares(logp, lattice, impossible), alone[:1], alone[1:])
+    found, changes = torch.func.jvp(  # type: ignore[misc]
+        lambda logp: _shares(logp, lattice, impossible), (logp_FBV.detach(),), (v_FBV.detach(),)
+    )
     values_B = torch.where(found[0].isinf(), impossible, changes[0])
     return values_B, torch.where(found[1].isnan(), torch.nan, changes[1])
 
 
 def spread(shares_BFL: Tensor, lattice: Lattice, weights_B: Tensor, like_FBV: Tensor) -> Tensor:
     """Weighted shares as a tensor `[F, B, V]`, those of equal labels summed."""
-    symbols_BL = torch.nn.functional.pad(lattice.labels_BL, (1, 0), value=lattice.blank).to(like_FBV.device)
+    symbols_BL = torch.nn.functional.pad(_cleaned(lattice).labels_BL, (1, 0), value=lattice.blank).to(like_FBV.device)
     index_FBL = symbols_BL.expand(len(like_FBV), -1, -1)
     values_FBL = (shares_BFL * weights_B[:, None, None].to(shares_BFL.dtype)).transpose(0, 1)
     return torch.zeros_like(like_FBV).scatter_add_(2, index_FBL, values_FBL.to(like_FBV.dtype))
+
+
+def _cleaned(lattice: Lattice) -> Lattice:
+    """Blanks in place of the padding, which may be anything."""
+    inside_BL = torch.arange(lattice.labels_BL.shape[1]) < lattice.label_counts_B[:, None]
+    return lattice._replace(labels_BL=torch.where(inside_BL, lattice.labels_BL, lattice.blank))
 
 
 def _shares(logp_FBV: Tensor, lattice: Lattice, impossible: float) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ its forward derivative. Each has a rule for `vmap`: many tasks are one larger ba
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -39,8 +39,8 @@ def ctc_loss(
 ) -> Tensor:
     """CTC loss in place of `torch.nn.functional.ctc_loss`, differentiable twice and through `torch.func`.
 
-    Shapes: `log_probs` `[F, B, V]` log-probabilities (with `logits`, any scores, which are normalised here), or `[F, V]`
-    for one clip; `targets` label ids, padded `[B, L]` or concatenated `[sum of target_lengths]`; both lengths `[B]`.
+    Shapes: `log_probs` `[F, B, V]` log-probabilities (with `logits`, any scores, normalised here), or `[F, V]` for one
+    clip; `targets` label ids, padded `[B, L]` or concatenated `[sum of target_lengths]`; both lengths `[B]`.
     float32 or float64, computed in float64; float16 and bfloat16 are taken as float32.
 
     `reduction` is "none" (answer `[B]`), "sum", or "mean" (each item divided by its number of labels, then the mean).
@@ -71,7 +71,7 @@ def ctc_loss(
     if x.ndim != 3 or not x.dtype.is_floating_point:
         raise ValueError(f"expected log-probabilities [F, B, V] or [F, V], got {list(log_probs.shape)} {x.dtype}")
     labels_BL = _padded(targets, label_counts).long()
-    nll_B, _ = _Loss.apply(x, labels_BL, frame_counts, label_counts, blank, zero_infinity)
+    nll_B, _ = _loss(x, labels_BL, frame_counts, label_counts, blank, zero_infinity)
     if reduction == "none":
         return nll_B[0] if alone else nll_B
     if reduction == "sum":
@@ -88,8 +88,10 @@ def occupancies(
     """
     frame_counts, label_counts = _lengths(input_lengths), _lengths(target_lengths)
     labels_BL = _padded(targets, label_counts).long()
-    nll_B, shares_BFL = _Loss.apply(log_probs, labels_BL, frame_counts, label_counts, blank, False)
-    return _Gradient.apply(log_probs, -torch.ones_like(nll_B), shares_BFL, labels_BL, frame_counts, label_counts, blank, False)
+    nll_B, shares_BFL = _loss(log_probs, labels_BL, frame_counts, label_counts, blank, False)
+    return _gradient(
+        log_probs, -torch.ones_like(nll_B), shares_BFL, labels_BL, frame_counts, label_counts, blank, False
+    )
 
 
 def _lengths(lengths: Lengths) -> Tensor:
@@ -105,11 +107,16 @@ def _padded(targets: Tensor, label_counts: Tensor) -> Tensor:
             f"expected targets [B, L], or [{int(label_counts.sum())}], the sum of the target lengths, "
             f"got {list(targets.shape)}"
         )
-    return pad_sequence(targets.split(label_counts.tolist()), batch_first=True)
+    return pad_sequence(list(torch.split(targets, label_counts.tolist())), batch_first=True)
 
 
 def _kernel(logp_FBV: Tensor) -> ModuleType:
     return kernel_cpu if kernel_cpu and logp_FBV.device.type == "cpu" else kernel_torch
+
+
+def _lattice(tensors: Sequence[Tensor], blank: int) -> Lattice:
+    labels_BL, frame_counts_B, label_counts_B = (each.cpu() for each in tensors)
+    return Lattice(labels_BL, frame_counts_B, label_counts_B, blank)
 
 
 def _impossible(zero_infinity: bool) -> float:
@@ -122,8 +129,9 @@ class _Loss(Function):
     @staticmethod
     def forward(logp_FBV: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
         *tensors, blank, zero_infinity = rest
-        lattice = Lattice(*(each.cpu() for each in tensors), blank)
-        return _kernel(logp_FBV).shares(logp_FBV, lattice, _impossible(zero_infinity))
+        lattice = _lattice(tensors, blank)
+        found: tuple[Tensor, Tensor] = _kernel(logp_FBV).shares(logp_FBV, lattice, _impossible(zero_infinity))
+        return found
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -136,13 +144,13 @@ class _Loss(Function):
     @staticmethod
     def backward(ctx: Any, weights_B: Tensor, _: Any) -> tuple[Tensor | None, ...]:
         shares_BFL, logp_FBV, *lattice = ctx.saved_tensors
-        return _Gradient.apply(logp_FBV, weights_B, shares_BFL, *lattice, *ctx.settings), *[None] * 5
+        return _gradient(logp_FBV, weights_B, shares_BFL, *lattice, *ctx.settings), *[None] * 5
 
     @staticmethod
     def jvp(ctx: Any, v_FBV: Tensor, *_: Any) -> tuple[Tensor, None]:
         shares_BFL, logp_FBV, *lattice = ctx.saved_tensors
         ones_B = torch.ones_like(v_FBV[0, :, 0])
-        gradient_FBV = _Gradient.apply(logp_FBV, ones_B, shares_BFL, *lattice, *ctx.settings)
+        gradient_FBV = _gradient(logp_FBV, ones_B, shares_BFL, *lattice, *ctx.settings)
         return (gradient_FBV * v_FBV).sum((0, 2)), None
 
     @staticmethod
@@ -156,8 +164,9 @@ class _Gradient(Function):
     @staticmethod
     def forward(logp_FBV: Tensor, weights_B: Tensor, shares_BFL: Tensor, *rest: Any) -> Tensor:
         *tensors, blank, _ = rest
-        lattice = Lattice(*(each.cpu() for each in tensors), blank)
-        return _kernel(logp_FBV).spread(shares_BFL, lattice, -weights_B, logp_FBV)
+        lattice = _lattice(tensors, blank)
+        found: Tensor = _kernel(logp_FBV).spread(shares_BFL, lattice, -weights_B, logp_FBV)
+        return found
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -169,7 +178,7 @@ class _Gradient(Function):
     @staticmethod
     def backward(ctx: Any, v_FBV: Tensor) -> tuple[Tensor | None, ...]:
         logp_FBV, weights_B, _, *lattice = ctx.saved_tensors
-        change_FBV, change_B = _Change.apply(logp_FBV, v_FBV, weights_B, *lattice, *ctx.settings)
+        change_FBV, change_B = _change(logp_FBV, v_FBV, weights_B, *lattice, *ctx.settings)
         return change_FBV, change_B, *[None] * 6
 
     @staticmethod
@@ -177,9 +186,9 @@ class _Gradient(Function):
         logp_FBV, weights_B, shares_BFL, *lattice = ctx.saved_tensors
         change_FBV = torch.zeros_like(logp_FBV)
         if v_FBV is not None:
-            change_FBV = change_FBV + _Change.apply(logp_FBV, v_FBV, weights_B, *lattice, *ctx.settings)[0]
+            change_FBV = change_FBV + _change(logp_FBV, v_FBV, weights_B, *lattice, *ctx.settings)[0]
         if v_B is not None:
-            change_FBV = change_FBV + _Gradient.apply(logp_FBV, v_B, shares_BFL, *lattice, *ctx.settings)
+            change_FBV = change_FBV + _gradient(logp_FBV, v_B, shares_BFL, *lattice, *ctx.settings)
         return change_FBV
 
     @staticmethod
@@ -193,7 +202,7 @@ class _Change(Function):
     @staticmethod
     def forward(logp_FBV: Tensor, v_FBV: Tensor, weights_B: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
         *tensors, blank, zero_infinity = rest
-        lattice = Lattice(*(each.cpu() for each in tensors), blank)
+        lattice = _lattice(tensors, blank)
         kernel = _kernel(logp_FBV)
         change_B, shares_BFL = kernel.shares(logp_FBV, lattice, _impossible(zero_infinity), v_FBV)
         return kernel.spread(shares_BFL, lattice, -weights_B, logp_FBV), change_B
@@ -226,7 +235,7 @@ def _as_one_batch(
         .flatten(axis, axis + 1)
         for x, dim, axis in zip(inputs[: len(axes)], in_dims, axes, strict=False)
     ]  # fmt: skip
-    found = function.apply(*folded, *settings)
+    found = function.apply(*folded, *settings)  # type: ignore[no-untyped-call]
     outputs = found if isinstance(found, tuple) else (found,)
     unfolded = tuple(x.unflatten(axis, (tasks, -1)) for x, axis in zip(outputs, out_axes, strict=True))
     return (unfolded, out_axes) if isinstance(found, tuple) else (unfolded[0], out_axes[0])
@@ -234,4 +243,8 @@ def _as_one_batch(
 
 for _function in (_Loss, _Gradient, _Change):
     # torch looks at the signature in every call; looked at once, a small batch takes two thirds of the time
-    _function.forward.__signature__ = inspect.signature(_function.forward)  # type: ignore[attr-defined]
+    vars(_function.forward)["__signature__"] = inspect.signature(_function.forward)
+
+_loss: Callable[..., tuple[Tensor, Tensor]] = _Loss.apply
+_gradient: Callable[..., Tensor] = _Gradient.apply
+_change: Callable[..., tuple[Tensor, Tensor]] = _Change.apply
