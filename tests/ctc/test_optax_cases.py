@@ -4,6 +4,7 @@ bench/optax_cases.py wrote the cases.
 """
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,17 +16,17 @@ from torch.nn.utils.rnn import pad_sequence
 
 from earful.ctc import kernel_torch, loss
 
-CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_suffix("").with_name("optax_cases.json").read_text())[
-    "cases"
-]
+FILE = Path(__file__).with_name("optax_cases.json")
+CASES: list[dict[str, Any]] = json.loads(FILE.read_text("utf-8"))["cases"]
 NO_NUMBA = pytest.mark.skipif(loss.kernel_cpu is None, reason="the extra `fast` is not installed")
+KERNELS = [pytest.param(loss.kernel_cpu, marks=NO_NUMBA, id="cpu"), pytest.param(kernel_torch, id="torch")]
 
 
 def close(found: Tensor, expected: list[Any]) -> None:
-    torch.testing.assert_close(found.detach(), torch.tensor(expected, dtype=torch.float64), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(found.detach(), torch.tensor(expected, dtype=torch.float64), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("kernel", [pytest.param(loss.kernel_cpu, marks=NO_NUMBA), kernel_torch])
+@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_agrees_with_optax(case: dict[str, Any], kernel: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loss, "_kernel", lambda _: kernel)
@@ -43,6 +44,6 @@ def test_agrees_with_optax(case: dict[str, Any], kernel: ModuleType, monkeypatch
 
 def test_the_cases_are_of_every_kind() -> None:
     rows = [row for case in CASES for row in case["labels"]]
-    assert any(row == [] for row in rows) and any(a == b for row in rows for a, b in zip(row, row[1:], strict=False))
+    assert any(row == [] for row in rows) and any(a == b for row in rows for a, b in pairwise(row))
     assert any(len(set(case["frame_counts"])) > 1 for case in CASES) and {case["blank"] for case in CASES} > {0}
     assert max(max(case["losses"]) for case in CASES) > 1000

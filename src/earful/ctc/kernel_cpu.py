@@ -39,10 +39,14 @@ def _level(logp_FL: Any) -> float:
     """Takes its greatest from every frame; the sum of them."""
     total = 0.0
     for t in range(len(logp_FL)):
-        greatest = logp_FL[t].max()
+        row = logp_FL[t]
+        greatest = row[0]
+        for i in range(1, len(row)):
+            greatest = max(greatest, row[i])
         if math.isfinite(greatest):  # or nothing can be said here, or it is not a number: logarithms will tell
-            logp_FL[t] -= greatest
             total += greatest
+            for i in range(len(row)):
+                row[i] -= greatest
     return total
 
 
@@ -58,14 +62,19 @@ def _is_wrong(labels_L: Any, frames: int, count: int, most_frames: int, symbols:
 
 @exact
 def _clips(
-    logp_FBV: Any, v_FBV: Any, labels_BL: Any, frame_counts_B: Any, label_counts_B: Any, blank: int, impossible: float,
-    values_B: Any, shares_BFL: Any, memory: Any, start: int, stop: int,
+    sweep: Any, logp_FBV: Any, v_FBV: Any, labels_BL: Any, frame_counts_B: Any, label_counts_B: Any, blank: int,
+    impossible: float, values_B: Any, shares_BFL: Any, memory: Any, start: int, stop: int,
 ) -> bool:  # fmt: skip
-    """Fills in values and shares of a range of the batch; False, and nothing more, where an item is wrong."""
+    """Fills in by `sweep` the values of a range of the batch that are not numbers yet, and shares.
+
+    False, and nothing more, where an item is wrong.
+    """
     for b in range(start, stop):
         frames, count = frame_counts_B[b], label_counts_B[b]
         if _is_wrong(labels_BL[b], frames, count, logp_FBV.shape[0], logp_FBV.shape[2], blank):
             return False
+        if not math.isnan(values_B[b]):
+            continue
         labels, out_FL = labels_BL[b, :count], shares_BFL[b, :frames, : count + 1]
         value = -math.inf
         if frames == 0 and count == 0:
@@ -76,29 +85,26 @@ def _clips(
             logp_FL = blocks[0].reshape((frames, count + 1))
             _gather(logp_FBV, b, labels, blank, logp_FL)
             shift = _level(logp_FL)
-            np.exp(logp_FL, logp_FL)
             if v_FBV is None:
-                value = scaled(logp_FL, None, labels, blocks[1:], out_FL)
+                value = sweep(logp_FL, None, labels, blocks[1:], out_FL) + shift
             else:
                 v_FL = blocks[11].reshape((frames, count + 1))
                 _gather(v_FBV, b, labels, blank, v_FL)
-                value = scaled(logp_FL, v_FL, labels, blocks[1:], out_FL)
-            if math.isnan(value):
-                _gather(logp_FBV, b, labels, blank, logp_FL)
-                _level(logp_FL)
-                if v_FBV is None:
-                    value = logs(logp_FL, None, labels, blocks[1:], out_FL)
-                else:
-                    value = logs(logp_FL, v_FL, labels, blocks[1:], out_FL)
-            if v_FBV is None:
-                value += shift
+                value = sweep(logp_FL, v_FL, labels, blocks[1:], out_FL)
         if value == -math.inf:
-            out_FL[:] = impossible
+            _fill(out_FL, impossible)
             value = -impossible if v_FBV is not None or impossible == 0.0 else value
         elif not math.isfinite(value):
-            out_FL[:] = math.nan
+            _fill(out_FL, math.nan)
         values_B[b] = -value
     return True
+
+
+@exact
+def _fill(out_FL: Any, value: float) -> None:
+    for t in range(len(out_FL)):
+        for i in range(out_FL.shape[1]):
+            out_FL[t, i] = value
 
 
 @exact
@@ -120,7 +126,7 @@ def shares(logp_FBV: Tensor, lattice: Lattice, impossible: float, v_FBV: Tensor 
     frames, batch, symbols = logp_FBV.shape
     if {*map(len, lattice[:3])} != {batch} or not 0 <= lattice.blank < symbols:
         check(logp_FBV, lattice)
-    values_B = torch.empty(batch, dtype=logp_FBV.dtype)
+    values_B = torch.full((batch,), torch.nan, dtype=logp_FBV.dtype)
     shares_BFL = torch.zeros(batch, frames, lattice.labels_BL.shape[1] + 1, dtype=logp_FBV.dtype)
     arguments = (
         logp_FBV.detach().numpy(),
@@ -130,9 +136,11 @@ def shares(logp_FBV: Tensor, lattice: Lattice, impossible: float, v_FBV: Tensor 
         values_B.numpy(),
         shares_BFL.numpy(),
     )
-    block = frames * shares_BFL.shape[2]
-    if not _in_parallel(_clips, arguments, lattice, block, FIRST if v_FBV is None else SECOND):
+    size, blocks = frames * shares_BFL.shape[2], FIRST if v_FBV is None else SECOND
+    if not _in_parallel(_clips, (scaled, *arguments), lattice, size, blocks):
         check(logp_FBV, lattice)
+    if values_B.isnan().any():
+        _in_parallel(_clips, (logs, *arguments), lattice, size, blocks)
     return values_B, shares_BFL
 
 

@@ -80,7 +80,8 @@ def logs(logp_FL: Any, v_FL: Any, labels_L: Any, memory: Any, out_FL: Any) -> fl
     value = total
     for t in range(frames):
         turned, change = frames - 1 - t, 0.0
-        out_FL[t] = 0.0
+        for i in range(width):
+            out_FL[t, i] = 0.0
         for of in range(2 if v_FL is not None else 1):  # the mean change is known after a first round
             for i in range(width):
                 for kind in range(2):

@@ -67,6 +67,8 @@ def _sweep(p_FL: Any, skips: Any, first: Any, scales_F: Any, v_FL: Any, values: 
     last, last_label = np.zeros(width + 2), np.zeros(width + 2)  # pair i at i + 1: there is a pair before the first
     last[1] = 0.0 if v_FL is not None else 1.0  # as if a blank had been said before the first frame
     low, high = 0, 0
+    if v_FL is None:
+        scales_F[0] = 1.0
     for t in range(frames):
         while first[low + 1] + slack - 1 < t:
             low += 1
@@ -141,15 +143,19 @@ def _divide(shares: Any, total: float, changes: Any, total_change: float, out: A
 
 
 @exact
-def scaled(p_FL: Any, v_FL: Any, labels_L: Any, memory: Any, out_FL: Any) -> float:
-    """Shares of each frame, or their change along `v_FL`, into `out_FL`; `memory` is to write on.
+def scaled(logp_FL: Any, v_FL: Any, labels_L: Any, memory: Any, out_FL: Any) -> float:
+    """Shares of each frame, or their change along `v_FL`, into `out_FL`; `memory` and `logp_FL` are to write on.
 
     The logarithm of the summed paths, or its change; not a number where scaling is not exact.
     """
-    frames, width = p_FL.shape
+    frames, width = logp_FL.shape
+    p_FL = logp_FL
+    for t in range(frames):
+        for i in range(width):
+            p_FL[t, i] = math.exp(logp_FL[t, i])
     skips, first = windows(labels_L)
     skips_back, first_back = windows(labels_L[::-1].copy())
-    scales, scales_back = np.ones(frames), np.ones(frames)
+    scales, scales_back = np.empty(frames), np.empty(frames)
     p_back_FL = memory[0].reshape((frames, width))
     ahead, back = memory[1:3].reshape((frames, 2, width)), memory[3:5].reshape((frames, 2, width))
     turn(p_FL, p_back_FL)
@@ -187,7 +193,9 @@ def scaled(p_FL: Any, v_FL: Any, labels_L: Any, memory: Any, out_FL: Any) -> flo
             _divide(shares[low:end], total, None, 0.0, out_FL[t, low:end])
             out_FL[t, 0] = shares[0] / total
             if t == 0:
-                value = math.log(total) - np.log(scales_back[:-1]).sum()
+                value = math.log(total)
+                for before in range(frames - 1):
+                    value -= math.log(scales_back[before])
         else:
             changes[0] = v_FL[t, 0] * shares[0] + p_FL[t, 0] * (
                 _dot(ahead_change[t, 0, low_blank:end_blank], blank_back)

@@ -15,7 +15,8 @@ exact = njit(cache=True, nogil=True, error_model="numpy")
 def windows(labels_L: Any) -> tuple[Any, Any]:
     """Which labels may follow the one before without a blank, and the frame at which each can first be said."""
     count = len(labels_L)
-    skips, first = np.zeros(count + 2), np.full(count + 2, -1)
+    skips, first = np.zeros(count + 2), np.empty(count + 2, np.int64)
+    first[0] = -1
     for i in range(1, count + 1):
         repeats = i > 1 and labels_L[i - 1] == labels_L[i - 2]
         skips[i] = 0.0 if repeats or i == 1 else 1.0
