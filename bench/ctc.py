@@ -2,9 +2,13 @@
 
 `native` and `ours`: value and gradient by the log-probabilities of torch's CTC loss and of earful's. `hvp`: earful's
 value, gradient and Hessian times a direction, from scratch. `plain_hvp`: the same three by autograd through a loop over
-the frames. All in float32 on random log-probabilities, clips of a batch equally long; where T < 2 L + 1 the labels
-might not fit, and the shape is left out. Every round runs each once, in turn, so that what else the machine does hits
-all alike. How much memory `ours` and `hvp` need beyond their input is measured in processes of their own (Linux).
+the frames, on small shapes only. All in float32 on random log-probabilities, clips of a batch equally long; where
+T < 2 L + 1 the labels might not fit, and the shape is left out.
+
+Every round runs each of the first three once, in an order drawn anew: what else the machine does, and what the one
+before left in caches and freed memory, hits all alike. `plain_hvp` takes turns with `hvp` alone, for it leaves all
+caches cold. How much memory `ours` and `hvp` need beyond their input is measured in processes of their own, on one
+thread (Linux).
 
     python bench/ctc.py --out bench/ctc.json
 """
@@ -31,14 +35,12 @@ from torch import Tensor
 from torch.nn.functional import ctc_loss as native_ctc_loss
 from torch.nn.functional import pad
 
-from earful.ctc import kernel_torch
-from earful.ctc.loss import _kernel, ctc_loss
+from earful.ctc.loss import ctc_loss, kernel_cpu
 
 SEED = 0
-FEWEST, MOST, FEW = 5, 201, 3
+FEWEST, MOST, FEW = 5, 1001, 3
 """Rounds of a shape, and those of a shape of more than HUGE log-probabilities."""
 HUGE = 3e7
-RATIOS = (("native", "ours"), ("hvp", "ours"), ("plain_hvp", "hvp"))
 LEAST = -1e30  # stands for minus infinity: with infinities, derivatives of differences are not numbers
 
 
@@ -79,7 +81,7 @@ class Problem(NamedTuple):
 
 
 Loss = Callable[[Problem], Tensor]
-Run = Callable[[], Tensor]
+Runs = dict[str, Callable[[], tuple[Tensor, Tensor]]]
 
 
 def problem(shape: Shape) -> Problem:
@@ -109,14 +111,15 @@ def plain(given: Problem) -> Tensor:
     frames, batch, _ = given.logp_FBV.shape
     symbols_BS = torch.zeros(batch, 2 * labels_BL.shape[1] + 1, dtype=torch.long)
     symbols_BS[:, 1::2] = labels_BL
-    skips_BS = torch.full(symbols_BS.shape, LEAST)
-    skips_BS[:, 1] = 0.0
-    skips_BS[:, 3::2] = torch.where(labels_BL[:, 1:] == labels_BL[:, :-1], LEAST, 0.0)
+    # Three ways into a state: from two before it (between labels that differ), from the one before, and from itself.
+    ways_BS3 = torch.zeros(*symbols_BS.shape, 3).to(given.logp_FBV)
+    ways_BS3[..., 0] = LEAST
+    ways_BS3[:, 3::2, 0] = torch.where(labels_BL[:, 1:] == labels_BL[:, :-1], LEAST, 0.0)
     emission_FBS = given.logp_FBV.gather(2, symbols_BS.expand(frames, -1, -1))
     ahead_BS = emission_FBS[0] + torch.where(torch.arange(symbols_BS.shape[1]) < 2, 0.0, LEAST)
     for emission_BS in emission_FBS[1:]:
-        before_BS, label_before_BS = pad(ahead_BS, (1, -1), value=LEAST), pad(ahead_BS, (2, -2), value=LEAST)
-        ahead_BS = torch.stack([ahead_BS, before_BS, label_before_BS + skips_BS]).logsumexp(0) + emission_BS
+        from_BS3 = pad(ahead_BS, (2, 0), value=LEAST).unfold(1, 3, 1)
+        ahead_BS = (from_BS3 + ways_BS3).logsumexp(-1) + emission_BS
     return -ahead_BS[:, -2:].logsumexp(1).sum()
 
 
@@ -133,22 +136,13 @@ def second(loss: Loss, given: Problem) -> tuple[Tensor, Tensor]:
     return value.detach(), torch.autograd.grad(gradient_FBV, given.logp_FBV, given.direction_FBV)[0]
 
 
-def contestants(shape: Shape, given: Problem) -> dict[str, Callable[[], tuple[Tensor, Tensor]]]:
-    """Who runs; plain tensor operations only where they need not minutes."""
-    runs = {"native": partial(first, native, given), "ours": partial(first, ours, given)}
-    runs["hvp"] = partial(second, ours, given)
-    if shape.frames <= 200 and shape.batch <= 8 and shape.symbols <= 40:
-        runs["plain_hvp"] = partial(second, plain, given)
-    return runs
-
-
-def turn(runs: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """Seconds of each, run once."""
-    took_s = {}
-    for name, run in runs.items():
+def turn(runs: Runs, generator: torch.Generator) -> dict[str, float]:
+    """Seconds of each, run once, in any order."""
+    names, took_s = list(runs), {}
+    for i in torch.randperm(len(names), generator=generator).tolist():
         began_s = time.perf_counter()
-        run()
-        took_s[name] = time.perf_counter() - began_s
+        runs[names[i]]()
+        took_s[names[i]] = time.perf_counter() - began_s
     return took_s
 
 
@@ -158,59 +152,80 @@ def rounds_of(shape: Shape, turn_s: float, budget_s: float) -> int:
     return max(FEWEST, min(MOST, math.floor(budget_s / turn_s)))
 
 
+def medians(runs: Runs, shape: Shape, budget_s: float) -> tuple[int, dict[str, float]]:
+    """Rounds, and seconds of each. A first turn, which does not count, says how many rounds fit the budget."""
+    generator = torch.Generator().manual_seed(SEED)
+    rounds = rounds_of(shape, sum(turn(runs, generator).values()), budget_s)
+    turns_s = [turn(runs, generator) for _ in range(rounds)]
+    return rounds, {name: statistics.median(each[name] for each in turns_s) for name in runs}
+
+
 def measured(shape: Shape, threads: Sequence[int], budget_s: float) -> Iterator[dict[str, Any]]:
-    """A row for each number of threads. A first turn, which does not count, says how many rounds fit the budget."""
+    """A row for each number of threads."""
     given = problem(shape)
-    runs = contestants(shape, given)
+    runs: Runs = {"native": partial(first, native, given), "ours": partial(first, ours, given)}
+    runs["hvp"] = partial(second, ours, given)
     for count in threads:
         torch.set_num_threads(count)
-        rounds = rounds_of(shape, sum(turn(runs).values()), budget_s)
-        turns_s = [turn(runs) for _ in range(rounds)]
-        median_s = {name: statistics.median(each[name] for each in turns_s) for name in runs}
-        yield {
-            **shape._asdict(),
-            "threads": count,
-            "rounds": rounds,
-            "median_s": {name: short(s) for name, s in median_s.items()},
-            "ratios": {f"{a}/{b}": short(median_s[a] / median_s[b]) for a, b in RATIOS if a in runs},
-            "differences": differences(runs),
-        }
+        row: dict[str, Any] = {**shape._asdict(), "threads": count, "differences": differences(runs)}
+        row["rounds"], row["median_s"] = medians(runs, shape, budget_s)
+        row["ratios"] = ratios(row["median_s"], ("native", "ours"), ("hvp", "ours"))
+        if is_small(shape):
+            slow: Runs = {"hvp": runs["hvp"], "plain_hvp": partial(second, plain, given)}
+            row["plain_rounds"], row["plain_median_s"] = medians(slow, shape, budget_s)
+            row["ratios"] |= ratios(row["plain_median_s"], ("plain_hvp", "hvp"))
+            row["differences"] |= distances(slow, given)
+        yield row
 
 
-def differences(runs: Mapping[str, Callable[[], tuple[Tensor, Tensor]]]) -> dict[str, float]:
-    """How far the answers lie apart: native's value from ours in parts of it, the plain Hessian from ours."""
-    expected = runs["ours"]()[0]
-    found = {"native": short(float((runs["native"]()[0] / expected - 1).abs()))}
-    if "plain_hvp" in runs:
-        found["plain_hvp"] = short(float((runs["plain_hvp"]()[1] - runs["hvp"]()[1]).abs().max()))
-    return found
+def is_small(shape: Shape) -> bool:
+    """Whether plain tensor operations take no minutes."""
+    return shape.frames <= 200 and shape.batch <= 8 and shape.symbols <= 40
 
 
-def short(x: float) -> float:
-    return float(f"{x:.4g}")
+def ratios(median_s: Mapping[str, float], *pairs: tuple[str, str]) -> dict[str, float]:
+    return {f"{a}/{b}": median_s[a] / median_s[b] for a, b in pairs}
+
+
+def differences(runs: Runs) -> dict[str, float]:
+    """How far native's value lies from ours, as a part of it."""
+    return {"native value": float((runs["native"]()[0] / runs["ours"]()[0] - 1).abs())}
+
+
+def distances(runs: Runs, given: Problem) -> dict[str, float]:
+    """How far each product with the Hessian, in float32, lies from the plain one in float64."""
+    logp_FBV = given.logp_FBV.detach().double().requires_grad_()
+    exact = given._replace(logp_FBV=logp_FBV, direction_FBV=given.direction_FBV.double())
+    change_FBV = second(plain, exact)[1]
+    return {name: float((run()[1] - change_FBV).abs().max()) for name, run in runs.items()}
+
+
+def short(x: Any) -> Any:
+    """Numbers within rows and lists, to four digits."""
+    if isinstance(x, dict):
+        return {key: short(value) for key, value in x.items()}
+    if isinstance(x, list):
+        return [short(value) for value in x]
+    return float(f"{x:.4g}") if isinstance(x, float) else x
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Geometric means over the shapes, and the extremes with the shapes they are of."""
-    by = {name: [(row["ratios"][name], row) for row in rows if name in row["ratios"]] for name in map("/".join, RATIOS)}
-    extremes = {}
-    for name, pick in (("native/ours", min), ("hvp/ours", max), ("plain_hvp/hvp", min)):
-        if by[name]:
-            ratio, row = pick(by[name], key=lambda pair: pair[0])
-            extremes[name] = {"ratio": ratio, **{key: row[key] for key in (*Shape._fields, "threads")}}
-    return {
-        "rows": len(rows),
-        "geometric_means": {
-            name: short(statistics.geometric_mean([r for r, _ in pairs])) for name, pairs in by.items() if pairs
-        },
-        "least_native/ours": extremes["native/ours"],
-        "largest_hvp/ours": extremes["hvp/ours"],
-        "least_plain_hvp/hvp": extremes.get("plain_hvp/hvp"),
-        "largest_differences": {
-            name: max(row["differences"][name] for row in rows if name in row["differences"])
-            for name in sorted({name for row in rows for name in row["differences"]})
-        },
-    }
+    """Geometric means over the rows, and the extremes with the shapes they are of."""
+    found: dict[str, Any] = {"rows": len(rows), "geometric_means": {}}
+    for name, word, pick in (
+        ("native/ours", "least", min),
+        ("hvp/ours", "largest", max),
+        ("plain_hvp/hvp", "least", min),
+    ):
+        having = [row for row in rows if name in row["ratios"]]
+        if having:
+            row = pick(having, key=lambda row, name=name: row["ratios"][name])
+            found["geometric_means"][name] = statistics.geometric_mean(row["ratios"][name] for row in having)
+            where = {key: row[key] for key in (*Shape._fields, "threads")}
+            found[f"{word} {name}"] = {"ratio": row["ratios"][name], **where}
+    kinds = {kind for row in rows for kind in row["differences"]}
+    found["largest differences"] = {k: max(row["differences"].get(k, 0.0) for row in rows) for k in sorted(kinds)}
+    return found
 
 
 def peak_bytes() -> int:
@@ -276,22 +291,22 @@ def main() -> None:
     grid, rows = QUICK if options.quick else FULL, []
 
     def note(row: dict[str, Any]) -> dict[str, Any]:
-        print(json.dumps(row), file=sys.stderr, flush=True)
+        print(json.dumps(short(row)), file=sys.stderr, flush=True)
         return row
 
     facts = {
-        "what": __doc__.rpartition("\n\n    ")[0],
+        "what": " ".join(__doc__.rpartition("\n\n    ")[0].split()),
         "seed": SEED,
         "budget_s": options.budget,
-        "kernel": "tensor operations" if _kernel(torch.zeros(0)) is kernel_torch else f"Numba {version('numba')}",
+        "kernel": "tensor operations" if kernel_cpu is None else f"Numba {version('numba')}",
         "machine": machine() | {"threads": None},
         "memory": [note(row) for row in memory(grid.memory)],  # first: a child takes over its parent's peak
     }
-    turn(contestants(tiny := Shape(50, 2, 3, 5), problem(tiny)))  # what is loaded once
+    first(ours, tiny := problem(Shape(50, 2, 3, 5))), second(ours, tiny)  # what is loaded once
     for shape in grid.shapes():
         rows += [note(row) for row in measured(shape, options.threads, options.budget)]
         by_threads = {str(n): summary([row for row in rows if row["threads"] == n]) for n in options.threads}
-        found = facts | {"summary": summary(rows), "summary_by_threads": by_threads, "rows": rows}
+        found = short(facts | {"summary": summary(rows), "summary_by_threads": by_threads, "rows": rows})
         options.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     print(json.dumps(found["summary"], indent=1))
 

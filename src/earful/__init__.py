@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from earful.adapt.adapt import AdaptReport
     from earful.adapt.finetune import Plan
+    from earful.ctc.loss import ctc_loss
     from earful.data.clips import read_clips
     from earful.data.manifest import Manifest, read_manifest, write_manifest
     from earful.data.utterance import Utterance
@@ -32,6 +33,7 @@ _HOMES = {
     "Transcript": "earful.recognizer",
     "Utterance": "earful.data.utterance",
     "Word": "earful.recognizer",
+    "ctc_loss": "earful.ctc.loss",
     "read_clips": "earful.data.clips",
     "read_manifest": "earful.data.manifest",
     "score": "earful.text.score",
@@ -50,6 +52,7 @@ __all__ = [
     "Transcript",
     "Utterance",
     "Word",
+    "ctc_loss",
     "read_clips",
     "read_manifest",
     "score",

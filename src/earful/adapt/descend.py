@@ -15,14 +15,15 @@ State = dict[str, Tensor]
 Loss = Callable[[Params, Any], Tensor]
 
 
-class Rule(NamedTuple):
-    """How parameters move: `init(params) → state`; `update(grads, state, params, factor) → (params, state)`.
+Rate = Callable[[str, int], float | Tensor]
+"""The rate of a parameter's name at a step (from 0): schedules, and rates that are learned, are such functions."""
 
-    `factor` scales the rates of this step: the schedule.
-    """
+
+class Rule(NamedTuple):
+    """How parameters move: `init(params) → state`; `update(grads, state, params, step) → (params, state)`."""
 
     init: Callable[[Params], State]
-    update: Callable[[Params, State, Params, float], tuple[dict[str, Tensor], State]]
+    update: Callable[[Params, State, Params, int], tuple[dict[str, Tensor], State]]
 
 
 class Moved(NamedTuple):
@@ -30,21 +31,35 @@ class Moved(NamedTuple):
 
     params: dict[str, Tensor]
     state: State
-    loss: float
+    loss: Tensor
     taken: bool
 
 
-def sgd(rate: float) -> Rule:
-    """Plain gradient descent."""
+def sgd(
+    rate: Rate, *, momentum: float | Tensor | None = None, decay: float = 0.0, anchor: Params | None = None
+) -> Rule:
+    """Gradient descent, with momentum (Polyak 1964, as torch has it) where it is given.
 
-    def update(grads: Params, state: State, params: Params, factor: float) -> tuple[dict[str, Tensor], State]:
-        return {name: params[name] - factor * rate * grad for name, grad in grads.items()}, state
+    `decay` pulls towards zero, or towards `anchor` where that has the name.
+    """
 
-    return Rule(lambda params: {}, update)
+    def init(params: Params) -> State:
+        return {} if momentum is None else {f"m.{name}": torch.zeros_like(value) for name, value in params.items()}
+
+    def update(grads: Params, state: State, params: Params, step: int) -> tuple[dict[str, Tensor], State]:
+        moved, after = {}, dict(state)
+        for name, grad in grads.items():
+            direction = grad + decay * _away(params, name, anchor) if decay else grad
+            if momentum is not None:
+                after[f"m.{name}"] = direction = momentum * state[f"m.{name}"] + direction
+            moved[name] = params[name] - rate(name, step) * direction
+        return moved, after
+
+    return Rule(init, update)
 
 
 def adamw(
-    rate: Callable[[str], float],
+    rate: Rate,
     *,
     betas: tuple[float, float] = (0.9, 0.98),
     decay: float = 0.0,
@@ -60,20 +75,23 @@ def adamw(
         zeros = {f"{slot}.{name}": torch.zeros_like(value) for name, value in params.items() for slot in ("m", "v")}
         return zeros | {"step": torch.zeros(())}
 
-    def update(grads: Params, state: State, params: Params, factor: float) -> tuple[dict[str, Tensor], State]:
-        step = state["step"] + 1
-        moved, after = {}, {"step": step}
-        scale_m, scale_v = 1 / (1 - betas[0] ** float(step)), 1 / (1 - betas[1] ** float(step))
+    def update(grads: Params, state: State, params: Params, step: int) -> tuple[dict[str, Tensor], State]:
+        done = state["step"] + 1  # a step that was not taken does not count
+        moved, after = {}, {"step": done}
+        scale_m, scale_v = 1 / (1 - betas[0] ** float(done)), 1 / (1 - betas[1] ** float(done))
         for name, grad in grads.items():
             m = betas[0] * state[f"m.{name}"] + (1 - betas[0]) * grad
             v = betas[1] * state[f"v.{name}"] + (1 - betas[1]) * grad * grad
             after |= {f"m.{name}": m, f"v.{name}": v}
-            away = params[name] - anchor[name] if anchor and name in anchor else params[name]
-            direction = (m * scale_m) / ((v * scale_v).sqrt() + eps) + decay * away
-            moved[name] = params[name] - factor * rate(name) * direction
+            direction = (m * scale_m) / ((v * scale_v).sqrt() + eps) + decay * _away(params, name, anchor)
+            moved[name] = params[name] - rate(name, step) * direction
         return moved, after
 
     return Rule(init, update)
+
+
+def _away(params: Params, name: str, anchor: Params | None) -> Tensor:
+    return params[name] - anchor[name] if anchor and name in anchor else params[name]
 
 
 def descend(
@@ -83,26 +101,31 @@ def descend(
     rule: Rule,
     *,
     moves: Callable[[str], bool] = lambda name: True,
-    schedule: Callable[[int], float] = lambda step: 1.0,
     clip_norm: float | None = None,
     state: State | None = None,
     first: int = 0,
+    order: int = 0,
 ) -> Iterator[Moved]:
     """Take one step a batch, and give what each arrived at; `first` and `state` continue an interrupted descent.
 
-    A step whose gradient is not finite is not taken (`taken` is false) and the descent goes on.
+    `order` 0 is for those who adapt: nothing is kept for a derivative, and a step whose gradient is not finite is not
+    taken (`taken` is false); the descent goes on. With 1 or 2 what is arrived at can itself be differentiated, by
+    autograd or `torch.func`, by the parameters and by all that the rule is made of: with 1 as if the gradients were
+    constants, with 2 exactly.
     """
     still = {name: value for name, value in params.items() if not moves(name)}
-    moving = {name: value.detach() for name, value in params.items() if moves(name)}
+    moving = {name: value if order else value.detach() for name, value in params.items() if moves(name)}
     state = rule.init(moving) if state is None else state
     for step, batch in enumerate(batches, first):
-        value, grads = _gradient(loss, moving, still, batch)
-        norm = torch.stack([grad.norm() for grad in grads.values()]).norm()
-        taken = bool(torch.isfinite(norm))
+        value, grads = _GRADIENTS[order](loss, moving, still, batch)
+        norm = torch.stack([grad.norm() for grad in grads.values()]).norm() if clip_norm or not order else None
+        taken = bool(order) or norm is None or bool(torch.isfinite(norm))
         if taken:
-            shrink = 1.0 if clip_norm is None else min(1.0, clip_norm / (float(norm) + 1e-6))
-            moving, state = rule.update({n: g * shrink for n, g in grads.items()}, state, moving, schedule(step))
-        yield Moved({**still, **moving}, state, float(value), taken)
+            if clip_norm is not None and norm is not None:
+                shrink = (clip_norm / (norm + 1e-6)).clamp(max=1.0)
+                grads = {name: grad * shrink for name, grad in grads.items()}
+            moving, state = rule.update(grads, state, moving, step)
+        yield Moved({**still, **moving}, state, value, taken)
 
 
 def _gradient(loss: Loss, moving: Params, still: Params, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
@@ -111,3 +134,17 @@ def _gradient(loss: Loss, moving: Params, still: Params, batch: Any) -> tuple[Te
     grads = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
     pairs = zip(leaves.items(), grads, strict=True)
     return value.detach(), {n: torch.zeros_like(leaf) if g is None else g for (n, leaf), g in pairs}
+
+
+def _exact_gradient(loss: Loss, moving: Params, still: Params, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+    grads, value = torch.func.grad_and_value(lambda leaves: loss({**still, **leaves}, batch))(dict(moving))
+    return value, grads
+
+
+def _constant_gradient(loss: Loss, moving: Params, still: Params, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+    here, there = ({name: value.detach() for name, value in part.items()} for part in (moving, still))
+    value, grads = _exact_gradient(loss, here, there, batch)
+    return value.detach(), {name: grad.detach() for name, grad in grads.items()}
+
+
+_GRADIENTS = (_gradient, _constant_gradient, _exact_gradient)

@@ -114,18 +114,19 @@ def finetune(
         run.params,
         _batches(clips, plan, model.config.features.hop_s, seed, run.step),
         adamw(
-            lambda name: plan.rate * (plan.head_factor if name.startswith(HEAD) else 1.0),
+            lambda name, step: (
+                rate_factor(step, plan) * plan.rate * (plan.head_factor if name.startswith(HEAD) else 1.0)
+            ),
             decay=plan.decay,
             anchor=params,
         ),
         moves=lambda name: _moves(model.config, name),
-        schedule=lambda step: rate_factor(step, plan),
         clip_norm=plan.clip_norm,
         state=run.rule,
         first=run.step,
     )
     for step, moved in enumerate(steps, run.step + 1):
-        losses.append(moved.loss)
+        losses.append(float(moved.loss))
         tuned = replace(tuned, skipped=tuned.skipped + (not moved.taken))
         if step in _stops(plan):
             point = Point(step, cer_of(model, moved.params, held, alphabet), sum(losses) / len(losses))

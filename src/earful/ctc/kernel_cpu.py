@@ -61,13 +61,20 @@ def _is_wrong(labels_L: Any, frames: int, count: int, most_frames: int, symbols:
 
 
 @exact
+def _sweep(in_logs: Any, logp_FL: Any, v_FL: Any, labels_L: Any, memory: Any, out_FL: Any) -> float:
+    if in_logs is None:
+        return scaled(logp_FL, v_FL, labels_L, memory, out_FL)
+    else:  # noqa: RET505 - two branches, so that Numba compiles only one
+        return logs(logp_FL, v_FL, labels_L, memory, out_FL)
+
+
+@exact
 def _clips(
-    sweep: Any, logp_FBV: Any, v_FBV: Any, labels_BL: Any, frame_counts_B: Any, label_counts_B: Any, blank: int,
+    in_logs: Any, logp_FBV: Any, v_FBV: Any, labels_BL: Any, frame_counts_B: Any, label_counts_B: Any, blank: int,
     impossible: float, values_B: Any, shares_BFL: Any, memory: Any, start: int, stop: int,
 ) -> bool:  # fmt: skip
-    """Fills in by `sweep` the values of a range of the batch that are not numbers yet, and shares.
-
-    False, and nothing more, where an item is wrong.
+    """Fills in values of a range of the batch, where they are not numbers yet, and shares; in logarithms, or scaled
+    where `in_logs` is None. False, and nothing more, where an item is wrong.
     """
     for b in range(start, stop):
         frames, count = frame_counts_B[b], label_counts_B[b]
@@ -86,11 +93,11 @@ def _clips(
             _gather(logp_FBV, b, labels, blank, logp_FL)
             shift = _level(logp_FL)
             if v_FBV is None:
-                value = sweep(logp_FL, None, labels, blocks[1:], out_FL) + shift
+                value = _sweep(in_logs, logp_FL, None, labels, blocks[1:], out_FL) + shift
             else:
                 v_FL = blocks[11].reshape((frames, count + 1))
                 _gather(v_FBV, b, labels, blank, v_FL)
-                value = sweep(logp_FL, v_FL, labels, blocks[1:], out_FL)
+                value = _sweep(in_logs, logp_FL, v_FL, labels, blocks[1:], out_FL)
         if value == -math.inf:
             _fill(out_FL, impossible)
             value = -impossible if v_FBV is not None or impossible == 0.0 else value
@@ -137,10 +144,10 @@ def shares(logp_FBV: Tensor, lattice: Lattice, impossible: float, v_FBV: Tensor 
         shares_BFL.numpy(),
     )
     size, blocks = frames * shares_BFL.shape[2], FIRST if v_FBV is None else SECOND
-    if not _in_parallel(_clips, (scaled, *arguments), lattice, size, blocks):
+    if not _in_parallel(_clips, (None, *arguments), lattice, size, blocks):
         check(logp_FBV, lattice)
     if values_B.isnan().any():
-        _in_parallel(_clips, (logs, *arguments), lattice, size, blocks)
+        _in_parallel(_clips, (True, *arguments), lattice, size, blocks)
     return values_B, shares_BFL
 
 

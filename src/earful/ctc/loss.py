@@ -22,6 +22,10 @@ try:
     from earful.ctc import kernel_cpu
 except ImportError:  # the extra `fast` is not installed: the same numbers, in more time
     kernel_cpu = None  # type: ignore[assignment]
+try:
+    from earful.ctc import kernel_cuda
+except ImportError:  # Triton, which comes with torch for CUDA, is not here or too old
+    kernel_cuda = None  # type: ignore[assignment]
 
 Lengths = Tensor | Sequence[int]
 
@@ -111,7 +115,7 @@ def _padded(targets: Tensor, label_counts: Tensor) -> Tensor:
 
 
 def _kernel(logp_FBV: Tensor) -> ModuleType:
-    return kernel_cpu if kernel_cpu and logp_FBV.device.type == "cpu" else kernel_torch
+    return {"cpu": kernel_cpu, "cuda": kernel_cuda}.get(logp_FBV.device.type) or kernel_torch
 
 
 def _lattice(tensors: Sequence[Tensor], blank: int) -> Lattice:

@@ -13,12 +13,40 @@ from numba import njit
 
 from earful.ctc.states import exact, turn, windows
 
-# A state is kept at FLOOR or above, and the states of a frame at about SCALE. So nothing is lost for being small; what
-# the floor adds to the paths is at most FLOOR * SCALE a state, which is nothing beside a frame's sum of LEAST or more.
+# A state is kept at FLOOR or above, and the states of a frame at about SCALE. So nothing is lost for being small: what
+# the floor, and that of `_exp`, add to the paths is at most 1e-62 a state, nothing beside a frame's sum of LEAST.
 # A frame below LEAST (the paths that count are rare among such as die later) wants logarithms.
-SCALE, FLOOR, LEAST = 1e120, 1e-300, 1e-150
+SCALE, FLOOR, LEAST = 1e120, 1e-300, 1e-40
 
 fast = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+
+
+@exact
+def _exp(x: Any, memory: Any) -> None:
+    """exp(x) in place, of x from -700 (what is below counts as that) to 0: a series for the fraction of log2, the rest
+    into the exponent's bits. As exact as libm's, and a loop that the compiler makes vectors of."""
+    bits, exponents = x.view(np.int64), memory.view(np.int64)
+    for i in range(len(x)):
+        value = -700.0 if x[i] < -700.0 else x[i]  # what is not a number stays so
+        shifted = value * 1.4426950408889634 + 6755399441055744.0  # 1.5 * 2**52: the integer is now in the last bits
+        whole = shifted - 6755399441055744.0
+        r = (value - whole * 0.6931471805598903) - whole * 5.497923018708371e-14
+        memory[i] = shifted
+        y = 1.0 / 479001600
+        y = y * r + 1.0 / 39916800
+        y = y * r + 1.0 / 3628800
+        y = y * r + 1.0 / 362880
+        y = y * r + 1.0 / 40320
+        y = y * r + 1.0 / 5040
+        y = y * r + 1.0 / 720
+        y = y * r + 1.0 / 120
+        y = y * r + 1.0 / 24
+        y = y * r + 1.0 / 6
+        y = y * r + 0.5
+        y = y * r + 1.0
+        x[i] = y * r + 1.0
+    for i in range(len(x)):
+        bits[i] += exponents[i] << 52
 
 
 # Each row is a function of its own, of slices that begin at the same pair: so the compiler makes vectors of the loops.
@@ -150,9 +178,7 @@ def scaled(logp_FL: Any, v_FL: Any, labels_L: Any, memory: Any, out_FL: Any) -> 
     """
     frames, width = logp_FL.shape
     p_FL = logp_FL
-    for t in range(frames):
-        for i in range(width):
-            p_FL[t, i] = math.exp(logp_FL[t, i])
+    _exp(p_FL.reshape(frames * width), memory[0])
     skips, first = windows(labels_L)
     skips_back, first_back = windows(labels_L[::-1].copy())
     scales, scales_back = np.empty(frames), np.empty(frames)
