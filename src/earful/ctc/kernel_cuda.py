@@ -36,13 +36,13 @@ _kernel: Decorator = triton.jit(do_not_specialize=["frames", "width", "batch"])
 
 
 @_part
-def _emission(logp: Any) -> Any:
+def _emission(logp):  # type: ignore[no-untyped-def]
     x = logp.to(tl.float64)
     return tl.where(x < LEAST, LEAST, x)  # not `maximum`, which may hide what is not a number
 
 
 @_part
-def _log_sum(a: Any, b: Any, c: Any, dtype: tl.constexpr) -> Any:
+def _log_sum(a, b, c, dtype: tl.constexpr):  # type: ignore[no-untyped-def]
     """The logarithm of exp(a) + exp(b) + exp(c), and the weights of b and c in it."""
     greatest = tl.maximum(a, tl.maximum(b, c))
     of_b, of_c = tl.exp((b - greatest).to(dtype)), tl.exp((c - greatest).to(dtype))
@@ -51,10 +51,10 @@ def _log_sum(a: Any, b: Any, c: Any, dtype: tl.constexpr) -> Any:
 
 
 @_kernel
-def _sweep(
-    logp_BFL: Any, v_BFL: Any, symbols_BL: Any, frame_counts_B: Any, label_counts_B: Any, reached: Any, changes: Any,
-    frames: Any, width: Any, batch: Any, BLOCK: tl.constexpr, CHANGE: tl.constexpr,
-) -> None:  # fmt: skip
+def _sweep(  # type: ignore[no-untyped-def]
+    logp_BFL, v_BFL, symbols_BL, frame_counts_B, label_counts_B, reached, changes,
+    frames, width, batch, BLOCK: tl.constexpr, CHANGE: tl.constexpr,
+):  # fmt: skip
     """Fills in `reached[turned, b, t, 0 | 1, i]`, of the blank and the label of pair i (Graves et al. 2006, eq. 6, 10).
 
     With CHANGE, their `changes` along `v_BFL` too: a sum of paths changes by the mean of theirs, weighted by the paths.
@@ -96,16 +96,16 @@ def _sweep(
 
 
 @_part
-def _both(x: Any, ahead: Any, back: Any, mask: Any) -> Any:
+def _both(x, ahead, back, mask):  # type: ignore[no-untyped-def]
     return tl.load(x + ahead, mask=mask, other=0.0) + tl.load(x + back, mask=mask, other=0.0)
 
 
 @_kernel
-def _join(
-    logp_BFL: Any, v_BFL: Any, frame_counts_B: Any, label_counts_B: Any, reached: Any, changes: Any, impossible: Any,
-    impossible_value: Any, values_B: Any, shares_BFL: Any, frames: Any, width: Any, batch: Any,
+def _join(  # type: ignore[no-untyped-def]
+    logp_BFL, v_BFL, frame_counts_B, label_counts_B, reached, changes, impossible,
+    impossible_value, values_B, shares_BFL, frames, width, batch,
     BLOCK: tl.constexpr, CHANGE: tl.constexpr,
-) -> None:  # fmt: skip
+):  # fmt: skip
     """A frame's shares: forward times emission times backward (eq. 14); or their change. Of frame 0, the value too."""
     dtype: tl.constexpr = logp_BFL.dtype.element_ty
     frame = tl.program_id(0).to(tl.int64)

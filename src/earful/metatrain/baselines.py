@@ -1,0 +1,45 @@
+"""What a meta-learner has to beat: to train on all tasks at once and fine-tune, and to start from nothing."""
+
+from typing import Any
+
+from torch import Tensor
+
+from earful.metatrain.learner import (
+    START,
+    Episode,
+    Inner,
+    Learner,
+    Loss,
+    Meta,
+    Moves,
+    adapt_by,
+    everything,
+    gradient_of,
+    init_of,
+    only,
+)
+from earful.trees import part
+
+
+def multitask(loss: Loss, *, rate: float, steps: int = 1, moves: Moves = everything, **inner: Any) -> Learner:
+    """The gradient of the mean loss of support and query before any adaptation; adapts by fine-tuning."""
+    settings = Inner(rate, steps, **inner)
+
+    def objective(meta: Meta, episode: Episode) -> Tensor:
+        start = part(meta, START)
+        return (loss(start, episode[0]) + loss(start, episode[1])) / 2
+
+    return Learner(
+        lambda params: init_of(settings, params, moves), adapt_by(loss, settings, moves), gradient_of(objective)
+    )
+
+
+def scratch(loss: Loss, *, rate: float, steps: int = 1, moves: Moves = everything, **inner: Any) -> Learner:
+    """Learns nothing from tasks: the gradient is zero. Adapts by training from where it started."""
+    learner = multitask(loss, rate=rate, steps=steps, moves=moves, **inner)
+
+    def gradient(meta: Meta, episode: Episode) -> tuple[dict[str, Tensor], Tensor]:
+        found, value = learner.gradient(meta, episode)
+        return only(found, lambda name: False), value
+
+    return Learner(learner.init, learner.adapt, gradient)

@@ -1,0 +1,73 @@
+"""Implicit MAML (Rajeswaran et al. 2019): the meta-gradient of where adaptation ends, not of the way there."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from earful.errors import ConfigError
+from earful.metatrain.learner import (
+    START,
+    Episode,
+    Inner,
+    Learner,
+    Loss,
+    Meta,
+    Moves,
+    adapt_by,
+    everything,
+    init_of,
+    walk,
+)
+from earful.trees import dot, part, plus, scale, split, under
+
+
+def imaml(
+    loss: Loss,
+    *,
+    rate: float,
+    steps: int = 10,
+    pull: float = 1.0,
+    iterations: int = 5,
+    moves: Moves = everything,
+    **inner: Any,
+) -> Learner:
+    """The inner loop minimises the support loss plus `pull`/2 times the squared distance from the start (eq. 3).
+
+    At its end the meta-gradient is (I + H / pull)⁻¹ g, with H the Hessian of the support loss and g the query gradient
+    (lemma 1), solved by `iterations` of conjugate gradients (algorithm 2). Memory does not grow with `steps`. What the
+    inner loop does not move gets g itself. Rates cannot be learned: the end does not depend on them.
+    """
+    settings = Inner(rate, steps, **{"decay": pull, **inner})
+    if settings.learned or settings.learn_momentum or settings.decay != pull:
+        raise ConfigError("an implicit gradient knows no rates: leave out learned, learn_momentum and decay")
+
+    def gradient(meta: Meta, episode: Episode) -> tuple[dict[str, Tensor], Tensor]:
+        support, query = episode
+        still = {name: value.detach() for name, value in meta.items()}
+        *_, end = walk(loss, settings, still, [support] * settings.steps, moves=moves, order=1)
+        moving, rest = split(end, moves)
+        of_query, value = torch.func.grad_and_value(loss)(end, query)
+        of_support = torch.func.grad(lambda at: loss({**rest, **at}, support))
+
+        def product(v: dict[str, Tensor]) -> dict[str, Tensor]:
+            return plus(v, torch.func.jvp(of_support, (moving,), (v,))[1], 1 / pull)
+
+        solved = conjugate_gradients(product, {name: of_query[name] for name in moving}, iterations)
+        return under({name: solved.get(name, of_query[name]) for name in part(meta, START)}, START), value
+
+    return Learner(lambda params: init_of(settings, params, moves), adapt_by(loss, settings, moves), gradient)
+
+
+def conjugate_gradients(product: Any, right: dict[str, Tensor], iterations: int) -> dict[str, Tensor]:
+    """x with `product(x) = right`, for a linear and positive definite `product` (Hestenes and Stiefel 1952)."""
+    x = scale(right, 0.0)
+    residual, direction = right, right
+    square = dot(residual, residual)
+    for _ in range(iterations):
+        image = product(direction)
+        size = square / dot(direction, image).clamp(min=1e-30)
+        x, residual = plus(x, scale(direction, size)), plus(residual, scale(image, size), -1.0)
+        square, before = dot(residual, residual), square
+        direction = plus(residual, scale(direction, square / before.clamp(min=1e-30)))
+    return x
