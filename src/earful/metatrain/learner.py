@@ -40,8 +40,8 @@ class Learner(NamedTuple):
 class Inner:
     """The inner loop: `steps` at `rate`, and what of it is learned.
 
-    `learned` rates: one for all ("scalar"), one a layer (a name up to its last dot) or one a parameter; with `per_step`,
-    a set of them for every step (a step behind the last takes the last's). All start at `rate` and may change sign.
+    `learned` rates: one for all ("scalar"), one a layer (a name up to its last dot) or one a parameter; with
+    `per_step`, a set of them for every step (a step behind the last takes the last's). All start at `rate`, sign free.
     `momentum` is learned from that value on with `learn_momentum`. `decay` pulls to the start; `clip_norm` bounds the
     norm of each step's gradient.
     """
@@ -97,7 +97,7 @@ def rule_of(inner: Inner, meta: Meta) -> Rule:
 def walk(
     loss: Loss, inner: Inner, meta: Meta, batches: Sequence[Any], *, moves: Moves = everything, order: int
 ) -> Iterator[dict[str, Tensor]]:
-    """The parameters after each step from the start of `meta`; differentiable by `meta` as `descend` says of `order`."""
+    """The parameters after each step from the start in `meta`, differentiable by it as `descend` says of `order`."""
     steps = descend(
         loss, part(meta, START), batches, rule_of(inner, meta), moves=moves, clip_norm=inner.clip_norm, order=order
     )
@@ -108,12 +108,8 @@ def adapt_by(loss: Loss, inner: Inner, moves: Moves = everything) -> Callable[..
     """`adapt(meta, support, steps=None)`: the start after so many steps, as many as were meta-trained if not said."""
 
     def adapt(meta: Meta, support: Any, steps: int | None = None) -> dict[str, Tensor]:
-        params = dict(part(meta, START))
-        for params in walk(
-            loss, inner, meta, [support] * (inner.steps if steps is None else steps), moves=moves, order=0
-        ):
-            pass
-        return params
+        batches = [support] * (inner.steps if steps is None else steps)
+        return [dict(part(meta, START)), *walk(loss, inner, meta, batches, moves=moves, order=0)][-1]
 
     return adapt
 

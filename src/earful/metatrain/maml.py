@@ -43,7 +43,7 @@ def maml(
 
 
 def fomaml(loss: Loss, *, rate: float, steps: int = 1, **settings: Any) -> Learner:
-    """First-order MAML (Finn et al. 2017, section 5.2): the query gradient at the end of adaptation, as if at the start."""
+    """First-order MAML (Finn et al. 2017, section 5.2): the query gradient at the end, as if at the start."""
     return maml(loss, rate=rate, steps=steps, order=1, **settings)
 
 
