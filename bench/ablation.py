@@ -1,7 +1,8 @@
 """What each ingredient of `adapt` is worth, on real speech: the same clips and seeds, one ingredient taken away.
 
 Every variant adapts on the same K clips (one draw a seed) and is scored on the held-out levels, greedily but for the
-language models, each of which goes with the full recipe. Differences to the full recipe are taken seed by seed.
+language models, each of which goes with the full recipe. Differences to the full recipe are taken seed by seed. Rows of
+an earlier run are kept, so an interrupted one goes on.
 
     python bench/ablation.py --corpus work/fillets-cs --text work/free-cs.txt --out bench/ablation_czech.json
 """
@@ -25,6 +26,7 @@ from earful.data.corpora.fillets import split_levels
 from earful.data.manifest import read_manifest
 from earful.data.synthesis.sentences import read_sentences
 from earful.features.mask import SpecAugment
+from earful.text.normalize import TextRules
 
 PLANS: dict[str, Callable[[Plan], Plan]] = {
     "all": lambda plan: plan,
@@ -55,12 +57,16 @@ def main() -> None:
     parser.add_argument("--clips", type=int, nargs="+", default=[5, 10, 50])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--plans", nargs="+", default=list(PLANS))
+    parser.add_argument("--languages", nargs="*", default=list(languages(())), help="language models")
+    parser.add_argument("--language", help="its code, for the word list [default: that of the clips]")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
     frames, texts = frames_by(options.base, test), read_sentences(options.text)
     bases = {name: load_checkpoint(name) for name in (options.base, *options.others)}
-    rows: list[dict] = []
+    rules = TextRules(language=options.language or train[0].language or "")
+    rows: list[dict] = json.loads(options.out.read_text("utf-8"))["rows"] if options.out.exists() else []
+    done = {(row["clips"], row["seed"], row["variant"]) for row in rows}
 
     def note(clips: int, seed: int, variant: str, found: dict) -> None:
         rows.append({"clips": clips, "seed": seed, "variant": variant} | found)
@@ -72,19 +78,21 @@ def main() -> None:
         for clips in options.clips:
             support = draw(train, clips, seed)
             full = plan_for(len(support), support.duration_s)
-            for variant in options.plans:
+            for variant in [v for v in options.plans if (clips, seed, v) not in done]:
                 # What is measured here needs no measuring there: the model learns from all clips either way.
                 plan = replace(PLANS[variant](full), folds=0)
-                checkpoint, _ = adapt(bases[options.base], support, plan=plan, texts=None, seed=seed)
+                checkpoint, _ = adapt(bases[options.base], support, plan=plan, texts=None, seed=seed, rules=rules)
                 note(clips, seed, variant, rates(checkpoint, test, frames, greedy=True))
             with tempfile.TemporaryDirectory() as state:  # the second finds there what the first has learned
-                for variant, sources in languages(texts).items():
+                for variant in [v for v in options.languages if (clips, seed, v) not in done]:
+                    sources = languages(texts)[variant]
                     checkpoint, _ = adapt(
-                        bases[options.base], support, plan=full, seed=seed, state=Path(state), **sources
+                        bases[options.base], support, plan=full, seed=seed, state=Path(state), rules=rules, **sources
                     )
                     note(clips, seed, variant, rates(checkpoint, test, frames, greedy=False))
-            for other in options.others:
-                checkpoint, _ = adapt(bases[other], support, plan=replace(full, folds=0), texts=None, seed=seed)
+            for other in [o for o in options.others if (clips, seed, f"from {Path(o).name}") not in done]:
+                plan = replace(full, folds=0)
+                checkpoint, _ = adapt(bases[other], support, plan=plan, texts=None, seed=seed, rules=rules)
                 note(clips, seed, f"from {Path(other).name}", rates(checkpoint, test, frames, greedy=True))
 
 

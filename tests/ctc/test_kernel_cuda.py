@@ -111,16 +111,15 @@ def compare(logp: Tensor, lattice: Lattice, impossible: float, v: Tensor | None)
     ],
 )
 def test_equals_the_tensor_operations(sizes: dict[str, Any], dtype: torch.dtype) -> None:
-    for seed in range(3):
+    for seed, impossible in enumerate((torch.nan, 0.0)):
         logp, v, lattice = drawn(seed, **sizes)
-        for impossible in (torch.nan, 0.0):
-            for direction in (None, v.to(dtype)):
-                compare(logp.to(dtype), lattice, impossible, direction)
+        for direction in (None, v.to(dtype)):
+            compare(logp.to(dtype), lattice, impossible, direction)
 
 
 @runs
 def test_float32_is_exact_for_a_long_clip_of_a_confident_wrong_model() -> None:
-    frames, labels = (1500, 300) if DEVICE == "cuda" else (100, 66)  # more labels than one warp has
+    frames, labels = (1500, 300) if DEVICE == "cuda" else (90, 66)  # more labels than one warp has
     logp, v, lattice = drawn(0, 1, frames, labels, 30, scale=30.0)
     for direction in (None, v.float()):
         compare(logp.float(), lattice, torch.nan, direction)
@@ -135,7 +134,7 @@ def test_bfloat16_and_a_transposed_layout() -> None:
 
 @runs
 def test_what_is_not_a_number_stays_within_its_clip() -> None:
-    logp, v, lattice = drawn(1, 2, 5, 2, 4)
+    logp, _, lattice = drawn(1, 2, 5, 2, 4)
     lattice = lattice._replace(frame_counts_B=torch.tensor([5, 4]), label_counts_B=torch.tensor([2, 1]))
     lattice.labels_BL[:] = torch.tensor([1, 2])
     logp[2, 0, 2], logp[4] = torch.nan, torch.nan  # the last frame is not the second clip's
@@ -148,7 +147,7 @@ def test_what_is_not_a_number_stays_within_its_clip() -> None:
 def test_bad_arguments_name_the_item() -> None:
     logp, _, lattice = drawn(0, 2, 4, 2, 3)
     lattice.frame_counts_B[1] = 5
-    with pytest.raises(ValueError, match="item 1 .*input length"):
+    with pytest.raises(ValueError, match=r"item 1 .*input length"):
         kernel_cuda.shares(logp.to(DEVICE), lattice, 0.0)
 
 

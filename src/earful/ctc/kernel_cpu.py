@@ -17,7 +17,7 @@ from earful.ctc.logs import logs
 from earful.ctc.scaled import scaled
 from earful.ctc.states import exact, windows
 
-SMALL = 50_000
+SMALL = 15_000
 """States below which one thread is as fast as several."""
 FIRST, SECOND = 6, 12
 """Arrays of frames by labels that a clip needs to write on, in first and in second order."""
@@ -192,7 +192,7 @@ def _memory(size: int) -> NDArray[np.float64]:
     """Memory of this thread, kept: new pages cost more than what is computed on them."""
     if size > KEPT:
         return np.empty(size)
-    if len(getattr(_local, "memory", ())) < size:
+    if not hasattr(_local, "memory") or len(_local.memory) < size:
         _local.memory = np.empty(size)
     kept: NDArray[np.float64] = _local.memory
     return kept

@@ -143,10 +143,13 @@ class _Loss(Function):
         ctx.save_for_backward(output[1], *tensors)
         ctx.save_for_forward(output[1], *tensors)
         ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)
         ctx.settings = (blank, zero_infinity)
 
     @staticmethod
-    def backward(ctx: Any, weights_B: Tensor, _: Any) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, weights_B: Tensor | None, _: Any) -> tuple[Tensor | None, ...]:
+        if weights_B is None:
+            return (None,) * 6
         shares_BFL, logp_FBV, *lattice = ctx.saved_tensors
         return _gradient(logp_FBV, weights_B, shares_BFL, *lattice, *ctx.settings), *[None] * 5
 

@@ -9,16 +9,15 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from earful.ctc.states import exact, turn, windows
+from earful.ctc.states import compiled, exact, turn, windows
 
 # A state is kept at FLOOR or above, and the states of a frame at about SCALE. So nothing is lost for being small: what
 # the floor, and that of `_exp`, add to the paths is at most 1e-62 a state, nothing beside a frame's sum of LEAST.
 # A frame below LEAST (the paths that count are rare among such as die later) wants logarithms.
 SCALE, FLOOR, LEAST = 1e120, 1e-300, 1e-40
 
-fast = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+fast = compiled(fastmath={"reassoc", "contract", "nsz", "arcp"})
 
 
 @exact

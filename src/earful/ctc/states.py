@@ -3,12 +3,45 @@
 L labels are L + 1 pairs of states: label i and the blank after it (pair 0 has only its blank).
 """
 
-from typing import Any
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
+import numba
 import numpy as np
 from numba import njit
 
-exact = njit(cache=True, nogil=True, error_model="numpy")
+_config: Any = numba.config
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(**options: Any) -> Callable[[Function], Function]:
+    """Numba's decorator, its machine code kept in a folder of its own for each text of these files.
+
+    Numba itself looks only at the file of the outermost function, and at its time, which wheels need not change.
+    """
+    texts = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    name = hashlib.sha256(b"".join(texts)).hexdigest()[:16]
+    root = _config.CACHE_DIR or str(
+        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "earful" / "numba"
+    )
+
+    def decorate(function: Function) -> Function:
+        before = _config.CACHE_DIR
+        try:
+            _config.CACHE_DIR = str(Path(root) / name)
+            return njit(cache=True, nogil=True, error_model="numpy", **options)(function)  # type: ignore[no-any-return]
+        except (OSError, RuntimeError):  # nowhere to write: compile each time
+            return njit(nogil=True, error_model="numpy", **options)(function)  # type: ignore[no-any-return]
+        finally:
+            _config.CACHE_DIR = before
+
+    return decorate
+
+
+exact = compiled()
 
 
 @exact

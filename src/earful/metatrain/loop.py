@@ -1,0 +1,229 @@
+"""The outer loop: tasks, their meta-gradients, one optimiser step; exact resume; over processes where there are some.
+
+Everything random is the caller's: `episode(step, task)` answers the same for the same two numbers. So a resumed run is
+bit for bit an uninterrupted one, and processes need not talk about who does which task.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, distributed
+
+from earful.adapt.descend import Params
+from earful.errors import CheckpointError, ConfigError
+from earful.metatrain.learner import Episode, Learner, Meta
+from earful.train import Optimisation, load_state, rate_at, save_state
+from earful.trees import is_finite, plus, scale, under
+
+
+@dataclass(frozen=True)
+class Outer:
+    """The outer loop: AdamW by `optimisation`, or plain descent; `tasks` episodes a step.
+
+    `chunk` is how many tasks run at once under `vmap`; 1 runs them one by one, in the memory of one, and is the only
+    way for encoders without a rule for `vmap` (recurrent ones). `validate_every` and `save_every` count outer steps.
+    """
+
+    optimisation: Optimisation
+    tasks: int = 4
+    chunk: int = 1
+    optimiser: str = "adam"
+    validate_every: int = 100
+    save_every: int = 50
+
+    def __post_init__(self) -> None:
+        for name in ("tasks", "chunk", "validate_every", "save_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}, must be at least 1")
+        if self.optimiser not in ("adam", "sgd"):
+            raise ConfigError(f"optimiser is {self.optimiser}, must be adam or sgd")
+
+
+class MetaStep(NamedTuple):
+    """What the loop reports: the step (from 1), the mean query loss, tasks skipped so far, and seconds.
+
+    `validation` is None between validations.
+    """
+
+    number: int
+    loss: float
+    grad_norm: float
+    skipped: int
+    elapsed_s: float
+    validation: float | None
+
+
+class Trained(NamedTuple):
+    """The last and the best meta-parameters; the best validation (lower is better), and how many tasks were skipped."""
+
+    last: dict[str, Tensor]
+    best: dict[str, Tensor]
+    validation: float
+    skipped: int
+
+
+def metatrain(
+    learner_at: Callable[[float], Learner],
+    params: Params,
+    episode: Callable[[int, int], Episode],
+    outer: Outer,
+    *,
+    state: Path,
+    validate: Callable[[Meta], float] | None = None,
+    weight: Callable[[int, int], float] = lambda step, task: 1.0,
+    report: Callable[[MetaStep], None] | None = None,
+) -> Trained:
+    """Meta-train from `params`; goes on from the file `state` where it is there.
+
+    `learner_at(progress)` answers the learner, with `progress` from 0 to 1, for what is annealed. A task whose gradient
+    is not finite is left out of its step and counted; a step without any finite task is not taken. `weight(step, task)`
+    weighs tasks. `validate(meta)`, lower is better, chooses the best. Under `torchrun` each process takes every n-th
+    task, and gradients are averaged.
+
+    Raises:
+        CheckpointError: `state` is damaged or of another run, or cannot be written.
+    """
+    world, rank = _world()
+    meta = learner_at(0.0).init(params)
+    leaves = {name: value.requires_grad_() for name, value in meta.items()}
+    optimiser = _optimiser(outer, list(leaves.values()))
+    first, skipped, best, validation = _restore(state, leaves, optimiser)
+    began = time.monotonic()
+    steps = outer.optimisation.steps
+    for step in range(first, steps):
+        for group in optimiser.param_groups:
+            group["lr"] = rate_at(step, outer.optimisation)
+        learner = learner_at(step / steps)
+        here = {name: value.detach() for name, value in leaves.items()}
+        tasks = range(rank, outer.tasks, world)
+        total = _Total(*_sum(learner, here, [(episode(step, t), weight(step, t)) for t in tasks], outer.chunk))
+        total = _over_processes(total, world)
+        skipped += total.skipped
+        norm = _apply(optimiser, leaves, total, outer.optimisation.clip_norm)
+        number, found = step + 1, None
+        if validate and (number % outer.validate_every == 0 or number == steps):
+            found = validate({name: value.detach() for name, value in leaves.items()})
+            if found <= validation:
+                validation, best = found, {name: value.detach().clone() for name, value in leaves.items()}
+        if rank == 0 and (number % outer.save_every == 0 or number == steps):
+            _save(state, leaves, optimiser, best, number, skipped, validation)
+        if report and rank == 0:
+            loss = float(total.loss / total.weight) if total.weight else math.nan
+            report(MetaStep(number, loss, norm, skipped, time.monotonic() - began, found))
+    last = {name: value.detach().clone() for name, value in leaves.items()}
+    return Trained(last, best or last, validation, skipped)
+
+
+class _Total(NamedTuple):
+    """Sums over tasks: weighted gradients and losses, the weights, and how many tasks were not finite."""
+
+    gradient: dict[str, Tensor]
+    loss: Tensor
+    weight: float
+    skipped: int
+
+
+def _sum(
+    learner: Learner, meta: Meta, tasks: list[tuple[Episode, float]], chunk: int
+) -> tuple[dict[str, Tensor], Tensor, float, int]:
+    gradient, loss, total, skipped = scale(meta, 0.0), torch.zeros(()), 0.0, 0
+    for begin in range(0, len(tasks), chunk):
+        some = tasks[begin : begin + chunk]
+        for (found, value), (_, weight) in zip(_gradients(learner, meta, [e for e, _ in some]), some, strict=True):
+            if not (bool(torch.isfinite(value)) and is_finite(found)):
+                skipped += 1
+                continue
+            gradient, loss, total = plus(gradient, found, weight), loss + weight * value.cpu(), total + weight
+    return gradient, loss, total, skipped
+
+
+def _gradients(learner: Learner, meta: Meta, episodes: list[Episode]) -> list[tuple[dict[str, Tensor], Tensor]]:
+    if len(episodes) == 1:
+        return [learner.gradient(meta, episodes[0])]
+    stacked = torch.utils._pytree.tree_map(lambda *leaves: torch.stack(leaves), *episodes)
+    found, values = torch.func.vmap(learner.gradient, (None, 0), randomness="different")(meta, stacked)
+    return [({name: value[i] for name, value in found.items()}, values[i]) for i in range(len(episodes))]
+
+
+def _apply(optimiser: torch.optim.Optimizer, leaves: Mapping[str, Tensor], total: _Total, clip_norm: float) -> float:
+    """One outer step along the mean gradient; its norm before clipping."""
+    if not total.weight:
+        return math.nan
+    for name, leaf in leaves.items():
+        leaf.grad = (total.gradient[name] / total.weight).to(leaf)
+    norm = float(torch.nn.utils.clip_grad_norm_(list(leaves.values()), clip_norm))
+    if math.isfinite(norm):
+        optimiser.step()
+    return norm
+
+
+def _world() -> tuple[int, int]:
+    """How many processes there are, and which this is."""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_world_size(), distributed.get_rank()
+    return 1, 0
+
+
+def _over_processes(total: _Total, world: int) -> _Total:
+    """Sums over all processes, by one call: gradients, loss, weight and skipped in one vector."""
+    if world == 1:
+        return total
+    parts = [*total.gradient.values(), total.loss, torch.tensor(total.weight), torch.tensor(float(total.skipped))]
+    flat = torch.cat([each.detach().double().flatten() for each in parts])
+    distributed.all_reduce(flat)
+    pieces = iter(torch.split(flat, [each.numel() for each in parts]))
+    gradient = {name: next(pieces).reshape(value.shape).to(value) for name, value in total.gradient.items()}
+    return _Total(gradient, next(pieces)[0].float(), float(next(pieces)), round(float(next(pieces))))
+
+
+def _optimiser(outer: Outer, leaves: list[Tensor]) -> torch.optim.Optimizer:
+    rate, decay = outer.optimisation.rate, outer.optimisation.weight_decay
+    if outer.optimiser == "sgd":
+        return torch.optim.SGD(leaves, lr=rate, weight_decay=decay)
+    return torch.optim.AdamW(leaves, lr=rate, weight_decay=decay)
+
+
+def _save(
+    path: Path,
+    leaves: Meta,
+    optimiser: torch.optim.Optimizer,
+    best: Meta,
+    step: int,
+    skipped: int,
+    validation: float,
+) -> None:
+    tensors = under(leaves, "meta.") | under(best, "best.")
+    for index, slots in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{slot}": value for slot, value in slots.items() if value is not None}
+    header: dict[str, Any] = {"step": step, "skipped": skipped, "validation": validation}
+    save_state(path, tensors, header)
+
+
+def _restore(path: Path, leaves: Meta, optimiser: torch.optim.Optimizer) -> tuple[int, int, dict[str, Tensor], float]:
+    """Steps done, tasks skipped, the best so far and its validation; `leaves` and `optimiser` as they were then."""
+    found = load_state(path)
+    if found is None:
+        return 0, 0, {}, math.inf
+    tensors, header = found
+    saved = {name.removeprefix("meta."): value for name, value in tensors.items() if name.startswith("meta.")}
+    if {n: v.shape for n, v in saved.items()} != {n: v.shape for n, v in leaves.items()}:
+        raise CheckpointError(
+            f"{path}: the saved state is of another model or learner; delete it to start again, or give this run "
+            "another folder"
+        )
+    with torch.no_grad():
+        for name, leaf in leaves.items():
+            leaf.copy_(saved[name])
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimiser."):
+            _, index, slot = name.split(".", 2)
+            slots.setdefault(int(index), {})[slot] = value
+    optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})
+    best = {name: tensors[f"best.{name}"] for name in leaves if f"best.{name}" in tensors}
+    return header["step"], header["skipped"], best, header["validation"]
