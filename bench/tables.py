@@ -248,11 +248,54 @@ def base(found: Json) -> Iterator[str]:
     yield f"{on(found['machine'])}."
 
 
+def ctc(found: Json) -> Iterator[str]:
+    """CTC in first and second order, beside torch's loss and plain tensor operations."""
+    groups: dict[tuple[int, int, int], dict[str, list[float]]] = {}
+    for row in found["rows"]:
+        ratios = groups.setdefault((row["frames"], row["labels"], row["threads"]), {})
+        for name, ratio in row["ratios"].items():
+            ratios.setdefault(name, []).append(ratio)
+    threads = sorted({row["threads"] for row in found["rows"]})
+    columns = [f">{what}, {n} thread{'s' * (n != 1)}" for what in ("torch ÷ ours", "second ÷ first") for n in threads]
+    names = [(name, n) for name in ("native/ours", "hvp/ours") for n in threads]
+    rows = []
+    for frames, labels in sorted({key[:2] for key in groups}):
+        cells = [spread(groups[frames, labels, n][name], lambda x: f"{x:.1f}") for name, n in names]
+        rows.append((frames, labels, *cells))
+    yield from table((">frames", ">labels", *columns), rows)
+    means, summary = found["summary"]["geometric_means"], found["summary"]
+    slowest, dearest = summary["least native/ours"], summary["largest hvp/ours"]
+    behind = sum(row["ratios"]["native/ours"] < 1 for row in found["rows"])
+    yield ""
+    yield (
+        "Medians of time ratios over 1, 8 and 32 clips and 40, 500 and 5,000 symbols [least–largest]; "
+        f"{found['kernel']}. Geometric means over all {summary['rows']} shapes: torch's value and gradient take "
+        f"{means['native/ours']:.1f} times as long as ours; value, gradient and Hessian-vector product together "
+        f"{means['hvp/ours']:.1f} times as long as value and gradient; the same by autograd through tensor operations "
+        f"{means['plain_hvp/hvp']:.1f} times as long as ours (50 and 200 frames, 40 symbols). Ours is the slower on "
+        f"{behind} of the {summary['rows']}, at the worst {slowest['ratio']:.2f} ({shape(slowest)}); the second order "
+        f"is dearest at {dearest['ratio']:.1f} ({shape(dearest)}). {on(found['machine'])}."
+    )
+    yield ""
+    yield "Memory beyond the input, of eight clips and 40 symbols:"
+    yield ""
+    megabytes = [
+        (row["frames"], row["labels"], *(f"{row['bytes'][name] / 1e6:.1f}" for name in ("ours", "hvp")))
+        for row in found["memory"]
+    ]
+    yield from table((">frames", ">labels", ">gradient, MB", ">with the Hessian-vector product, MB"), megabytes)
+
+
+def shape(row: Json) -> str:
+    return f"{row['frames']} frames, {row['batch']} clip{'s' * (row['batch'] != 1)}, {row['labels']} labels, {row['symbols']} symbols"
+
+
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "ablation_czech": ablation,
     "adapt_settings": adapt_settings,
     "base": base,
     "conditions": conditions,
+    "ctc": ctc,
     "encoders": encoders,
     "features_speed": features_speed,
     "kshot_bases": kshot,

@@ -108,7 +108,9 @@ def test_adaptation_as_such_knows_nothing_of_speech() -> None:
     for module in FILES:
         if module == "earful.adapt.descend" or room(module) == "metatrain":
             foreign = {
-                name for name, _ in imports(module) if room(name) not in ("adapt", "metatrain", "trees", "errors")
+                name
+                for name, _ in imports(module)
+                if room(name) not in ("adapt", "metatrain", "train", "trees", "errors")
             }
             assert not foreign, module
 
@@ -137,6 +139,6 @@ def test_what_is_banned(module: str) -> None:
 
 @pytest.mark.parametrize("module", [module for module, path in FILES.items() if path.name == "__init__.py"])
 def test_a_room_says_what_it_is_and_no_more(module: str) -> None:
-    if module != "earful":
+    if module not in ("earful", "earful.metatrain"):  # these two are lists of public names
         (only,) = TREES[module].body
         assert isinstance(only, ast.Expr) and ast.get_docstring(TREES[module])

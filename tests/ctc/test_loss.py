@@ -230,6 +230,9 @@ def test_symbols_that_cannot_be_said(kernel: ModuleType) -> None:
     assert ctc_loss(logp, torch.tensor([[2]]), [3], [1]).isinf()
     value = ctc_loss(logp.requires_grad_(), torch.tensor([[1]]), [3], [1], reduction="sum")
     assert value.isfinite() and torch.autograd.grad(value, logp)[0].isfinite().all()
+    pair = torch.cat([logp.detach(), torch.zeros(3, 1, 3)], 1).requires_grad_()
+    nothing = ctc_loss(pair, torch.tensor([[2, 1], [1, 2]]), [3, 3], [1, 2], reduction="sum", zero_infinity=True)
+    assert not torch.autograd.grad(nothing, pair)[0][:, 0].any()
     assert ctc_loss(torch.full((3, 1, 3), torch.nan), torch.tensor([[1]]), [3], [1]).isnan()
 
 

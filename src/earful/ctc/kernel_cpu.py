@@ -17,7 +17,7 @@ from earful.ctc.logs import logs
 from earful.ctc.scaled import scaled
 from earful.ctc.states import exact, windows
 
-SMALL = 15_000
+SMALL = 50_000
 """States below which one thread is as fast as several."""
 FIRST, SECOND = 6, 12
 """Arrays of frames by labels that a clip needs to write on, in first and in second order."""

@@ -69,9 +69,10 @@ def _sweep(  # type: ignore[no-untyped-def]
     earlier_at = tl.where(turned, label_at + 1, label_at - 1)
     symbol = tl.load(symbols_BL + b * width + label_at, mask=said, other=0)
     symbol_before = tl.load(symbols_BL + b * width + earlier_at, mask=said & (i > 1), other=0)
-    skips = said & (i > 1) & (symbol != symbol_before)  # the blank between two labels, unless they are the same
+    skips = symbol != symbol_before  # the blank between two labels, unless they are the same
+    # Behind the clip's labels, lanes hold anything: paths only lead to later lanes.
     nothing = tl.full((BLOCK,), LEAST, tl.float64)
-    blank, label = tl.where(i == 0, 0.0, nothing), tl.where(said & (i == 1), 0.0, nothing)
+    blank, label = tl.where(i == 0, 0.0, nothing), tl.where(i == 1, 0.0, nothing)
     blank_change, label_change = tl.zeros((BLOCK,), tl.float64), tl.zeros((BLOCK,), tl.float64)
     for step in range(last):
         frame = b * frames + tl.where(turned, last - 1 - step, step)
@@ -80,7 +81,6 @@ def _sweep(  # type: ignore[no-untyped-def]
         tl.store(reached + row + width + label_at, label, mask=said)
         x = blank + _emission(tl.load(logp_BFL + frame * width))
         y = label + _emission(tl.load(logp_BFL + frame * width + label_at, mask=said, other=0.0))
-        y = tl.where(said, y, LEAST)
         x_before = tl.where(i > 0, tl.gather(x, earlier, 0), LEAST)
         y_before = tl.where(skips, tl.gather(y, earlier, 0), LEAST)
         blank, blank_by_y, _ = _log_sum(x, y, nothing, dtype)

@@ -64,9 +64,9 @@ def _shares(logp_FBV: Tensor, lattice: Lattice, impossible: float) -> tuple[Tens
     nothing_B = (frame_counts_B == 0) & (label_counts_B == 0)
     impossible_B = ((total_B < _LEAST / 2) | (frame_counts_B == 0)) & ~nothing_B
     inside_FB = torch.arange(frames, device=logp_FBV.device)[:, None] < frame_counts_B
-    share_FBS = torch.where(inside_FB[..., None], (joint_FBS - total_B[:, None]).exp(), 0.0)
-    inside_BS = states_S <= 2 * label_counts_B[:, None]
-    share_FBS = torch.where(impossible_B[:, None] & inside_FB[..., None] & inside_BS, impossible, share_FBS)
+    inside_FBS = inside_FB[..., None] & (states_S <= 2 * label_counts_B[:, None])
+    share_FBS = torch.where(impossible_B[:, None], impossible, (joint_FBS - total_B[:, None]).exp())
+    share_FBS = torch.where(inside_FBS, share_FBS, 0.0)
     shares_FBL = torch.cat([share_FBS[..., 0::2].sum(-1, keepdim=True), share_FBS[..., 1::2]], -1)
     value = torch.inf if impossible != 0.0 else 0.0
     value_B = torch.where(impossible_B, value, torch.where(nothing_B, 0.0, -total_B))

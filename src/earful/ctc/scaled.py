@@ -170,6 +170,19 @@ def _divide(shares: Any, total: float, changes: Any, total_change: float, out: A
 
 
 @exact
+def _window(first: Any, slack: int, t: int, low: int, low_blank: int, high: int) -> tuple[int, int, int, int]:
+    """The first label, the first and the last blank, and the last label that a path can be in at frame t."""
+    last, high_blank = len(first) - 2, high if t > 0 else 0
+    while low <= last and first[low] + slack < t:
+        low += 1
+    while first[low_blank + 1] + slack - 1 < t:
+        low_blank += 1
+    if high < last and first[high + 1] <= t:
+        high += 1
+    return low, low_blank, high_blank, high
+
+
+@exact
 def scaled(logp_FL: Any, v_FL: Any, labels_L: Any, memory: Any, out_FL: Any) -> float:
     """Shares of each frame, or their change along `v_FL`, into `out_FL`; `memory` and `logp_FL` are to write on.
 
@@ -195,18 +208,11 @@ def scaled(logp_FL: Any, v_FL: Any, labels_L: Any, memory: Any, out_FL: Any) -> 
         changes = np.zeros(width)
     shares = np.zeros(width)
     slack, last = frames - first[width], width - 1
-    low, high, low_blank, high_blank = 1, 0, 0, 0  # of the labels, and of the blanks, that a path can be in
+    low, low_blank, high = 1, 0, 0
     value = 0.0
     for t in range(frames):
         turned = frames - 1 - t
-        while low <= last and first[low] + slack < t:
-            low += 1
-        while first[low_blank + 1] + slack - 1 < t:
-            low_blank += 1
-        if t > 0:
-            high_blank = high
-        if high + 1 < width and first[high + 1] <= t:
-            high += 1
+        low, low_blank, high_blank, high = _window(first, slack, t, low, low_blank, high)
         end, end_blank = high + 1, high_blank + 1
         here, here_back = ahead[t, 1, low:end], back[turned, 1, width - high : width + 1 - low]
         blank, blank_back = ahead[t, 0, low_blank:end_blank], back[turned, 0, last - high_blank : width - low_blank]
