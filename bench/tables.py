@@ -287,7 +287,8 @@ def ctc(found: Json) -> Iterator[str]:
 
 
 def shape(row: Json) -> str:
-    return f"{row['frames']} frames, {row['batch']} clip{'s' * (row['batch'] != 1)}, {row['labels']} labels, {row['symbols']} symbols"
+    clips = f"{row['batch']} clip{'s' * (row['batch'] != 1)}"
+    return f"{row['frames']} frames, {clips}, {row['labels']} labels, {row['symbols']} symbols"
 
 
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
