@@ -9,6 +9,7 @@ between is replaced. A file that is not there yet leaves a sentence that says so
 
 import argparse
 import json
+import math
 import re
 import statistics
 import sys
@@ -291,6 +292,51 @@ def shape(row: Json) -> str:
     return f"{row['frames']} frames, {clips}, {row['labels']} labels, {row['symbols']} symbols"
 
 
+VARYING = {"finn": "amplitude, phase", "li": "amplitude, phase, frequency"}
+
+
+def sinusoid(found: Json) -> Iterator[str]:
+    """Learners on sinusoids, meta-trained and tested with the same K, beside what a paper printed."""
+    ours, printed = _sinusoid_errors(found["rows"]), _sinusoid_errors(found["printed"]["rows"])
+    columns = sorted({(steps, k) for _, _, k, _, steps in ours})
+    rows = []
+    for family, learner in dict.fromkeys(key[:2] for key in ours):
+        for name, errors in ((learner, ours), (f"{learner}, as printed", printed)):
+            cells = [errors.get((family, learner, k, k, steps)) for steps, k in columns]
+            if any(cells):
+                rows.append([VARYING[family], name, *("" if cell is None else _plus_minus(*cell) for cell in cells)])
+    heads = (f">K = {k}, {steps} step{'s' * (steps != 1)}" for steps, k in columns)
+    yield from table(("sinusoids differ in", "learner", *heads), rows)
+    both = [(ours[key], limits) for key, limits in printed.items() if key in ours]
+    kept = sum(mine <= error + half for (mine, _), (error, half) in both)
+    yield ""
+    yield (
+        f"Mean squared error on {found['test_sinusoids']} new sinusoids ± 1.96 standard errors, medians of "
+        f"{len(found['seeds'])} seeds, after {found['outer_steps']:,} outer steps of {found['tasks']} tasks with the same "
+        f"K. Printed: {found['printed']['source']}. It has {len(both)} cells, every K trained by every K tested; in "
+        f"{kept} of them our error is within the printed interval or below it. "
+        f"{on(found['machine'])}."
+    )
+
+
+def _sinusoid_errors(rows: Sequence[Json]) -> dict[tuple[str, str, int, int, int], tuple[float, float]]:
+    """(family, learner, K trained, K tested, steps) → error and half its interval: medians over seeds."""
+    groups: dict[tuple[str, str, int, int, int], list[Json]] = {}
+    for row in rows:
+        key = (row["family"], row["learner"], row["trained"], row["tested"], row["steps"])
+        groups.setdefault(key, []).append(row)
+    return {key: (_median(runs, "mse"), _median(runs, "interval")) for key, runs in groups.items()}
+
+
+def _median(runs: Sequence[Json], name: str) -> float:
+    """Over runs; infinite in those where it diverged."""
+    return statistics.median(math.inf if run[name] is None else run[name] for run in runs)
+
+
+def _plus_minus(error: float, half: float) -> str:
+    return f"{error:.2f} ± {half:.2f}" if math.isfinite(error) else "diverges"
+
+
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "ablation_czech": ablation,
     "adapt_settings": adapt_settings,
@@ -301,6 +347,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "features_speed": features_speed,
     "kshot_bases": kshot,
     "kshot_czech": kshot,
+    "sinusoid": sinusoid,
     "tiny": base,
     "transcribe_speed": transcribe_speed,
 }
