@@ -16,4 +16,6 @@ def _replaced(match: re.Match[str]) -> str:
     code, block, inline = match.groups()
     if code:
         return code
-    return convert(block or inline, display="block" if block else "inline")
+    if block:
+        return convert(block, display="block")
+    return f"<span>{convert(inline)}</span>"  # a line that began with <math> would be taken for a block
