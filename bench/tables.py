@@ -312,8 +312,8 @@ def sinusoid(found: Json) -> Iterator[str]:
     yield ""
     yield (
         f"Mean squared error on {found['test_sinusoids']} new sinusoids ± 1.96 standard errors, medians of "
-        f"{len(found['seeds'])} seeds, after {found['outer_steps']:,} outer steps of {found['tasks']} tasks with the same "
-        f"K. Printed: {found['printed']['source']}. It has {len(both)} cells, every K trained by every K tested; in "
+        f"{len(found['seeds'])} seeds, after {found['outer_steps']:,} outer steps of {found['tasks']} tasks with that K. "
+        f"Printed: {found['printed']['source']}. It has {len(both)} cells, every K trained by every K tested; in "
         f"{kept} of them our error is within the printed interval or below it. "
         f"{on(found['machine'])}."
     )
