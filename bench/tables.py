@@ -120,6 +120,9 @@ def ablation(found: Json) -> Iterator[str]:
         cells = []
         for clips in sizes:
             seeds = [seed for v, k, seed in cer if (v, k) == (variant, clips)]
+            if not seeds:
+                cells += ["–", ""]
+                continue
             rates = [cer[variant, clips, seed] for seed in seeds]
             gaps = [cer[variant, clips, seed] - cer["all", clips, seed] for seed in seeds]
             cells.append(percent(statistics.median(rates)))
@@ -312,7 +315,7 @@ def sinusoid(found: Json) -> Iterator[str]:
     yield ""
     yield (
         f"Mean squared error on {found['test_sinusoids']} new sinusoids ± 1.96 standard errors, medians of "
-        f"{len(found['seeds'])} seeds, after {found['outer_steps']:,} outer steps of {found['tasks']} tasks with that K. "
+        f"{len(found['seeds'])} seeds, after {found['outer_steps']:,} outer steps of {found['tasks']} tasks. "
         f"Printed: {found['printed']['source']}. It has {len(both)} cells, every K trained by every K tested; in "
         f"{kept} of them our error is within the printed interval or below it. "
         f"{on(found['machine'])}."

@@ -129,6 +129,23 @@ SAMPLES = {
         "steps": 4500, "seconds": 7500.0,
         "losses": {"phone_frames": 0.5},
     },
+    "sinusoid": {
+        "machine": MACHINE, "outer_steps": 10_000, "tasks": 25, "test_sinusoids": 600, "seeds": [0, 1, 2],
+        "printed": {
+            "source": "A 2017, table 1",
+            "rows": [
+                {"family": "li", "learner": "meta-sgd", "trained": 10, "tested": tested, "steps": 1, "mse": 0.5,
+                 "interval": 0.02}
+                for tested in (5, 10)
+            ],
+        },
+        "rows": [
+            {"family": "li", "learner": "meta-sgd", "trained": 10, "tested": tested, "seed": seed, "steps": steps,
+             "mse": 0.5 + (10 - tested) + seed / 100 if steps == 1 or seed == 0 else None,
+             "interval": 0.05 if steps == 1 or seed == 0 else None}
+            for tested in (5, 10) for steps in (1, 10) for seed in (0, 1, 2)
+        ],
+    },
 }  # fmt: skip
 
 EXPECTED = {
@@ -138,6 +155,7 @@ EXPECTED = {
     "transcribe_speed": "| a recording of ten minutes | 2 | 200 | 200 |",
     "adapt_settings": "| as chosen | 60.0 | 20 |",
     "base": "| training | 2 h 5 min |",
+    "sinusoid": "| amplitude, phase, frequency | meta-sgd | 0.51 ± 0.05 | diverges |",
 }
 
 
