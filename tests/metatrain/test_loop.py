@@ -12,7 +12,7 @@ from torch import Tensor
 
 from earful.errors import CheckpointError, ConfigError
 from earful.metatrain import Learner, maml, meta_sgd
-from earful.metatrain.loop import MetaStep, Outer, Trained, metatrain
+from earful.metatrain.loop import Drawn, MetaStep, Outer, Trained, metatrain
 from earful.train import Optimisation
 
 
@@ -34,6 +34,10 @@ def episode(step: int, task: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, 
     return (x[0], slope * x[0]), (x[1], slope * x[1])
 
 
+def draw(step: int, task: int, losses: Mapping[str, float]) -> Drawn:
+    return Drawn(episode(step, task))
+
+
 def learner_at(progress: float) -> Learner:
     return meta_sgd(loss, rate=0.05)
 
@@ -43,7 +47,7 @@ def run(state: Path, steps: int = 40, outer: dict[str, Any] | None = None, **set
     return metatrain(
         settings.pop("learner_at", learner_at),
         params(),
-        settings.pop("episode", episode),
+        settings.pop("draw", draw),
         Outer(optimisation, **{"tasks": 4, "save_every": 10, **(outer or {})}),
         state=state,
         **settings,
@@ -85,21 +89,47 @@ def test_vmap_and_loop_agree(tmp_path: Path) -> None:
 
 
 def test_a_task_that_is_not_finite_is_left_out_and_counted(tmp_path: Path) -> None:
-    def broken(step: int, task: int) -> Any:
+    def broken(step: int, task: int, losses: Mapping[str, float]) -> Drawn:
         support, query = episode(step, task)
-        return (support[0] * torch.nan, support[1]) if task == 1 else support, query
+        return Drawn(((support[0] * torch.nan, support[1]) if task == 1 else support, query))
 
-    trained = run(tmp_path / "s", 10, episode=broken)
+    trained = run(tmp_path / "s", 10, draw=broken)
     assert trained.skipped == 10 and all(bool(value.isfinite().all()) for value in trained.last.values())
-    none = run(tmp_path / "t", 3, {"tasks": 1}, episode=lambda step, task: broken(step, 1))
+    none = run(tmp_path / "t", 3, {"tasks": 1}, draw=lambda step, task, losses: broken(step, 1, losses))
     assert none.skipped == 3 and torch.equal(none.last["start.a"], params()["a"])
 
 
 def test_weights_of_tasks(tmp_path: Path) -> None:
-    alone = run(tmp_path / "1", 3, {"tasks": 1}, episode=lambda step, task: episode(step, 2))
-    weighed = run(tmp_path / "2", 3, weight=lambda step, task: float(task == 2))
+    alone = run(tmp_path / "1", 3, {"tasks": 1}, draw=lambda step, task, losses: Drawn(episode(step, 2)))
+    weighed = run(
+        tmp_path / "2", 3, draw=lambda step, task, losses: Drawn(episode(step, task), weight=float(task == 2))
+    )
     for name, value in alone.last.items():
         torch.testing.assert_close(weighed.last[name], value)
+
+
+def test_losses_are_remembered_by_name_and_survive_an_interruption(tmp_path: Path) -> None:
+    seen: list[dict[str, float]] = []
+
+    def named(step: int, task: int, losses: Mapping[str, float]) -> Drawn:
+        seen.append(dict(losses))
+        return Drawn(episode(step, task), "even" if task % 2 == 0 else "odd")
+
+    def interrupt(step: MetaStep) -> None:
+        if step.number == 2:
+            raise KeyboardInterrupt
+
+    whole = run(tmp_path / "whole", 4, draw=named, names=("even", "odd", "never"))
+    told, seen[:] = seen[::4], []
+    assert told[0] == {} and all(step.keys() == {"even", "odd"} for step in told[1:])
+    start = learner_at(0.0).init(params())
+    first = {task: float(learner_at(0.0).gradient(start, episode(0, task))[1]) for task in range(4)}
+    assert told[1] == pytest.approx({"even": (first[0] + first[2]) / 2, "odd": (first[1] + first[3]) / 2}, rel=1e-5)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", 4, {"save_every": 2}, draw=named, names=("even", "odd", "never"), report=interrupt)
+    resumed = run(tmp_path / "parts", 4, {"save_every": 2}, draw=named, names=("even", "odd", "never"))
+    assert seen[::4] == told
+    assert all(torch.equal(value, resumed.last[name]) for name, value in whole.last.items())
 
 
 def test_progress_reaches_the_learner(tmp_path: Path) -> None:

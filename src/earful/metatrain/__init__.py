@@ -9,10 +9,11 @@
 ({'start.w': [-0.5, -0.5]}, 0.5)
 """
 
+from earful.adapt.inner import Inner, Moves
 from earful.metatrain.baselines import multitask, scratch
 from earful.metatrain.cavia import cavia
 from earful.metatrain.imaml import imaml
-from earful.metatrain.learner import Learner, Loss, Meta, Moves
+from earful.metatrain.learner import Learner, Loss, Meta, started_by
 from earful.metatrain.maml import anil, boil, fomaml, maml
 from earful.metatrain.maml_plus_plus import maml_plus_plus
 from earful.metatrain.meta_sgd import meta_sgd
@@ -35,6 +36,7 @@ LEARNERS = {
 
 __all__ = [
     "LEARNERS",
+    "Inner",
     "Learner",
     "Loss",
     "Meta",
@@ -50,4 +52,5 @@ __all__ = [
     "multitask",
     "reptile",
     "scratch",
+    "started_by",
 ]

@@ -4,20 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from earful.metatrain.learner import (
-    START,
-    Episode,
-    Inner,
-    Learner,
-    Loss,
-    Meta,
-    Moves,
-    adapt_by,
-    everything,
-    gradient_of,
-    init_of,
-    only,
-)
+from earful.adapt.inner import Inner, Moves, everything
+from earful.metatrain.learner import START, Episode, Learner, Loss, Meta, adapt_by, gradient_of, init_of, only
 from earful.trees import part
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from earful.metatrain.learner import START, Learner, Loss, Meta, Moves, only
+from earful.adapt.inner import Moves
+from earful.metatrain.learner import START, Learner, Loss, Meta, only
 from earful.metatrain.maml import maml
 
 

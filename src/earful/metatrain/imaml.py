@@ -5,20 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from earful.adapt.inner import Inner, Moves, everything
 from earful.errors import ConfigError
-from earful.metatrain.learner import (
-    START,
-    Episode,
-    Inner,
-    Learner,
-    Loss,
-    Meta,
-    Moves,
-    adapt_by,
-    everything,
-    init_of,
-    walk,
-)
+from earful.metatrain.learner import START, Episode, Learner, Loss, Meta, adapt_by, init_of, walk
 from earful.trees import dot, part, plus, scale, split, under
 
 

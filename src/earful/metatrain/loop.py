@@ -1,12 +1,12 @@
 """The outer loop: tasks, their meta-gradients, one optimiser step; exact resume; over processes where there are some.
 
-Everything random is the caller's: `episode(step, task)` answers the same for the same two numbers. So a resumed run is
-bit for bit an uninterrupted one, and processes need not talk about who does which task.
+Everything random is the caller's: `draw(step, task, losses)` answers the same for the same three. So a resumed run is bit
+for bit an uninterrupted one, and processes need not talk about who does which task.
 """
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,10 @@ from earful.errors import CheckpointError, ConfigError
 from earful.metatrain.learner import Episode, Learner, Meta
 from earful.train import Optimisation, load_state, rate_at, save_state
 from earful.trees import is_finite, plus, scale, under
+
+
+MEMORY = 0.9
+"""What a running mean of losses keeps of itself at each meeting."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,14 @@ class Outer:
                 raise ConfigError(f"{name} is {getattr(self, name)}, must be at least 1")
         if self.optimiser not in ("adam", "sgd"):
             raise ConfigError(f"optimiser is {self.optimiser}, must be adam or sgd")
+
+
+class Drawn(NamedTuple):
+    """A task: its episode, the name under which its query losses are remembered, and how much its gradient counts."""
+
+    episode: Episode
+    name: str = ""
+    weight: float = 1.0
 
 
 class MetaStep(NamedTuple):
@@ -70,20 +82,20 @@ class Trained(NamedTuple):
 def metatrain(
     learner_at: Callable[[float], Learner],
     params: Params,
-    episode: Callable[[int, int], Episode],
+    draw: Callable[[int, int, Mapping[str, float]], Drawn],
     outer: Outer,
     *,
     state: Path,
+    names: Sequence[str] = (),
     validate: Callable[[Meta], float] | None = None,
-    weight: Callable[[int, int], float] = lambda step, task: 1.0,
     report: Callable[[MetaStep], None] | None = None,
 ) -> Trained:
     """Meta-train from `params`; goes on from the file `state` where it is there.
 
     `learner_at(progress)` answers the learner, with `progress` from 0 to 1, for what is annealed. A task whose gradient
-    is not finite is left out of its step and counted; a step without any finite task is not taken. `weight(step, task)`
-    weighs tasks. `validate(meta)`, lower is better, chooses the best. Under `torchrun` each process takes every n-th
-    task, and gradients are averaged.
+    is not finite is left out of its step and counted; a step without any finite task is not taken. `draw` is told the
+    running mean of the query loss of each of `names` that was met: for those who sample what is hard. `validate(meta)`,
+    lower is better, chooses the best. Under `torchrun` each process takes every n-th task, and gradients are averaged.
 
     Raises:
         CheckpointError: `state` is damaged or of another run, or cannot be written.
@@ -92,7 +104,7 @@ def metatrain(
     meta = learner_at(0.0).init(params)
     leaves = {name: value.requires_grad_() for name, value in meta.items()}
     optimiser = _optimiser(outer, list(leaves.values()))
-    first, skipped, best, validation = _restore(state, leaves, optimiser)
+    first, skipped, best, validation, losses = _restore(state, leaves, optimiser)
     began = time.monotonic()
     steps = outer.optimisation.steps
     for step in range(first, steps):
@@ -101,9 +113,10 @@ def metatrain(
         learner = learner_at(step / steps)
         here = {name: value.detach() for name, value in leaves.items()}
         tasks = range(rank, outer.tasks, world)
-        total = _Total(*_sum(learner, here, [(episode(step, t), weight(step, t)) for t in tasks], outer.chunk))
+        total = _sum(learner, here, [draw(step, task, losses) for task in tasks], outer.chunk, names)
         total = _over_processes(total, world)
-        skipped += total.skipped
+        skipped += round(float(total.skipped))
+        losses = _remember(losses, names, total)
         norm = _apply(optimiser, leaves, total, outer.optimisation.clip_norm)
         number, found = step + 1, None
         if validate and (number % outer.validate_every == 0 or number == steps):
@@ -111,7 +124,13 @@ def metatrain(
             if found <= validation:
                 validation, best = found, {name: value.detach().clone() for name, value in leaves.items()}
         if rank == 0 and (number % outer.save_every == 0 or number == steps):
-            _save(state, leaves, optimiser, best, number, skipped, validation)
+            _save(
+                state,
+                leaves,
+                optimiser,
+                best,
+                {"step": number, "skipped": skipped, "validation": validation, "losses": losses},
+            )
         if report and rank == 0:
             loss = float(total.loss / total.weight) if total.weight else math.nan
             report(MetaStep(number, loss, norm, skipped, time.monotonic() - began, found))
@@ -120,26 +139,35 @@ def metatrain(
 
 
 class _Total(NamedTuple):
-    """Sums over tasks: weighted gradients and losses, the weights, and how many tasks were not finite."""
+    """Sums over tasks: weighted gradients and losses, weights, how many were not finite; losses and tasks by name."""
 
     gradient: dict[str, Tensor]
     loss: Tensor
-    weight: float
-    skipped: int
+    weight: Tensor
+    skipped: Tensor
+    named: Tensor
 
 
-def _sum(
-    learner: Learner, meta: Meta, tasks: list[tuple[Episode, float]], chunk: int
-) -> tuple[dict[str, Tensor], Tensor, float, int]:
-    gradient, loss, total, skipped = scale(meta, 0.0), torch.zeros(()), 0.0, 0
+def _sum(learner: Learner, meta: Meta, tasks: list[Drawn], chunk: int, names: Sequence[str]) -> _Total:
+    gradient, numbers, named = scale(meta, 0.0), torch.zeros(3, dtype=torch.float64), torch.zeros(2, len(names))
     for begin in range(0, len(tasks), chunk):
         some = tasks[begin : begin + chunk]
-        for (found, value), (_, weight) in zip(_gradients(learner, meta, [e for e, _ in some]), some, strict=True):
+        for (found, value), drawn in zip(_gradients(learner, meta, [d.episode for d in some]), some, strict=True):
             if not (bool(torch.isfinite(value)) and is_finite(found)):
-                skipped += 1
+                numbers[2] += 1
                 continue
-            gradient, loss, total = plus(gradient, found, weight), loss + weight * value.cpu(), total + weight
-    return gradient, loss, total, skipped
+            gradient = plus(gradient, found, drawn.weight)
+            numbers[:2] += torch.tensor([drawn.weight * float(value), drawn.weight])
+            if drawn.name in names:
+                named[:, names.index(drawn.name)] += torch.tensor([float(value), 1.0])
+    return _Total(gradient, numbers[0], numbers[1], numbers[2], named)
+
+
+def _remember(losses: Mapping[str, float], names: Sequence[str], total: _Total) -> dict[str, float]:
+    """The running means of query losses by name, with those of this step."""
+    sums, counts = total.named.tolist()
+    now = {name: value / count for name, value, count in zip(names, sums, counts, strict=True) if count}
+    return {**losses, **{name: value + MEMORY * (losses.get(name, value) - value) for name, value in now.items()}}
 
 
 def _gradients(learner: Learner, meta: Meta, episodes: list[Episode]) -> list[tuple[dict[str, Tensor], Tensor]]:
@@ -170,15 +198,15 @@ def _world() -> tuple[int, int]:
 
 
 def _over_processes(total: _Total, world: int) -> _Total:
-    """Sums over all processes, by one call: gradients, loss, weight and skipped in one vector."""
+    """Sums over all processes, by one call."""
     if world == 1:
         return total
-    parts = [*total.gradient.values(), total.loss, torch.tensor(total.weight), torch.tensor(float(total.skipped))]
+    parts = [*total.gradient.values(), *total[1:]]
     flat = torch.cat([each.detach().double().flatten() for each in parts])
     distributed.all_reduce(flat)
-    pieces = iter(torch.split(flat, [each.numel() for each in parts]))
-    gradient = {name: next(pieces).reshape(value.shape).to(value) for name, value in total.gradient.items()}
-    return _Total(gradient, next(pieces)[0].float(), float(next(pieces)), round(float(next(pieces))))
+    split = torch.split(flat, [each.numel() for each in parts])
+    pieces = iter([piece.reshape(part.shape).to(part) for piece, part in zip(split, parts, strict=True)])
+    return _Total({name: next(pieces) for name in total.gradient}, *pieces)
 
 
 def _optimiser(outer: Outer, leaves: list[Tensor]) -> torch.optim.Optimizer:
@@ -188,27 +216,20 @@ def _optimiser(outer: Outer, leaves: list[Tensor]) -> torch.optim.Optimizer:
     return torch.optim.AdamW(leaves, lr=rate, weight_decay=decay)
 
 
-def _save(
-    path: Path,
-    leaves: Meta,
-    optimiser: torch.optim.Optimizer,
-    best: Meta,
-    step: int,
-    skipped: int,
-    validation: float,
-) -> None:
+def _save(path: Path, leaves: Meta, optimiser: torch.optim.Optimizer, best: Meta, header: Mapping[str, Any]) -> None:
     tensors = under(leaves, "meta.") | under(best, "best.")
     for index, slots in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{slot}": value for slot, value in slots.items() if value is not None}
-    header: dict[str, Any] = {"step": step, "skipped": skipped, "validation": validation}
     save_state(path, tensors, header)
 
 
-def _restore(path: Path, leaves: Meta, optimiser: torch.optim.Optimizer) -> tuple[int, int, dict[str, Tensor], float]:
-    """Steps done, tasks skipped, the best so far and its validation; `leaves` and `optimiser` as they were then."""
+def _restore(
+    path: Path, leaves: Meta, optimiser: torch.optim.Optimizer
+) -> tuple[int, int, dict[str, Tensor], float, dict[str, float]]:
+    """Steps done, tasks skipped, the best so far, its validation, losses by name; the rest as it was then, in place."""
     found = load_state(path)
     if found is None:
-        return 0, 0, {}, math.inf
+        return 0, 0, {}, math.inf, {}
     tensors, header = found
     saved = {name.removeprefix("meta."): value for name, value in tensors.items() if name.startswith("meta.")}
     if {n: v.shape for n, v in saved.items()} != {n: v.shape for n, v in leaves.items()}:
@@ -226,4 +247,4 @@ def _restore(path: Path, leaves: Meta, optimiser: torch.optim.Optimizer) -> tupl
             slots.setdefault(int(index), {})[slot] = value
     optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})
     best = {name: tensors[f"best.{name}"] for name in leaves if f"best.{name}" in tensors}
-    return header["step"], header["skipped"], best, header["validation"]
+    return header["step"], header["skipped"], best, header["validation"], header["losses"]

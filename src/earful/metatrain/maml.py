@@ -7,19 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from earful.metatrain.learner import (
-    Episode,
-    Inner,
-    Learner,
-    Loss,
-    Meta,
-    Moves,
-    adapt_by,
-    everything,
-    gradient_of,
-    init_of,
-    walk,
-)
+from earful.adapt.inner import Inner, Moves, everything
+from earful.metatrain.learner import Episode, Learner, Loss, Meta, adapt_by, gradient_of, init_of, walk
 
 
 def maml(
