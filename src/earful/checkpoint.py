@@ -21,7 +21,7 @@ from earful.errors import CheckpointError, EarfulError
 from earful.model import AcousticModel, ModelConfig, Params
 
 FORMAT = 1
-WEIGHTS, CARD, NGRAM = "model.safetensors", "model.json", "ngram.safetensors"
+WEIGHTS, CARD, NGRAM, INNER = "model.safetensors", "model.json", "ngram.safetensors", "inner.safetensors"
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,28 @@ class Language:
 
 
 @dataclass(frozen=True)
+class InnerLoop:
+    """How a meta-trained model wants to be adapted: settings as JSON, and the numbers of it that were learned.
+
+    `adapt` knows what they mean.
+    """
+
+    settings: Mapping[str, Any]
+    learned: Params
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A model at rest: its configuration, its weights, `about`, free JSON on how it came to be, and its language model.
 
-    Without a `language` it is decoded greedily.
+    Without a `language` it is decoded greedily. `inner` is the inner loop that was meta-trained with it, if it was.
     """
 
     config: ModelConfig
     params: Params
     about: Mapping[str, Any] = field(default_factory=dict)
     language: Language | None = None
+    inner: InnerLoop | None = None
 
     def build(self) -> AcousticModel:
         """The model, its weights in place, in evaluation mode."""
@@ -65,6 +77,8 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
     card = {"format": FORMAT, "config": to_mapping(checkpoint.config), "about": finite(to_mapping(checkpoint.about))}
     if checkpoint.language:
         card["language"] = {"weight": checkpoint.language.weight, "bonus": checkpoint.language.bonus}
+    if checkpoint.inner:
+        card["inner"] = to_mapping(checkpoint.inner.settings)
     weights = {name: _stored(tensor.detach().cpu(), half).contiguous() for name, tensor in checkpoint.params.items()}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +87,11 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
             save_file(weights, beside / WEIGHTS)
             if checkpoint.language:
                 save_ngram(beside / NGRAM, checkpoint.language.ngram)
+            if checkpoint.inner:
+                save_file(
+                    {name: value.detach().cpu().clone() for name, value in checkpoint.inner.learned.items()},
+                    beside / INNER,
+                )
             (beside / CARD).write_text(json.dumps(card, ensure_ascii=False, indent=1, allow_nan=False) + "\n", "utf-8")
             for file in beside.iterdir():  # made for the owner's eyes only
                 file.chmod(0o644)
@@ -101,7 +120,7 @@ def check_destination(folder: Path, *, replace: bool = False) -> None:
     if folder.exists() or folder.is_symlink():
         if not replace:
             raise CheckpointError(f"{folder}: exists already; name another folder, or ask to replace it (--overwrite)")
-        if not folder.is_dir() or {path.name for path in folder.iterdir()} - {WEIGHTS, CARD, NGRAM}:
+        if not folder.is_dir() or {path.name for path in folder.iterdir()} - {WEIGHTS, CARD, NGRAM, INNER}:
             raise CheckpointError(f"{folder}: holds what is no model, so it is not overwritten; name another folder")
     parent = next(place for place in folder.absolute().parents if place.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
@@ -143,7 +162,7 @@ def load_checkpoint(model: str | Path) -> Checkpoint:
         raise CheckpointError(f"{error}: the model was made by another version of earful") from error
     _check_weights(weights, config, folder / WEIGHTS)
     params = {name: tensor.float() for name, tensor in weights.items()}
-    return Checkpoint(config, params, card.get("about", {}), _language(folder, card, config))
+    return Checkpoint(config, params, card.get("about", {}), _language(folder, card, config), _inner(folder, card))
 
 
 def shipped_bases() -> tuple[str, ...]:
@@ -192,6 +211,21 @@ def _language(folder: Path, card: Mapping[str, Any], config: ModelConfig) -> Lan
     if ngram.alphabet != config.alphabet:
         raise CheckpointError(f"{folder / NGRAM}: writes other letters than the model; copy the model again")
     return Language(ngram, language.weight, language.bonus)
+
+
+def _inner(folder: Path, card: Mapping[str, Any]) -> InnerLoop | None:
+    """The learned inner loop beside the weights, if the card tells of one."""
+    if "inner" not in card:
+        return None
+    try:
+        learned = load_file(folder / INNER)
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder / INNER}: missing; the folder is not a whole model: copy it again") from None
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{folder / INNER}: damaged ({error}); copy the model again") from error
+    if not all(bool(torch.isfinite(value).all()) for value in learned.values()):
+        raise CheckpointError(f"{folder / INNER}: holds NaN or infinity; copy the model again")
+    return InnerLoop(card["inner"], learned)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from earful.text.normalize import TextRules
 
 Params = dict[str, Tensor]
 TEXT, PHONES, PHONE_FRAMES = "text", "phones", "phone_frames"
+ENCODE = ""
+"""In the place of a head's name: the hidden frames themselves."""
 BACKBONE = "backbone."
 
 
@@ -92,9 +94,9 @@ class AcousticModel(nn.Module):
         return self.upsample(*self.encoder(frames_BFM, frame_counts_B))  # type: ignore[no-any-return]
 
     def forward(self, frames_BFM: Tensor, frame_counts_B: Tensor, head: str = TEXT) -> tuple[Tensor, Tensor]:
-        """Frames → log-probabilities `[B, F', V]` of `head`, and the counts of frames."""
+        """Frames → log-probabilities `[B, F', V]` of `head`, or hidden frames for ENCODE, and the counts of frames."""
         hidden_BFD, counts_B = self.encode(frames_BFM, frame_counts_B)
-        return self.heads[head](hidden_BFD), counts_B
+        return (self.heads[head](hidden_BFD) if head else hidden_BFD), counts_B
 
 
 def frames_by(features: Backbone | BackboneConfig | FbankConfig, samples_T: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from earful.adapt.finetune import Plan, Point
 from earful.adapt.language import Gain, kept, learn_language, listed
 from earful.adapt.measure import Measured, Outcome, Task, run
 from earful.adapt.rows import sources
-from earful.adapt.select import plan_for
+from earful.adapt.select import learned_by, plan_by, plan_for
 from earful.adapt.start import starter
 from earful.audio.augment import Augmentation
 from earful.checkpoint import Checkpoint, Language
@@ -64,9 +64,10 @@ def adapt(
 ) -> tuple[Checkpoint, AdaptReport]:
     """Adapt `base` to `clips`, each with audio and transcript. With the folder `state` an interrupted run goes on.
 
-    Without `plan`, `plan_for` chooses it; `progress(stage, done, total)` is called along the way. Clips without a
-    transcript, with one that their sound cannot carry, or longer than a minute are left out. `texts`, other sentences
-    of the language, join the transcripts in a language model for the beam search; with None there is no such model.
+    Without `plan` it is the base's own where that was meta-trained, else that of `plan_for`. `progress(stage, done,
+    total)` is called along the way. Clips without a transcript, with one that their sound cannot carry, or longer than
+    a minute are left out. `texts`, other sentences of the language, join the transcripts in a language model for the
+    beam search; with None there is no such model.
     With `words` it also learns from the word list of the rules' language, where there is one (package wordfreq).
     Returns the adapted checkpoint, which on the clips that measure is never worse than the base, and the report.
 
@@ -81,7 +82,8 @@ def adapt(
     ready = prepare(base, clips, rules=rules, plan=plan, augmentation=augmentation, seed=seed, tell=tell)
     heard, config, plan = ready.heard, ready.config, ready.plan
     state = state / fingerprint(base, heard, plan, augmentation, seed) if state else None
-    task = Task(AcousticModel(with_dropout(config, plan.dropout)), ready.start, ready.copies, plan, seed, state, tell)
+    model, learned = AcousticModel(with_dropout(config, plan.dropout)), base.inner.learned if base.inner else None
+    task = Task(model, ready.start, ready.copies, plan, seed, state, tell, learned)
     outcome = run(task)
     before = kept(base.language, config.alphabet) if is_recognizer(base) and texts is not None else None
     gain = _language(task, outcome, texts, words, before)
@@ -136,10 +138,16 @@ def prepare(
     further = is_recognizer(base)
     alphabet = base.config.alphabet.extended(heard.texts) if further else Alphabet.learn(heard.texts)
     config = replace(config, alphabet=alphabet)
-    plan = plan or plan_for(len(heard.clips), heard.frame_count * config.features.hop_s, further=further)
+    plan = plan or usual_plan(base, len(heard.clips), heard.frame_count * config.features.hop_s)
     copies = vary(heard, config, front, copies=plan.copies, augmentation=augmentation, seed=seed, tell=tell)
     start = starter(base, config.alphabet, [each[0] for each in copies], plan.letters, seed)
     return Prepared(heard, config, plan, copies, start)
+
+
+def usual_plan(base: Checkpoint, clips: int, seconds: float) -> Plan:
+    """The plan for so many clips: the base's own where it was meta-trained."""
+    learned = learned_by(base)
+    return plan_by(learned, clips, seconds) if learned else plan_for(clips, seconds, further=is_recognizer(base))
 
 
 def is_recognizer(checkpoint: Checkpoint) -> bool:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from earful.adapt.descend import Loss, State, adamw, descend
+from earful.adapt.descend import Loss, Rule, State, adamw, descend
+from earful.adapt.inner import Inner, Moves, everything, rule_of
 from earful.ctc.greedy import greedy_ids
 from earful.data.batch import Batch, Example, bucket, collate
 from earful.errors import AdaptationError, CheckpointError, ConfigError
@@ -21,6 +22,15 @@ from earful.text.score import errors_of_each
 from earful.train import load_state, save_state
 
 HEAD = "heads."
+Letters = Literal["heard", "phones", "like", "random", "prototypes"]
+Selection = Literal["all", "head", "body", "biases"]
+SELECTIONS: Mapping[Selection, Moves] = {
+    "all": everything,
+    "head": lambda name: name.startswith(HEAD),
+    "body": lambda name: not name.startswith(HEAD),
+    "biases": lambda name: name.startswith(HEAD) or name.endswith(".bias"),
+}
+"""What of a model moves; whatever the selection, what is frozen does not."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +38,14 @@ class Plan:
     """How to fine-tune. `rate` is the encoder's peak learning rate, `head_factor` times it is the output layer's.
 
     `decay` pulls each weight towards its start; `dropout` replaces the base's, where it is given.
-    `letters` says where the output rows of the new letters come from: the sounds that they align with, the likest known
-    letters, or chance. `copies` are the augmented copies of each clip, beside the clip itself. `folds` says how CER is
-    measured: 1 holds out `holdout` of the clips and, with `again`, learns from all of them after that; more
+    `letters` says where the output rows of the new letters come from: the sounds that they align with (as phones and
+    letters hear them, or phones alone), the likest known letters, chance, or the mean of the frames that they align
+    with. `copies` are the augmented copies of each clip, beside the clip itself. `folds` says how CER is measured: 1
+    holds out `holdout` of the clips and, with `again`, learns from all of them after that; more
     cross-validates, 0 measures on the clips that are learned from.
+
+    With `inner`, an inner loop that was meta-trained, this loop moves what `moves` says, without dropout and noise, and
+    rate, head_factor, decay, warmup and clip_norm do not count.
     """
 
     steps: int
@@ -47,8 +61,10 @@ class Plan:
     folds: int = 1
     again: bool = False
     holdout: float = 0.1
-    letters: Literal["heard", "like", "random"] = "heard"
+    letters: Letters = "heard"
     masks: SpecAugment = field(default_factory=SpecAugment)
+    inner: Inner | None = None
+    moves: Selection = "all"
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("evaluations", 1), ("copies", 0), ("folds", 0)):
@@ -92,13 +108,15 @@ def finetune(
     alphabet: Alphabet,
     plan: Plan,
     *,
+    learned: Params | None = None,
     seed: int = 0,
     state: Path | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> Tuned:
     """Fine-tune `params` on `clips`, each of them a sequence of augmented copies; keep what does best on `held`.
 
-    Without `held` the last parameters are kept. With the file `state` the run can be interrupted and continued.
+    `learned` has what was learned of the plan's inner loop. Without `held` the last parameters are kept. With the file
+    `state` the run can be interrupted and continued.
     `report(done, total)` is called after every step.
 
     Raises:
@@ -110,18 +128,12 @@ def finetune(
     run = (_resume(state, params) if state else None) or _begin(model, params, held, alphabet)
     tuned, losses = run.tuned, list[float]()
     steps = descend(
-        _noisy_loss(model, seed),
+        _quiet_loss(model) if plan.inner else _noisy_loss(model, seed),
         run.params,
         _batches(clips, plan, model.config.features.hop_s, seed, run.step),
-        adamw(
-            lambda name, step: (
-                rate_factor(step, plan) * plan.rate * (plan.head_factor if name.startswith(HEAD) else 1.0)
-            ),
-            decay=plan.decay,
-            anchor=params,
-        ),
-        moves=lambda name: _moves(model.config, name),
-        clip_norm=plan.clip_norm,
+        rule_of(plan.inner, learned or {}, params) if plan.inner else _usual_rule(plan, params),
+        moves=lambda name: moves(model.config, name) and SELECTIONS[plan.moves](name),
+        clip_norm=plan.inner.clip_norm if plan.inner else plan.clip_norm,
         state=run.rule,
         first=run.step,
     )
@@ -136,6 +148,15 @@ def finetune(
         if report:
             report(step, plan.steps)
     return tuned
+
+
+def _usual_rule(plan: Plan, start: Params) -> Rule:
+    """AdamW by the plan's schedule, the output layer faster than the rest."""
+
+    def rate(name: str, step: int) -> float:
+        return rate_factor(step, plan) * plan.rate * (plan.head_factor if name.startswith(HEAD) else 1.0)
+
+    return adamw(rate, decay=plan.decay, anchor=start)
 
 
 def cer_of(model: AcousticModel, params: Params, examples: Sequence[Example], alphabet: Alphabet) -> float:
@@ -162,10 +183,21 @@ def _decoded(
     return pairs
 
 
-def _moves(config: ModelConfig, name: str) -> bool:
+def moves(config: ModelConfig, name: str) -> bool:
     """All but what is frozen and the phone heads, which adaptation does not use."""
     used = not name.startswith(HEAD) or name.startswith(f"{HEAD}{TEXT}.")
     return used and moving(config, name)
+
+
+def _quiet_loss(model: AcousticModel) -> Loss:
+    """The CTC loss as inner loops are meta-trained on it: in float32, without dropout."""
+    plain = loss_of(model)
+
+    def loss(params: Mapping[str, Tensor], item: tuple[int, Batch]) -> Tensor:
+        model.eval()
+        return plain(params, item[1])
+
+    return loss
 
 
 def _noisy_loss(model: AcousticModel, seed: int) -> Loss:

@@ -113,6 +113,22 @@ def rows_from_phones(params: Mapping[str, Tensor], p_VP: Tensor, head: str) -> t
     return torch.cat([params[WEIGHT][:1], weight_VD]), torch.cat([params[BIAS][:1], bias_V])
 
 
+def sounds(
+    params: Mapping[str, Tensor],
+    old: Alphabet,
+    new: Alphabet,
+    heard: Mapping[str, Sequence[Tensor]],
+    labels: Sequence[tuple[int, ...]],
+) -> dict[str, Tensor]:
+    """What each letter sounds like to each head that listens: `letter_phones`, with `prior_of` the base's letters."""
+    return {
+        head: letter_phones(
+            logp, labels, len(new.symbols), prior_VP=prior_of(params, old, new, head, heard_on_average(logp))
+        )
+        for head, logp in heard.items()
+    }
+
+
 def heard_rows(
     params: Mapping[str, Tensor],
     old: Alphabet,
@@ -133,27 +149,14 @@ def heard_rows(
     if not heard:
         raise ValueError("expected the log-posteriors of one head or more, got none")
     carried = carry_rows(params, old, new, generator)
-    found = [_rows_by(params, old, new, head, logp, labels) for head, logp in heard.items()]
+    found = [rows_from_phones(params, p_VP, head) for head, p_VP in sounds(params, old, new, heard, labels).items()]
     weight_VD, bias_V = (torch.stack(rows).mean(0) for rows in zip(*found, strict=True))
-    said_V = torch.tensor([False, *map(_is_said, new.symbols)])
+    said_V = torch.tensor([False, *map(is_said, new.symbols)])
     weight_VD = torch.where(said_V[:, None], weight_VD, carried[WEIGHT])
     return {**carried, WEIGHT: weight_VD, BIAS: torch.where(said_V, bias_V, carried[BIAS])}
 
 
-def _rows_by(
-    params: Mapping[str, Tensor],
-    old: Alphabet,
-    new: Alphabet,
-    head: str,
-    logp: Sequence[Tensor],
-    labels: Sequence[tuple[int, ...]],
-) -> tuple[Tensor, Tensor]:
-    prior_VP = prior_of(params, old, new, head, heard_on_average(logp))
-    p_VP = letter_phones(logp, labels, len(new.symbols), prior_VP=prior_VP)
-    return rows_from_phones(params, p_VP, head)
-
-
-def _is_said(symbol: str) -> bool:
+def is_said(symbol: str) -> bool:
     """Letters, marks and digits; not separators, punctuation and symbols."""
     return unicodedata.category(symbol[0])[0] in "LMN"
 

@@ -20,7 +20,7 @@ class Task(NamedTuple):
     """What is to be done: a model's shape, the clips with their copies, the plan; where to keep a state.
 
     `start` gives the parameters to start from for those clips, by number, that are learned from: their letters' rows
-    come from these clips, so the others stay unmet.
+    come from these clips, so the others stay unmet. `learned` has what was learned of the plan's inner loop.
     """
 
     model: AcousticModel
@@ -30,6 +30,7 @@ class Task(NamedTuple):
     seed: int
     state: Path | None
     tell: Progress
+    learned: Params | None = None
 
 
 class Unmet(NamedTuple):
@@ -89,6 +90,7 @@ def _tune(task: Task, stage: str, learn: Sequence[int], held: Sequence[int]) -> 
         [task.copies[i][0] for i in held],
         task.model.config.alphabet,
         task.plan,
+        learned=task.learned,
         seed=task.seed,
         state=task.state / f"{stage.replace(' ', '-').replace(',', '')}.safetensors" if task.state else None,
         report=lambda done, total: task.tell(stage, done, total),

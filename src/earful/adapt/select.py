@@ -1,10 +1,14 @@
 """How many clips, how much speech → how to fine-tune; and which clips measure the result."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
-from earful.adapt.finetune import Plan
+from earful.adapt.finetune import Letters, Plan, Selection
+from earful.adapt.inner import Inner
+from earful.checkpoint import Checkpoint
+from earful.config import from_mapping
+from earful.features.mask import SpecAugment
 
 LEAST, FEW, MANY = 4, 30, 120
 """From LEAST clips on a part can be held out; below FEW it would be too small to measure with: cross-validate instead;
@@ -14,6 +18,40 @@ below MANY, what was held out is dear enough to learn again with it."""
 FURTHER = 0.2
 """A recogniser of the language moves at this share of the rate, lest a few clips of a new speaker spoil what it knows
 (`bench/conditions.py` measures it)."""
+
+
+AT_ONCE_S = 300.0
+"""A learned inner loop takes all clips at every step; beyond so much speech, for memory, a part of them."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a meta-trained base says of how it is to be adapted: by which steps, what moves, whence new letters come."""
+
+    inner: Inner
+    moves: Selection = "all"
+    letters: Letters = "like"
+
+
+def learned_by(base: Checkpoint) -> Learned | None:
+    """The inner loop that a base brings, if it does. Raises ConfigError where it is of another version of earful."""
+    return from_mapping(Learned, base.inner.settings, "the model's inner loop") if base.inner else None
+
+
+def plan_by(learned: Learned, clips: int, seconds: float) -> Plan:
+    """The plan by which a meta-trained base is adapted: its own steps; what measures them is as in `plan_for`."""
+    return replace(
+        plan_for(clips, seconds),
+        steps=learned.inner.steps,
+        evaluations=learned.inner.steps,
+        dropout=0.0,
+        batch_s=AT_ONCE_S,
+        copies=0,
+        letters=learned.letters,
+        masks=SpecAugment(frequency_masks=0, time_masks=0),
+        inner=learned.inner,
+        moves=learned.moves,
+    )
 
 
 def plan_for(clips: int, seconds: float, *, further: bool = False) -> Plan:

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from earful.adapt.letters import heard_rows
+from earful.adapt.prototypes import prototype_rows
 from earful.adapt.rows import carry_rows, random_rows
 from earful.checkpoint import Checkpoint, load_checkpoint
-from earful.data.batch import Example
+from earful.data.batch import Example, collate
 from earful.encoder.backbone import Backbone
 from earful.encoder.encoder import EncoderConfig
 from earful.encoder.hub import fetch_pretrained
@@ -57,12 +58,14 @@ def starter(
     there they start from the likest.
     """
     old, generator = base.config.alphabet, torch.Generator()
-    if base.config.phones is None or letters != "heard":
+    if letters == "prototypes":
+        return _starter_by_prototypes(base, new, clips, generator.manual_seed(seed))
+    if base.config.phones is None or letters not in ("heard", "phones"):
         make = random_rows if letters == "random" else carry_rows
         made = make(base.params, old, new, generator.manual_seed(seed))
         return lambda learn: made
     model = base.build()
-    heads = (PHONES, TEXT)
+    heads = (PHONES, TEXT) if letters == "heard" else (PHONES,)
     heard = [{head: _logp(model, clip, head) for head in heads} for clip in clips]
 
     def start(learn: Sequence[int]) -> Params:
@@ -70,6 +73,21 @@ def starter(
         by_head = {head: [heard[i][head] for i in few] for head in heads}
         labels = [clips[i].labels for i in few]
         return heard_rows(base.params, old, new, by_head, labels, generator.manual_seed(seed))
+
+    return start
+
+
+def _starter_by_prototypes(
+    base: Checkpoint, new: Alphabet, clips: Sequence[Example], generator: torch.Generator
+) -> Callable[[Sequence[int]], Params]:
+    """The rows are first those of the likest letters, which align the clips, and then what stands where they align."""
+    carried = carry_rows(base.params, base.config.alphabet, new, generator)
+    model = AcousticModel(replace(base.config, alphabet=new)).eval()
+
+    def start(learn: Sequence[int]) -> Params:
+        batch = collate([clips[i] for i in list(learn)[:MOST_HEARD]])
+        with torch.no_grad():
+            return {**carried, **prototype_rows(model, carried, batch)}
 
     return start
 
