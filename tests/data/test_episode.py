@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earful.data.episode import Draw, Episode, EpisodeSampler, Shots, random_of, weights_by_loss
+from earful.data.episode import By, Draw, Episode, EpisodeSampler, Shots, random_of, weights_by_loss
 from earful.data.utterance import Utterance
 from earful.errors import ConfigError, ManifestError
 
@@ -32,6 +32,19 @@ def clips(sizes: Mapping[str, int]) -> list[Utterance]:
     """So many clips of each language, those of the languages in turns."""
     turns = itertools.chain(*itertools.zip_longest(*([name] * count for name, count in sizes.items())))
     return [clip(number, name) for number, name in enumerate(filter(None, turns))]
+
+
+def under(spoken: Sequence[Utterance], conditions: Sequence[str | None]) -> list[Utterance]:
+    """Copies of the clips, once per condition; None: of which nothing is known."""
+    return [
+        replace(u, id=f"{u.id} {condition}", extra={"condition": condition} if condition else {})
+        for condition in conditions
+        for u in spoken
+    ]
+
+
+def known(utterance: Utterance, key: str) -> Any:
+    return utterance.extra["condition"] if key == "condition" else getattr(utterance, key)
 
 
 def feasible(clips: Sequence[Utterance], shots: Shots, apart: Sequence[str]) -> bool:
@@ -179,6 +192,95 @@ def test_tasks_by_speaker_and_by_speaker_of_a_language() -> None:
     assert {both.draw(number).task for number in range(40)} == set(both.tasks)
 
 
+def test_tasks_by_condition_alone_and_with_language_or_speaker() -> None:
+    spoken = [clip(n, "nl" if n < 4 else "ga", "jo" if n % 2 else "eva") for n in range(8)]
+    utterances = under(spoken, ("clean", "room 0.4 s"))  # 0 to 7 clean, 8 to 15 in the room
+    tasks = {by: EpisodeSampler(utterances, by, FEW, 0).tasks for by in get_args(By)}
+    assert tasks["condition"] == {"clean": tuple(range(8)), "room 0.4 s": tuple(range(8, 16))}
+    assert list(tasks["language+condition"]) == ["nl/clean", "ga/clean", "nl/room 0.4 s", "ga/room 0.4 s"]
+    assert tasks["language+condition"]["nl/room 0.4 s"] == (8, 9, 10, 11)
+    assert list(tasks["speaker+condition"]) == ["eva/clean", "jo/clean", "eva/room 0.4 s", "jo/room 0.4 s"]
+    assert tasks["speaker+condition"]["jo/clean"] == (1, 3, 5, 7)
+    assert tasks["language"] == {"nl": (0, 1, 2, 3, 8, 9, 10, 11), "ga": (4, 5, 6, 7, 12, 13, 14, 15)}
+
+
+copied = st.lists(  # of each clip, its language and speaker, and the conditions that it comes under
+    st.tuples(
+        st.sampled_from(["nl", "ga"]),
+        st.sampled_from(["eva", "jo"]),
+        st.lists(st.sampled_from(["clean", "room", "telephone", None]), min_size=1, unique=True),
+    ),
+    min_size=3,
+    max_size=7,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(copied, st.sampled_from(get_args(By)), shots_of, st.sampled_from([(), ("text",)]), st.integers(0, 99))
+def test_copies_of_a_clip_are_never_on_both_sides(
+    rows: list[Any], by: Any, shots: Shots, apart: Any, number: int
+) -> None:
+    utterances = [
+        copy
+        for n, (language, speaker, conditions) in enumerate(rows)
+        for copy in under([clip(n, language, speaker)], conditions)
+        if "condition" not in by or "condition" in copy.extra
+    ]
+    try:
+        sampler = EpisodeSampler(utterances, by, shots, 0, apart=apart, skip_small=True)
+    except ManifestError:
+        return
+    for n in range(number, number + 9):
+        draw = sampler.draw(n)
+        support, query = ([utterances[i] for i in side] for side in (draw.support, draw.query))
+        assert not {u.audio for u in support} & {u.audio for u in query}
+        assert len(query) == shots.query and len({*draw.support, *draw.query}) == len(support) + len(query)
+        assert len({tuple(known(u, key) for key in by.split("+")) for u in (*support, *query)}) == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.integers(1, 8), st.integers(1, 8))
+def test_copies_are_refused_only_if_they_cannot_be_split(copies: list[int], support: int, query: int) -> None:
+    names = ("clean", "room", "telephone", "noise 7 dB")
+    utterances = [u for n, count in enumerate(copies) for u in under([clip(n)], names[:count])]
+    shots = Shots(clips=support, query=query)
+    if feasible(utterances, shots, ("audio",)):
+        sampler = EpisodeSampler(utterances, "language", shots, 0)
+        assert len(sampler.draw(0).query) == query
+    else:
+        with pytest.raises(ManifestError, match="task 'nl' has "):
+            EpisodeSampler(utterances, "language", shots, 0)
+
+
+def test_a_clip_may_come_once_a_condition() -> None:
+    utterances = under(clips({"nl": 4}), ("clean", "room"))
+    assert EpisodeSampler(utterances, "language", FEW, 0).tasks == {"nl": tuple(range(8))}
+    twice = [*utterances, replace(utterances[1], id="again")]
+    for by in ("language", "condition"):
+        with pytest.raises(ManifestError, match="utterances 'u1 clean' and 'again' are the same clip; leave one out"):
+            EpisodeSampler(twice, by, FEW, 0)
+
+
+def test_one_clip_under_many_conditions_is_no_task() -> None:
+    utterances = under([clip(0)], ("clean", "room", "telephone", "noise 7 dB"))
+    message = (
+        r"^task 'nl' has no split, of \d+ tried, where support and query share no clip under two conditions; add cl"
+    )
+    with pytest.raises(ManifestError, match=message):
+        EpisodeSampler(utterances, "language", FEW, 0)
+
+
+def test_where_chance_finds_no_split_all_clips_are_drawn_from_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    utterances = [clip(n, speaker="jo" if n < 3 else "eva") for n in range(43)]
+    sampler = EpisodeSampler(utterances, "language", Shots(clips=3, query=9), 0, apart=("speaker",))
+    monkeypatch.setattr("earful.data.episode._TRIES", 0)  # so that every draw begins with the one that was found
+    draws = [sampler.draw(number) for number in range(60)]
+    drawn = {i for draw in draws for i in (*draw.support, *draw.query)}
+    assert drawn >= set(range(3, 43)) and len({draw.query for draw in draws}) == 60
+    for draw in draws:
+        assert not {utterances[i].speaker for i in draw.support} & {utterances[i].speaker for i in draw.query}
+
+
 def test_weights_take_the_place_of_sizes() -> None:
     sampler = EpisodeSampler(clips({"nl": 9, "ga": 9, "cy": 9}), "language", FEW, 0)
     seen = Counter(sampler.draw(n, {"nl": 3, "ga": 1, "cy": 0}).task for n in range(2000))
@@ -279,6 +381,12 @@ def test_sentences_are_the_same_when_they_normalise_to_the_same_in_their_languag
         ("speaker", {"speaker": None}, {}, "utterance 'u5' has no speaker"),
         ("language+speaker", {"speaker": ""}, {}, "utterance 'u5' has no speaker"),
         ("language", {"speaker": None}, {"apart": ("speaker",)}, "utterance 'u5' has no speaker"),
+        ("condition", {"extra": {}}, {}, "utterance 'u5' has no condition; add it, or leave it out"),
+        ("condition", {"extra": {"condition": " "}}, {}, "utterance 'u5' has no condition;"),
+        ("language+condition", {"extra": {"condition": 7}}, {}, "utterance 'u5' has no condition;"),
+        ("speaker+condition", {"extra": {"condition": None}}, {}, "utterance 'u5' has no condition;"),
+        ("speaker+condition", {"speaker": None}, {}, "utterance 'u5' has no speaker;"),
+        ("condition", {"audio": Path("2.wav")}, {}, "utterances 'u2' and 'u5' are the same clip; leave one out"),
         ("language", {"duration_s": None}, {"shots": Shots(seconds=3, query=1)}, "utterance 'u5' has no duration;"),
         ("language", {"audio": Path("2.wav")}, {}, "utterances 'u2' and 'u5' are the same clip; leave one out"),
     ],
@@ -286,7 +394,7 @@ def test_sentences_are_the_same_when_they_normalise_to_the_same_in_their_languag
 def test_an_utterance_that_lacks_something_is_named(
     by: Any, changes: dict[str, Any], options: dict[str, Any], message: str
 ) -> None:
-    utterances = clips({"nl": 9})
+    utterances = [replace(u, extra={"condition": "clean"}) for u in clips({"nl": 9})]
     utterances[5] = replace(utterances[5], **changes)
     with pytest.raises(ManifestError, match=message):
         EpisodeSampler(utterances, by, **{"shots": FEW, "seed": 0, **options})
@@ -340,11 +448,13 @@ def test_three_letters_are_those_of_the_two() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"by": "dialect"}, "by is 'dialect', must be one of language, speaker, language\\+speaker"),
+        ({"by": "dialect"}, "by is 'dialect', must be one of language, speaker, condition, language"),
         ({"apart": ("mood",)}, "apart is .*mood.*, must hold nothing but speaker and text"),
         ({"apart": "text"}, "apart is 'text', must hold"),
         ({"by": "speaker", "apart": ("speaker",)}, "tasks by speaker have one speaker each: leave 'speaker' out"),
         ({"by": "language+speaker", "apart": ("speaker",)}, "tasks by language\\+speaker have one speaker each"),
+        ({"by": "speaker+condition", "apart": ("speaker",)}, "tasks by speaker\\+condition have one speaker each"),
+        ({"by": "condition+language"}, "by is 'condition\\+language', must be one of"),
         ({"alpha": -0.5}, "alpha is -0.5, must be from 0"),
         ({"alpha": math.nan}, "alpha is nan"),
     ],

@@ -58,6 +58,24 @@ def test_the_number_of_threads_changes_nothing(manifest: Manifest, threads: int)
     assert not torch.equal(changed[0].frames_FM, changed[8].frames_FM), "each copy differs"
 
 
+def test_each_utterance_may_have_an_augmentation_of_its_own(manifest: Manifest) -> None:
+    fast, loud = Augmentation(speed_probability=1, speed=(2, 2)), Augmentation(gain_probability=1, gain_db=(6, 6))
+    each = [fast, None, loud, fast, None, None, loud, Augmentation()]
+    clips = computed(manifest, augmentation=each, seed=3, threads=2)
+    plain = computed(manifest)
+    for index, augmentation in enumerate(each):
+        expected = computed(manifest, augmentation=augmentation, seed=3)[index]
+        assert same([clips[index]], [expected])
+        assert same([clips[index]], [plain[index]]) is (augmentation is None)
+
+
+@pytest.mark.parametrize("count", [0, 7, 9])
+def test_augmentations_of_other_utterances_are_refused(manifest: Manifest, count: int) -> None:
+    message = rf"expected an augmentation \(or None\) for each of 8 clips, got {count}$"
+    with pytest.raises(ValueError, match=message):
+        computed(manifest, augmentation=[None] * count)
+
+
 def test_speed_shortens_the_clip(manifest: Manifest) -> None:
     fast = Augmentation(speed_probability=1.0, speed=(2.0, 2.0))
     (clip,) = computed(manifest[:1], augmentation=fast)

@@ -46,4 +46,4 @@ def prototype_rows(model: AcousticModel, params: Mapping[str, Tensor], batch: Ba
 
 def _length(rows_VD: Tensor, met_V: Tensor) -> Tensor:
     """The mean length of the rows that are met."""
-    return (rows_VD.norm(dim=1) * met_V).sum() / met_V.sum().clamp(min=1)
+    return torch.where(met_V, rows_VD.norm(dim=1), 0.0).sum() / met_V.sum().clamp(min=1)

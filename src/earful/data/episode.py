@@ -17,7 +17,7 @@ from earful.data.utterance import Utterance
 from earful.errors import ConfigError, ManifestError
 from earful.text.normalize import TextRules, normalize
 
-By = Literal["language", "speaker", "language+speaker"]
+By = Literal["language", "speaker", "condition", "language+speaker", "language+condition", "speaker+condition"]
 Apart = Literal["speaker", "text"]
 Mark = tuple[str, object]
 
@@ -73,8 +73,10 @@ class Draw:
 
 
 class EpisodeSampler:
-    """Draws episodes from the tasks that utterances make up: each language, speaker, or speaker of a language.
+    """Draws episodes from the tasks that utterances make up: each language, speaker or condition, or two at once.
 
+    A condition is what a clip is heard under (noise, a room, a line), in words: `extra["condition"]`. A clip may come
+    under several of them, once each; where a task holds such copies, each counts, and all are on one side.
     `apart`: what support and query must not share beside clips: "speaker", "text" (normalised to the same).
     `alpha`: tasks come in proportion to clips^alpha: 0 each alike, 1 by size (Lample & Conneau 2019, § 3.1).
     `skip_small` leaves out tasks too small for an episode: `left_out` has them and why, `tasks` the others' clips.
@@ -96,11 +98,14 @@ class EpisodeSampler:
         # less a microsecond: whether floats sum up to what is wanted must not hang on their order
         self._wanted = (shots.clips or (shots.seconds or 0.0) - 1e-6, shots.query)
         self._worth = [(u.duration_s or 0.0) if self._timed else 1 for u in utterances]
-        known = [{"speaker": u.speaker, "text": text} for u, text in zip(utterances, texts, strict=True)]
-        self._marks = [tuple((key, row[key]) for key in apart) or (("clip", i),) for i, row in enumerate(known)]
+        first: dict[object, int] = {}  # of the copies of a clip
+        self._marks: list[tuple[Mark, ...]] = []
         found: dict[str, list[int]] = {}
         for index, u in enumerate(utterances):
-            found.setdefault("/".join(str(getattr(u, key)) for key in by.split("+")), []).append(index)
+            row = {"speaker": u.speaker, "text": texts[index]}
+            clip = ("clip", first.setdefault(_stretch(u), index))
+            self._marks.append((clip, *((key, row[key]) for key in apart)))
+            found.setdefault("/".join(str(_known(u, key)) for key in by.split("+")), []).append(index)
         splits = {task: self._split(clips, random_of(seed, task)) for task, clips in found.items()}
         self.left_out = {task: why for task, why in splits.items() if isinstance(why, str)}
         self._owners = {task: owner for task, owner in splits.items() if not isinstance(owner, str)}
@@ -139,9 +144,9 @@ class EpisodeSampler:
             return f"has {len(clips)} clips; a query of {query} may leave {left:g} {unit}, support takes {support:g}"
         tries = max(_TRIES, _DEALT // len(clips))
         if (dealt := self._deal(clips, generator, tries)) is None:
-            return f"has no split, of {tries} tried, where support and query share no {' and no '.join(self._apart)}"
-        asked = {mark for clip in dealt[1] for mark in self._marks[clip]}
-        return {mark: int(mark in asked) for clip in clips for mark in self._marks[clip]}
+            shared = " and no ".join(self._apart or ["clip under two conditions"])
+            return f"has no split, of {tries} tried, where support and query share no {shared}"
+        return {mark: side for side in (0, 1) for clip in dealt[side] for mark in self._marks[clip]}
 
     def _deal(
         self, clips: Sequence[int], generator: torch.Generator, tries: int, owner: Mapping[Mark, int] | None = None
@@ -198,21 +203,34 @@ def _check_options(by: By, apart: Collection[Apart], alpha: float) -> None:
 
 
 def _check_utterances(utterances: Sequence[Utterance], texts: Sequence[str], needed: Sequence[str]) -> None:
-    """Every utterance has what is needed of it and comes once, and no language goes by two names."""
+    """Every utterance has what is needed of it and comes once a condition, and no language goes by two names."""
     if not utterances:
         raise ManifestError("there are no utterances to draw episodes from; give clips with transcripts")
-    stretches: dict[object, str] = {}
+    once: dict[object, str] = {}
     named: dict[str, Utterance] = {}
     for u, text in zip(utterances, texts, strict=True):
-        lacks = ["transcript"] * (not text) + [key for key in needed if not str(getattr(u, key) or "").strip()]
+        lacks = ["transcript"] * (not text) + [key for key in needed if not str(_known(u, key) or "").strip()]
         if lacks:
             raise ManifestError(f"utterance {u.id!r} has no {lacks[0].removesuffix('_s')}; add it, or leave it out")
-        stretch = (u.audio, u.start_s, u.duration_s)
-        if stretch in stretches:
-            raise ManifestError(f"utterances {stretches[stretch]!r} and {u.id!r} are the same clip; leave one out")
-        stretches[stretch] = u.id
+        heard = (_stretch(u), _known(u, "condition"))
+        if heard in once:
+            raise ManifestError(f"utterances {once[heard]!r} and {u.id!r} are the same clip; leave one out")
+        once[heard] = u.id
         first, *rest = (u.language or "").strip().casefold().replace("_", "-").split("-")
         same = named.setdefault("-".join([_TWO_LETTERS.get(first, first), *rest]), u)
         if "language" in needed and same.language != u.language:
             both = f"{same.language!r} (utterance {same.id!r}) and {u.language!r} (utterance {u.id!r})"
             raise ManifestError(f"two languages with one name: {both}; write them alike")
+
+
+def _known(utterance: Utterance, key: str) -> object:
+    """What is known of an utterance by this name; a condition that is no text is none."""
+    if key != "condition":
+        return getattr(utterance, key)
+    condition = utterance.extra.get(key)
+    return condition if isinstance(condition, str) else None
+
+
+def _stretch(utterance: Utterance) -> tuple[object, ...]:
+    """What copies of one clip have in common, whatever they are heard under."""
+    return utterance.audio, utterance.start_s, utterance.duration_s

@@ -39,20 +39,25 @@ def compute_clips(
     utterances: Sequence[Utterance],
     front: Front,
     *,
-    augmentation: Augmentation | None = None,
+    augmentation: Augmentation | Sequence[Augmentation | None] | None = None,
     seed: int = 0,
     threads: int | None = None,
 ) -> Iterator[Clip]:
     """Frames of many utterances, in order. Each has randomness of its own, whatever the others do.
 
+    `augmentation` is one for all, or a sequence that gives each utterance its own (None: it is left as it is).
     Reading and augmenting happen ahead, on all cores; `front` has all of torch's threads to itself.
 
-    Raises:
+    Raises (with the first clip, as all this is lazy):
         AudioError: a recording cannot be read; the message names the clip.
+        ValueError: there are more or fewer augmentations than utterances.
     """
+    each = [augmentation] * len(utterances) if isinstance(augmentation, Augmentation | None) else augmentation
+    if len(each) != len(utterances):
+        raise ValueError(f"expected an augmentation (or None) for each of {len(utterances)} clips, got {len(each)}")
 
     def one(index: int, utterance: Utterance) -> tuple[Tensor, float]:
-        return _heard(utterance, augmentation, torch.Generator().manual_seed(seed * 1_000_003 + index))
+        return _heard(utterance, each[index], torch.Generator().manual_seed(seed * 1_000_003 + index))
 
     workers = threads or os.cpu_count() or 1
     pool = ThreadPoolExecutor(workers)

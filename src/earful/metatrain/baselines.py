@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from earful.adapt.inner import Inner, Moves, everything
-from earful.metatrain.learner import START, Episode, Learner, Loss, Meta, adapt_by, gradient_of, init_of, only
+from earful.metatrain.learner import START, Episode, Learner, Loss, Meta, gradient_of, learner_of, only
 from earful.trees import part
 
 
@@ -17,9 +17,7 @@ def multitask(loss: Loss, *, rate: float, steps: int = 1, moves: Moves = everyth
         start = part(meta, START)
         return (loss(start, episode[0]) + loss(start, episode[1])) / 2
 
-    return Learner(
-        lambda params: init_of(settings, params, moves), adapt_by(loss, settings, moves), gradient_of(objective)
-    )
+    return learner_of(loss, settings, gradient_of(objective), moves)
 
 
 def scratch(loss: Loss, *, rate: float, steps: int = 1, moves: Moves = everything, **inner: Any) -> Learner:
@@ -30,4 +28,4 @@ def scratch(loss: Loss, *, rate: float, steps: int = 1, moves: Moves = everythin
         found, value = learner.gradient(meta, episode)
         return only(found, lambda name: False), value
 
-    return Learner(learner.init, learner.adapt, gradient)
+    return learner._replace(gradient=gradient)

@@ -24,4 +24,4 @@ def cavia(loss: Loss, *, rate: float, context: Moves, steps: int = 1, **settings
         found, value = inner.gradient(meta, episode)
         return only(found, lambda name: not (name.startswith(START) and context(name.removeprefix(START)))), value
 
-    return Learner(init, inner.adapt, gradient)
+    return inner._replace(init=init, gradient=gradient)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from earful.adapt.inner import Inner, Moves, everything
 from earful.errors import ConfigError
-from earful.metatrain.learner import START, Episode, Learner, Loss, Meta, adapt_by, init_of, walk
+from earful.metatrain.learner import START, Episode, Learner, Loss, Meta, learner_of, walk
 from earful.trees import dot, part, plus, scale, split, under
 
 
@@ -45,7 +45,7 @@ def imaml(
         solved = conjugate_gradients(product, {name: of_query[name] for name in moving}, iterations)
         return under({name: solved.get(name, of_query[name]) for name in part(meta, START)}, START), value
 
-    return Learner(lambda params: init_of(settings, params, moves), adapt_by(loss, settings, moves), gradient)
+    return learner_of(loss, settings, gradient, moves)
 
 
 def conjugate_gradients(product: Any, right: dict[str, Tensor], iterations: int) -> dict[str, Tensor]:

@@ -26,12 +26,14 @@ START = "start."
 class Learner(NamedTuple):
     """`init(params) → meta`; `adapt(meta, support, steps=None) → params`; `gradient(meta, episode) → (tree, loss)`.
 
-    `gradient` answers a tree shaped like meta, and the query loss after adaptation.
+    `gradient` answers a tree shaped like meta, and the query loss after adaptation. `inner` is what `adapt` does as a
+    value, for a checkpoint to keep.
     """
 
     init: Callable[[Params], dict[str, Tensor]]
     adapt: Callable[..., dict[str, Tensor]]
     gradient: Callable[[Meta, Episode], tuple[dict[str, Tensor], Tensor]]
+    inner: Inner | None = None
 
 
 def init_of(inner: Inner, params: Params, moves: Moves = everything) -> dict[str, Tensor]:
@@ -58,6 +60,13 @@ def adapt_by(loss: Loss, inner: Inner, moves: Moves = everything) -> Callable[..
         return [dict(part(meta, START)), *walk(loss, inner, meta, batches, moves=moves, order=0)][-1]
 
     return adapt
+
+
+def learner_of(
+    loss: Loss, inner: Inner, gradient: Callable[[Meta, Episode], tuple[dict[str, Tensor], Tensor]], moves: Moves
+) -> Learner:
+    """The learner that adapts by `inner`, and is meta-trained by `gradient`."""
+    return Learner(lambda params: init_of(inner, params, moves), adapt_by(loss, inner, moves), gradient, inner)
 
 
 def gradient_of(
@@ -95,7 +104,7 @@ def started_by(begin: Callable[[Params, Any], dict[str, Tensor]], learner: Learn
         (back,) = pull(part(found, START))
         return {**of_task(found, {}), **under(back, START)}, value
 
-    return Learner(init, adapt, gradient)
+    return Learner(init, adapt, gradient, learner.inner)
 
 
 def only(gradient: Meta, wanted: Callable[[str], bool]) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """The outer loop: tasks, their meta-gradients, one optimiser step; exact resume; over processes where there are some.
 
-Everything random is the caller's: `draw(step, task, losses)` answers the same for the same three. So a resumed run is bit
-for bit an uninterrupted one, and processes need not talk about who does which task.
+Everything random is the caller's: `draw(step, task, losses)` answers the same for the same three. So a resumed run is
+bit for bit an uninterrupted one, and processes need not talk about who does which task.
 """
 
 import math
@@ -19,7 +19,6 @@ from earful.errors import CheckpointError, ConfigError
 from earful.metatrain.learner import Episode, Learner, Meta
 from earful.train import Optimisation, load_state, rate_at, save_state
 from earful.trees import is_finite, plus, scale, under
-
 
 MEMORY = 0.9
 """What a running mean of losses keeps of itself at each meeting."""

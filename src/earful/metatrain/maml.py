@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from earful.adapt.inner import Inner, Moves, everything
-from earful.metatrain.learner import Episode, Learner, Loss, Meta, adapt_by, gradient_of, init_of, walk
+from earful.metatrain.learner import Episode, Learner, Loss, Meta, gradient_of, learner_of, walk
 
 
 def maml(
@@ -26,9 +26,7 @@ def maml(
         *_, end = walk(loss, settings, meta, [support] * settings.steps, moves=moves, order=order)
         return loss(end, query)
 
-    return Learner(
-        lambda params: init_of(settings, params, moves), adapt_by(loss, settings, moves), gradient_of(objective)
-    )
+    return learner_of(loss, settings, gradient_of(objective), moves)
 
 
 def fomaml(loss: Loss, *, rate: float, steps: int = 1, **settings: Any) -> Learner:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from earful.adapt.inner import Inner, Moves, everything
-from earful.metatrain.learner import Episode, Learner, Loss, Meta, adapt_by, gradient_of, init_of, walk
+from earful.metatrain.learner import Episode, Learner, Loss, Meta, gradient_of, learner_of, walk
 from earful.trees import sum_of
 
 
@@ -36,9 +36,7 @@ def maml_plus_plus(
         ends = walk(loss, settings, meta, [support] * steps, moves=moves, order=order)
         return sum_of(weight * loss(end, query) for weight, end in zip(weights, ends, strict=True) if weight > 0)
 
-    return Learner(
-        lambda params: init_of(settings, params, moves), adapt_by(loss, settings, moves), gradient_of(objective)
-    )
+    return learner_of(loss, settings, gradient_of(objective), moves)
 
 
 def step_weights(steps: int, done: float) -> list[float]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from earful.adapt.inner import Inner, Moves, everything
-from earful.metatrain.learner import START, Episode, Learner, Loss, Meta, adapt_by, init_of, walk
+from earful.metatrain.learner import START, Episode, Learner, Loss, Meta, learner_of, walk
 from earful.trees import part, plus, under
 
 
@@ -37,4 +37,4 @@ def reptile(loss: Loss, *, rate: float, steps: int = 5, moves: Moves = everythin
         away = under(plus(start, end, -1.0), START)
         return {name: away[name] if name in away else of_rule[name] for name in meta}, value
 
-    return Learner(lambda params: init_of(settings, params, moves), adapt_by(loss, settings, moves), gradient)
+    return learner_of(loss, settings, gradient, moves)

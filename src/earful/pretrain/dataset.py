@@ -5,15 +5,17 @@ import hashlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from earful.audio.augment import Augmentation
+from earful.audio.condition import describe, draw_condition
 from earful.config import to_mapping
 from earful.data.batch import Batch, PhoneLabels, bucket, pad
 from earful.data.frames import FrameStore, build_store, compute_clips, is_built
@@ -27,10 +29,11 @@ from earful.features.fbank import FbankConfig
 from earful.model import ModelConfig, frames_by
 from earful.pretrain.recipe import Corpus, Recipe
 from earful.text.alphabet import Alphabet
-from earful.text.normalize import normalize
+from earful.text.normalize import TextRules, normalize
 
 Progress = Callable[[int, int], None]
 UNKNOWN = -1
+_DRAWS = 20  # of conditions, for each that is wanted: many of them may be clean
 
 
 @dataclass(frozen=True)
@@ -83,34 +86,58 @@ class Dataset:
         return torch.tensor([ids[place] if place >= 0 else 0 for place in places], dtype=torch.long)
 
 
+class Sources(Protocol):
+    """What a recipe says of the clips to learn from."""
+
+    @property
+    def corpora(self) -> tuple[Corpus, ...]: ...
+    @property
+    def cache(self) -> Path: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def augmentation(self) -> Augmentation: ...
+    @property
+    def rules(self) -> TextRules: ...
+    @property
+    def rarest_symbol(self) -> int: ...
+
+
 def open_dataset(recipe: Recipe, tell: Progress | None = None) -> Dataset:
-    """Read the recipe's manifests and compute (or find) their frames under `recipe.cache`.
+    """Read the recipe's manifests and compute (or find) their frames under `recipe.cache`. Raises as `dataset_of`."""
+    return dataset_of(recipe, front_of(recipe), tell)
+
+
+def dataset_of(recipe: Sources, front: Backbone | FbankConfig, tell: Progress | None = None) -> Dataset:
+    """Read the manifests and compute (or find) the frames that `front` makes, under `recipe.cache`.
 
     Raises:
         ManifestError, AudioError: a manifest or a recording that cannot be read.
         ConfigError: the frames cannot be stored, or no letter comes often enough.
     """
-    parts = [list(_copies(corpus)) for corpus in recipe.corpora]
+    conditions = [_conditions(corpus, recipe, place) for place, corpus in enumerate(recipe.corpora)]
+    parts = [list(_copies(corpus, list(names))) for corpus, names in zip(recipe.corpora, conditions, strict=True)]
     utterances = [utterance for part in parts for utterance in part]
     texts = [normalize(u.text or "", replace(recipe.rules, language=u.language or "")) for u in utterances]
     sequences = [phones_of(u) for u in utterances]
     letters, phones = (tuple(sorted(_frequent(labels, recipe.rarest_symbol))) for labels in (texts, sequences))
     if not letters:
         raise ConfigError(f"no letter comes {recipe.rarest_symbol} times in the corpora; lower `rarest_symbol`")
-    features, backbone = front_of(recipe)
-    frames = FrameStore([_stored(recipe, part, backbone or recipe.features, tell) for part in parts])
+    stored = zip(parts, conditions, strict=True)
+    frames = FrameStore([_stored(recipe, part, sounds, front, tell) for part, sounds in stored])
     labels = _encoded(texts, letters), _encoded(sequences, phones)
     inventory = Alphabet(phones) if phones else None
+    backbone = front if isinstance(front, Backbone) else None
+    features = front if isinstance(front, FbankConfig) else front.config
     return Dataset(utterances, frames, *labels, Alphabet(letters), inventory, features, backbone)
 
 
-def front_of(recipe: Recipe) -> tuple[BackboneConfig | FbankConfig, Backbone | None]:
+def front_of(recipe: Recipe) -> Backbone | FbankConfig:
     """What makes frames of sound in this recipe. Raises CheckpointError where a pre-trained encoder cannot be read."""
     if recipe.pretrained is None:
-        return recipe.features, None
+        return recipe.features
     below = recipe.pretrained
-    backbone = load_backbone(below.folder, frozen=below.frozen, pool=below.pool)
-    return backbone.config, backbone
+    return load_backbone(below.folder, frozen=below.frozen, pool=below.pool)
 
 
 def phones_of(utterance: Utterance) -> list[str]:
@@ -135,15 +162,39 @@ def batches(dataset: Dataset, budget: int, seed: int) -> Iterator[list[int]]:
         epoch += 1
 
 
-def _copies(corpus: Corpus) -> Iterator[Utterance]:
+def _conditions(corpus: Corpus, recipe: Sources, place: int) -> dict[str, Augmentation]:
+    """The conditions of a corpus by their names, all different; of more of them the first are the same.
+
+    Raises ConfigError where the augmentation has not so many.
+    """
+    generator = torch.Generator().manual_seed(recipe.seed * 7919 + place)
+    found: dict[str, Augmentation] = {}
+    for _ in range(_DRAWS * corpus.conditions):
+        condition = draw_condition(recipe.augmentation, generator)
+        found.setdefault(describe(condition), condition)
+        if len(found) == corpus.conditions:
+            return found
+    if corpus.conditions:
+        raise ConfigError(
+            f"{corpus.manifest}: {corpus.conditions} different conditions were asked for, the augmentation gave "
+            f"{len(found)}; widen its ranges and probabilities, or ask for fewer"
+        )
+    return found
+
+
+def _copies(corpus: Corpus, conditions: Sequence[str]) -> Iterator[Utterance]:
     kept = [u for u in read_manifest(corpus.manifest) if _belongs(u, corpus)][:: corpus.every]
     if not kept:
         raise ManifestError(
             f"{corpus.manifest}: no clip with text or phones, of at most {corpus.longest_s} s, in the recipe's "
             "languages; check the manifest, `longest_s` and `languages`"
         )
-    for _ in range(corpus.copies):
-        yield from kept
+    for copy in range(corpus.copies):
+        if conditions:
+            told = (conditions[(place + copy) % len(conditions)] for place in range(len(kept)))
+            yield from (replace(u, extra={**u.extra, "condition": name}) for u, name in zip(kept, told, strict=True))
+        else:
+            yield from kept
 
 
 def _belongs(utterance: Utterance, corpus: Corpus) -> bool:
@@ -165,15 +216,20 @@ def _encoded(sequences: Sequence[Sequence[str]], symbols: Sequence[str]) -> list
 
 
 def _stored(
-    recipe: Recipe, utterances: Sequence[Utterance], features: Backbone | FbankConfig, tell: Progress | None
+    recipe: Sources,
+    utterances: Sequence[Utterance],
+    conditions: Mapping[str, Augmentation],
+    features: Backbone | FbankConfig,
+    tell: Progress | None,
 ) -> Path:
     """The folder with the frames of one corpus, computed if they are not there; its name is a hash of their sources."""
-    what = [_identity(features), to_mapping(recipe.augmentation), recipe.seed]
+    what = [_identity(features), to_mapping(recipe.augmentation), recipe.seed, *conditions]
     clips = [[str(u.audio), u.start_s, u.duration_s] for u in utterances]
     folder = recipe.cache / hashlib.sha256(json.dumps([what, clips]).encode()).hexdigest()[:16]
     if not is_built(folder):
         front = partial(frames_by, features)
-        clips_of = compute_clips(utterances, front, augmentation=recipe.augmentation, seed=recipe.seed)
+        sounds = [conditions[u.extra["condition"]] for u in utterances] if conditions else recipe.augmentation
+        clips_of = compute_clips(utterances, front, augmentation=sounds, seed=recipe.seed)
         done = itertools.count(1)
         build_store(folder, clips_of, (lambda: tell(next(done), len(utterances))) if tell else None)
     return folder

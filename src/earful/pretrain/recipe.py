@@ -16,12 +16,15 @@ from earful.train import Optimisation
 class Corpus:
     """One manifest; each clip enters `copies` times, each copy with an augmentation of its own.
 
+    With `conditions = n`, n conditions (a noise at an SNR, a room, a line) are drawn from the recipe's augmentation,
+    and each copy is heard under one of them, in turn: for tasks by condition.
     Only clips in one of `languages`, or in none of `not_languages`, and no longer than `longest_s`; of these, with
     `every = n`, one in n.
     """
 
     manifest: Path
     copies: int = 1
+    conditions: int = 0
     every: int = 1
     languages: tuple[str, ...] = ()
     not_languages: tuple[str, ...] = ()
@@ -30,6 +33,8 @@ class Corpus:
     def __post_init__(self) -> None:
         if self.copies < 1 or self.every < 1:
             raise ConfigError(f"copies and every must be at least 1, got {self.copies} and {self.every}")
+        if self.conditions < 0 or 0 < self.conditions < self.copies:
+            raise ConfigError(f"conditions is {self.conditions}, must be 0, or at least the copies, {self.copies}")
         if self.longest_s <= 0:
             raise ConfigError(f"longest_s is {self.longest_s}, must be > 0: how long a clip may be")
         if self.languages and self.not_languages:

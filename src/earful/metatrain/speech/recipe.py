@@ -1,0 +1,104 @@
+"""What a recipe says: the corpora, the tasks they make up, the learner, and the two loops."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from earful.adapt.finetune import Selection
+from earful.adapt.inner import Inner
+from earful.audio.augment import Augmentation
+from earful.data.episode import Apart, By, Shots
+from earful.errors import ConfigError
+from earful.metatrain import LEARNERS
+from earful.metatrain.loop import Outer
+from earful.pretrain.recipe import Corpus
+from earful.text.normalize import TextRules
+
+Output = Literal["letters", "phones", "heard", "prototypes"]
+
+
+@dataclass(frozen=True)
+class TaskRules:
+    """What a task is: each language, speaker or condition, or the mixtures of `by`, taken in turn.
+
+    Clips of a language, a speaker or a condition in `held_out` are not trained on; their tasks validate. Those in
+    `without` are not used at all. `apart`, `alpha` and `skip_small` are as of `EpisodeSampler`. With `hard`, a
+    temperature in nats, tasks of a high query loss come more often (`weights_by_loss`).
+    """
+
+    by: tuple[By, ...] = ("language",)
+    shots: Shots = field(default_factory=lambda: Shots(clips=5, query=5))
+    held_out: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    apart: tuple[Apart, ...] = ()
+    alpha: float = 0.0
+    hard: float | None = None
+    skip_small: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.by:
+            raise ConfigError('by is empty; say what a task is, for example by = ["language"]')
+        if both := set(self.held_out) & set(self.without):
+            raise ConfigError(f"{sorted(both)[0]!r} is in both `held_out` and `without`; leave it out of one")
+        if self.hard is not None and not self.hard > 0:
+            raise ConfigError(f"hard is {self.hard}, must be a temperature above 0")
+
+
+@dataclass(frozen=True)
+class Learning:
+    """The learner by its name in `LEARNERS`, its inner loop, and what some learners ask for beside.
+
+    `moves` names what the inner loop moves; `anil` is "head" and `boil` is "body" whatever it says. Up to
+    `first_order_until` of the outer steps, learners of second order take the inner gradients for constants.
+    `every_step_until` is MAML++'s, `pull` and `iterations` are iMAML's.
+    """
+
+    learner: str
+    inner: Inner
+    moves: Selection = "all"
+    first_order_until: float = 0.0
+    every_step_until: float = 0.3
+    pull: float = 1.0
+    iterations: int = 5
+
+    def __post_init__(self) -> None:
+        if self.learner == "cavia":
+            raise ConfigError(
+                'a recogniser has no context parameters for "cavia"; take "maml" with moves = "biases", which is the '
+                "same as a context that is added to every layer"
+            )
+        if self.learner not in LEARNERS:
+            raise ConfigError(f"learner is {self.learner!r}, must be one of {', '.join(LEARNERS)}")
+
+
+@dataclass(frozen=True)
+class MetaRecipe:
+    """`earful metatrain RECIPE.toml`, as a value. Paths are relative to where the command is run.
+
+    `start` is a model folder, or a shipped base. `output` says where the output layer of a task comes from: its
+    letters' rows of one shared layer ("letters"); phones in place of letters, with theirs ("phones"); the sounds that
+    the letters align with ("heard"), as in adaptation; or the mean of what aligns with them ("prototypes").
+    `validation` episodes are drawn of the tasks that are held out.
+    """
+
+    out: Path
+    start: str
+    corpora: tuple[Corpus, ...]
+    learning: Learning
+    outer: Outer
+    tasks: TaskRules = field(default_factory=TaskRules)
+    output: Output = "letters"
+    validation: int = 12
+    work: Path = Path("work/metatraining")
+    cache: Path = Path("work/frames")
+    seed: int = 0
+    rules: TextRules = field(default_factory=TextRules)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    rarest_symbol: int = 20
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.corpora:
+            raise ConfigError("corpora is empty; add at least one [[corpora]] table with a manifest")
+        if self.validation < 1:
+            raise ConfigError(f"validation is {self.validation}, must be at least 1: episodes that measure")
