@@ -8,6 +8,7 @@
     ├── CheckpointError   a model folder that is missing, foreign, damaged or of another version
     ├── SynthesisError    the speech synthesiser
     ├── CorpusError       a corpus that cannot be fetched or unpacked
+    ├── TrainingError     a training that cannot go on
     └── AdaptationError   adaptation that cannot start or has failed
 
 A message is one line that says what was expected, what came, where, and what to do:
@@ -46,6 +47,10 @@ class SynthesisError(EarfulError):
 
 class CorpusError(EarfulError):
     """A corpus that cannot be fetched or unpacked."""
+
+
+class TrainingError(EarfulError):
+    """A training that cannot go on."""
 
 
 class AdaptationError(EarfulError):

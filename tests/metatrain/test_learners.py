@@ -20,6 +20,7 @@ from earful.metatrain import (
     maml_plus_plus,
     meta_sgd,
     reptile,
+    started_by,
 )
 from earful.metatrain.imaml import conjugate_gradients
 from earful.metatrain.maml_plus_plus import step_weights
@@ -216,8 +217,71 @@ def test_imaml_solves_for_the_implicit_gradient() -> None:
     matrix = torch.tensor([[4.0, 1.0], [1.0, 3.0]], dtype=torch.float64)
     solved = conjugate_gradients(lambda v: {"x": matrix @ v["x"]}, {"x": START}, 2)
     torch.testing.assert_close(matrix @ solved["x"], START)
+    saddle = torch.tensor([[2.0, 0.0], [0.0, -1.0]], dtype=torch.float64)
+    flat, steep = (torch.tensor(value, dtype=torch.float64) for value in ([0.0, 1.0], [1.0, 0.1]))
+    at_once = conjugate_gradients(lambda v: {"x": saddle @ v["x"]}, {"x": flat}, 5)
+    torch.testing.assert_close(at_once["x"], flat)  # negative curvature at once: the first-order gradient
+    later = conjugate_gradients(lambda v: {"x": saddle @ v["x"]}, {"x": steep}, 5)
+    one = steep * (steep @ steep) / (steep @ saddle @ steep)  # the second direction curves down: one step is taken
+    torch.testing.assert_close(later["x"], one)
     with pytest.raises(ConfigError, match="implicit gradient knows no rates"):
         imaml(quadratic, rate=0.1, learned="scalar")
+
+
+def rows_of(start: Mapping[str, Tensor], support: Any) -> dict[str, Tensor]:
+    """A task whose body has rows of its own: so many of the shared ones, turned by the support."""
+    return {**start, "body.weight": support[0].shape[1] * torch.tanh(start["body.weight"])}
+
+
+def test_a_start_of_the_tasks_own_is_pulled_back() -> None:
+    """By hand: the chain rule through the task's start, for MAML of two steps."""
+    learner = started_by(rows_of, maml(loss, rate=RATE, steps=2))
+    gradient, value = learner.gradient(learner.init(params()), episode(1))
+    start = {name: tensor.requires_grad_() for name, tensor in params().items()}
+    support, query = episode(1)
+    now = rows_of(start, support)
+    for _ in range(2):
+        grads = torch.autograd.grad(loss(now, support), list(now.values()), create_graph=True)
+        now = {name: tensor - RATE * grad for (name, tensor), grad in zip(now.items(), grads, strict=True)}
+    expected = torch.autograd.grad(loss(now, query), list(start.values()))
+    torch.testing.assert_close(value, loss(now, query).detach())
+    for name, by_hand in zip(start, expected, strict=True):
+        torch.testing.assert_close(gradient[f"start.{name}"], by_hand)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_every_learner_takes_a_start_of_the_tasks_own(name: str) -> None:
+    """The gradient has the shape of meta, and is what the learner says of that start, pulled back."""
+    plain, learner = made(name), started_by(rows_of, made(name))
+    meta = learner.init(params())
+    gradient, value = learner.gradient(meta, episode(1))
+    assert {n: v.shape for n, v in gradient.items()} == {n: v.shape for n, v in meta.items()}
+    begun = rows_of({n: meta[f"start.{n}"] for n in params()}, episode(1)[0])
+    of_task, same = plain.gradient({**meta, **{f"start.{n}": v for n, v in begun.items()}}, episode(1))
+    torch.testing.assert_close(value, same)
+    slope = 2 * (1 - torch.tanh(meta["start.body.weight"]) ** 2)
+    torch.testing.assert_close(gradient["start.body.weight"], of_task["start.body.weight"] * slope)
+    adapted = learner.adapt(meta, episode(1)[0], 2)
+    expected = plain.adapt({**meta, **{f"start.{n}": v for n, v in begun.items()}}, episode(1)[0], 2)
+    for key, moved in expected.items():
+        torch.testing.assert_close(adapted[key], moved)
+
+
+@pytest.mark.parametrize("per_step", [False, True])
+def test_rates_shared_by_rows_fit_any_number_of_rows(per_step: bool) -> None:
+    def fewer(start: Mapping[str, Tensor], support: Any) -> dict[str, Tensor]:
+        return {**start, "body.weight": start["body.weight"][:1]}
+
+    def narrow(params: Mapping[str, Tensor], batch: Any) -> Tensor:
+        return loss(params, (batch[0][:, : params["body.weight"].shape[0]], batch[1]))
+
+    inner = meta_sgd(narrow, rate=RATE, steps=2, per_step=per_step)
+    learner = started_by(fewer, inner, lambda name: name == "body.weight")
+    meta = learner.init(params())
+    assert meta["rate.body.weight"].shape == ((2, 4) if per_step else (4,))
+    gradient, _ = learner.gradient(meta, episode(1))
+    assert gradient["rate.body.weight"].any() and not gradient["start.body.weight"][1:].any()
+    assert learner.adapt(meta, episode(1)[0])["body.weight"].shape == (1, 4)
 
 
 def test_cavia_moves_the_context_from_zero_and_the_rest_outside() -> None:

@@ -49,14 +49,23 @@ def imaml(
 
 
 def conjugate_gradients(product: Any, right: dict[str, Tensor], iterations: int) -> dict[str, Tensor]:
-    """x with `product(x) = right`, for a linear and positive definite `product` (Hestenes and Stiefel 1952)."""
+    """x with `product(x) = right`, for a linear and positive definite `product` (Hestenes and Stiefel 1952).
+
+    Where a direction of negative curvature is met, which a pull weaker than the loss is curved leaves, it stops before
+    it (Dembo and Steihaug 1983); met at once, x is `right` itself: the first-order gradient.
+    """
     x = scale(right, 0.0)
     residual, direction = right, right
     square = dot(residual, residual)
-    for _ in range(iterations):
+    going = torch.ones_like(square, dtype=torch.bool)
+    for iteration in range(iterations):
         image = product(direction)
-        size = square / dot(direction, image).clamp(min=1e-30)
+        curvature = dot(direction, image)
+        going = going & (curvature > 0)
+        if iteration == 0:
+            x = {name: torch.where(going, value, right[name]) for name, value in x.items()}
+        size = torch.where(going, square / torch.where(going, curvature, 1.0), 0.0)
         x, residual = plus(x, scale(direction, size)), plus(residual, scale(image, size), -1.0)
-        square, before = dot(residual, residual), square
-        direction = plus(residual, scale(direction, square / before.clamp(min=1e-30)))
+        square, last = dot(residual, residual), square
+        direction = plus(residual, scale(direction, square / last.clamp(min=1e-30)))
     return x

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, distributed
 
 from earful.adapt.descend import Params
-from earful.errors import CheckpointError, ConfigError
+from earful.errors import CheckpointError, ConfigError, TrainingError
 from earful.metatrain.learner import Episode, Learner, Meta
 from earful.train import Optimisation, load_state, rate_at, save_state
 from earful.trees import is_finite, plus, scale, under
@@ -202,7 +202,13 @@ def _over_processes(total: _Total, world: int) -> _Total:
         return total
     parts = [*total.gradient.values(), *total[1:]]
     flat = torch.cat([each.detach().double().flatten() for each in parts])
-    distributed.all_reduce(flat)
+    try:
+        distributed.all_reduce(flat)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(
+            f"another process of this run has ended ({reason}); start the same command again to resume"
+        ) from error
     split = torch.split(flat, [each.numel() for each in parts])
     pieces = iter([piece.reshape(part.shape).to(part) for piece, part in zip(split, parts, strict=True)])
     return _Total({name: next(pieces) for name in total.gradient}, *pieces)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -86,8 +86,8 @@ def learner_of(
         settings["every_step_until"] = learning.every_step_until
     if name == "imaml":
         settings |= {"pull": learning.pull, "iterations": learning.iterations}
-    make: Callable[..., Learner] = LEARNERS[name]
-    return make(loss, **settings)
+    make: Any = LEARNERS[name]
+    return make(loss, **settings)  # type: ignore[no-any-return]
 
 
 def selection(learning: Learning) -> Selection:

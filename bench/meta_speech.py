@@ -1,0 +1,267 @@
+"""Meta-learners on speech, at equal compute and equal search: which start, and which way to move, adapts best?
+
+One small base is trained on synthetic languages with the losses of `earful train`; from there each learner has the same
+processor time: as many outer steps as its own cost allows, timed beforehand, interleaved with the others'. Four
+settings (inner rate by outer rate) are tried for each, at a quarter of that time, on validation languages. Then seeds:
+each trains the best setting and adapts to languages that neither base nor learner has met, from K clips, the very same
+clips for all. "start" is the base without any meta-training, adapted with the rate that suited multitask training;
+"scratch" adapts random weights.
+
+    earful corpus speak …    # as recipes/base/README.md has it: work/speak and work/speak-more
+    python bench/meta_speech.py --out bench/meta_speech.json
+
+It goes on where it was; trained parameters are kept in the work folder, for bench/meta_czech.py.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from machine import machine
+from safetensors.torch import load_file, save_file
+
+from earful.adapt.descend import descend
+from earful.adapt.finetune import SELECTIONS
+from earful.adapt.inner import Inner, rule_of
+from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from earful.config import read_toml
+from earful.data.episode import Draw, Shots
+from earful.encoder.encoder import EncoderConfig
+from earful.features.mask import spec_augment
+from earful.metatrain.learner import START, Meta
+from earful.metatrain.loop import Drawn, Outer, metatrain
+from earful.metatrain.speech.recipe import Learning, TaskRules
+from earful.metatrain.speech.tasks import Tasks, tasks_of
+from earful.metatrain.speech.train import Speech, error_rate, selection, speech_of, start_of
+from earful.model import AcousticModel, loss_of, parameters_of
+from earful.pretrain.dataset import Dataset, batches, open_dataset
+from earful.pretrain.recipe import Recipe
+from earful.pretrain.supervised import losses, model_of
+from earful.train import Optimisation, fit
+
+LEARNERS = ("multitask", "fomaml", "maml", "meta-sgd", "maml++", "anil", "boil", "reptile", "imaml")
+TEST = ("fi", "id", "lt", "sl", "tr", "uk")
+VALIDATION = ("ca", "da")
+STEPS = 3
+AT = (0, 1, 2, 3, 5, 7, 10)
+INNER, OUTER = (0.03, 0.1), (3e-4, 1e-3)
+TASKS, QUERY, TRAIN_SHOTS = 4, 5, 5
+SEARCH_SEED = 1000
+ENCODER = EncoderConfig("conformer", bins=384, width=96, layers=2, subsampling=1)
+
+
+class Setting(NamedTuple):
+    inner: float
+    outer: float
+
+
+def small_base(recipe: Recipe, dataset: Dataset, folder: Path, steps: int) -> Checkpoint:
+    """The base: supervised training on all languages but those of test and validation."""
+    if (folder / "base").exists():
+        return load_checkpoint(folder / "base")
+    model = model_of(replace(recipe, encoder=ENCODER), dataset)
+    kept = [i for i, u in enumerate(dataset.utterances) if u.language not in (*TEST, *VALIDATION)]
+    part_of = dataset.only(kept)
+    order = batches(part_of, round(60.0 / dataset.features.hop_s), 0)
+
+    def losses_of(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        batch, phones = part_of.batch(next(order), model.config)
+        frames = spec_augment(batch.frames_BFM, batch.frame_counts_B, recipe.masks, generator)
+        return losses(model, batch._replace(frames_BFM=frames), phones)
+
+    def report(step: Any) -> None:
+        if step.number % 50 == 0:
+            print(step.number, step.losses, f"{step.elapsed_s:.0f} s", file=sys.stderr, flush=True)
+
+    optimisation = Optimisation(steps, rate=2e-3)
+    fit(
+        model, losses_of, optimisation, seed=0, state=folder / "base-state.safetensors", report=report,
+        weights_of=lambda step: recipe.weights.at(step, steps), save_every=steps,
+    )  # fmt: skip
+    save_checkpoint(folder / "base", Checkpoint(model.config, dict(model.state_dict())))
+    return load_checkpoint(folder / "base")
+
+
+def learning(name: str, setting: Setting) -> Learning:
+    """A learner of three steps; norms of gradients clipped, but where an implicit gradient forbids it.
+
+    What is no learner ("start", "scratch") adapts as multitask training does.
+    """
+    name = name if name in LEARNERS else "multitask"
+    inner = Inner(setting.inner, STEPS) if name == "imaml" else Inner(setting.inner, STEPS, clip_norm=1.0)
+    return Learning(name, inner, first_order_until=0.3 if name == "maml++" else 0.0)
+
+
+class Ground(NamedTuple):
+    """What all runs share."""
+
+    start: Checkpoint
+    model: AcousticModel
+    dataset: Dataset
+    tasks: Tasks
+    cost_s: Mapping[str, float]
+
+    def speech(self, name: str, setting: Setting) -> Speech:
+        return speech_of(self.start, self.model, learning(name, setting), "letters")
+
+    def held(self, languages: Sequence[str], clips: int, seed: int) -> Tasks:
+        rules = TaskRules(shots=Shots(clips=clips, query=2 * QUERY), held_out=tuple(languages))
+        return tasks_of(self.dataset, self.model, "letters", rules, seed, held_out=True)
+
+
+def calibrated(ground: Ground, count: int = 9) -> dict[str, float]:
+    """Median processor seconds of a task for each learner, interleaved; loops' own time is the same for all."""
+    seconds: dict[str, list[float]] = {name: [] for name in LEARNERS}
+    speeches = {name: ground.speech(name, Setting(INNER[0], OUTER[0])) for name in LEARNERS}
+    for number in range(count):
+        episode = ground.tasks.episode(ground.tasks.draw(number))
+        for name, speech in speeches.items():
+            learner = speech.learner_at(1.0)
+            meta, began = learner.init(speech.params), time.process_time()
+            learner.gradient(meta, episode)
+            seconds[name].append(time.process_time() - began)
+    return {name: statistics.median(each[1:]) for name, each in seconds.items()}
+
+
+def trained(ground: Ground, name: str, setting: Setting, seed: int, budget_s: float, state: Path) -> Meta:
+    """The meta-parameters after `budget_s` of processor time, by calibration."""
+    speech = ground.speech(name, setting)
+    steps = max(1, round(budget_s / (ground.cost_s[name] * TASKS)))
+
+    def draw(step: int, task: int, losses: Mapping[str, float]) -> Drawn:
+        return Drawn(ground.tasks.episode(ground.tasks.draw((seed * 100_000 + step) * TASKS + task)))
+
+    optimisation = Optimisation(steps, rate=setting.outer, weight_decay=0.0, clip_norm=1.0)
+    outer = Outer(optimisation, tasks=TASKS, save_every=10**9)
+    found = metatrain(speech.learner_at, speech.params, draw, outer, state=state)
+    state.unlink(missing_ok=True)
+    return found.last
+
+
+def curve(ground: Ground, name: str, setting: Setting, meta: Meta, tasks: Tasks, drawn: Draw) -> list[tuple[int, int]]:
+    """Errors and length of references after 0 to 10 inner steps, by the rule that the learner learned."""
+    chosen, speech = learning(name, setting), ground.speech(name, setting)
+    learner = speech.learner_at(1.0)
+    support, query = tasks.episode(drawn, blind=True)
+    inner, still = learner.inner, parameters_of(ground.model)
+    assert inner is not None
+    begun = learner.adapt(meta, support, 0)
+    rates = {key: value for key, value in meta.items() if not key.startswith(START)}
+    plain = loss_of(ground.model)
+    walk = descend(
+        lambda params, batch: plain({**still, **params}, batch),
+        begun, [support.batch] * max(AT), rule_of(inner, rates, begun),
+        moves=lambda key: SELECTIONS[selection(chosen)](key), clip_norm=inner.clip_norm,
+    )  # fmt: skip
+    points = [begun, *(moved.params for moved in walk)]
+    return [error_rate(ground.model, {**still, **points[at]}, tasks, drawn, query) for at in AT]
+
+
+def searched(ground: Ground, name: str, budget_s: float, folder: Path) -> Iterator[dict[str, Any]]:
+    """Errors on the validation languages, K = 5, after the steps that were trained, of each setting."""
+    held = ground.held(VALIDATION, TRAIN_SHOTS, SEARCH_SEED)
+    for inner in INNER:
+        for outer in OUTER:
+            setting = Setting(inner, outer)
+            meta = trained(ground, name, setting, SEARCH_SEED, budget_s, folder / "search.safetensors")
+            found = [curve(ground, name, setting, meta, held, held.draw(n))[AT.index(STEPS)] for n in range(8)]
+            yield {"learner": name, "inner": inner, "outer": outer, "cer": _ratio(found)}
+
+
+def measured(
+    ground: Ground, name: str, setting: Setting, meta: Meta, seed: int, shots: Sequence[int]
+) -> Iterator[dict[str, Any]]:
+    """CER on each test language for each K and number of steps."""
+    for clips in shots:
+        for language in TEST:
+            held = ground.held([language], clips, seed)
+            found = curve(ground, name, setting, meta, held, held.draw(0))
+            cers = {str(at): round(errors / max(1, length), 4) for at, (errors, length) in zip(AT, found, strict=True)}
+            yield {"learner": name, "seed": seed, "language": language, "clips": clips, "cer": cers}
+
+
+def _ratio(found: Sequence[tuple[int, int]]) -> float:
+    return round(sum(errors for errors, _ in found) / sum(length for _, length in found), 4)
+
+
+def ground_of(options: argparse.Namespace, cost_s: Mapping[str, float]) -> Ground:
+    recipe = read_toml(Recipe, options.recipe)
+    dataset = open_dataset(recipe)
+    start = start_of(small_base(recipe, dataset, options.work, options.base_steps), dataset, "letters")
+    model = start.build()
+    rules = TaskRules(shots=Shots(clips=TRAIN_SHOTS, query=QUERY), without=(*TEST, *VALIDATION))
+    return Ground(start, model, dataset, tasks_of(dataset, model, "letters", rules, 0), cost_s)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recipe", type=Path, default=Path("recipes/base/synthetic.toml"), help="whose clips to use")
+    parser.add_argument("--work", type=Path, default=Path("work/meta-bench"))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--learners", nargs="+", choices=[*LEARNERS, "start", "scratch"], default=None)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--shots", type=int, nargs="+", default=[1, 5, 10, 25])
+    parser.add_argument("--budget-s", type=float, default=100.0, help="processor seconds of one meta-training")
+    parser.add_argument("--base-steps", type=int, default=1500)
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    facts: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
+    ground = ground_of(options, {})
+    facts.setdefault("cost_s", {name: round(each, 4) for name, each in calibrated(ground).items()} if not facts else {})
+    ground = ground._replace(cost_s=facts["cost_s"])
+    facts |= {"machine": machine(), "budget_s": options.budget_s, "base_steps": options.base_steps, "test": TEST}
+    facts |= {"parameters": sum(value.numel() for value in ground.start.params.values()), "validation": VALIDATION}
+    facts |= {"tasks": TASKS, "steps": STEPS, "train_shots": TRAIN_SHOTS, "query": 2 * QUERY}
+    search, rows = facts.setdefault("search", []), facts.setdefault("rows", [])
+
+    def keep(into: list[dict[str, Any]], found: Iterator[dict[str, Any]]) -> None:
+        for row in found:
+            into.append(row)
+            print(json.dumps(row), file=sys.stderr, flush=True)
+            options.out.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+
+    def best(name: str) -> Setting:
+        name = learning(name, Setting(INNER[0], OUTER[0])).learner
+        if not any(row["learner"] == name for row in search):
+            keep(search, searched(ground, name, options.budget_s / 4, options.work))
+        row = min((row for row in search if row["learner"] == name), key=lambda row: row["cer"])
+        return Setting(row["inner"], row["outer"])
+
+    for seed in options.seeds:
+        for name in options.learners or ("start", "scratch", *LEARNERS):
+            if any((row["learner"], row["seed"]) == (name, seed) for row in rows):
+                continue
+            setting = best(name)
+            keep(rows, measured(ground, *meta_of(ground, name, setting, seed, options), seed, options.shots))
+
+
+def meta_of(
+    ground: Ground, name: str, setting: Setting, seed: int, options: argparse.Namespace
+) -> tuple[str, Setting, Meta]:
+    """The name to go by, its setting, and the meta-parameters; read where they were trained before."""
+    speech = ground.speech(name, setting)
+    start = speech.learner_at(1.0).init(speech.params)
+    if name == "start":
+        return name, setting, start
+    if name == "scratch":
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            random = parameters_of(AcousticModel(ground.start.config))
+        return name, setting, {key: random[key.removeprefix(START)] for key in start}
+    path = options.work / f"{name}-{seed}.safetensors"
+    if not path.exists():
+        meta = trained(ground, name, setting, seed, options.budget_s, options.work / f"{name}-{seed}.state")
+        save_file({key: value.contiguous() for key, value in meta.items()}, path)
+    return name, setting, load_file(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""`earful metatrain`: a base that has learned how to be adapted, from a recipe."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from earful.cli.progress import clock, progress
+from earful.cli.tables import peak_memory_mb, percent, print_json, print_table
+
+if TYPE_CHECKING:
+    from earful.metatrain.loop import MetaStep
+
+
+def metatrain(
+    recipe: Annotated[Path, typer.Argument(help="A TOML file; see docs/meta-learning.md.", metavar="RECIPE.toml")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model where it exists.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write curves into the work folder.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Meta-train a base by a recipe: learn a start, and a way to move, for adaptation with a few clips.
+
+    The best model on the held-out tasks goes to the recipe's `out`, the last one to `last` in its work folder; every
+    step is logged there. Interrupted, the same command goes on from the last saved state. On several processes:
+    torchrun --nproc-per-node 2 -m earful metatrain RECIPE.toml
+
+    \b
+    Example:
+        earful metatrain recipes/meta/languages.toml
+    """
+    from earful.checkpoint import check_destination, load_checkpoint, save_checkpoint
+    from earful.config import read_toml
+    from earful.metatrain.speech.recipe import MetaRecipe
+    from earful.metatrain.speech.train import metatrain_base
+    from earful.pretrain.dataset import dataset_of
+
+    plan = read_toml(MetaRecipe, recipe)
+    with processes() as (rank, in_turn):
+        if rank == 0:
+            check_destination(plan.out, replace=overwrite)
+        base = load_checkpoint(plan.start)
+        steps: list[MetaStep] = []
+        with progress() if rank == 0 else nullcontext(_silent) as tell, curves(plan.work, tensorboard, rank) as draw:
+            with in_turn():  # the first one computes features, the others find them
+                front = base.build().backbone or base.config.features
+                dataset = dataset_of(plan, front, lambda done, total: tell("computing features", done, total))  # type: ignore[arg-type]
+
+            def report(step: "MetaStep") -> None:
+                steps[:] = [*steps[-199:], step]
+                draw(step)
+                tell("meta-training", step.number, plan.outer.optimisation.steps, note_of(steps, plan.outer.tasks))
+
+            result = metatrain_base(plan, base, dataset, report)
+        if rank:
+            return
+        save_checkpoint(plan.work / "last", result.last, half=True, replace=True)
+        save_checkpoint(plan.out, result.best, half=True, replace=overwrite)
+    found = {
+        "model": str(plan.out),
+        "learner": plan.learning.learner,
+        "clips": len(dataset.utterances),
+        "steps": plan.outer.optimisation.steps,
+        "query_loss": steps[-1].loss if steps else None,
+        "held_out_error_rate": result.trained.validation if plan.tasks.held_out else None,
+        "skipped_tasks": result.trained.skipped,
+        "seconds": round(steps[-1].elapsed_s, 1) if steps else 0.0,
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    if json:
+        print_json(found)
+        return
+    rate = percent(result.trained.validation) if plan.tasks.held_out else "not measured: nothing is held out"
+    shown = found | {"held_out_error_rate": rate, "time": clock(float(str(found["seconds"])))}
+    print_table(("", ""), [(name.replace("_", " "), value) for name, value in shown.items() if name != "seconds"])
+
+
+def note_of(steps: "list[MetaStep]", tasks: int) -> str:
+    """What stands beside the bar: mean query loss, the held-out error rate when last measured, tasks a second."""
+    recent = [step for step in steps[-20:] if step.loss == step.loss]
+    told = [f"query loss {sum(step.loss for step in recent) / len(recent):.3f}"] if recent else []
+    measured = [step.validation for step in steps if step.validation is not None]
+    told += [f"held-out {percent(measured[-1]).strip()}"] if measured else []
+    first, last = steps[0], steps[-1]
+    if last.elapsed_s > first.elapsed_s:
+        told.append(f"{(last.number - first.number) * tasks / (last.elapsed_s - first.elapsed_s):.1f} tasks/s")
+    told += [f"{last.skipped} tasks skipped"] if last.skipped else []
+    return ", ".join(told)
+
+
+def _silent(stage: str, done: float, total: float, note: str = "") -> None:
+    """The other processes say nothing."""
+
+
+@contextmanager
+def processes() -> Iterator[tuple[int, Callable[[], AbstractContextManager[None]]]]:
+    """The rank of this process under torchrun (0 without it), and a context that the first process goes through first.
+
+    CPU tensors are summed by gloo.
+    """
+    import datetime
+
+    from torch import distributed
+
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield 0, nullcontext
+        return
+    distributed.init_process_group("gloo", timeout=datetime.timedelta(hours=6))
+    rank = distributed.get_rank()
+
+    @contextmanager
+    def in_turn() -> Iterator[None]:
+        if rank:
+            distributed.barrier()
+        yield
+        if not rank:
+            distributed.barrier()
+
+    try:
+        yield rank, in_turn
+    finally:
+        distributed.destroy_process_group()
+
+
+@contextmanager
+def curves(work: Path, wanted: bool, rank: int) -> "Iterator[Callable[[MetaStep], None]]":
+    """What draws a step into TensorBoard's files. Raises ConfigError where the package that writes them is missing."""
+    if not wanted or rank:
+        yield lambda step: None
+        return
+    from earful.errors import ConfigError
+
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        raise ConfigError('curves need the optional package tensorboardX: pip install "earful[curves]"') from None
+    with SummaryWriter(str(work / "tensorboard")) as writer:
+
+        def draw(step: "MetaStep") -> None:
+            writer.add_scalar("query loss", step.loss, step.number)
+            writer.add_scalar("gradient norm", step.grad_norm, step.number)
+            writer.add_scalar("skipped tasks", step.skipped, step.number)
+            if step.validation is not None:
+                writer.add_scalar("held-out error rate", step.validation, step.number)
+
+        yield draw
