@@ -138,13 +138,13 @@ def prepare(
     further = is_recognizer(base)
     alphabet = base.config.alphabet.extended(heard.texts) if further else Alphabet.learn(heard.texts)
     config = replace(config, alphabet=alphabet)
-    plan = plan or usual_plan(base, len(heard.clips), heard.frame_count * config.features.hop_s)
+    plan = plan or plan_from(base, len(heard.clips), heard.frame_count * config.features.hop_s)
     copies = vary(heard, config, front, copies=plan.copies, augmentation=augmentation, seed=seed, tell=tell)
     start = starter(base, config.alphabet, [each[0] for each in copies], plan.letters, seed)
     return Prepared(heard, config, plan, copies, start)
 
 
-def usual_plan(base: Checkpoint, clips: int, seconds: float) -> Plan:
+def plan_from(base: Checkpoint, clips: int, seconds: float) -> Plan:
     """The plan for so many clips: the base's own where it was meta-trained."""
     learned = learned_by(base)
     return plan_by(learned, clips, seconds) if learned else plan_for(clips, seconds, further=is_recognizer(base))

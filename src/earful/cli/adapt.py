@@ -49,6 +49,9 @@ def adapt(
     greedy: Annotated[bool, typer.Option("--greedy", help="Learn no language model.")] = False,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps, if not as many as suit.", metavar="N")] = None,
     tune: Minutes = None,
+    usual: Annotated[
+        bool, typer.Option("--usual", help="Fine-tune in the usual way, whatever a meta-trained base has learned.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Another seed, another run.", metavar="N")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace MODEL where it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -77,6 +80,8 @@ def adapt(
     texts = None if greedy else texts_of(text)
     rules = {"language": language or language_of(manifest), "case": case, "punctuation": punctuation}
     start = start_from(base, (u.text or "" for u in manifest), {k: v for k, v in rules.items() if v}, seed)
+    start = replace(start, inner=None) if usual else start
+    check_search(tune, start)
     state = state_of(out)
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
@@ -87,6 +92,17 @@ def adapt(
     shutil.rmtree(state, ignore_errors=True)
     report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
     conclude(out, report, round(time.monotonic() - began, 2), len(manifest) - report.clips, found, json)
+
+
+def check_search(minutes: float | None, start: "Checkpoint") -> None:
+    """Raises AdaptationError where a search is asked for and the base brings its own way."""
+    from earful.errors import AdaptationError
+
+    if minutes is not None and start.inner:
+        raise AdaptationError(
+            "the base has learned how to be adapted, so there are no settings to search for; leave out --tune, or add "
+            "--usual"
+        )
 
 
 def conclude(out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found, json: bool) -> None:
@@ -166,10 +182,9 @@ def run(
 
 def plan_of(manifest: "Manifest", steps: int | None, start: "Checkpoint") -> "Plan":
     """The settings that suit the amount of data, with so many steps if they are given."""
-    from earful.adapt.adapt import is_recognizer
-    from earful.adapt.select import plan_for
+    from earful.adapt.adapt import plan_from
 
-    plan = plan_for(len(manifest), manifest.duration_s, further=is_recognizer(start))
+    plan = plan_from(start, len(manifest), manifest.duration_s)
     return plan if steps is None else replace(plan, steps=steps)
 
 
@@ -188,6 +203,7 @@ def print_json_summary(out: Path, report: "AdaptReport", seconds: float, left_ou
         "improved": report.improved,
         "warnings": list(report.warnings),
         "left_out": left_out,
+        "inner_loop": "learned" if found.plan.inner else "usual",
     }
     print_json(row | settings(found))
 
@@ -200,6 +216,8 @@ def print_summary(out: Path, report: "AdaptReport", seconds: float, left_out: in
     print(f"CER after   {percent(report.cer_after):>7}  {_MEASURED[report.measured]}")
     if report.cer_with_language is not None:
         print(f"with a language model {percent(report.cer_with_language):>7}")
+    if found.plan.inner:
+        print(f"{counted(found.plan.steps, 'step')}, in the way that the base has learned")
     print(f"{counted(report.clips, 'clip')}{without}, {report.speech_s:.0f} s of speech")
     print(f"{seconds:.0f} s{f', {memory_mb} MB at most' if (memory_mb := peak_memory_mb()) else ''}")
     print(f"The model is in {out}; try it: earful transcribe {out} new.wav")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from earful.adapt.adapt import adapt, prepare, usual_plan, with_dropout
+from earful.adapt.adapt import adapt, plan_from, prepare, with_dropout
 from earful.adapt.finetune import finetune
 from earful.adapt.inner import Inner
 from earful.adapt.rows import WEIGHT
@@ -43,7 +43,7 @@ def test_every_learner_makes_a_checkpoint_that_adapts(
     _, report = adapt(load_checkpoint(tmp_path / "model"), clips, texts=None)
     assert report.clips == 3 and report.curve[-1].step == 2
     head = {"anil": True, "boil": False}.get(name)
-    plan = usual_plan(load_checkpoint(tmp_path / "model"), 3, 5.0)
+    plan = plan_from(load_checkpoint(tmp_path / "model"), 3, 5.0)
     assert plan.moves == {True: "head", False: "body", None: "all"}[head] and plan.steps == 2
 
 
