@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import torch
 from machine import machine
@@ -37,14 +37,15 @@ from earful.encoder.encoder import EncoderConfig
 from earful.features.mask import spec_augment
 from earful.metatrain.learner import START, Meta
 from earful.metatrain.loop import Drawn, Outer, metatrain
-from earful.metatrain.speech.recipe import Learning, TaskRules
+from earful.metatrain.speech.recipe import Learning, Output, TaskRules
 from earful.metatrain.speech.tasks import Tasks, tasks_of
 from earful.metatrain.speech.train import Speech, error_rate, selection, speech_of, start_of
-from earful.model import AcousticModel, loss_of, parameters_of
+from earful.model import PHONES, AcousticModel, loss_of, parameters_of
 from earful.pretrain.dataset import Dataset, batches, open_dataset
 from earful.pretrain.recipe import Recipe
 from earful.pretrain.supervised import losses, model_of
 from earful.train import Optimisation, fit
+from earful.trees import part
 
 LEARNERS = ("multitask", "fomaml", "maml", "meta-sgd", "maml++", "anil", "boil", "reptile", "imaml")
 TEST = ("fi", "id", "lt", "sl", "tr", "uk")
@@ -107,13 +108,17 @@ class Ground(NamedTuple):
     dataset: Dataset
     tasks: Tasks
     cost_s: Mapping[str, float]
+    output: Output
 
     def speech(self, name: str, setting: Setting) -> Speech:
-        return speech_of(self.start, self.model, learning(name, setting), "letters")
+        return speech_of(self.start, self.model, learning(name, setting), self.output)
 
     def held(self, languages: Sequence[str], clips: int, seed: int) -> Tasks:
+        """Tasks of languages that are held out. What was trained on phones gets its letters from those."""
         rules = TaskRules(shots=Shots(clips=clips, query=2 * QUERY), held_out=tuple(languages))
-        return tasks_of(self.dataset, self.model, "letters", rules, seed, held_out=True)
+        by_phones = self.output == "phones"
+        tasks = tasks_of(self.dataset, self.model, "heard" if by_phones else self.output, rules, seed, held_out=True)
+        return replace(tasks, listening=(PHONES,)) if by_phones else tasks
 
 
 def calibrated(ground: Ground, count: int = 9) -> dict[str, float]:
@@ -149,7 +154,7 @@ def curve(ground: Ground, name: str, setting: Setting, meta: Meta, tasks: Tasks,
     """Errors and length of references after 0 to 10 inner steps, by the rule that the learner learned."""
     chosen, speech = learning(name, setting), ground.speech(name, setting)
     learner = speech.learner_at(1.0)
-    support, query = tasks.episode(drawn, blind=True)
+    support, query = tasks.episode(drawn, blind=True, params=part(meta, START))
     inner, still = learner.inner, parameters_of(ground.model)
     assert inner is not None
     begun = learner.adapt(meta, support, 0)
@@ -194,10 +199,10 @@ def _ratio(found: Sequence[tuple[int, int]]) -> float:
 def ground_of(options: argparse.Namespace, cost_s: Mapping[str, float]) -> Ground:
     recipe = read_toml(Recipe, options.recipe)
     dataset = open_dataset(recipe)
-    start = start_of(small_base(recipe, dataset, options.work, options.base_steps), dataset, "letters")
+    start = start_of(small_base(recipe, dataset, options.work, options.base_steps), dataset, options.output)
     model = start.build()
     rules = TaskRules(shots=Shots(clips=TRAIN_SHOTS, query=QUERY), without=(*TEST, *VALIDATION))
-    return Ground(start, model, dataset, tasks_of(dataset, model, "letters", rules, 0), cost_s)
+    return Ground(start, model, dataset, tasks_of(dataset, model, options.output, rules, 0), cost_s, options.output)
 
 
 def main() -> None:
@@ -206,6 +211,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("work/meta-bench"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--learners", nargs="+", choices=[*LEARNERS, "start", "scratch"], default=None)
+    parser.add_argument("--output", choices=get_args(Output), default="letters", help="where a task's rows come from")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 5, 10, 25])
     parser.add_argument("--budget-s", type=float, default=100.0, help="processor seconds of one meta-training")
@@ -219,7 +225,7 @@ def main() -> None:
     ground = ground._replace(cost_s=facts["cost_s"])
     facts |= {"machine": machine(), "budget_s": options.budget_s, "base_steps": options.base_steps, "test": TEST}
     facts |= {"parameters": sum(value.numel() for value in ground.start.params.values()), "validation": VALIDATION}
-    facts |= {"tasks": TASKS, "steps": STEPS, "train_shots": TRAIN_SHOTS, "query": 2 * QUERY}
+    facts |= {"output": options.output, "tasks": TASKS, "steps": STEPS, "train_shots": TRAIN_SHOTS, "query": 2 * QUERY}
     search, rows = facts.setdefault("search", []), facts.setdefault("rows", [])
 
     def keep(into: list[dict[str, Any]], found: Iterator[dict[str, Any]]) -> None:
@@ -256,7 +262,7 @@ def meta_of(
             torch.manual_seed(seed)
             random = parameters_of(AcousticModel(ground.start.config))
         return name, setting, {key: random[key.removeprefix(START)] for key in start}
-    path = options.work / f"{name}-{seed}.safetensors"
+    path = options.work / f"{options.output}-{name}-{seed}.safetensors"
     if not path.exists():
         meta = trained(ground, name, setting, seed, options.budget_s, options.work / f"{name}-{seed}.state")
         save_file({key: value.contiguous() for key, value in meta.items()}, path)

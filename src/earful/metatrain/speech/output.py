@@ -40,7 +40,7 @@ def heard(
     said_V1 = torch.tensor([[float(is_said(symbol))] for symbol in task.symbols])
     own = chosen(known.encode_symbols(task.symbols), known.size, TEXT)[TEXT]
     maps = {head: said_V1 * p_VP / len(logp) for head, p_VP in sounds(params, known, task, logp, labels).items()}
-    return {**maps, TEXT: maps[TEXT] + (1 - said_V1) * own}
+    return {**maps, TEXT: maps.get(TEXT, 0.0) + (1 - said_V1) * own}
 
 
 def begin(start: Mapping[str, Tensor], maps: Maps) -> Params:

@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from earful.data.batch import Batch, Example, collate
 from earful.data.episode import Draw, Episode, EpisodeSampler, weights_by_loss
 from earful.errors import ConfigError
 from earful.metatrain.speech.output import Maps, chosen, heard
 from earful.metatrain.speech.recipe import Output, TaskRules
-from earful.model import PHONES, TEXT, AcousticModel, parameters_of
+from earful.model import PHONES, TEXT, AcousticModel, Params, parameters_of
 from earful.pretrain.dataset import Dataset
 from earful.text.alphabet import Alphabet
 
@@ -28,7 +29,8 @@ class Side(NamedTuple):
 class Tasks:
     """Where episodes come from: clips in `dataset`, and the `model` that is the start, whose heads the tasks share.
 
-    `indexes` are the clips of the dataset that the samplers draw from, by their place there.
+    `indexes` are the clips of the dataset that the samplers draw from, by their place there. Where letters are heard,
+    `listening` names the heads that hear them.
     """
 
     dataset: Dataset
@@ -37,6 +39,7 @@ class Tasks:
     indexes: Sequence[int]
     samplers: Sequence[EpisodeSampler]
     hard: float | None = None
+    listening: tuple[str, ...] = (PHONES, TEXT)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -50,8 +53,11 @@ class Tasks:
         support, query = (tuple(self.indexes[i] for i in side) for side in (drawn.support, drawn.query))
         return Draw(drawn.task, support, query)
 
-    def episode(self, drawn: Draw, *, blind: bool = False) -> Episode:
-        """Support and query as sides. Who is `blind` knows only the symbols of the support, as a user's clips tell."""
+    def episode(self, drawn: Draw, *, blind: bool = False, params: Params | None = None) -> Episode:
+        """Support and query as sides. Who is `blind` knows only the symbols of the support, as a user's clips tell.
+
+        Letters are heard by the model with `params`, or as it was before meta-training.
+        """
         labels = _labels(self.dataset, self.output)
         met = drawn.support if blind else (*drawn.support, *drawn.query)
         own = {label: number for number, label in enumerate(sorted({label for i in met for label in labels[i]}), 1)}
@@ -59,7 +65,7 @@ class Tasks:
             [Example(self.dataset.frames[i], tuple(own[label] for label in labels[i] if label in own)) for i in side]
             for side in (drawn.support, drawn.query)
         )
-        maps = self._maps([self._known.symbols[label - 1] for label in own], support)
+        maps = self._maps([self._known.symbols[label - 1] for label in own], support, params)
         return Episode(Side(collate(support), maps), Side(collate(query), maps))
 
     def texts(self, drawn: Draw) -> tuple[list[str], list[str]]:
@@ -77,20 +83,21 @@ class Tasks:
         assert inventory is not None
         return inventory
 
-    def _maps(self, symbols: Sequence[str], support: Sequence[Example]) -> Maps:
+    def _maps(self, symbols: Sequence[str], support: Sequence[Example], params: Params | None) -> Maps:
         config = self.model.config
         if self.output == "phones":
             assert config.phones is not None
             return chosen(config.phones.encode_symbols(symbols), config.phones.size, PHONES)
         if self.output == "heard":
-            task, params = Alphabet(tuple(symbols)), parameters_of(self.model)
-            logp = {head: [self._logp(clip, head) for clip in support] for head in (PHONES, TEXT)}
-            return heard(params, config.alphabet, task, logp, [clip.labels for clip in support])
+            hearing = parameters_of(self.model) | (params or {})
+            logp = {head: [self._logp(hearing, clip, head) for clip in support] for head in self.listening}
+            return heard(hearing, config.alphabet, Alphabet(tuple(symbols)), logp, [clip.labels for clip in support])
         return chosen(config.alphabet.encode_symbols(symbols), config.alphabet.size, TEXT)
 
-    def _logp(self, clip: Example, head: str) -> Tensor:
+    def _logp(self, params: Params, clip: Example, head: str) -> Tensor:
         with torch.no_grad():
-            logp_BFV, _ = self.model(clip.frames_FM[None], torch.tensor([len(clip.frames_FM)]), head)
+            count_B = torch.tensor([len(clip.frames_FM)])
+            logp_BFV, _ = functional_call(self.model, params, (clip.frames_FM[None], count_B, head))
         return logp_BFV[0]  # type: ignore[no-any-return]
 
 

@@ -144,7 +144,7 @@ def validated(model: AcousticModel, learner: Learner, meta: Meta, tasks: Tasks, 
     errors = length = 0
     still = parameters_of(model)
     for drawn in draws:
-        support, query = tasks.episode(drawn, blind=True)
+        support, query = tasks.episode(drawn, blind=True, params=part(meta, START))
         found = error_rate(model, {**still, **learner.adapt(meta, support)}, tasks, drawn, query)
         errors, length = errors + found[0], length + found[1]
     return errors / max(1, length)
