@@ -1,8 +1,8 @@
 """How fast is `earful.metatrain`'s MAML beside higher, TorchOpt and learn2learn, and is it the same gradient?
 
 `images`: the four-layer convolutional net of Finn et al. 2017 (blocks of 3×3 convolution, batch norm by the statistics
-of the batch, ReLU, 2×2 max-pooling) on random 28×28 images, 5-way, 15 query images a class. `ctc`: earful's acoustic
-model with a small Transformer on random frames, four clips to adapt to and four to query; earful with its own
+of the batch, ReLU, 2×2 max-pooling) on random 28×28 images, 5-way, 15 query images a class. `ctc`: a small
+Transformer of earful's layers on random frames, four clips to adapt to and four to query; earful with its own
 `ctc_loss`, the others with CTC in plain tensor operations (`plain` of bench/ctc.py), and higher with earful's too, to
 tell what the loss alone is worth. All of second order, four tasks a meta-step, Adam outside.
 
@@ -47,11 +47,13 @@ from torch.utils._pytree import tree_map
 
 from ctc import Problem as Lattice
 from ctc import kernel_cpu, peak_bytes, plain, resident_bytes, short
+from earful.ctc.head import Upsample
 from earful.ctc.loss import ctc_loss
-from earful.encoder.encoder import EncoderConfig
+from earful.encoder.attention import plan
+from earful.encoder.encoder import EncoderConfig, initialise, quieten_branches
+from earful.encoder.subsample import entrance
+from earful.encoder.transformer import TransformerLayer
 from earful.metatrain import Learner, maml
-from earful.model import AcousticModel, ModelConfig
-from earful.text.alphabet import Alphabet
 from earful.trees import mean, part
 
 SEED = 0
@@ -137,17 +139,31 @@ def block(before: int, after: int) -> nn.Module:
     )
 
 
-class LogProbabilities(nn.Module):
-    """The acoustic model, which answers log-probabilities `[F, B, V]` alone: all clips are equally long."""
+class Recogniser(nn.Module):
+    """The layers of earful's Transformer between its entrance and a head: log-probabilities `[F', B, V]`.
+
+    Put together anew, since higher cannot patch a class that is abstract, as `Encoder` is.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        alphabet = Alphabet(tuple(chr(ord("a") + i) for i in range(SYMBOLS - 1)))
-        encoder = EncoderConfig("transformer", bins=BINS, width=WIDTH, layers=LAYERS, dropout=0.0)
-        self.model = AcousticModel(ModelConfig(alphabet, encoder=encoder))
+        config = EncoderConfig("transformer", bins=BINS, width=WIDTH, layers=LAYERS, dropout=0.0)
+        self.head_width = config.width // config.heads
+        self.entrance = entrance(config)
+        self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(LAYERS))
+        self.norm = nn.LayerNorm(WIDTH)
+        initialise(self)
+        quieten_branches(self)
+        self.upsample = Upsample(WIDTH, 2)
+        self.head = nn.Linear(WIDTH, SYMBOLS)
 
     def forward(self, frames_BFM: Tensor, counts_B: Tensor) -> Tensor:
-        return self.model(frames_BFM, counts_B)[0].transpose(0, 1)
+        hidden_BFD, counts_B, valid_BF = self.entrance(frames_BFM, counts_B)
+        attention = plan(valid_BF, self.head_width, hidden_BFD.dtype)
+        for layer in self.layers:
+            hidden_BFD = layer(hidden_BFD, attention)
+        hidden_BFD, _ = self.upsample(self.norm(hidden_BFD), counts_B)
+        return self.head(hidden_BFD).log_softmax(-1).transpose(0, 1)
 
 
 def clips(case: Case, generator: torch.Generator) -> Problem:
@@ -165,7 +181,7 @@ def clips(case: Case, generator: torch.Generator) -> Problem:
         counts = ([len(logp_FBV)] * CLIPS, [labels] * CLIPS)
         return plain(Lattice(logp_FBV, logp_FBV, batch[2], counts)) / CLIPS
 
-    return Problem(LogProbabilities(), 2, ours, theirs, [(batch(), batch()) for _ in range(TASKS)])
+    return Problem(Recogniser(), 2, ours, theirs, [(batch(), batch()) for _ in range(TASKS)])
 
 
 def of_module(net: Forward, objective: Objective, inputs: int, batch: Batch) -> Tensor:

@@ -3,12 +3,23 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from earful.checkpoint import CARD, NGRAM, WEIGHTS, Checkpoint, Language, load_checkpoint, save_checkpoint
+from earful.checkpoint import (
+    CARD,
+    INNER,
+    NGRAM,
+    WEIGHTS,
+    Checkpoint,
+    InnerLoop,
+    Language,
+    load_checkpoint,
+    save_checkpoint,
+)
 from earful.ctc.ngram import learn
 from earful.encoder.encoder import EncoderConfig
 from earful.errors import CheckpointError
@@ -148,3 +159,30 @@ def test_what_float16_holds_is_stored_so(tmp_path: Path, checkpoint: Checkpoint)
     kinds = {key: value.dtype for key, value in load_file(tmp_path / "m" / WEIGHTS).items()}
     assert kinds.pop(name) == torch.float32 and set(kinds.values()) == {torch.float16}
     assert all(torch.equal(value, half[key]) for key, value in load_checkpoint(tmp_path / "m").params.items())
+
+
+def test_a_learned_inner_loop_goes_with_it(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    rates = {"rate.encoder": torch.tensor(0.123456789), "momentum": torch.tensor(-0.5)}
+    inner = InnerLoop({"inner": {"rate": 0.1, "steps": 3}, "moves": "all"}, rates)
+    save_checkpoint(tmp_path / "m", replace(checkpoint, inner=inner), half=True)
+    loaded = load_checkpoint(tmp_path / "m").inner
+    assert loaded is not None and loaded.settings == inner.settings
+    assert all(torch.equal(loaded.learned[name], value) for name, value in rates.items())  # not halved
+    save_checkpoint(tmp_path / "m", checkpoint, replace=True)
+    assert load_checkpoint(tmp_path / "m").inner is None and not (tmp_path / "m" / INNER).exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.unlink(), "missing; the folder is not a whole model"),
+        (lambda path: path.write_bytes(b"x" * 20), "damaged"),
+        (lambda path: save_file({"rate.a": torch.tensor(torch.nan)}, path), "holds NaN or infinity"),
+    ],
+)
+def test_a_damaged_inner_loop_is_named(tmp_path: Path, checkpoint: Checkpoint, damage: Any, message: str) -> None:
+    inner = InnerLoop({"inner": {"rate": 0.1}}, {"rate.a": torch.ones(())})
+    save_checkpoint(tmp_path / "m", replace(checkpoint, inner=inner))
+    damage(tmp_path / "m" / INNER)
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(tmp_path / "m")

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earful.adapt.finetune import Plan
-from earful.adapt.select import FEW, FURTHER, plan_for, split_folds
+from earful.adapt.inner import Inner
+from earful.adapt.select import FEW, FURTHER, Learned, learned_by, plan_by, plan_for, split_folds
+from earful.checkpoint import Checkpoint, InnerLoop
+from earful.config import to_mapping
+from earful.errors import ConfigError
+from earful.model import ModelConfig
+from earful.text.alphabet import Alphabet
 
 
 def split(clips: int, plan: Plan, seed: int = 0) -> list[tuple[list[int], list[int]]]:
@@ -50,3 +56,17 @@ def test_a_recogniser_that_is_adapted_further_moves_slowly_and_keeps_its_rows(cl
     first, further = plan_for(clips, 3.0 * clips), plan_for(clips, 3.0 * clips, further=True)
     assert further.rate == pytest.approx(FURTHER * first.rate) and further.letters == "like"
     assert replace(further, rate=first.rate, letters=first.letters) == first
+
+
+@pytest.mark.parametrize("clips", [3, 10, 50, 300])
+def test_a_metatrained_base_is_adapted_by_its_own_steps(clips: int) -> None:
+    learned = Learned(Inner(0.1, 3, learned="layer"), "body", "like")
+    settings = InnerLoop(to_mapping(learned), {"rate.encoder": torch.ones(())})
+    base = Checkpoint(ModelConfig(Alphabet(("a",))), {}, inner=settings)
+    assert learned_by(base) == learned and learned_by(replace(base, inner=None)) is None
+    plan, usual = plan_by(learned, clips, 3.0 * clips), plan_for(clips, 3.0 * clips)
+    assert (plan.steps, plan.inner, plan.moves, plan.letters, plan.copies) == (3, learned.inner, "body", "like", 0)
+    assert (plan.folds, plan.again, plan.holdout) == (usual.folds, usual.again, usual.holdout)
+    strange = replace(base, inner=InnerLoop({"inner": {"rate": 0.1}, "leters": "like"}, {}))
+    with pytest.raises(ConfigError, match="unknown key 'leters'; did you mean 'letters'"):
+        learned_by(strange)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from earful.audio.augment import Augmentation
 from earful.data.manifest import read_manifest, write_manifest
 from earful.data.synthesis.speech import SILENCE
 from earful.encoder.encoder import EncoderConfig
@@ -182,3 +183,35 @@ def test_one_clip_in_so_many(recipe: Recipe, dataset: Dataset) -> None:
     (corpus,) = recipe.corpora
     few = open_dataset(replace(recipe, corpora=(replace(corpus, copies=1, every=5),)))
     assert [u.id for u in few.utterances] == [u.id for u in dataset.utterances[:12:5]]
+
+
+def test_conditions_make_copies_that_sound_alike_in_each(spoken: Path, recipe: Recipe, tmp_path: Path) -> None:
+    noisy = Augmentation(
+        speed_probability=0, room_probability=0, gain_probability=0, telephone_probability=0,
+        noise_probability=1, snr_db=(0.0, 30.0),
+    )  # fmt: skip
+    corpus = Corpus(spoken, copies=2, conditions=3)
+    dataset = open_dataset(replace(recipe, corpora=(corpus,), augmentation=noisy, cache=tmp_path))
+    names = [u.extra["condition"] for u in dataset.utterances]
+    assert len(set(names)) == 3 and all(name.startswith("noise ") for name in names)
+    assert {name: names.count(name) for name in names} == dict.fromkeys(names, 8)
+    for first, second in zip(range(12), range(12, 24), strict=True):  # the copies of one clip
+        assert dataset.utterances[first].audio == dataset.utterances[second].audio and names[first] != names[second]
+    loudest = min(set(names), key=lambda name: float(name.split()[1]))
+    quietest = max(set(names), key=lambda name: float(name.split()[1]))
+    floor = {name: [] for name in names}  # type: dict[str, list[float]]
+    for index, name in enumerate(names):
+        floor[name].append(float(dataset.frames[index].quantile(0.05)))
+    assert sum(floor[loudest]) > sum(floor[quietest])  # of eight clips each
+    again = open_dataset(replace(recipe, corpora=(corpus,), augmentation=noisy, cache=tmp_path))
+    assert [u.extra["condition"] for u in again.utterances] == names
+    plain = open_dataset(replace(recipe, corpora=(replace(corpus, conditions=0),), augmentation=noisy, cache=tmp_path))
+    assert len(list(tmp_path.iterdir())) == 2 and "condition" not in plain.utterances[0].extra
+
+
+def test_conditions_that_cannot_be(spoken: Path, recipe: Recipe, tmp_path: Path) -> None:
+    silent = replace(recipe, corpora=(Corpus(spoken, conditions=2),), cache=tmp_path)  # CLEAN has but one condition
+    with pytest.raises(ConfigError, match="2 different conditions were asked for, the augmentation gave 1"):
+        open_dataset(silent)
+    with pytest.raises(ConfigError, match="at least the copies, 3"):
+        Corpus(spoken, copies=3, conditions=2)

@@ -44,7 +44,7 @@ def tune(
     time. Clips that `adapt` is going to hold out are not met here.
 
     Raises:
-        AdaptationError: fewer than 4 clips can be used, or Optuna is not installed.
+        AdaptationError: fewer than 4 clips can be used, Optuna is not installed, or the base was meta-trained.
         AudioError: a recording cannot be read.
         CheckpointError: `state` is damaged or cannot be written.
         ConfigError: `minutes` is not above 0.
@@ -52,6 +52,11 @@ def tune(
     if not (math.isfinite(minutes) and minutes > 0):
         raise ConfigError(f"the search has {minutes} minutes, must be a number above 0")
     optuna = load_optuna()
+    if base.inner:
+        raise AdaptationError(
+            "the base has learned how to be adapted, so there are no settings to search for; leave out --tune, or add "
+            "--usual"
+        )
     material, plan = _prepare(base, clips, rules, plan, seed, progress or (lambda stage, done, total: None))
     with _silent(optuna):
         search = Search(material, plan, optuna, 60 * minutes, state)

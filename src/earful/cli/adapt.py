@@ -49,9 +49,7 @@ def adapt(
     greedy: Annotated[bool, typer.Option("--greedy", help="Learn no language model.")] = False,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps, if not as many as suit.", metavar="N")] = None,
     tune: Minutes = None,
-    usual: Annotated[
-        bool, typer.Option("--usual", help="Fine-tune in the usual way, whatever a meta-trained base has learned.")
-    ] = False,
+    usual: Annotated[bool, typer.Option("--usual", help="Do not adapt as a meta-trained base has learned.")] = False,
     seed: Annotated[int, typer.Option(help="Another seed, another run.", metavar="N")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace MODEL where it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -81,7 +79,6 @@ def adapt(
     rules = {"language": language or language_of(manifest), "case": case, "punctuation": punctuation}
     start = start_from(base, (u.text or "" for u in manifest), {k: v for k, v in rules.items() if v}, seed)
     start = replace(start, inner=None) if usual else start
-    check_search(tune, start)
     state = state_of(out)
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
@@ -92,17 +89,6 @@ def adapt(
     shutil.rmtree(state, ignore_errors=True)
     report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
     conclude(out, report, round(time.monotonic() - began, 2), len(manifest) - report.clips, found, json)
-
-
-def check_search(minutes: float | None, start: "Checkpoint") -> None:
-    """Raises AdaptationError where a search is asked for and the base brings its own way."""
-    from earful.errors import AdaptationError
-
-    if minutes is not None and start.inner:
-        raise AdaptationError(
-            "the base has learned how to be adapted, so there are no settings to search for; leave out --tune, or add "
-            "--usual"
-        )
 
 
 def conclude(out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found, json: bool) -> None:
