@@ -2,13 +2,18 @@
 
 One small base is trained on synthetic languages with the losses of `earful train`; from there each learner has the same
 processor time: as many outer steps as its own cost allows, timed beforehand, interleaved with the others'. Four
-settings (inner rate by outer rate) are tried for each, at a quarter of that time, on validation languages. Then seeds:
-each trains the best setting and adapts to languages that neither base nor learner has met, from K clips, the very same
+settings (inner rate by outer rate) are tried for each, at a quarter of that time, on validation tasks. Then seeds:
+each trains the best setting and adapts to tasks that neither base nor learner has met, from K clips, the very same
 clips for all. "start" is the base without any meta-training, adapted with the rate that suited multitask training;
-"scratch" adapts random weights.
+"scratch" adapts random weights. Tasks are languages, or voices of one language, or conditions (noise, room, line) under
+which that language is heard.
 
     earful corpus speak …    # as recipes/base/README.md has it: work/speak and work/speak-more
+    earful corpus speak --language de --hours 3.5 --seed 7 --out work/speak-de
     python bench/meta_speech.py --out bench/meta_speech.json
+    python bench/meta_speech.py --by speaker --out bench/meta_speakers.json
+    python bench/meta_speech.py --by condition --out bench/meta_conditions.json
+    python bench/meta_speech.py --output heard --learners start fomaml --out bench/meta_output.json   # and the others
 
 It goes on where it was; trained parameters are kept in the work folder, for bench/meta_czech.py.
 """
@@ -30,9 +35,10 @@ from safetensors.torch import load_file, save_file
 from earful.adapt.descend import descend
 from earful.adapt.finetune import SELECTIONS
 from earful.adapt.inner import Inner, rule_of
+from earful.audio.augment import Augmentation
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.config import read_toml
-from earful.data.episode import Draw, Shots
+from earful.data.episode import By, Draw, Shots
 from earful.encoder.encoder import EncoderConfig
 from earful.features.mask import spec_augment
 from earful.metatrain.learner import START, Meta
@@ -42,19 +48,37 @@ from earful.metatrain.speech.tasks import Tasks, tasks_of
 from earful.metatrain.speech.train import Speech, error_rate, selection, speech_of, start_of
 from earful.model import PHONES, AcousticModel, loss_of, parameters_of
 from earful.pretrain.dataset import Dataset, batches, open_dataset
-from earful.pretrain.recipe import Recipe
+from earful.pretrain.recipe import Corpus, Recipe
 from earful.pretrain.supervised import losses, model_of
 from earful.train import Optimisation, fit
 from earful.trees import part
 
+
+class Held(NamedTuple):
+    """Languages, voices or conditions that nobody trains on, and those on which settings are chosen."""
+
+    test: tuple[str, ...]
+    validation: tuple[str, ...]
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (*self.test, *self.validation)
+
+
 LEARNERS = ("multitask", "fomaml", "maml", "meta-sgd", "maml++", "anil", "boil", "reptile", "imaml")
-TEST = ("fi", "id", "lt", "sl", "tr", "uk")
-VALIDATION = ("ca", "da")
+LANGUAGES = Held(("fi", "id", "lt", "sl", "tr", "uk"), ("ca", "da"))
+VOICES = Held(("de+belinda", "de+f4", "de+Hugo", "de+klatt6", "de+m2", "de+Storm"), ("de+anika", "de+mike2"))
 STEPS = 3
 AT = (0, 1, 2, 3, 5, 7, 10)
 INNER, OUTER = (0.03, 0.1), (3e-4, 1e-3)
 TASKS, QUERY, TRAIN_SHOTS = 4, 5, 5
 SEARCH_SEED = 1000
+CONDITIONS = 24
+NOISY = Augmentation(
+    speed_probability=0, gain_probability=0, room_probability=0.5, rt60_s=(0.2, 1.0), direct_db=(0.0, 6.0),
+    noise_probability=0.6, snr_db=(0.0, 15.0), unsteady_probability=0.4, unsteady_snr_db=(0.0, 15.0),
+    telephone_probability=0.2, microphone_probability=0.3, codec_probability=0.2,
+)  # fmt: skip
 ENCODER = EncoderConfig("conformer", bins=384, width=96, layers=2, subsampling=1)
 
 
@@ -63,12 +87,17 @@ class Setting(NamedTuple):
     outer: float
 
 
-def small_base(recipe: Recipe, dataset: Dataset, folder: Path, steps: int) -> Checkpoint:
-    """The base: supervised training on all languages but those of test and validation."""
+def small_base(recipe: Recipe, dataset: Dataset, folder: Path, steps: int, held: Held) -> Checkpoint:
+    """The base: supervised training on all languages, or voices of any language, but those that are held."""
     if (folder / "base").exists():
         return load_checkpoint(folder / "base")
     model = model_of(replace(recipe, encoder=ENCODER), dataset)
-    kept = [i for i, u in enumerate(dataset.utterances) if u.language not in (*TEST, *VALIDATION)]
+    voices = {_voice(name) for name in held.all if "+" in name}
+    kept = [
+        i
+        for i, u in enumerate(dataset.utterances)
+        if u.language not in held.all and _voice(u.speaker or "") not in voices
+    ]
     part_of = dataset.only(kept)
     order = batches(part_of, round(60.0 / dataset.features.hop_s), 0)
 
@@ -90,6 +119,11 @@ def small_base(recipe: Recipe, dataset: Dataset, folder: Path, steps: int) -> Ch
     return load_checkpoint(folder / "base")
 
 
+def _voice(speaker: str) -> str:
+    """espeak-ng's voice, which speaks every language."""
+    return speaker.partition("+")[2]
+
+
 def learning(name: str, setting: Setting) -> Learning:
     """A learner of three steps; norms of gradients clipped, but where an implicit gradient forbids it.
 
@@ -109,13 +143,15 @@ class Ground(NamedTuple):
     tasks: Tasks
     cost_s: Mapping[str, float]
     output: Output
+    by: By
+    held_out: Held
 
     def speech(self, name: str, setting: Setting) -> Speech:
         return speech_of(self.start, self.model, learning(name, setting), self.output)
 
-    def held(self, languages: Sequence[str], clips: int, seed: int) -> Tasks:
-        """Tasks of languages that are held out. What was trained on phones gets its letters from those."""
-        rules = TaskRules(shots=Shots(clips=clips, query=2 * QUERY), held_out=tuple(languages))
+    def held(self, names: Sequence[str], clips: int, seed: int) -> Tasks:
+        """Tasks that are held out. What was trained on phones gets its letters from those."""
+        rules = TaskRules(by=(self.by,), shots=Shots(clips=clips, query=2 * QUERY), held_out=tuple(names))
         by_phones = self.output == "phones"
         tasks = tasks_of(self.dataset, self.model, "heard" if by_phones else self.output, rules, seed, held_out=True)
         return replace(tasks, listening=(PHONES,)) if by_phones else tasks
@@ -170,8 +206,8 @@ def curve(ground: Ground, name: str, setting: Setting, meta: Meta, tasks: Tasks,
 
 
 def searched(ground: Ground, name: str, budget_s: float, folder: Path) -> Iterator[dict[str, Any]]:
-    """Errors on the validation languages, K = 5, after the steps that were trained, of each setting."""
-    held = ground.held(VALIDATION, TRAIN_SHOTS, SEARCH_SEED)
+    """Errors on the validation tasks, K = 5, after the steps that were trained, of each setting."""
+    held = ground.held(ground.held_out.validation, TRAIN_SHOTS, SEARCH_SEED)
     for inner in INNER:
         for outer in OUTER:
             setting = Setting(inner, outer)
@@ -183,26 +219,40 @@ def searched(ground: Ground, name: str, budget_s: float, folder: Path) -> Iterat
 def measured(
     ground: Ground, name: str, setting: Setting, meta: Meta, seed: int, shots: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
-    """CER on each test language for each K and number of steps."""
+    """CER on each test task for each K and number of steps."""
     for clips in shots:
-        for language in TEST:
-            held = ground.held([language], clips, seed)
+        for task in ground.held_out.test:
+            held = ground.held([task], clips, seed)
             found = curve(ground, name, setting, meta, held, held.draw(0))
             cers = {str(at): round(errors / max(1, length), 4) for at, (errors, length) in zip(AT, found, strict=True)}
-            yield {"learner": name, "seed": seed, "language": language, "clips": clips, "cer": cers}
+            yield {"learner": name, "seed": seed, "task": task, "clips": clips, "cer": cers}
 
 
 def _ratio(found: Sequence[tuple[int, int]]) -> float:
     return round(sum(errors for errors, _ in found) / sum(length for _, length in found), 4)
 
 
-def ground_of(options: argparse.Namespace, cost_s: Mapping[str, float]) -> Ground:
+def ground_of(options: argparse.Namespace) -> Ground:
+    """The base and the tasks: of languages, from the recipe's clips; else of one language, spoken for the purpose."""
     recipe = read_toml(Recipe, options.recipe)
-    dataset = open_dataset(recipe)
-    start = start_of(small_base(recipe, dataset, options.work, options.base_steps), dataset, options.output)
+    dataset, held = open_dataset(recipe), VOICES if options.by == "speaker" else LANGUAGES
+    base = small_base(
+        recipe, dataset, options.work / ("voices" if options.by == "speaker" else ""), options.base_steps, held
+    )
+    if options.by != "language":
+        conditions = CONDITIONS if options.by == "condition" else 0
+        corpus = Corpus(options.spoken, conditions=conditions)
+        dataset = open_dataset(
+            replace(recipe, corpora=(corpus,), augmentation=NOISY if conditions else recipe.augmentation)
+        )
+    if options.by == "condition":
+        names = sorted({str(u.extra["condition"]) for u in dataset.utterances})
+        held = Held(tuple(names[:6]), tuple(names[6:8]))
+    start = start_of(base, dataset, options.output)
     model = start.build()
-    rules = TaskRules(shots=Shots(clips=TRAIN_SHOTS, query=QUERY), without=(*TEST, *VALIDATION))
-    return Ground(start, model, dataset, tasks_of(dataset, model, options.output, rules, 0), cost_s, options.output)
+    rules = TaskRules(by=(options.by,), shots=Shots(clips=TRAIN_SHOTS, query=QUERY), without=held.all)
+    tasks = tasks_of(dataset, model, options.output, rules, 0)
+    return Ground(start, model, dataset, tasks, {}, options.output, options.by, held)
 
 
 def main() -> None:
@@ -211,6 +261,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("work/meta-bench"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--learners", nargs="+", choices=[*LEARNERS, "start", "scratch"], default=None)
+    parser.add_argument("--by", choices=["language", "speaker", "condition"], default="language")
+    parser.add_argument("--spoken", type=Path, default=Path("work/speak-de/manifest.jsonl"), help="one language")
     parser.add_argument("--output", choices=get_args(Output), default="letters", help="where a task's rows come from")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 5, 10, 25])
@@ -220,11 +272,12 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     facts: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
-    ground = ground_of(options, {})
+    ground = ground_of(options)
     facts.setdefault("cost_s", {name: round(each, 4) for name, each in calibrated(ground).items()} if not facts else {})
     ground = ground._replace(cost_s=facts["cost_s"])
-    facts |= {"machine": machine(), "budget_s": options.budget_s, "base_steps": options.base_steps, "test": TEST}
-    facts |= {"parameters": sum(value.numel() for value in ground.start.params.values()), "validation": VALIDATION}
+    facts |= {"machine": machine(), "budget_s": options.budget_s, "base_steps": options.base_steps, "by": options.by}
+    facts |= {"test": ground.held_out.test, "validation": ground.held_out.validation}
+    facts |= {"parameters": sum(value.numel() for value in ground.start.params.values())}
     facts |= {"output": options.output, "tasks": TASKS, "steps": STEPS, "train_shots": TRAIN_SHOTS, "query": 2 * QUERY}
     search, rows = facts.setdefault("search", []), facts.setdefault("rows", [])
 
@@ -262,9 +315,9 @@ def meta_of(
             torch.manual_seed(seed)
             random = parameters_of(AcousticModel(ground.start.config))
         return name, setting, {key: random[key.removeprefix(START)] for key in start}
-    path = options.work / f"{options.output}-{name}-{seed}.safetensors"
+    path = options.work / f"{options.by}-{options.output}-{name}-{seed}.safetensors"
     if not path.exists():
-        meta = trained(ground, name, setting, seed, options.budget_s, options.work / f"{name}-{seed}.state")
+        meta = trained(ground, name, setting, seed, options.budget_s, path.with_suffix(".state"))
         save_file({key: value.contiguous() for key, value in meta.items()}, path)
     return name, setting, load_file(path)
 
