@@ -67,17 +67,26 @@ class Encoder(nn.Module, ABC):
     - `output_counts` is exact, at least 1 for at least 1 frame, and hidden frames beyond it are zero.
     - Twice differentiable in the parameters and in the frames, through `torch.func.functional_call` too.
     - No buffer changes in a forward pass; the only randomness is `nn.Dropout` in training mode.
+
+    It has two parts, for those who mask what is between them: `subsample` makes local frames, `context` relates them.
     """
 
     width: int
+    subsampling: int
+    subsample: nn.Module
 
     @abstractmethod
+    def context(self, hidden_BFD: Tensor, valid_BF: Tensor) -> Tensor:
+        """Local frames to contextual ones, hidden_BFD both; the padding comes out as zero."""
+
     def forward(self, frames_BFM: Tensor, frame_counts_B: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode a padded batch: (frames_BFM, frame_counts_B) to (hidden_BFD, hidden_counts_B)."""
+        """Encode a padded batch: (frames_BFM, frame_counts_B) to (hidden_BFD, hidden_counts_B), in their dtype."""
+        hidden_BFD, hidden_counts_B, valid_BF = self.subsample(frames_BFM, frame_counts_B)
+        return self.context(hidden_BFD, valid_BF).to(frames_BFM.dtype), hidden_counts_B
 
-    @abstractmethod
     def output_counts(self, frame_counts_B: Tensor) -> Tensor:
-        """The number of hidden frames that as many input frames give."""
+        """The number of hidden frames that as many input frames give: ceil(frames / subsampling)."""
+        return (frame_counts_B + self.subsampling - 1) // self.subsampling
 
 
 def valid_frames(counts_B: Tensor, frame_count: int) -> Tensor:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from earful.encoder.encoder import Dropout, Encoder, EncoderConfig
-from earful.encoder.subsample import entrance, subsampled_counts
+from earful.encoder.subsample import entrance
 
 CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"bigru": nn.GRU, "bilstm": nn.LSTM}
 
@@ -71,15 +71,9 @@ class Recurrent(Encoder):
         self.layers = nn.ModuleList(RecurrentLayer(config) for _ in range(config.layers))
         self.norm_out = nn.LayerNorm(config.width)
 
-    def forward(self, frames_BFM: Tensor, frame_counts_B: Tensor) -> tuple[Tensor, Tensor]:
-        """(frames_BFM, frame_counts_B) to (hidden_BFD, hidden_counts_B), hidden in the dtype of the frames."""
-        hidden_BFD, hidden_counts_B, valid_BF = self.subsample(frames_BFM, frame_counts_B)
-        index_BF = reversal(hidden_counts_B, hidden_BFD.shape[1])
+    def context(self, hidden_BFD: Tensor, valid_BF: Tensor) -> Tensor:
+        """All layers, hidden_BFD to hidden_BFD."""
+        index_BF = reversal(valid_BF.sum(1), hidden_BFD.shape[1])
         for layer in self.layers:
             hidden_BFD = layer(hidden_BFD, index_BF)
-        hidden_BFD = self.norm_out(hidden_BFD) * valid_BF.unsqueeze(-1)
-        return hidden_BFD.to(frames_BFM.dtype), hidden_counts_B
-
-    def output_counts(self, frame_counts_B: Tensor) -> Tensor:
-        """ceil(frames / subsampling)."""
-        return subsampled_counts(frame_counts_B, self.subsampling)
+        return self.norm_out(hidden_BFD) * valid_BF.unsqueeze(-1)  # type: ignore[no-any-return]

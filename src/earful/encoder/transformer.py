@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from earful.encoder.attention import Plan, SelfAttention, plan
 from earful.encoder.encoder import BranchEnd, Dropout, Encoder, EncoderConfig
-from earful.encoder.subsample import entrance, subsampled_counts
+from earful.encoder.subsample import entrance
 
 
 class FeedForward(nn.Sequential):
@@ -53,15 +53,9 @@ class Transformer(Encoder):
         self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.layers))
         self.norm_out = nn.LayerNorm(config.width)
 
-    def forward(self, frames_BFM: Tensor, frame_counts_B: Tensor) -> tuple[Tensor, Tensor]:
-        """(frames_BFM, frame_counts_B) to (hidden_BFD, hidden_counts_B), hidden in the dtype of the frames."""
-        hidden_BFD, hidden_counts_B, valid_BF = self.subsample(frames_BFM, frame_counts_B)
+    def context(self, hidden_BFD: Tensor, valid_BF: Tensor) -> Tensor:
+        """All layers, hidden_BFD to hidden_BFD."""
         batch_plan = plan(valid_BF, self.head_width, hidden_BFD.dtype)
         for layer in self.layers:
             hidden_BFD = layer(hidden_BFD, batch_plan)
-        hidden_BFD = self.norm_out(hidden_BFD) * batch_plan.valid_BF1
-        return hidden_BFD.to(frames_BFM.dtype), hidden_counts_B
-
-    def output_counts(self, frame_counts_B: Tensor) -> Tensor:
-        """ceil(frames / subsampling)."""
-        return subsampled_counts(frame_counts_B, self.subsampling)
+        return self.norm_out(hidden_BFD) * batch_plan.valid_BF1  # type: ignore[no-any-return]

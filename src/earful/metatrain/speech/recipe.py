@@ -102,3 +102,7 @@ class MetaRecipe:
             raise ConfigError("corpora is empty; add at least one [[corpora]] table with a manifest")
         if self.validation < 1:
             raise ConfigError(f"validation is {self.validation}, must be at least 1: episodes that measure")
+        if self.outer.chunk != 1:
+            raise ConfigError(
+                "recognisers are meta-trained task by task, for clips differ in length: leave out `chunk`"
+            )

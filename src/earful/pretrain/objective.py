@@ -1,0 +1,63 @@
+"""What a self-supervised objective is: a module that turns an encoder and a batch of speech into losses.
+
+The encoder is what is wanted; the objective's own weights (quantisers, predictors, projections) are thrown away at the
+end. One loop serves all objectives, and their weighted sum.
+"""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from earful.encoder.encoder import Encoder
+
+Need = Literal["other", "clean", "classes", "units"]
+
+
+class Heard(NamedTuple):
+    """Speech without transcripts, padded with zeros. What no objective needs is left out (None).
+
+    `other` is another augmentation of the same clips, `clean` the clips without any, as long as they are; `classes_BC`
+    says which clip, speaker, language and word a clip is of (ids in the order of CLASSES; −1 where that is not known);
+    `units_BU` are the targets of masked prediction, one a hidden frame (−1 where there is none).
+    """
+
+    frames_BFM: Tensor
+    frame_counts_B: Tensor
+    other_BFM: Tensor | None = None
+    other_counts_B: Tensor | None = None
+    clean_BFM: Tensor | None = None
+    classes_BC: Tensor | None = None
+    units_BU: Tensor | None = None
+
+
+CLASSES = ("clip", "speaker", "language", "word")
+
+
+class Found(NamedTuple):
+    """Losses by name, to be minimised, and facts by name, to be shown (perplexity of a code book, accuracy)."""
+
+    losses: dict[str, Tensor]
+    facts: dict[str, float]
+
+
+class Objective(nn.Module, ABC):
+    """An objective after its paper. The contract, which `tests/contract/test_objectives.py` holds for every one:
+
+    - `forward(encoder, heard, generator)` draws all its randomness from `generator`: the same seed, the same losses.
+    - What lies in the padding of a batch is never read, and losses do not depend on how much of it there is.
+    - A batch from which nothing can be learned (one clip, clips shorter than a span, silence) gives losses of zero that
+      still have a gradient, zero: never NaN.
+    - Every weight of its own, and of the encoder, can get a gradient, but for those that it names as frozen.
+    - No buffer changes in `forward`, so that a resumed run is the uninterrupted one. (`after_step` may change some.)
+    """
+
+    needs: ClassVar[frozenset[Need]] = frozenset()
+
+    @abstractmethod
+    def forward(self, encoder: Encoder, heard: Heard, generator: torch.Generator) -> Found:
+        """The losses of a batch; each a scalar, a mean over what was predicted, in nats where it is a likelihood."""
+
+    def after_step(self, step: int, steps: int) -> None:
+        """What changes with the steps (a temperature), told after each, and of how many there will be."""
