@@ -374,9 +374,9 @@ def meta_speed(found: Json) -> Iterator[str]:
     if others:
         worst = max(others, key=lambda name: others[name])
         yield (
-            f"The meta-gradients differ from earful's by at most {others[worst]:.0e} of their norm in float64 "
+            f"The meta-gradients differ from earful's by at most {_tiny(others[worst])} of their norm in float64 "
             f"({exact['steps']} inner steps, {exact['blocks']} blocks), and in float32 by at most "
-            + ", ".join(f"{_meta_apart(single, kind, libraries):.0e} on {MANY[kind]}" for kind in found["aims"])
+            + ", ".join(f"{_tiny(_meta_apart(single, kind, libraries))} on {MANY[kind]}" for kind in found["aims"])
             + "."
         )
     yield f"{', '.join(f'{name} {said}' for name, said in libraries.items())}. {on(found['machine'])}."
@@ -384,6 +384,10 @@ def meta_speed(found: Json) -> Iterator[str]:
 
 OURS, MIXED = ("earful", "earful, vmap"), "higher, earful's loss"
 MANY = {"images": "images", "ctc": "clips"}
+
+
+def _tiny(part: float) -> str:
+    return f"{part:.0e}" if part else "0"
 
 
 def _meta_task(row: Json) -> str:

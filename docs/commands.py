@@ -40,6 +40,28 @@ layers = 2
 steps = 30
 """
 
+META_RECIPE = """\
+out = "taught-base"
+start = "earful-base"
+rarest_symbol = 5
+
+[[corpora]]
+manifest = "spoken/manifest.jsonl"
+
+[tasks]
+shots = { clips = 4, query = 4 }
+held_out = ["lt"]
+
+[learning]
+learner = "maml"
+inner = { rate = 0.05, steps = 2, learned = "layer", clip_norm = 1.0 }
+
+[outer]
+tasks = 2
+validate_every = 4
+optimisation = { steps = 8, rate = 3e-4, weight_decay = 0.0 }
+"""
+
 # name → the commands, in the order in which they build on each other
 BLOCKS: Mapping[str, tuple[str, ...]] = {
     "help": ("earful --help",),
@@ -65,6 +87,12 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
         "earful transcribe my-model my-clips/journal.jsonl",
     ),
     "train": ("cat small.toml", "earful train small.toml"),
+    "metatrain": (
+        "earful corpus speak --language fi --language hu --language lt --clips 60 --out spoken",
+        "cat meta.toml",
+        "earful metatrain meta.toml",
+        "earful adapt my-clips --base taught-base --out taught-model --language is",
+    ),
     "corpus-fillets": ("earful corpus fillets-ng --language cs --out czech",),
     "corpus-klettres": ("earful corpus klettres --not-language cs --out letters",),
     "corpus-ktuberling": ("earful corpus ktuberling --out words",),
@@ -84,6 +112,7 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
             "corpus prompts",
             "corpus speak",
             "train",
+            "metatrain",
             "demo",
         )
     },
@@ -95,6 +124,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "score": ("adapt",),
     "errors": ("adapt",),
     "train": ("corpus-speak",),
+    "metatrain": ("corpus-speak",),
 }
 SHOWN = {"earful demo": "make demo", "make --no-print-directory test | tail -n 1": "make test"}
 
@@ -172,6 +202,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "small.toml").write_text(RECIPE, "utf-8")
+        (folder / "meta.toml").write_text(META_RECIPE, "utf-8")
         if options.base:  # a folder of this name is found before the shipped base
             (folder / "earful-base").symlink_to(options.base.resolve())
         for block in wanted(options.names or list(BLOCKS)):

@@ -74,6 +74,7 @@ def metatrain(
         return
     rate = percent(result.trained.validation) if plan.tasks.held_out else "not measured: nothing is held out"
     shown = found | {"held_out_error_rate": rate, "time": clock(float(str(found["seconds"])))}
+    shown |= {"query_loss": f"{steps[-1].loss:.3f}"} if steps else {}
     print_table(("", ""), [(name.replace("_", " "), value) for name, value in shown.items() if name != "seconds"])
 
 
