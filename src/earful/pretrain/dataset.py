@@ -123,8 +123,8 @@ def dataset_of(recipe: Sources, front: Backbone | FbankConfig, tell: Progress | 
     letters, phones = (tuple(sorted(_frequent(labels, recipe.rarest_symbol))) for labels in (texts, sequences))
     if not letters:
         raise ConfigError(f"no letter comes {recipe.rarest_symbol} times in the corpora; lower `rarest_symbol`")
-    stored = zip(parts, conditions, strict=True)
-    frames = FrameStore([_stored(recipe, part, sounds, front, tell) for part, sounds in stored])
+    pairs = zip(parts, conditions, strict=True)
+    frames = FrameStore([stored(recipe, part, front, tell, sounds) for part, sounds in pairs])
     labels = _encoded(texts, letters), _encoded(sequences, phones)
     inventory = Alphabet(phones) if phones else None
     backbone = front if isinstance(front, Backbone) else None
@@ -215,15 +215,18 @@ def _encoded(sequences: Sequence[Sequence[str]], symbols: Sequence[str]) -> list
     return [tuple(ids[symbol] for symbol in sequence if symbol in ids) for sequence in sequences]
 
 
-def _stored(
+def stored(
     recipe: Sources,
     utterances: Sequence[Utterance],
-    conditions: Mapping[str, Augmentation],
     features: Backbone | FbankConfig,
     tell: Progress | None,
+    conditions: Mapping[str, Augmentation] | None = None,
 ) -> Path:
-    """The folder with the frames of one corpus, computed if they are not there; its name is a hash of their sources."""
-    what = [_identity(features), to_mapping(recipe.augmentation), recipe.seed, *conditions]
+    """The folder with the frames of one corpus, computed if they are not there; its name is a hash of their sources.
+
+    Each clip is heard under its own of the `conditions`, or changed by the recipe's augmentation where there are none.
+    """
+    what = [_identity(features), to_mapping(recipe.augmentation), recipe.seed, *(conditions or {})]
     clips = [[str(u.audio), u.start_s, u.duration_s] for u in utterances]
     folder = recipe.cache / hashlib.sha256(json.dumps([what, clips]).encode()).hexdigest()[:16]
     if not is_built(folder):
