@@ -47,7 +47,8 @@ from earful.metatrain.speech.recipe import Learning, Output, TaskRules
 from earful.metatrain.speech.tasks import Tasks, tasks_of
 from earful.metatrain.speech.train import Speech, error_rate, selection, speech_of, start_of
 from earful.model import PHONES, AcousticModel, loss_of, parameters_of
-from earful.pretrain.dataset import Dataset, batches, open_dataset
+from earful.pretrain.dataset import Dataset, open_dataset
+from earful.pretrain.order import Order
 from earful.pretrain.recipe import Corpus, Recipe
 from earful.pretrain.supervised import losses, model_of
 from earful.train import Optimisation, fit
@@ -99,10 +100,10 @@ def small_base(recipe: Recipe, dataset: Dataset, folder: Path, steps: int, held:
         if u.language not in held.all and _voice(u.speaker or "") not in voices
     ]
     part_of = dataset.only(kept)
-    order = batches(part_of, round(60.0 / dataset.features.hop_s), 0)
+    order = Order(part_of.frames.counts, round(60.0 / dataset.features.hop_s), 0)
 
     def losses_of(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        batch, phones = part_of.batch(next(order), model.config)
+        batch, phones = part_of.batch(order.at(step), model.config)
         frames = spec_augment(batch.frames_BFM, batch.frame_counts_B, recipe.masks, generator)
         return losses(model, batch._replace(frames_BFM=frames), phones)
 
@@ -289,15 +290,19 @@ def main() -> None:
 
     def best(name: str) -> Setting:
         name = learning(name, Setting(INNER[0], OUTER[0])).learner
-        if not any(row["learner"] == name for row in search):
+        known = [row for row in search if row["learner"] == name]
+        if len(known) < len(INNER) * len(OUTER):  # one that was interrupted begins again
+            search[:] = [row for row in search if row["learner"] != name]
             keep(search, searched(ground, name, options.budget_s / 4, options.work))
         row = min((row for row in search if row["learner"] == name), key=lambda row: row["cer"])
         return Setting(row["inner"], row["outer"])
 
     for seed in options.seeds:
         for name in options.learners or ("start", "scratch", *LEARNERS):
-            if any((row["learner"], row["seed"]) == (name, seed) for row in rows):
+            known = [row for row in rows if (row["learner"], row["seed"]) == (name, seed)]
+            if len(known) == len(options.shots) * len(ground.held_out.test):
                 continue
+            rows[:] = [row for row in rows if row not in known]
             setting = best(name)
             keep(rows, measured(ground, *meta_of(ground, name, setting, seed, options), seed, options.shots))
 

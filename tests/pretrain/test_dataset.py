@@ -14,7 +14,8 @@ from earful.data.synthesis.speech import SILENCE
 from earful.encoder.encoder import EncoderConfig
 from earful.errors import ConfigError, ManifestError
 from earful.model import ModelConfig
-from earful.pretrain.dataset import UNKNOWN, Dataset, batches, open_dataset, phones_of
+from earful.pretrain.dataset import UNKNOWN, Dataset, open_dataset, phones_of
+from earful.pretrain.order import batches
 from earful.pretrain.recipe import Corpus, Recipe
 
 
@@ -81,12 +82,12 @@ def test_an_s_hisses_where_the_labels_say(dataset: Dataset, slow: bool) -> None:
 
 
 def test_batches_hold_every_clip_once_an_epoch(dataset: Dataset) -> None:
-    order = batches(dataset, budget=800, seed=1)
+    order = batches(dataset.frames.counts, budget=800, seed=1)
     seen = list[int]()
     while len(seen) < 2 * len(dataset.utterances):
         seen += next(order)
     assert sorted(seen[:24]) == sorted(seen[24:]) == list(range(24)) and seen[:24] != seen[24:]
-    again = [i for batch in itertools.islice(batches(dataset, budget=800, seed=1), 3) for i in batch]
+    again = [i for batch in itertools.islice(batches(dataset.frames.counts, budget=800, seed=1), 3) for i in batch]
     assert again == seen[: len(again)]
 
 

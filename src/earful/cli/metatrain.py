@@ -13,6 +13,8 @@ from earful.cli.tables import peak_memory_mb, percent, print_json, print_table
 
 if TYPE_CHECKING:
     from earful.metatrain.loop import MetaStep
+    from earful.metatrain.speech.recipe import MetaRecipe
+    from earful.metatrain.speech.train import Result
 
 
 def metatrain(
@@ -58,10 +60,15 @@ def metatrain(
             return
         save_checkpoint(plan.work / "last", result.last, half=True, replace=True)
         save_checkpoint(plan.out, result.best, half=True, replace=overwrite)
+    conclude(plan, result, len(dataset.utterances), steps, json)
+
+
+def conclude(plan: "MetaRecipe", result: "Result", clips: int, steps: "list[MetaStep]", json: bool) -> None:
+    """The summary."""
     found = {
         "model": str(plan.out),
         "learner": plan.learning.learner,
-        "clips": len(dataset.utterances),
+        "clips": clips,
         "steps": plan.outer.optimisation.steps,
         "query_loss": steps[-1].loss if steps else None,
         "held_out_error_rate": result.trained.validation if plan.tasks.held_out else None,

@@ -17,7 +17,7 @@ from torch import Tensor
 from earful.audio.augment import Augmentation
 from earful.audio.condition import describe, draw_condition
 from earful.config import to_mapping
-from earful.data.batch import Batch, PhoneLabels, bucket, pad
+from earful.data.batch import Batch, PhoneLabels, pad
 from earful.data.frames import FrameStore, build_store, compute_clips, is_built
 from earful.data.manifest import read_manifest
 from earful.data.synthesis.speech import SILENCE
@@ -124,7 +124,8 @@ def dataset_of(recipe: Sources, front: Backbone | FbankConfig, tell: Progress | 
     if not letters:
         raise ConfigError(f"no letter comes {recipe.rarest_symbol} times in the corpora; lower `rarest_symbol`")
     pairs = zip(parts, conditions, strict=True)
-    frames = FrameStore([stored(recipe, part, front, tell, sounds) for part, sounds in pairs])
+    made = partial(stored, recipe.cache, features=front, augmentation=recipe.augmentation, seed=recipe.seed, tell=tell)
+    frames = FrameStore([made(utterances=part, conditions=sounds) for part, sounds in pairs])
     labels = _encoded(texts, letters), _encoded(sequences, phones)
     inventory = Alphabet(phones) if phones else None
     backbone = front if isinstance(front, Backbone) else None
@@ -153,15 +154,6 @@ def phones_of(utterance: Utterance) -> list[str]:
         raise ManifestError(f"{utterance.id}: `phones` must be a list of [IPA, start in seconds]; correct it") from None
 
 
-def batches(dataset: Dataset, budget: int, seed: int) -> Iterator[list[int]]:
-    """Batches of indexes, epoch after epoch, without end."""
-    epoch = 0
-    while True:
-        generator = torch.Generator().manual_seed(seed * 7919 + epoch)
-        yield from bucket(dataset.frames.counts, budget, generator)
-        epoch += 1
-
-
 def _conditions(corpus: Corpus, recipe: Sources, place: int) -> dict[str, Augmentation]:
     """The conditions of a corpus by their names, all different; of more of them the first are the same.
 
@@ -182,13 +174,23 @@ def _conditions(corpus: Corpus, recipe: Sources, place: int) -> dict[str, Augmen
     return found
 
 
-def _copies(corpus: Corpus, conditions: Sequence[str]) -> Iterator[Utterance]:
-    kept = [u for u in read_manifest(corpus.manifest) if _belongs(u, corpus)][:: corpus.every]
+def chosen(corpus: Corpus, *, labelled: bool = True) -> list[Utterance]:
+    """The clips of a corpus that its table asks for; with `labelled` only those that have text or phones.
+
+    Raises ManifestError where the manifest cannot be read, or none is left.
+    """
+    kept = [u for u in read_manifest(corpus.manifest) if _belongs(u, corpus, labelled)][:: corpus.every]
     if not kept:
+        told = " with text or phones" if labelled else ""
         raise ManifestError(
-            f"{corpus.manifest}: no clip with text or phones, of at most {corpus.longest_s} s, in the recipe's "
-            "languages; check the manifest, `longest_s` and `languages`"
+            f"{corpus.manifest}: no clip{told}, of at most {corpus.longest_s} s, in the recipe's languages; check the "
+            "manifest, `longest_s` and `languages`"
         )
+    return kept
+
+
+def _copies(corpus: Corpus, conditions: Sequence[str]) -> Iterator[Utterance]:
+    kept = chosen(corpus)
     for copy in range(corpus.copies):
         if conditions:
             told = (conditions[(place + copy) % len(conditions)] for place in range(len(kept)))
@@ -197,10 +199,10 @@ def _copies(corpus: Corpus, conditions: Sequence[str]) -> Iterator[Utterance]:
             yield from kept
 
 
-def _belongs(utterance: Utterance, corpus: Corpus) -> bool:
+def _belongs(utterance: Utterance, corpus: Corpus, labelled: bool) -> bool:
     language = utterance.language or ""
     wanted = language in corpus.languages if corpus.languages else language not in corpus.not_languages
-    told = utterance.text or any(utterance.extra.get(key) for key in ("phones", "ipa"))
+    told = not labelled or utterance.text or any(utterance.extra.get(key) for key in ("phones", "ipa"))
     return wanted and bool(told) and (utterance.duration_s or 0) <= corpus.longest_s
 
 
@@ -216,23 +218,25 @@ def _encoded(sequences: Sequence[Sequence[str]], symbols: Sequence[str]) -> list
 
 
 def stored(
-    recipe: Sources,
+    cache: Path,
     utterances: Sequence[Utterance],
     features: Backbone | FbankConfig,
-    tell: Progress | None,
+    augmentation: Augmentation,
+    seed: int,
+    tell: Progress | None = None,
     conditions: Mapping[str, Augmentation] | None = None,
 ) -> Path:
-    """The folder with the frames of one corpus, computed if they are not there; its name is a hash of their sources.
+    """The folder with the frames of some clips, computed if they are not there; its name is a hash of their sources.
 
-    Each clip is heard under its own of the `conditions`, or changed by the recipe's augmentation where there are none.
+    Each clip is heard under its own of the `conditions`, or changed by `augmentation` where there are none.
     """
-    what = [_identity(features), to_mapping(recipe.augmentation), recipe.seed, *(conditions or {})]
+    what = [_identity(features), to_mapping(augmentation), seed, *(conditions or {})]
     clips = [[str(u.audio), u.start_s, u.duration_s] for u in utterances]
-    folder = recipe.cache / hashlib.sha256(json.dumps([what, clips]).encode()).hexdigest()[:16]
+    folder = cache / hashlib.sha256(json.dumps([what, clips]).encode()).hexdigest()[:16]
     if not is_built(folder):
         front = partial(frames_by, features)
-        sounds = [conditions[u.extra["condition"]] for u in utterances] if conditions else recipe.augmentation
-        clips_of = compute_clips(utterances, front, augmentation=sounds, seed=recipe.seed)
+        sounds = [conditions[u.extra["condition"]] for u in utterances] if conditions else augmentation
+        clips_of = compute_clips(utterances, front, augmentation=sounds, seed=seed)
         done = itertools.count(1)
         build_store(folder, clips_of, (lambda: tell(next(done), len(utterances))) if tell else None)
     return folder

@@ -5,7 +5,7 @@ end. One loop serves all objectives, and their weighted sum.
 """
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +53,7 @@ class Objective(nn.Module, ABC):
     - No buffer changes in `forward`, so that a resumed run is the uninterrupted one. (`after_step` may change some.)
     """
 
-    needs: ClassVar[frozenset[Need]] = frozenset()
+    needs: frozenset[Need] = frozenset()
 
     @abstractmethod
     def forward(self, encoder: Encoder, heard: Heard, generator: torch.Generator) -> Found:

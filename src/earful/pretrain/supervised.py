@@ -5,7 +5,6 @@ the synthesiser knows exactly, is an ordinary classification target: it teaches 
 """
 
 from collections.abc import Callable
-from itertools import islice
 
 import torch
 from torch import Tensor
@@ -17,7 +16,8 @@ from earful.data.batch import Batch, PhoneLabels
 from earful.errors import CheckpointError
 from earful.features.mask import spec_augment
 from earful.model import PHONE_FRAMES, PHONES, TEXT, AcousticModel, ModelConfig, fast_arithmetic, moving
-from earful.pretrain.dataset import UNKNOWN, Dataset, batches
+from earful.pretrain.dataset import UNKNOWN, Dataset
+from earful.pretrain.order import Order
 from earful.pretrain.recipe import Recipe
 from earful.train import Step, append_log, fit
 
@@ -90,7 +90,7 @@ def train_base(recipe: Recipe, dataset: Dataset, report: Callable[[Step], None] 
     """Train a base model; resumes from `recipe.work`, and logs each step there."""
     model = model_of(recipe, dataset)
     budget = round(recipe.batch_s / dataset.features.hop_s)
-    order = _From(dataset, budget, recipe.seed)
+    order = Order(dataset.frames.counts, budget, recipe.seed)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(moving(model.config, name))
     log = recipe.work / "log.jsonl"
@@ -116,19 +116,6 @@ def train_base(recipe: Recipe, dataset: Dataset, report: Callable[[Step], None] 
     )
     about = {"recipe": recipe.about, "skipped_steps": skipped, "languages": _languages(dataset)}
     return Checkpoint(model.config, dict(model.state_dict()), about)
-
-
-class _From:
-    """The batch of step `n`: the endless order, entered where a resumed run asks first."""
-
-    def __init__(self, dataset: Dataset, budget: int, seed: int) -> None:
-        self._order = batches(dataset, budget, seed)
-        self._next = 0
-
-    def at(self, step: int) -> list[int]:
-        batch = next(islice(self._order, step - self._next, None))
-        self._next = step + 1
-        return batch
 
 
 def _languages(dataset: Dataset) -> list[str]:
