@@ -7,11 +7,31 @@ import torch
 
 from earful.encoder.build import build_encoder
 from earful.encoder.encoder import Encoder, EncoderConfig
+from earful.pretrain.best_rq import BestRq, BestRqSettings
+from earful.pretrain.cpc import Cpc, CpcSettings
+from earful.pretrain.denoise import Denoise, DenoiseSettings
+from earful.pretrain.hubert import Hubert, HubertSettings
 from earful.pretrain.objective import Found, Heard, Objective
+from earful.pretrain.prototypical import Prototypical, PrototypicalSettings
+from earful.pretrain.siamese import Siamese, SiameseSettings
+from earful.pretrain.simclr import SimCLR, SimCLRSettings
+from earful.pretrain.triplet import Triplet, TripletSettings
+from earful.pretrain.wav2vec2 import Wav2Vec2, Wav2Vec2Settings
 
 BINS, WIDTH, SUBSAMPLING = 20, 16, 2
 
-OBJECTIVES: dict[str, Callable[[], Objective]] = {}
+OBJECTIVES: dict[str, Callable[[], Objective]] = {
+    "wav2vec2": lambda: Wav2Vec2(Wav2Vec2Settings(entries=8, code_width=16), WIDTH),
+    "cpc": lambda: Cpc(CpcSettings(), WIDTH),
+    "simclr": lambda: SimCLR(SimCLRSettings(hidden=16, size=8), WIDTH),
+    "siamese": lambda: Siamese(SiameseSettings(hidden=16, size=8, segment_frames=4), WIDTH),
+    "siamese by class": lambda: Siamese(SiameseSettings(hidden=16, size=8, positives="class"), WIDTH),
+    "triplet": lambda: Triplet(TripletSettings(hidden=16, size=8), WIDTH),
+    "prototypical": lambda: Prototypical(PrototypicalSettings(hidden=16, size=8), WIDTH),
+    "hubert": lambda: Hubert(HubertSettings(units=8, code_width=16), WIDTH),
+    "best_rq": lambda: BestRq(BestRqSettings(codes=16), BINS, WIDTH, SUBSAMPLING),
+    "denoise": lambda: Denoise(DenoiseSettings(), BINS, WIDTH, SUBSAMPLING),
+}
 """name → maker, for WIDTH-wide encoders on BINS bins at SUBSAMPLING."""
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earful.cli.progress import clock, progress
-from earful.cli.tables import peak_memory_mb, percent, print_json, print_table
+from earful.cli.progress import progress
+from earful.cli.tables import peak_memory_mb, percent, print_facts
 
 if TYPE_CHECKING:
     from earful.metatrain.loop import MetaStep
@@ -76,13 +76,9 @@ def conclude(plan: "MetaRecipe", result: "Result", clips: int, steps: "list[Meta
         "seconds": round(steps[-1].elapsed_s, 1) if steps else 0.0,
         "peak_memory_mb": peak_memory_mb(),
     }
-    if json:
-        print_json(found)
-        return
     rate = percent(result.trained.validation) if plan.tasks.held_out else "not measured: nothing is held out"
-    shown = found | {"held_out_error_rate": rate, "time": clock(float(str(found["seconds"])))}
-    shown |= {"query_loss": f"{steps[-1].loss:.3f}"} if steps else {}
-    print_table(("", ""), [(name.replace("_", " "), value) for name, value in shown.items() if name != "seconds"])
+    shown = {"held_out_error_rate": rate} | ({"query_loss": f"{steps[-1].loss:.3f}"} if steps else {})
+    print_facts(found, shown, json=json)
 
 
 def note_of(steps: "list[MetaStep]", tasks: int) -> str:

@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -58,3 +58,14 @@ def peak_memory_mb() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10))
+
+
+def print_facts(found: Mapping[str, object], shown: Mapping[str, object], *, json: bool) -> None:
+    """What a training did: `found` as JSON, or a table for people, in which `shown` says some things better."""
+    if json:
+        print_json(found)
+        return
+    from earful.cli.progress import clock
+
+    rows = {**found, **shown, "time": clock(float(str(found["seconds"])))}
+    print_table(("", ""), [(name.replace("_", " "), value) for name, value in rows.items() if name != "seconds"])

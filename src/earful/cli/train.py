@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earful.cli.progress import clock, progress
-from earful.cli.tables import peak_memory_mb, print_json, print_table
+from earful.cli.progress import progress
+from earful.cli.tables import peak_memory_mb, print_facts
 
 if TYPE_CHECKING:
     from earful.train import Step
@@ -56,11 +56,7 @@ def train(
         "seconds": round(steps[-1].elapsed_s, 1) if steps else 0.0,
         "peak_memory_mb": peak_memory_mb(),
     }
-    if json:
-        print_json(found)
-        return
-    shown = found | {"losses": losses_of(steps), "time": clock(float(str(found["seconds"])))}
-    print_table(("", ""), [(name.replace("_", " "), value) for name, value in shown.items() if name != "seconds"])
+    print_facts(found, {"losses": losses_of(steps)}, json=json)
 
 
 def means(steps: "list[Step]") -> dict[str, float]:

@@ -1,0 +1,71 @@
+"""Denoising: from noisy, reverberant speech with masked spans, the clean speech (Vincent et al. 2008; Liu et al. 2021).
+
+No text is needed for it, only clean recordings, for the noise is ours. What has to be told at a masked frame is speech
+itself; what has to be told elsewhere is which part of the sound is speech.
+"""
+
+from dataclasses import dataclass, field
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from earful.encoder.encoder import Encoder, subtract_mean, valid_frames
+from earful.pretrain.masking import Spans, at_input_rate, draw_spans, sounding, stack
+from earful.pretrain.objective import Found, Heard, Need, Objective
+
+
+@dataclass(frozen=True)
+class DenoiseSettings:
+    """What is masked: in TERA (Liu et al. 2021), from which this is, 0.15 of the frames; hidden frames of 40 ms."""
+
+    spans: Spans = field(default_factory=lambda: Spans(starts=0.03, length=5))
+
+
+@final
+class Denoise(Objective):
+    """A denoising autoencoder on an encoder `width` wide at `subsampling` of `bins`: one linear layer on hidden frames
+    gives the clean input frames below each, their mean over the clip taken away, as the encoder does with its input.
+
+    Its loss, "clean", is the mean absolute difference, over all frames and bins, in the unit of the frames (natural
+    logarithms of energies). Absolute and not squared, as in TERA: the logarithm of clean speech falls far in pauses,
+    down to its floor in synthetic ones, and squares would spend the gradient on how deep silence is.
+
+    Facts: "explained", the share of the variance of the clean frames that is explained, 1 − Σ(error²) / Σ(clean²); it is
+    below 0 where each clip's mean would have been nearer. Silence is left out; a clip not longer than a span is
+    denoised, but not masked.
+    """
+
+    needs: frozenset[Need] = frozenset({"clean"})
+
+    def __init__(self, settings: DenoiseSettings, bins: int, width: int, subsampling: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.restore = nn.Linear(width, subsampling * bins)
+
+    def forward(self, encoder: Encoder, heard: Heard, generator: torch.Generator) -> Found:
+        """The loss of a batch; see the class."""
+        assert heard.clean_BFM is not None, "the loop gives what an objective needs"
+        counts_B = heard.frame_counts_B
+        valid_BF = valid_frames(counts_B, heard.frames_BFM.shape[1])
+        clean_BFK, real_BFK = stack(subtract_mean(heard.clean_BFM, valid_BF), counts_B, encoder.subsampling)
+        masked_BF = draw_spans(encoder.output_counts(counts_B), real_BFK.shape[1], self.settings.spans, generator)
+        hidden_BFD, _ = encoder(_masked(heard, valid_BF, masked_BF, encoder.subsampling), counts_B)
+        taught_BFK = real_BFK & sounding(heard.frames_BFM, counts_B)[:, None, None]
+        return compare(self.restore(hidden_BFD)[taught_BFK].float(), clean_BFK[taught_BFK].float())
+
+
+def _masked(heard: Heard, valid_BF: Tensor, masked_BF: Tensor, subsampling: int) -> Tensor:
+    """What is heard, its mean taken away, and masked by that mean: zero."""
+    hidden_BF1 = at_input_rate(masked_BF, subsampling, valid_BF.shape[1])[..., None]
+    return subtract_mean(heard.frames_BFM, valid_BF).masked_fill(hidden_BF1, 0.0)
+
+
+def compare(restored_N: Tensor, clean_N: Tensor) -> Found:
+    """The loss of N numbers, each a bin of a frame, and how much of the clean ones' variance (about 0) is explained."""
+    error_N = restored_N - clean_N
+    loss = error_N.abs().sum() / max(1, len(clean_N))
+    variance = float(clean_N.double().square().sum())
+    if not variance:
+        return Found({"clean": loss}, {})
+    return Found({"clean": loss}, {"explained": 1 - float(error_N.detach().double().square().sum()) / variance})
