@@ -87,6 +87,7 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
         "earful transcribe my-model my-clips/journal.jsonl",
     ),
     "train": ("cat small.toml", "earful train small.toml"),
+    "pretrain": ("earful pretrain new-clips --steps 20 --out further-base",),
     "metatrain": (
         "earful corpus speak --language fi --language hu --language lt --clips 60 --out spoken",
         "cat meta.toml",
@@ -112,6 +113,7 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
             "corpus prompts",
             "corpus speak",
             "train",
+            "pretrain",
             "metatrain",
             "demo",
         )
@@ -124,6 +126,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "score": ("adapt",),
     "errors": ("adapt",),
     "train": ("corpus-speak",),
+    "pretrain": ("corpus-speak",),
     "metatrain": ("corpus-speak",),
 }
 SHOWN = {"earful demo": "make demo", "make --no-print-directory test | tail -n 1": "make test"}

@@ -25,7 +25,7 @@ SENTENCES = {
 
 
 class Loudness:
-    """In the detector's place: speech is what has power, and less of it if silence came before (a state, as Silero's)."""
+    """In the detector's place: speech is what has power, or had it a window ago (a state, as Silero has one)."""
 
     def __init__(self) -> None:
         self.reset_states()
@@ -136,18 +136,26 @@ def test_what_has_come_before_makes_no_difference() -> None:
 
 
 @pytest.mark.usefixtures("loudness")
-def test_memory_is_bounded() -> None:
-    held = []
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was taken from the blocks is heard before more is taken."""
+    behind: list[int] = []
+    taken = done = 0
 
     def long() -> Iterator[np.ndarray]:
+        nonlocal taken
         for _ in range(40):
-            block_T = tone(10)
-            held.append(sys.getrefcount(block_T))
-            yield block_T
+            taken += 160_000
+            yield tone(10)
 
-    parts = activity._parts(long())
-    sizes = [len(part_T) for part_T in parts]
-    assert sum(sizes) == 40 * 160_000 and max(sizes) == 1024 * 512
+    def counting(_detector: Loudness, part_T: np.ndarray) -> np.ndarray:
+        nonlocal done
+        done += len(part_T)
+        behind.append(taken - done)
+        return np.zeros(-(-len(part_T) // 512), np.float32)
+
+    monkeypatch.setattr(activity, "_heard", counting)
+    speech(long())
+    assert done == taken == 40 * 160_000 and max(behind) < 160_000
 
 
 @pytest.mark.usefixtures("loudness")
@@ -195,8 +203,8 @@ def test_speech_is_found_between_silences_and_noise(language: str, noise: str) -
     for start_s in (2, 5 + said_s):
         heard_s = sum(max(0, min(end, start_s + said_s) - max(begin, start_s)) for begin, end in found)
         assert heard_s > 0.75 * said_s
-    outside_s = sum(end - begin for begin, end in found) - 2 * said_s
-    assert outside_s < 0.6
+    for begin, end in found:  # a padding of 0.1 s, and a few windows in which the detector makes up its mind
+        assert any(start_s - 0.3 < begin and end < start_s + said_s + 0.3 for start_s in (2, 5 + said_s))
 
 
 @pytest.mark.usefixtures("silero")

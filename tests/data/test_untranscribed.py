@@ -1,7 +1,7 @@
 """Recordings cut into clips of speech: the logic with given stretches, then files with a simple ear, then Silero's."""
 
+import sys
 from collections.abc import Iterable
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earful.audio import activity
-from earful.audio.activity import WINDOW, ActivitySettings, Stretch, speech, stretches
+from earful.audio.activity import WINDOW, ActivitySettings, Stretch, stretches
 from earful.audio.files import read, write
 from earful.data.manifest import Manifest, read_manifest, write_manifest
 from earful.data.synthesis.espeak import speak
@@ -94,6 +94,8 @@ def test_pieces_are_within_bounds_in_order_and_lose_only_crumbs(found: list[Stre
     assert all(left[1] <= right[0] + 1e-9 for left, right in pairwise(made))
     starts_and_ends = {time_s for piece in made for time_s in piece}
     assert all(any(start - 1e-9 <= time_s <= end + 1e-9 for start, end in found) for time_s in starts_and_ends)
+    pauses = [(left[1], right[0]) for left, right in pairwise(found) if right[0] - left[1] > settings.near_s + 1e-5]
+    assert not any(start < begin and finish < end for start, end in made for begin, finish in pauses)
     for lost in _lost(found, made):
         assert lost[1] - lost[0] < settings.shortest_s + 1e-5
 
@@ -110,27 +112,22 @@ def _lost(found: list[Stretch], made: list[Stretch]) -> list[Stretch]:
     return lost
 
 
-@given(activities(), cut_settings())
-def test_silence_between_clips_is_not_kept(found: list[Stretch], settings: CutSettings) -> None:
-    pauses = [(left[1], right[0]) for left, right in pairwise(found) if right[0] - left[1] > settings.near_s + 1e-5]
-    for start_s, end_s in pieces(found, settings):
-        assert not any(start_s < begin and finish < end_s for begin, finish in pauses)
-
-
 def test_a_thousand_parts_of_one_phrase() -> None:
-    found = [(place, place + 0.9 + 0.0001 * (place % 7)) for place in range(10_000)]
-    made = pieces([(start * 1.0, end) for start, end in found], CutSettings(pause_s=0.5))
+    found = [(float(place), place + 0.9 + 0.0001 * (place % 7)) for place in range(10_000)]
+    made = pieces(found)
     assert len(made) > 660 and made[0][0] == 0 and made[-1][1] == found[-1][1]
 
 
 @pytest.fixture
 def radio(tmp_path: Path) -> Path:
-    """Two recordings that are sound, and four that are none or hold nothing."""
+    """Two recordings with speech, and five that are damaged or hold none."""
     folder = tmp_path / "radio"
     (folder / "b").mkdir(parents=True)
     write(folder / "b" / "news.flac", np.concatenate([silence(1), tone(2), silence(2), tone(3), silence(1)]))
     write(folder / "a.wav", np.concatenate([tone(70), silence(2), tone(0.3)]))
     write(folder / "hum.wav", silence(2))
+    write(folder / "short.wav", tone(5))
+    (folder / "short.wav").write_bytes((folder / "short.wav").read_bytes()[:50_000])
     (folder / "text.wav").write_text("no sound", "utf-8")
     (folder / "none.ogg").write_bytes(b"")
     (folder / "notes.txt").write_text("about", "utf-8")
@@ -143,15 +140,17 @@ def test_a_folder_becomes_clips_and_what_is_damaged_is_named(radio: Path) -> Non
     skipped: list[Skipped] = []
     clips = Manifest(tuple(cut(read_recordings(radio), skip=skipped.append, hear=ear)))
     assert [u.id for u in clips[:2]] == ["a-00000000", "a-00014003"]
-    assert [(u.start_s, u.duration_s) for u in clips[-2:]] == [near(1, 2), near(5, 3)] or [
-        [u.start_s, u.duration_s] for u in clips[-2:]
-    ] == [near(1, 2), near(5, 3)]
+    assert [[u.start_s, u.duration_s] for u in clips[-2:]] == [near(1, 2), near(5, 3)]
     assert [u.extra["recording"] for u in clips] == [*["a"] * 5, "b/news", "b/news"]
     assert {u.audio for u in clips} == {radio / "a.wav", radio / "b" / "news.flac"}
     assert [(each.path.name, each.reason.split(";")[0]) for each in skipped] == [
         ("gone.mp3", "no such file"),
         ("hum.wav", "no speech of 1.0 s or more was found in it"),
         ("none.ogg", "the file is empty (0 bytes)"),
+        (
+            "short.wav",
+            "the file is truncated or damaged: its header promises 160000 bytes of sound, the file holds 49956",
+        ),
         ("text.wav", "not a readable sound file (Format not recognised)"),
     ]
     for clip in clips:
@@ -159,14 +158,6 @@ def test_a_folder_becomes_clips_and_what_is_damaged_is_named(radio: Path) -> Non
             16_000 * (clip.duration_s or 0), abs=1
         )
     assert tuple(cut(read_recordings(radio), skip=skipped.append, hear=ear)) == clips.utterances
-
-
-def test_a_recording_that_ends_too_soon_gives_nothing(tmp_path: Path) -> None:
-    write(tmp_path / "cut.wav", tone(5))
-    (tmp_path / "cut.wav").write_bytes((tmp_path / "cut.wav").read_bytes()[:50_000])
-    skipped: list[Skipped] = []
-    assert not list(cut(read_recordings(tmp_path), skip=skipped.append, hear=ear))
-    assert [each.path for each in skipped] == [tmp_path / "cut.wav"] and "truncated" in skipped[0].reason
 
 
 def test_a_manifest_without_texts(radio: Path, tmp_path: Path) -> None:
@@ -193,7 +184,7 @@ def test_a_manifest_without_texts(radio: Path, tmp_path: Path) -> None:
     assert (first.language, first.speaker, first.text) == ("nl", "eva", None)
     assert dict(first.extra) == {"year": 1999, "recording": "whole"}
     assert [each.reason.split(";")[0] for each in skipped] == [
-        "expected sound from 20.000 s to 20.000 s, but the file ends at 9.000 s"
+        "expected sound from 20.000 s to 21.000 s, but the file ends at 9.000 s"
     ]
     write_manifest(tmp_path / "clips.jsonl", clips)
     assert [u.id for u in read_manifest(tmp_path / "clips.jsonl")] == [u.id for u in clips]
@@ -215,7 +206,7 @@ def test_blocks_are_heard_in_turn(radio: Path) -> None:
 
 
 def test_what_read_recordings_takes(radio: Path, tmp_path: Path) -> None:
-    assert [u.id for u in read_recordings(radio)] == ["a", "b/news", "gone", "hum", "none", "text"]
+    assert [u.id for u in read_recordings(radio)] == ["a", "b/news", "gone", "hum", "none", "short", "text"]
     assert [u.id for u in read_recordings(radio / "a.wav")] == ["a"]
     write_manifest(radio / "manifest.jsonl", [Utterance("only", radio / "a.wav")])
     assert [u.id for u in read_recordings(radio)] == ["only"]
@@ -246,7 +237,7 @@ def test_settings_that_cannot_be(wrong: dict[str, float], message: str) -> None:
 
 def test_a_missing_detector_is_not_the_recordings_fault(radio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     activity._detector.cache_clear()
-    monkeypatch.setitem(__import__("sys").modules, "silero_vad", None)
+    monkeypatch.setitem(sys.modules, "silero_vad", None)
     skipped: list[Skipped] = []
     with pytest.raises(AudioError, match=r'pip install "earful\[vad\]"'):
         next(cut(read_recordings(radio), skip=skipped.append))
@@ -263,7 +254,3 @@ def test_speech_is_cut_from_a_recording(tmp_path: Path) -> None:
     assert all(1 <= (u.duration_s or 0) <= 15 for u in clips) and len(clips) >= 3
     assert clips[1].start_s == pytest.approx(7 + said_s, abs=0.3)
     assert sum(u.duration_s or 0 for u in clips[1:]) == pytest.approx(8 * (said_s + 0.2), abs=1.5)
-    strict = CutSettings(activity=ActivitySettings(threshold=0.9))
-    assert list(cut(read_recordings(tmp_path), strict, skip=pytest.fail)) == list(
-        cut(read_recordings(tmp_path), skip=pytest.fail, hear=partial(speech, settings=strict.activity))
-    )

@@ -220,7 +220,8 @@ def _sound(recording: Utterance) -> Iterator[Samples]:
         yield from _first(blocks(recording.audio, _BLOCK_S), wanted_s)
         return
     if wanted_s is None:
-        wanted_s = max(probe(recording.audio).duration_s - start_s, 1 / SAMPLE_RATE_HZ)  # where it ends, `read` says
+        rest_s = probe(recording.audio).duration_s - start_s
+        wanted_s = rest_s if rest_s > 0 else 1.0  # `read` says that it begins beyond the end
     edges_s = np.linspace(start_s, start_s + wanted_s, int(np.ceil(wanted_s / _BLOCK_S)) + 1).tolist()
     for begin_s, end_s in pairwise(edges_s):
         yield read(recording.audio, begin_s, end_s - begin_s)

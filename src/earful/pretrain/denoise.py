@@ -31,9 +31,8 @@ class Denoise(Objective):
     logarithms of energies). Absolute and not squared, as in TERA: the logarithm of clean speech falls far in pauses,
     down to its floor in synthetic ones, and squares would spend the gradient on how deep silence is.
 
-    Facts: "explained", the share of the variance of the clean frames that is explained, 1 − Σ(error²) / Σ(clean²); it is
-    below 0 where each clip's mean would have been nearer. Silence is left out; a clip not longer than a span is
-    denoised, but not masked.
+    Facts: "explained", the share of the clean frames' variance that is, 1 − Σ(error²) / Σ(clean²); it is below 0 where
+    each clip's mean would have been nearer. Silence is left out; a clip not longer than a span is denoised, not masked.
     """
 
     needs: frozenset[Need] = frozenset({"clean"})

@@ -1,0 +1,76 @@
+"""`earful pretrain`: from recordings without transcripts to a base."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from earful.checkpoint import load_checkpoint
+from earful.data.synthesis.speak import speak_corpus
+
+pytest.importorskip("silero_vad", reason="the extra `vad` is not installed")
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two recordings of six sentences each with pauses, one of silence, and a damaged file."""
+    folder = tmp_path_factory.mktemp("untranscribed")
+    (folder / "text.txt").write_text("de man leest een boek\neen vis zwemt in zee\nik zie de maan\n", "utf-8")
+    speak_corpus(["nl"], folder / "nl", clips=12, text=folder / "text.txt", seed=3, workers=2)
+    spoken = [soundfile.read(path, dtype="float32")[0] for path in sorted((folder / "nl").rglob("*.flac"))]
+    long = folder / "long"
+    long.mkdir()
+    pause = np.zeros(16_000, np.float32)
+    for name, some in (("a", spoken[:6]), ("b", spoken[6:])):
+        soundfile.write(
+            long / f"{name}.flac", np.concatenate([part for clip in some for part in (clip, pause)]), 16_000
+        )
+    soundfile.write(long / "silence.wav", np.zeros(80_000, np.float32), 16_000)
+    (long / "damaged.flac").write_bytes(b"fLaC" + bytes(100))
+    return long
+
+
+def test_a_folder(earful: Any, recordings: Path, tiny_base: Path, tmp_path: Path) -> None:
+    out = tmp_path / "base"
+    run = earful("pretrain", recordings, "--start", tiny_base, "--steps", 3, "--out", out, "--json")
+    assert run.status == 0, run.err
+    row = json.loads(run.out)
+    assert row["objectives"] == ["best_rq"] and row["steps"] == 3 and 2 <= row["clips"] <= 24
+    assert row["losses"]["best_rq masked"] > 0 and row["skipped_steps"] == 0
+    assert "silence.wav: no speech" in run.err and "damaged.flac" in run.err
+    base = load_checkpoint(out)
+    before = load_checkpoint(tiny_base)
+    assert base.config == before.config and base.about["pretrained"]["objectives"] == ["best_rq"]
+    assert any(bool((base.params[name] != value).any()) for name, value in before.params.items())
+
+
+def test_several_objectives_in_a_table(earful: Any, recordings: Path, tiny_base: Path, tmp_path: Path) -> None:
+    names = [part for name in ("wav2vec2", "simclr") for part in ("--objective", name)]
+    run = earful("pretrain", recordings, "--start", tiny_base, "--steps", 2, "--out", tmp_path / "m", *names)
+    assert run.status == 0 and "wav2vec2, simclr" in run.out and "wav2vec2 contrastive" in run.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (lambda folder: [folder], "say with --out"),
+        (lambda folder: [folder, "--out", "m", "--objective", "best-rq"], "did you mean 'best_rq'"),
+        (lambda folder: [folder / "nowhere", "--out", "m"], "there is no such recipe"),
+    ],
+)
+def test_what_cannot_be(
+    arguments: Callable[[Path], list[Any]], message: str, earful: Any, recordings: Path, tiny_base: Path
+) -> None:
+    run = earful("pretrain", *arguments(recordings), "--start", tiny_base)
+    assert run.status == 2 and message in run.err, run.err
+
+
+def test_no_speech_at_all(earful: Any, tiny_base: Path, tmp_path: Path) -> None:
+    (tmp_path / "quiet").mkdir()
+    soundfile.write(tmp_path / "quiet" / "a.wav", np.zeros(48_000, np.float32), 16_000)
+    run = earful("pretrain", tmp_path / "quiet", "--start", tiny_base, "--out", tmp_path / "m")
+    assert run.status == 2 and "no speech was found in 1 recording" in run.err and not (tmp_path / "m").exists()
