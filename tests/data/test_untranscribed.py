@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from earful.audio import activity
 from earful.audio.activity import WINDOW, ActivitySettings, Stretch, stretches
 from earful.audio.files import read, write
-from earful.data.manifest import Manifest, read_manifest, write_manifest
+from earful.data.manifest import Manifest, write_manifest
 from earful.data.synthesis.espeak import speak
 from earful.data.synthesis.speech import Voice
 from earful.data.untranscribed import CutSettings, Skipped, cut, pieces, read_recordings
@@ -92,8 +92,8 @@ def test_pieces_are_within_bounds_in_order_and_lose_only_crumbs(found: list[Stre
     made = pieces(found, settings)
     assert all(settings.shortest_s - 1e-5 <= end - start <= settings.longest_s + 1e-5 for start, end in made)
     assert all(left[1] <= right[0] + 1e-9 for left, right in pairwise(made))
-    starts_and_ends = {time_s for piece in made for time_s in piece}
-    assert all(any(start - 1e-9 <= time_s <= end + 1e-9 for start, end in found) for time_s in starts_and_ends)
+    for time_s in {time_s for piece in made for time_s in piece}:
+        assert any(start - 1e-9 <= time_s <= end + 1e-9 for start, end in found)
     pauses = [(left[1], right[0]) for left, right in pairwise(found) if right[0] - left[1] > settings.near_s + 1e-5]
     assert not any(start < begin and finish < end for start, end in made for begin, finish in pauses)
     for lost in _lost(found, made):
@@ -180,14 +180,11 @@ def test_a_manifest_without_texts(radio: Path, tmp_path: Path) -> None:
         ["rest", *near(5, 8)],
         ["beginning", *near(1, 2)],
     ]
-    first = clips[0]
-    assert (first.language, first.speaker, first.text) == ("nl", "eva", None)
-    assert dict(first.extra) == {"year": 1999, "recording": "whole"}
+    assert (clips[0].language, clips[0].speaker, clips[0].text) == ("nl", "eva", None)
+    assert dict(clips[0].extra) == {"year": 1999, "recording": "whole"}
     assert [each.reason.split(";")[0] for each in skipped] == [
         "expected sound from 20.000 s to 21.000 s, but the file ends at 9.000 s"
     ]
-    write_manifest(tmp_path / "clips.jsonl", clips)
-    assert [u.id for u in read_manifest(tmp_path / "clips.jsonl")] == [u.id for u in clips]
 
 
 def test_blocks_are_heard_in_turn(radio: Path) -> None:
@@ -226,7 +223,6 @@ def test_what_read_recordings_takes(radio: Path, tmp_path: Path) -> None:
     [
         ({"longest_s": 1.5}, "at most half as long"),
         ({"shortest_s": 0}, "at least 0.01 s"),
-        ({"longest_s": float("inf")}, "at most half as long"),
         ({"pause_s": 2.0}, "pause_s <= near_s"),
     ],
 )
@@ -238,16 +234,14 @@ def test_settings_that_cannot_be(wrong: dict[str, float], message: str) -> None:
 def test_a_missing_detector_is_not_the_recordings_fault(radio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     activity._detector.cache_clear()
     monkeypatch.setitem(sys.modules, "silero_vad", None)
-    skipped: list[Skipped] = []
     with pytest.raises(AudioError, match=r'pip install "earful\[vad\]"'):
-        next(cut(read_recordings(radio), skip=skipped.append))
-    assert not skipped
+        next(cut(read_recordings(radio), skip=pytest.fail))
 
 
 def test_speech_is_cut_from_a_recording(tmp_path: Path) -> None:
     pytest.importorskip("silero_vad", reason='the detector is not installed: pip install "earful[vad]"')
     said_T = speak("the ship left the harbour before the sun had risen", Voice("en-us")).samples_T
-    said_s = len(said_T) / 16_000
+    said_s = len(said_T) / 16_000  # what it says first stands alone, the rest has no pause worth the name
     write(tmp_path / "talk.flac", np.concatenate([silence(3), said_T, silence(4), *[said_T, silence(0.2)] * 8]))
     clips = list(cut(read_recordings(tmp_path), skip=pytest.fail))
     assert [clips[0].start_s, clips[0].duration_s] == [pytest.approx(3, abs=0.3), pytest.approx(said_s, abs=0.5)]

@@ -13,6 +13,7 @@ from earful.encoder.build import build_encoder
 from earful.encoder.encoder import Encoder, EncoderConfig
 from earful.errors import ConfigError
 from earful.pretrain.contrast import info_nce, others
+from earful.pretrain.masking import Spans, draw_spans
 from earful.pretrain.objective import Heard
 from earful.pretrain.wav2vec2 import Quantiser, Wav2Vec2, Wav2Vec2Settings, diversity_loss, perplexity
 
@@ -151,7 +152,7 @@ def test_a_distractor_of_the_same_code_is_not_compared() -> None:
 
 
 def test_about_half_is_masked_in_whole_spans() -> None:
-    masked_BF = objective().masked(torch.tensor([500] * 20 + [5, 6]), 500, seeded(2))
+    masked_BF = draw_spans(torch.tensor([500] * 20 + [5, 6]), 500, Wav2Vec2Settings().spans, seeded(2))
     assert 0.45 < float(masked_BF[:20].float().mean()) < 0.55
     assert masked_BF[20:].sum(1).tolist() == [0, 5]  # of a clip no longer than a span, nothing
     assert not masked_BF[21, 6:].any()
@@ -159,7 +160,7 @@ def test_about_half_is_masked_in_whole_spans() -> None:
 
 def test_one_masked_frame_of_a_clip_is_left_out() -> None:
     """Spans of one frame, one a clip: none has a distractor."""
-    single = Wav2Vec2Settings(starts=0.01, span=1, entries=24, code_width=8)
+    single = Wav2Vec2Settings(spans=Spans(0.01, 1), entries=24, code_width=8)
     found = objective(single)(encoder(), speech([80, 80]), seeded(0))
     assert [loss.item() for loss in found.losses.values()] == [0, 0] and found.facts == {}
     assert all(loss.requires_grad for loss in found.losses.values())
@@ -176,7 +177,7 @@ def test_context_does_not_see_what_is_masked() -> None:
     net.context = context  # type: ignore[method-assign]
     model(net, heard, seeded(6))
     local_BFD, counts_B, _ = net.subsample(heard.frames_BFM, heard.frame_counts_B)
-    masked_BF = model.masked(counts_B, local_BFD.shape[1], seeded(6))
+    masked_BF = draw_spans(counts_B, local_BFD.shape[1], model.settings.spans, seeded(6))
     assert 0 < int(masked_BF.sum()) < masked_BF.numel() and len(seen) == 1
     assert torch.equal(seen[0], torch.where(masked_BF[..., None], model.mask_D, local_BFD))
 
@@ -231,7 +232,6 @@ def test_the_same_seed_is_the_same_loss() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"span": 0}, "span is 0"),
         ({"temperature": 0.0}, "temperature is 0.0"),
         ({"diversity": -1.0}, "diversity is -1.0"),
         ({"gumbel_first": 0.1}, "at least gumbel_last, 0.5"),

@@ -182,9 +182,9 @@ def _joined(spans: list[Stretch], settings: CutSettings) -> list[Stretch]:
     """Join each span that is too short with the nearer of its neighbours, if that is near and both together fit."""
     spans, place = list(spans), 0
     while place < len(spans):
-        pairs = [(left, *spans[left : left + 2]) for left in (place - 1, place) if 0 <= left < len(spans) - 1]
-        fit = [pair for pair in pairs if _length_s(_ends([*pair[1:]])) <= settings.longest_s + _TOUCH_S]
-        gaps = [(right[0] - left[1], index) for index, left, right in fit]
+        lefts = [left for left in (place - 1, place) if 0 <= left < len(spans) - 1]
+        fit = [left for left in lefts if _length_s(_ends(spans[left : left + 2])) <= settings.longest_s + _TOUCH_S]
+        gaps = [(spans[left + 1][0] - spans[left][1], left) for left in fit]
         if _length_s(spans[place]) >= settings.shortest_s or not gaps or min(gaps)[0] > settings.near_s + _TOUCH_S:
             place += 1
             continue

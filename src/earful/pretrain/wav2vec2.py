@@ -6,7 +6,7 @@ them, the quantised local frame that was there among others of the same clip. Bo
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, final
 
 import torch
@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from earful.encoder.encoder import Encoder
 from earful.errors import ConfigError
-from earful.features.mask import spans
 from earful.pretrain.contrast import info_nce, others
+from earful.pretrain.masking import Spans, draw_spans
 from earful.pretrain.objective import Found, Heard, Objective
 
 
@@ -24,17 +24,16 @@ from earful.pretrain.objective import Found, Heard, Objective
 class Wav2Vec2Settings:
     """What is masked, and how targets are quantised and compared.
 
-    `starts` spans a hidden frame, each `span` hidden frames long: at 40 ms about half of a clip, in spans of 200 ms,
-    as in the paper. `distractors` are compared with each target at `temperature` (κ). There are `books` code
-    books (G) of `entries` (V), whose codes are `code_width` wide together. `diversity` (α) weighs the diversity loss.
+    `spans`, at 40 ms a hidden frame, mask about half of a clip, in spans of 200 ms, as in the paper. `distractors` are
+    compared with each target at `temperature` (κ). There are `books` code books (G) of `entries` (V), whose codes are
+    `code_width` wide together. `diversity` (α) weighs the diversity loss.
     The temperature of the Gumbel softmax falls exponentially from `gumbel_first` to `gumbel_last`, within the share
     `gumbel_fall` of the steps (in the paper 0.7), and stays there.
 
     Raises ConfigError, which names the key.
     """
 
-    starts: float = 0.13
-    span: int = 5
+    spans: Spans = field(default_factory=lambda: Spans(starts=0.13, length=5))
     distractors: int = 50
     temperature: float = 0.1
     books: int = 2
@@ -46,10 +45,10 @@ class Wav2Vec2Settings:
     gumbel_fall: float = 0.7
 
     def __post_init__(self) -> None:
-        for key in ("span", "distractors", "books", "entries", "code_width"):
+        for key in ("distractors", "books", "entries", "code_width"):
             if getattr(self, key) < 1:
                 raise ConfigError(f"wav2vec2: {key} is {getattr(self, key)}, must be at least 1")
-        for key in ("starts", "temperature", "gumbel_last", "gumbel_fall"):
+        for key in ("temperature", "gumbel_last", "gumbel_fall"):
             if not getattr(self, key) > 0:
                 raise ConfigError(f"wav2vec2: {key} is {getattr(self, key)}, must be > 0")
         if self.diversity < 0:
@@ -146,18 +145,12 @@ class Wav2Vec2(Objective):
     def forward(self, encoder: Encoder, heard: Heard, generator: torch.Generator) -> Found:
         """The losses of a batch; see the class."""
         local_BFD, counts_B, valid_BF = encoder.subsample(heard.frames_BFM, heard.frame_counts_B)
-        masked_BF = self.masked(counts_B, local_BFD.shape[1], generator)
+        masked_BF = draw_spans(counts_B, local_BFD.shape[1], self.settings.spans, generator)
         seen_BFD = torch.where(masked_BF[..., None], self.mask_D.to(local_BFD.dtype), local_BFD)
         context_BFD = encoder.context(seen_BFD, valid_BF)
         asked_BF = masked_BF & (masked_BF.sum(1, keepdim=True) > 1)
         drawn_NK = self.distractors(asked_BF, generator)
         return self.compare(context_BFD[asked_BF], self.norm(local_BFD[asked_BF]), drawn_NK, generator)
-
-    def masked(self, counts_B: Tensor, size: int, generator: torch.Generator) -> Tensor:
-        """Which of `size` hidden frames are masked, bool [B, size]: in every clip longer than a span, at least one."""
-        span = self.settings.span
-        number_B = (counts_B * self.settings.starts).round().long().clamp(min=1) * (counts_B > span)
-        return spans(counts_B, size, number_B, span, span, generator)
 
     def distractors(self, asked_BF: Tensor, generator: torch.Generator) -> Tensor:
         """For each of the N frames asked for, in order, which of the N it is compared with: others of the same clip."""
