@@ -239,3 +239,13 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> Non
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (tmp_path / "a.wav").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 44_100])
+def test_a_long_mp3_has_no_glitch_where_chunks_join(tmp_path: Path, rate_hz: int) -> None:
+    """A decoder that is sent to where it already is begins anew, and spoils the samples around."""
+    times_T = np.arange(30 * rate_hz) / rate_hz
+    soundfile.write(tmp_path / "long.mp3", 0.5 * np.sin(2 * np.pi * (200 + 5 * times_T) * times_T), rate_hz)
+    whole_T, _ = soundfile.read(tmp_path / "long.mp3", dtype="float32")  # in one piece
+    expected_T = whole_T if rate_hz == 16_000 else soxr.resample(whole_T, rate_hz, 16_000, quality="HQ")
+    np.testing.assert_allclose(read(tmp_path / "long.mp3"), expected_T, atol=1e-4)

@@ -159,12 +159,23 @@ def _remove(path: Path) -> None:
         return  # the folder is not writable or not a folder: nothing was left there
 
 
+class _SoundFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """A sound file that is read straight on.
+
+    soundfile sends a file that can seek to where it is anyway after every read, and an MP3's decoder, sent anywhere,
+    begins anew and spoils what follows. `seek` still works.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
 @contextmanager
 def _open(path: Path) -> Iterator[soundfile.SoundFile]:
     """Open a sound file that is there, not empty, known to libsndfile and not truncated."""
     _check_file(path)
     try:
-        sound = soundfile.SoundFile(os.fsencode(path))
+        sound = _SoundFile(os.fsencode(path))
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
         reason = getattr(error, "error_string", "it has no header").strip().rstrip(".")
         raise AudioError(
