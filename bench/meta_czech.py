@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,11 @@ def usually(ground: Ground, meta: Meta, tasks: Tasks, drawn: Draw, seed: int) ->
     return error_rate(model.eval(), dict(tuned.params), tasks, drawn, query)
 
 
-def rows_of(ground: Ground, options: Namespace, learned: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def rows_of(
+    ground: Ground, options: Namespace, learned: dict[str, Any], known: Sequence[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """CER of each learner and K, those left out that are `known`."""
+    done = {(row["learner"], row["seed"], row["clips"]) for row in known}
     there, tasks, learn, held = czech(ground, options)
     for seed in options.seeds:
         generator = random_of(seed, "czech")
@@ -92,6 +96,8 @@ def rows_of(ground: Ground, options: Namespace, learned: dict[str, Any]) -> Iter
             _, _, meta = meta_of(ground, name, setting, seed, options)
             meta = with_rows(meta, ground.start.config.alphabet, there.start.config.alphabet)
             for clips in options.shots:
+                if (name, seed, clips) in done:
+                    continue
                 drawn = Draw("cs", tuple(order[:clips]), tuple(held))
                 found = curve(there, name, setting, meta, tasks, drawn)
                 cers = {str(at): round(wrong / length, 4) for at, (wrong, length) in zip(AT, found, strict=True)}
@@ -116,8 +122,9 @@ def main() -> None:
     learned = json.loads(options.learned.read_text("utf-8"))
     options.by, options.output, options.base_steps = "language", "letters", learned["base_steps"]
     options.budget_s = learned["budget_s"]
-    rows: list[dict[str, Any]] = []
-    for row in rows_of(ground_of(options)._replace(cost_s=learned["cost_s"]), options, learned):
+    before = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
+    rows: list[dict[str, Any]] = before["rows"]
+    for row in rows_of(ground_of(options)._replace(cost_s=learned["cost_s"]), options, learned, tuple(rows)):
         rows.append(row)
         print(json.dumps(row), file=sys.stderr, flush=True)
         facts = {"machine": machine(), "by": "language", "test": ["cs"], "steps": learned["steps"], "rows": rows}

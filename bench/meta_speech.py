@@ -278,7 +278,8 @@ def main() -> None:
     ground = ground._replace(cost_s=facts["cost_s"])
     facts |= {"machine": machine(), "budget_s": options.budget_s, "base_steps": options.base_steps, "by": options.by}
     facts |= {"test": ground.held_out.test, "validation": ground.held_out.validation}
-    facts |= {"parameters": sum(value.numel() for value in ground.start.params.values())}
+    moving = ground.speech("multitask", Setting(INNER[0], OUTER[0])).params
+    facts |= {"parameters": sum(value.numel() for value in moving.values())}
     facts |= {"output": options.output, "tasks": TASKS, "steps": STEPS, "train_shots": TRAIN_SHOTS, "query": 2 * QUERY}
     search, rows = facts.setdefault("search", []), facts.setdefault("rows", [])
 
@@ -305,6 +306,7 @@ def main() -> None:
             rows[:] = [row for row in rows if row not in known]
             setting = best(name)
             keep(rows, measured(ground, *meta_of(ground, name, setting, seed, options), seed, options.shots))
+    options.out.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 
 
 def meta_of(

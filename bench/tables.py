@@ -10,6 +10,7 @@ between is replaced. A file that is not there yet leaves a sentence that says so
 import argparse
 import json
 import math
+import random
 import re
 import statistics
 import sys
@@ -407,6 +408,63 @@ def _meta_apart(rows: Sequence[Json], kind: str, libraries: Json) -> float:
     return max(found, default=math.nan)
 
 
+def meta_learners(found: Json) -> Iterator[str]:
+    """Meta-learners on speech: CER after 0, as many steps as were trained, and 10; and how that differs."""
+    cers: dict[tuple[str, int], dict[tuple[int, str], Json]] = {}
+    for row in found["rows"]:
+        cers.setdefault((row["learner"], row["clips"]), {})[row["seed"], row.get("task", "")] = row["cer"]
+    learners, shots = (list(dict.fromkeys(key[place] for key in cers)) for place in (0, 1))
+    trained = str(found["steps"])
+    moments = ["0", trained, "10", *(["usual"] if "usual" in next(iter(cers.values())).popitem()[1] else [])]
+    for row in found["rows"]:  # what popitem took
+        cers[row["learner"], row["clips"]][row["seed"], row.get("task", "")] = row["cer"]
+
+    def mean(learner: str, clips: int, moment: str) -> str:
+        return percent(statistics.fmean(cer[moment] for cer in cers[learner, clips].values()))
+
+    rows = [[name, *(" / ".join(mean(name, k, moment) for moment in moments) for k in shots)] for name in learners]
+    yield from table(("CER, %", *(f">K = {k}" for k in shots)), rows)
+    told = [f"after {m} steps" if m.isdigit() else "after the usual fine-tuning" for m in moments]
+    yield ""
+    yield f"Each cell: {', '.join(told)}. {_meta_facts(found, cers)}"
+    if "multitask" not in learners:
+        return
+    yield ""
+    rows = []
+    for name in learners:
+        if name not in ("multitask", "scratch"):
+            pairs = [(cers[name, k], cers["multitask", k], moment) for k in shots for moment in (trained, "10")]
+            rows.append([name, *(_difference(*pair) for pair in pairs)])
+    heads = [f">K = {k}, {moment} steps" for k in shots for moment in (trained, "10")]
+    yield from table(("points of CER beside multitask", *heads), rows)
+    yield ""
+    yield "Negative is better than multitask training. The clips are the same; 95 % intervals over seeds and tasks."
+
+
+def _meta_facts(found: Json, cers: dict[tuple[str, int], dict[tuple[int, str], Json]]) -> str:
+    seeds = len({seed for runs in cers.values() for seed, _ in runs})
+    told = (
+        f"{seeds} seeds; tested on {', '.join(found['test'])}. A base of {found['parameters'] / 1e6:.1f} M parameters; "
+    )
+    told += f"{found['budget_s']:g} s of processor time for each meta-training"
+    if "cost_s" in found:
+        steps = {name: round(found["budget_s"] / cost / found["tasks"]) for name, cost in found["cost_s"].items()}
+        told += f" (from {min(steps.values())} to {max(steps.values())} steps of {found['tasks']} tasks)"
+    return f"{told}, {found['steps']} inner steps. {on(found['machine'])}."
+
+
+def _difference(ours: dict[tuple[int, str], Json], theirs: dict[tuple[int, str], Json], moment: str) -> str:
+    """The mean difference in points, and its interval."""
+    seeds, tasks = (sorted({key[place] for key in ours if key in theirs}) for place in (0, 1))
+    away = {key: 100 * (ours[key][moment] - theirs[key][moment]) for key in ours if key in theirs}
+    chance, drawn = random.Random(0), []
+    for _ in range(2000):
+        some, others = chance.choices(seeds, k=len(seeds)), chance.choices(tasks, k=len(tasks))
+        drawn.append(statistics.fmean(away[seed, task] for seed in some for task in others if (seed, task) in away))
+    drawn.sort()
+    return f"{statistics.fmean(away.values()):+.1f} [{drawn[50]:+.1f}, {drawn[1949]:+.1f}]"
+
+
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "ablation_czech": ablation,
     "adapt_settings": adapt_settings,
@@ -417,6 +475,8 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "features_speed": features_speed,
     "kshot_bases": kshot,
     "kshot_czech": kshot,
+    "meta_czech": meta_learners,
+    "meta_speech": meta_learners,
     "meta_speed": meta_speed,
     "sinusoid": sinusoid,
     "tiny": base,
