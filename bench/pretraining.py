@@ -1,0 +1,171 @@
+"""Which self-supervised objective makes the best start? Linear probe, and CER after adaptation to K clips.
+
+One new encoder on the frozen one of Whisper tiny.en is trained by each objective on recordings without transcripts, for
+the same processor time: as many steps as its own cost allows, timed beforehand, interleaved with the others'. Beside
+stand no training at all, and supervised training on synthetic speech for the same time. A linear probe then tells
+phones of synthetic speech from the frozen hidden frames, and each start adapts to K clips, the very same ones for all.
+
+    python bench/pretraining.py --speech work/fillets-nl/train.jsonl work/prompts/manifest.jsonl \\
+        work/klettres/manifest.jsonl work/ktuberling/manifest.jsonl --corpus work/fillets-cs --out bench/pretraining.json
+
+It goes on where it was.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from kshot import draw, rates
+from machine import machine
+
+from earful.adapt.adapt import adapt
+from earful.adapt.select import plan_for
+from earful.checkpoint import Checkpoint
+from earful.config import from_mapping, read_toml
+from earful.data.frames import compute_clips
+from earful.data.manifest import read_manifest
+from earful.encoder.encoder import EncoderConfig
+from earful.features.mask import spec_augment
+from earful.pretrain.dataset import Dataset, open_dataset
+from earful.pretrain.order import Order
+from earful.pretrain.probe import phone_accuracy
+from earful.pretrain.recipe import Corpus, Recipe
+from earful.pretrain.selfsupervised import Objectives, SelfRecipe, model_for, objectives_of, pretrain, speech_for
+from earful.pretrain.supervised import losses, model_of
+from earful.train import Optimisation, fit
+
+NAMES = tuple(field.name for field in fields(Objectives))
+STARTS = ("none", "supervised", *NAMES, "best_rq+simclr")
+CALIBRATION, PROBED = 6, 200
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all runs share: the recipe of the supervised one, whose features and corpora all take, and its clips."""
+
+    recipe: Recipe
+    labelled: Dataset
+    speech: tuple[Corpus, ...]
+    work: Path
+
+    def plan(self, name: str, steps: int, seed: int) -> SelfRecipe:
+        """The self-supervised recipe of one start."""
+        objectives = {each: {} for each in name.split("+")}
+        return SelfRecipe(
+            out=self.work / "unused",
+            corpora=self.speech,
+            optimisation=Optimisation(steps, rate=1e-3),
+            objectives=from_mapping(Objectives, objectives, name),
+            work=self.work / f"{name}-{seed}",
+            cache=self.recipe.cache,
+            seed=seed,
+            batch_s=60.0,
+            encoder=self.recipe.encoder,
+            pretrained=self.recipe.pretrained,
+            augmentation=self.recipe.augmentation,
+        )
+
+    def trained(self, name: str, steps: int, seed: int) -> Checkpoint:
+        """The start of that name after so many steps."""
+        if name == "supervised":
+            return self.supervised(steps, seed)
+        plan = self.plan("best_rq" if name == "none" else name, steps, seed)
+        model = model_for(plan)
+        if name == "none":
+            return Checkpoint(model.config, dict(model.state_dict()))
+        objectives = objectives_of(plan, model)
+        return pretrain(plan, model, objectives, speech_for(plan, model, objectives))
+
+    def supervised(self, steps: int, seed: int) -> Checkpoint:
+        """CTC on letters and phones, and the phone of each frame, of synthetic speech."""
+        model = model_of(replace(self.recipe, seed=seed), self.labelled)
+        order = Order(self.labelled.frames.counts, round(60.0 / self.labelled.features.hop_s), seed)
+
+        def losses_of(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+            batch, phones = self.labelled.batch(order.at(step), model.config)
+            frames = spec_augment(batch.frames_BFM, batch.frame_counts_B, self.recipe.masks, generator)
+            return losses(model, batch._replace(frames_BFM=frames), phones)
+
+        weights: Callable[[int], Mapping[str, float]] = lambda step: self.recipe.weights.at(step, steps)  # noqa: E731
+        state = self.work / f"supervised-{seed}.safetensors"
+        fit(model, losses_of, Optimisation(steps, rate=1.5e-3), seed=seed, state=state, weights_of=weights)
+        return Checkpoint(model.config, dict(model.state_dict()))
+
+
+def calibrated(ground: Ground) -> dict[str, float]:
+    """Median processor seconds of a step of each start, interleaved."""
+    seconds: dict[str, list[float]] = {name: [] for name in STARTS if name != "none"}
+    for turn in range(CALIBRATION):
+        for name in seconds:
+            scratch = replace(ground, work=ground.work / f"calibration-{turn}")
+            began = time.process_time()
+            scratch.trained(name, 2, turn)
+            two = time.process_time() - began
+            began = time.process_time()
+            scratch.trained(name, 4, turn + 100)
+            seconds[name].append((time.process_time() - began - two) / 2)
+    return {name: max(1e-3, statistics.median(each)) for name, each in seconds.items()}
+
+
+def measured(
+    ground: Ground, checkpoint: Checkpoint, corpus: Path, clips: list[int], seed: int
+) -> Iterator[dict[str, Any]]:
+    """The probe; then CER on the test levels after adaptation to K clips of the others, greedily."""
+    timed = [i for i, u in enumerate(ground.labelled.utterances) if u.extra.get("phones")]
+    chosen = [timed[i] for i in torch.randperm(len(timed), generator=torch.Generator().manual_seed(9)).tolist()]
+    learn, test = chosen[:PROBED], chosen[PROBED : 2 * PROBED]
+    yield {"probe": round(phone_accuracy(checkpoint.build(), ground.labelled, learn, test), 4)}
+    train, tested = (read_manifest(corpus / f"{part}.jsonl") for part in ("train", "test"))
+    frames = [clip.frames_FM for clip in compute_clips(tested, checkpoint.build().frames_of)]
+    for count in clips:
+        plan = replace(plan_for(count, 3.0 * count), folds=0, letters="like")
+        adapted, _ = adapt(checkpoint, draw(train, count, seed), plan=plan, texts=None, seed=seed)
+        yield {"clips": count, "cer": round(rates(adapted, tested, frames, greedy=True)["cer"], 4)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recipe", type=Path, default=Path("recipes/base/synthetic.toml"))
+    parser.add_argument("--speech", type=Path, nargs="+", required=True, help="manifests; their texts are not read")
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--work", type=Path, default=Path("work/pretraining-bench"))
+    parser.add_argument("--starts", nargs="+", choices=STARTS, default=list(STARTS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--clips", type=int, nargs="+", default=[10, 50, 200])
+    parser.add_argument("--budget-s", type=float, default=600.0, help="processor seconds of one training")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    recipe = read_toml(Recipe, options.recipe)
+    recipe = replace(recipe, encoder=EncoderConfig("conformer", bins=384, width=144, layers=3, subsampling=1))
+    speech = tuple(Corpus(path, not_languages=("cs",)) for path in options.speech)
+    ground = Ground(recipe, open_dataset(recipe), speech, options.work)
+    facts: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
+    cost_s = facts.setdefault("cost_s", calibrated(ground) if not facts else {})
+    facts |= {
+        "machine": machine(),
+        "budget_s": options.budget_s,
+        "speech": [path.parent.name for path in options.speech],
+    }
+    rows = facts.setdefault("rows", [])
+    for seed in options.seeds:
+        for name in options.starts:
+            if any((row["start"], row["seed"]) == (name, seed) for row in rows):
+                continue
+            steps = max(1, round(options.budget_s / cost_s[name])) if name != "none" else 0
+            checkpoint = ground.trained(name, steps, seed)
+            found = list(measured(ground, checkpoint, options.corpus, options.clips, seed))
+            rows.extend({"start": name, "seed": seed, "steps": steps} | row for row in found)
+            print(json.dumps(rows[-len(found) :]), file=sys.stderr, flush=True)
+            options.out.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
