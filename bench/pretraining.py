@@ -5,16 +5,18 @@ the same processor time: as many steps as its own cost allows, timed beforehand,
 stand no training at all, and supervised training on synthetic speech for the same time. A linear probe then tells
 phones of synthetic speech from the frozen hidden frames, and each start adapts to K clips, the very same ones for all.
 
-    python bench/pretraining.py --speech work/fillets-nl/train.jsonl work/prompts/manifest.jsonl \\
-        work/klettres/manifest.jsonl work/ktuberling/manifest.jsonl --corpus work/fillets-cs --out bench/pretraining.json
+    python bench/pretraining.py --out bench/pretraining.json --corpus work/fillets-cs --speech \\
+        work/fillets-nl/train.jsonl work/prompts/manifest.jsonl work/klettres/manifest.jsonl work/ktuberling/manifest.jsonl
 
 It goes on where it was.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -43,7 +45,8 @@ from earful.train import Optimisation, fit
 
 NAMES = tuple(field.name for field in fields(Objectives))
 STARTS = ("none", "supervised", *NAMES, "best_rq+simclr")
-CALIBRATION, PROBED = 6, 200
+TURNS, CALIBRATION, PROBED = 2, 8, 200
+Tell = Callable[[Any], None]
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Ground:
 
     def plan(self, name: str, steps: int, seed: int) -> SelfRecipe:
         """The self-supervised recipe of one start."""
-        objectives = {each: {} for each in name.split("+")}
+        objectives: dict[str, dict[str, Any]] = {each: {} for each in name.split("+")}
         return SelfRecipe(
             out=self.work / "unused",
             corpora=self.speech,
@@ -72,18 +75,18 @@ class Ground:
             augmentation=self.recipe.augmentation,
         )
 
-    def trained(self, name: str, steps: int, seed: int) -> Checkpoint:
-        """The start of that name after so many steps."""
+    def trained(self, name: str, steps: int, seed: int, tell: Tell = lambda step: None) -> Checkpoint:
+        """The start of that name after so many steps; `tell` is called after each."""
         if name == "supervised":
-            return self.supervised(steps, seed)
+            return self.supervised(steps, seed, tell)
         plan = self.plan("best_rq" if name == "none" else name, steps, seed)
         model = model_for(plan)
         if name == "none":
             return Checkpoint(model.config, dict(model.state_dict()))
         objectives = objectives_of(plan, model)
-        return pretrain(plan, model, objectives, speech_for(plan, model, objectives))
+        return pretrain(plan, model, objectives, speech_for(plan, model, objectives), tell)
 
-    def supervised(self, steps: int, seed: int) -> Checkpoint:
+    def supervised(self, steps: int, seed: int, tell: Tell) -> Checkpoint:
         """CTC on letters and phones, and the phone of each frame, of synthetic speech."""
         model = model_of(replace(self.recipe, seed=seed), self.labelled)
         order = Order(self.labelled.frames.counts, round(60.0 / self.labelled.features.hop_s), seed)
@@ -95,23 +98,22 @@ class Ground:
 
         weights: Callable[[int], Mapping[str, float]] = lambda step: self.recipe.weights.at(step, steps)  # noqa: E731
         state = self.work / f"supervised-{seed}.safetensors"
-        fit(model, losses_of, Optimisation(steps, rate=1.5e-3), seed=seed, state=state, weights_of=weights)
+        optimisation = Optimisation(steps, rate=1.5e-3)
+        fit(model, losses_of, optimisation, seed=seed, state=state, weights_of=weights, report=tell)
         return Checkpoint(model.config, dict(model.state_dict()))
 
 
 def calibrated(ground: Ground) -> dict[str, float]:
-    """Median processor seconds of a step of each start, interleaved."""
+    """Median processor seconds of a step of each start, in turns; the first steps of a turn do not count."""
     seconds: dict[str, list[float]] = {name: [] for name in STARTS if name != "none"}
-    for turn in range(CALIBRATION):
-        for name in seconds:
-            scratch = replace(ground, work=ground.work / f"calibration-{turn}")
-            began = time.process_time()
-            scratch.trained(name, 2, turn)
-            two = time.process_time() - began
-            began = time.process_time()
-            scratch.trained(name, 4, turn + 100)
-            seconds[name].append((time.process_time() - began - two) / 2)
-    return {name: max(1e-3, statistics.median(each)) for name, each in seconds.items()}
+    for turn in range(TURNS):
+        for name, each in seconds.items():
+            marks: list[float] = []
+            with tempfile.TemporaryDirectory() as folder:
+                scratch = replace(ground, work=Path(folder))
+                scratch.trained(name, CALIBRATION, turn, lambda step, marks=marks: marks.append(time.process_time()))
+            each.extend(after - before for before, after in itertools.pairwise(marks[2:]))
+    return {name: statistics.median(each) for name, each in seconds.items()}
 
 
 def measured(
@@ -149,11 +151,8 @@ def main() -> None:
     ground = Ground(recipe, open_dataset(recipe), speech, options.work)
     facts: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
     cost_s = facts.setdefault("cost_s", calibrated(ground) if not facts else {})
-    facts |= {
-        "machine": machine(),
-        "budget_s": options.budget_s,
-        "speech": [path.parent.name for path in options.speech],
-    }
+    facts |= {"machine": machine(), "budget_s": options.budget_s}
+    facts |= {"speech": [path.parent.name for path in options.speech]}
     rows = facts.setdefault("rows", [])
     for seed in options.seeds:
         for name in options.starts:
