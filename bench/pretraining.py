@@ -5,8 +5,8 @@ the same processor time: as many steps as its own cost allows, timed beforehand,
 stand no training at all, and supervised training on synthetic speech for the same time. A linear probe then tells
 phones of synthetic speech from the frozen hidden frames, and each start adapts to K clips, the very same ones for all.
 
-    python bench/pretraining.py --out bench/pretraining.json --corpus work/fillets-cs --speech \\
-        work/fillets-nl/train.jsonl work/prompts/manifest.jsonl work/klettres/manifest.jsonl work/ktuberling/manifest.jsonl
+    python bench/pretraining.py --out bench/pretraining.json --corpus work/fillets-cs \\
+        --speech work/{fillets-nl/train,prompts/manifest,klettres/manifest,ktuberling/manifest}.jsonl
 
 It goes on where it was.
 """
@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,9 +112,13 @@ def calibrated(ground: Ground) -> dict[str, float]:
             marks: list[float] = []
             with tempfile.TemporaryDirectory() as folder:
                 scratch = replace(ground, work=Path(folder))
-                scratch.trained(name, CALIBRATION, turn, lambda step, marks=marks: marks.append(time.process_time()))
+                scratch.trained(name, CALIBRATION, turn, partial(_mark, marks))
             each.extend(after - before for before, after in itertools.pairwise(marks[2:]))
     return {name: statistics.median(each) for name, each in seconds.items()}
+
+
+def _mark(marks: list[float], step: Any) -> None:
+    marks.append(time.process_time())
 
 
 def measured(
