@@ -69,6 +69,16 @@ def test_what_cannot_be(
     assert run.status == 2 and message in run.err, run.err
 
 
+def test_what_is_wrong_is_said_before_the_recordings_are_heard(
+    earful: Any, recordings: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("earful.data.untranscribed.cut", lambda *_, **__: pytest.fail("they were heard"))
+    lost = earful("pretrain", recordings, "--start", "nope", "--out", tmp_path / "m")
+    assert lost.status == 2 and "nope: no such folder" in lost.err
+    there = earful("pretrain", recordings, "--start", tiny_base, "--out", tiny_base)
+    assert there.status == 2 and "exists already" in there.err
+
+
 def test_no_speech_at_all(earful: Any, tiny_base: Path, tmp_path: Path) -> None:
     (tmp_path / "quiet").mkdir()
     soundfile.write(tmp_path / "quiet" / "a.wav", np.zeros(48_000, np.float32), 16_000)

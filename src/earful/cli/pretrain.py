@@ -42,7 +42,7 @@ def pretrain(
         earful pretrain my-recordings --out my-base
         earful pretrain recipe.toml
     """
-    from earful.checkpoint import check_destination, save_checkpoint
+    from earful.checkpoint import check_destination, locate, save_checkpoint
     from earful.config import read_toml
     from earful.pretrain.selfsupervised import SelfRecipe, model_for, objectives_of, speech_for
     from earful.pretrain.selfsupervised import pretrain as train
@@ -50,10 +50,13 @@ def pretrain(
     steps_done: list[Step] = []
     with progress() as tell:
         if source.is_dir():
+            if out is not None:
+                check_destination(out, replace=overwrite)  # before the recordings are heard, which takes long
+            locate(start)
             plan = recipe_for(source, out, objective or [DEFAULT_OBJECTIVE], start, steps, tell)
         else:
             plan = read_toml(SelfRecipe, source)
-        check_destination(plan.out, replace=overwrite)
+            check_destination(plan.out, replace=overwrite)
         model = model_for(plan)
         objectives = objectives_of(plan, model)
         speech = speech_for(plan, model, objectives, lambda done, total: tell("hearing", done, total))
