@@ -443,9 +443,7 @@ def meta_learners(found: Json) -> Iterator[str]:
 
 def _meta_facts(found: Json, cers: dict[tuple[str, int], dict[tuple[int, str], Json]]) -> str:
     seeds = len({seed for runs in cers.values() for seed, _ in runs})
-    told = (
-        f"{seeds} seeds; tested on {', '.join(found['test'])}. A base of {found['parameters'] / 1e6:.1f} M parameters; "
-    )
+    told = f"{seeds} seeds; tested on {', '.join(found['test'])}. {found['parameters'] / 1e6:.2f} M parameters move; "
     told += f"{found['budget_s']:g} s of processor time for each meta-training"
     if "cost_s" in found:
         steps = {name: round(found["budget_s"] / cost / found["tasks"]) for name, cost in found["cost_s"].items()}
