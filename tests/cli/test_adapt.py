@@ -15,7 +15,17 @@ from earful.audio.files import write
 from earful.checkpoint import load_checkpoint
 
 KEYS = {"model", "cer_before", "cer_after", "clips", "seconds", "peak_memory_mb"}
-MORE = {"cer_with_language", "speech_seconds", "measured", "improved", "warnings", "left_out", "plan", "tuned"}
+MORE = {
+    "cer_with_language",
+    "speech_seconds",
+    "measured",
+    "improved",
+    "warnings",
+    "left_out",
+    "plan",
+    "tuned",
+    "inner_loop",
+}
 
 
 def adapt_words(clips: Path, out: Path, base: Path, steps: int = 5) -> tuple[object, ...]:
