@@ -19,6 +19,8 @@ COMMANDS = (
     ("score",),
     ("check",),
     ("train",),
+    ("pretrain",),
+    ("metatrain",),
     ("demo",),
     ("corpus",),
     ("corpus", "fillets-ng"),

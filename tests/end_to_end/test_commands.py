@@ -49,10 +49,14 @@ def test_from_clips_to_transcripts(earful, clips: Path, tiny_base: Path, tmp_pat
 def test_ctrl_c_keeps_the_last_state(clips: Path, tiny_base: Path, tmp_path: Path) -> None:
     command = words("adapt", clips, "--out", tmp_path / "m", "--base", tiny_base, "--steps", 100_000)
     state = tmp_path / ".m.adapting"
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
-    time.sleep(4)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        # not while it imports: what is imported may swallow the interruption
+        told = next(line for line in process.stderr if "left" in line)
+        process.send_signal(signal.SIGINT)
+        err, out = told + process.stderr.read(), process.stdout.read()
     assert process.returncode == 130 and out == ""
     assert err.splitlines()[-1] == "earful: interrupted; run the same command again to resume"
     assert "Traceback" not in err and not (tmp_path / "m").exists()
