@@ -9,7 +9,8 @@ tell what the loss alone is worth. All of second order, four tasks a meta-step, 
 Every round runs each library once, in an order drawn anew, and counts the processor's seconds, so that other work on
 the machine counts for little. `earful` takes tasks one by one, as the others do, `earful, vmap` all at once. Memory: by
 how much the peak of a process of its own grows in two meta-steps, on one thread (Linux). The gradients of the first
-meta-step are compared in float64 on a net of two blocks, and in float32 in every case that is timed.
+meta-step are compared in float64 on small nets, the convolutional one of two blocks, and in float32 in every case that
+is timed.
 
 The others are not needed to run this: what cannot be imported is left out, and the file says why. To have all:
 
@@ -317,6 +318,10 @@ def gradient_of(run: Run) -> Tensor:
     return torch.cat([leaf.grad.double().flatten() for leaf in run.start.values() if leaf.grad is not None])
 
 
+EXACT = (Case("images", 3, (1, 8), 2, "float64"), Case("ctc", 3, (100, 10), dtype="float64"))
+"""What is compared in float64."""
+
+
 def differences(case: Case, names: Sequence[str]) -> dict[str, float]:
     """The norm of each gradient's difference to earful's, as a part of earful's norm."""
     ours, *others = (gradient_of(run_of(name, case)) for name in ("earful", *names))
@@ -385,6 +390,12 @@ def grown(name: str, case: Case) -> int:
     )
 
 
+def memory(case: Case, libraries: Mapping[str, str]) -> dict[str, int]:
+    found = {name: grown(name, case) for name in names_of(case, libraries)}
+    print(json.dumps(described(case) | found), file=sys.stderr, flush=True)
+    return found
+
+
 def cases(filters: int, quick: bool) -> Iterator[Case]:
     if quick:
         yield from (Case("images", 1, (1, 8)), Case("ctc", 1, (100, 10)))
@@ -418,8 +429,7 @@ def main() -> None:
     listed = list(cases(options.filters, options.quick))
     libraries, missing = imported()
     # First: a child takes over its parent's peak.
-    bytes_of = {case: {name: grown(name, case) for name in names_of(case, libraries)} for case in listed}
-    exact = Case("images", 3, (1, 8), blocks=2, dtype="float64")
+    bytes_of = {case: memory(case, libraries) for case in listed}
     facts: dict[str, Any] = {
         "what": " ".join(__doc__.partition("\n\nThe others")[0].split()),
         "seed": SEED,
@@ -435,9 +445,7 @@ def main() -> None:
         "kernel": "tensor operations" if kernel_cpu is None else f"Numba {version('numba')}",
         "machine": machine(),
         "differences_float64": {
-            "steps": exact.steps,
-            "blocks": exact.blocks,
-            "relative": differences(exact, ["earful, vmap", *libraries]),
+            case.kind: described(case) | {"relative": differences(case, ["earful, vmap", *libraries])} for case in EXACT
         },
     }
     print(json.dumps(facts["libraries"] | facts["differences_float64"]), file=sys.stderr, flush=True)

@@ -46,11 +46,21 @@ def test_from_clips_to_transcripts(earful, clips: Path, tiny_base: Path, tmp_pat
     assert after["cer"] < before["cer"] or not report["improved"]
 
 
+def hear_interruptions() -> None:
+    """Whoever is started in the background of a shell is deaf to Ctrl-C, and its children are."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_keeps_the_last_state(clips: Path, tiny_base: Path, tmp_path: Path) -> None:
     command = words("adapt", clips, "--out", tmp_path / "m", "--base", tiny_base, "--steps", 100_000)
     state = tmp_path / ".m.adapting"
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        preexec_fn=hear_interruptions,
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         # not while it imports: what is imported may swallow the interruption
