@@ -6,21 +6,25 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from earful.adapt.beside import COPIES, plan_beside, widened, written_in
 from earful.adapt.clips import Heard, Progress, listen, vary
 from earful.adapt.finetune import Plan, Point
 from earful.adapt.language import Gain, kept, learn_language, listed
 from earful.adapt.measure import Measured, Outcome, Task, run
 from earful.adapt.rows import sources
 from earful.adapt.select import learned_by, plan_by, plan_for
-from earful.adapt.start import starter
+from earful.adapt.start import MOST_HEARD, starter
 from earful.audio.augment import Augmentation
 from earful.checkpoint import Checkpoint, Language
 from earful.config import to_mapping
 from earful.data.batch import Example
+from earful.data.frames import Front
 from earful.data.manifest import Manifest
+from earful.errors import AdaptationError
 from earful.model import AcousticModel, ModelConfig, Params
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import TextRules, normalize
@@ -58,6 +62,7 @@ def adapt(
     augmentation: Augmentation | None = None,
     texts: Sequence[str] | None = (),
     words: bool = True,
+    beside: Manifest | None = None,
     seed: int = 0,
     state: Path | None = None,
     progress: Progress | None = None,
@@ -69,21 +74,23 @@ def adapt(
     a minute are left out. `texts`, other sentences of the language, join the transcripts in a language model for the
     beam search; with None there is no such model.
     With `words` it also learns from the word list of the rules' language, where there is one (package wordfreq).
+    `beside` are clips of lesser authority, spoken by a synthesiser or transcribed by a recogniser: learned from with
+    the others, as `Plan.own` says, but never measured on; their texts are not for the language model.
     Returns the adapted checkpoint, which on the clips that measure is never worse than the base, and the report.
 
     Raises:
-        AdaptationError: no clip can be used.
+        AdaptationError: no clip can be used, or the base was meta-trained to move on the clips alone, without `beside`.
         AudioError: a recording cannot be read.
         CheckpointError: `state` is damaged or cannot be written.
     """
     began = time.monotonic()
     tell = progress or (lambda stage, done, total: None)
     augmentation = augmentation or ADAPTATION
-    ready = prepare(base, clips, rules=rules, plan=plan, augmentation=augmentation, seed=seed, tell=tell)
+    ready = prepare(base, clips, rules=rules, plan=plan, beside=beside, augmentation=augmentation, seed=seed, tell=tell)
     heard, config, plan = ready.heard, ready.config, ready.plan
-    state = state / fingerprint(base, heard, plan, augmentation, seed) if state else None
+    state = state / fingerprint(base, heard, plan, augmentation, seed, beside) if state else None
     model, learned = AcousticModel(with_dropout(config, plan.dropout)), base.inner.learned if base.inner else None
-    task = Task(model, ready.start, ready.copies, plan, seed, state, tell, learned)
+    task = Task(model, ready.start, ready.copies, plan, seed, state, tell, learned, ready.beside)
     outcome = run(task)
     before = kept(base.language, config.alphabet) if is_recognizer(base) and texts is not None else None
     gain = _language(task, outcome, texts, words, before)
@@ -111,6 +118,7 @@ class Prepared(NamedTuple):
     plan: Plan
     copies: Sequence[Sequence[Example]]
     start: Callable[[Sequence[int]], Params]
+    beside: Sequence[Sequence[Example]] = ()
 
     @property
     def speech_s(self) -> float:
@@ -124,6 +132,7 @@ def prepare(
     *,
     rules: TextRules | None,
     plan: Plan | None,
+    beside: Manifest | None = None,
     augmentation: Augmentation = ADAPTATION,
     seed: int,
     tell: Progress,
@@ -137,11 +146,33 @@ def prepare(
     heard = listen(clips, config, front, tell)
     further = is_recognizer(base)
     alphabet = base.config.alphabet.extended(heard.texts) if further else Alphabet.learn(heard.texts)
+    chosen = plan_from(base, len(heard.clips), heard.frame_count * config.features.hop_s)
+    plan = plan or (plan_beside(chosen) if beside else chosen)
+    others = _others(beside, plan, config, front, tell)
+    alphabet = widened(alphabet, others.texts) if others else alphabet
     config = replace(config, alphabet=alphabet)
-    plan = plan or plan_from(base, len(heard.clips), heard.frame_count * config.features.hop_s)
-    copies = vary(heard, config, front, copies=plan.copies, augmentation=augmentation, seed=seed, tell=tell)
-    start = starter(base, config.alphabet, [each[0] for each in copies], plan.letters, seed)
-    return Prepared(heard, config, plan, copies, start)
+    copied = partial(vary, config=config, front=front, augmentation=augmentation, tell=tell)
+    copies = copied(heard, copies=plan.copies, seed=seed)
+    beside_them = copied(written_in(alphabet, others), copies=COPIES, seed=seed + 1) if others else []
+    first = [each[0] for each in (*copies, *beside_them[:MOST_HEARD])]
+    begin = starter(base, config.alphabet, first, plan.letters, seed)
+
+    def start(learn: Sequence[int]) -> Params:
+        return begin([*learn, *range(len(copies), len(first))])
+
+    return Prepared(heard, config, plan, copies, start, beside_them)
+
+
+def _others(beside: Manifest | None, plan: Plan, config: ModelConfig, front: Front, tell: Progress) -> Heard | None:
+    """What lies beside the clips, heard; None where nothing does. Raises AdaptationError for a plan that knows none."""
+    if not beside:
+        return None
+    if plan.inner:
+        raise AdaptationError(
+            "the base was meta-trained to move on the clips alone, so other speech has no place beside them; "
+            "adapt as usual (--usual), or without it"
+        )
+    return listen(beside, config, front, tell)
 
 
 def plan_from(base: Checkpoint, clips: int, seconds: float) -> Plan:
@@ -179,11 +210,28 @@ def _language(
     return gain
 
 
-def fingerprint(base: Checkpoint, heard: Heard, plan: Plan, augmentation: Augmentation, seed: int) -> str:
+def fingerprint(
+    base: Checkpoint,
+    heard: Heard,
+    plan: Plan,
+    augmentation: Augmentation,
+    seed: int,
+    beside: Manifest | None = None,
+) -> str:
     """Names the state of this very run: other clips, another base or another plan do not meet it."""
     weights = [float(value.double().sum()) for value in base.params.values()]
     clips = [[str(u.audio), u.start_s, u.duration_s] for u in heard.clips]
-    what = [weights, to_mapping(base.config), clips, heard.texts, to_mapping(plan), to_mapping(augmentation), seed]
+    others = [[str(u.audio), u.start_s, u.duration_s, u.text] for u in beside or ()]
+    what = [
+        weights,
+        to_mapping(base.config),
+        clips,
+        heard.texts,
+        to_mapping(plan),
+        to_mapping(augmentation),
+        seed,
+        others,
+    ]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
 

@@ -38,6 +38,12 @@ class Heard:
         """Frames of all clips together."""
         return sum(map(len, self.frames))
 
+    def only(self, indexes: Sequence[int]) -> "Heard":
+        """Those clips alone, by number."""
+        clips = Manifest(tuple(self.clips[i] for i in indexes))
+        texts, frames = tuple(self.texts[i] for i in indexes), tuple(self.frames[i] for i in indexes)
+        return Heard(clips, texts, frames, self.left_out)
+
 
 def listen(clips: Manifest, config: ModelConfig, front: Front, tell: Progress) -> Heard:
     """Hear all clips, and leave out those that adaptation cannot learn from. `config.rules` normalise their texts.
@@ -59,8 +65,7 @@ def listen(clips: Manifest, config: ModelConfig, front: Front, tell: Progress) -
     }
     if not kept:
         raise _nothing(left_out, len(clips))
-    used = Manifest(tuple(clips[i] for i in kept))
-    return Heard(used, tuple(texts[i] for i in kept), tuple(frames[i] for i in kept), left_out)
+    return Heard(clips, tuple(texts), tuple(frames), left_out).only(kept)
 
 
 def vary(

@@ -40,7 +40,8 @@ class Plan:
     `decay` pulls each weight towards its start; `dropout` replaces the base's, where it is given.
     `letters` says where the output rows of the new letters come from: the sounds that they align with (as phones and
     letters hear them, or phones alone), the likest known letters, chance, or the mean of the frames that they align
-    with. `copies` are the augmented copies of each clip, beside the clip itself. `folds` says how CER is measured: 1
+    with. `copies` are the augmented copies of each clip, beside the clip itself. `own` is the share of speech that the
+    clips keep, at least, where there is other speech beside them. `folds` says how CER is measured: 1
     holds out `holdout` of the clips and, with `again`, learns from all of them after that; more
     cross-validates, 0 measures on the clips that are learned from.
 
@@ -55,6 +56,7 @@ class Plan:
     dropout: float | None = None
     batch_s: float = 60.0
     copies: int = 4
+    own: float = 0.5
     warmup: float = 0.1
     clip_norm: float = 1.0
     evaluations: int = 5
@@ -70,8 +72,9 @@ class Plan:
         for name, least in (("steps", 1), ("evaluations", 1), ("copies", 0), ("folds", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is {getattr(self, name)}, must be at least {least}")
-        if not (0 < self.holdout < 1 and 0 <= self.warmup < 1):
-            raise ConfigError(f"holdout and warmup are shares, below 1, got {self.holdout} and {self.warmup}")
+        if not (0 < self.holdout < 1 and 0 < self.own < 1 and 0 <= self.warmup < 1):
+            shares = f"{self.holdout}, {self.own} and {self.warmup}"
+            raise ConfigError(f"holdout, own and warmup are shares, below 1, got {shares}")
 
 
 class Point(NamedTuple):

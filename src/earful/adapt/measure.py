@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import torch
 
+from earful.adapt.beside import mixed
 from earful.adapt.clips import Progress
 from earful.adapt.finetune import Plan, Tuned, cer_of, finetune
 from earful.adapt.select import split_folds
@@ -20,7 +21,8 @@ class Task(NamedTuple):
     """What is to be done: a model's shape, the clips with their copies, the plan; where to keep a state.
 
     `start` gives the parameters to start from for those clips, by number, that are learned from: their letters' rows
-    come from these clips, so the others stay unmet. `learned` has what was learned of the plan's inner loop.
+    come from these clips, so the others stay unmet. `learned` has what was learned of the plan's inner loop. What lies
+    `beside` is always learned from, and never measures.
     """
 
     model: AcousticModel
@@ -31,6 +33,7 @@ class Task(NamedTuple):
     state: Path | None
     tell: Progress
     learned: Params | None = None
+    beside: Sequence[Sequence[Example]] = ()
 
 
 class Unmet(NamedTuple):
@@ -86,7 +89,7 @@ def _tune(task: Task, stage: str, learn: Sequence[int], held: Sequence[int]) -> 
     return finetune(
         task.model,
         task.start(learn),
-        [task.copies[i] for i in learn],
+        mixed([task.copies[i] for i in learn], task.beside, task.plan.own),
         [task.copies[i][0] for i in held],
         task.model.config.alphabet,
         task.plan,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from earful.cli.beside import self_trained, spoken
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_json
 from earful.cli.tuning import Found, Minutes, doubts, print_trials, ready, search, settings
@@ -49,6 +50,13 @@ def adapt(
     greedy: Annotated[bool, typer.Option("--greedy", help="Learn no language model.")] = False,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps, if not as many as suit.", metavar="N")] = None,
     tune: Minutes = None,
+    speak: Annotated[
+        int | None,
+        typer.Option(min=1, help="Learn from so many sentences that espeak-ng says, too.", metavar="N"),
+    ] = None,
+    unlabelled: Annotated[
+        Path | None, typer.Option(help="Learn from recordings without transcripts, too.", metavar="FOLDER")
+    ] = None,
     usual: Annotated[bool, typer.Option("--usual", help="Do not adapt as a meta-trained base has learned.")] = False,
     seed: Annotated[int, typer.Option(help="Another seed, another run.", metavar="N")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace MODEL where it exists.")] = False,
@@ -60,13 +68,16 @@ def adapt(
     clips with a .txt of the same name beside each, a Common Voice folder, or a Kaldi data folder. Clips that cannot be
     used are left out and named. A model of the language, its characters, is learned from the transcripts, a list of its
     words (there is one for 42 languages, in the package wordfreq; give --language) and all text that you have (--text).
+    With --speak a synthesiser says that text, or random words, in many voices; with --unlabelled the recogniser writes
+    your other recordings down, and learns again with what it is sure of. Both take several times as long.
     Interrupted by Ctrl-C, the same command goes on where it was.
 
     \b
     Examples:
         earful adapt my-clips --out my-model --language sw
-        earful adapt my-clips --out my-model --text stories.txt
+        earful adapt my-clips --out my-model --text stories.txt --language sw --speak 400
     """
+    from earful.adapt.beside import plan_beside
     from earful.adapt.start import start_from
     from earful.checkpoint import check_destination, save_checkpoint
     from earful.data.clips import read_clips
@@ -75,7 +86,7 @@ def adapt(
     check_destination(out, replace=overwrite)
     ready(tune)
     manifest = read_clips(clips)
-    texts = None if greedy else texts_of(text)
+    sentences = texts_of(text)
     rules = {"language": language or language_of(manifest), "case": case, "punctuation": punctuation}
     start = start_from(base, (u.text or "" for u in manifest), {k: v for k, v in rules.items() if v}, seed)
     start = replace(start, inner=None) if usual else start
@@ -84,7 +95,15 @@ def adapt(
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)
         found = search(start, used, plan_of(used, steps, start), minutes=tune, seed=seed, state=state, tell=tell)
-        checkpoint, report = run(start, used, found.plan, texts=texts, words=words, seed=seed, state=state, tell=tell)
+        said = speak and spoken(start, speak, sentences, used, folder=state / "spoken", seed=seed, tell=tell)
+
+        def learn(beside: "Manifest | None") -> tuple["Checkpoint", "AdaptReport"]:
+            plan = plan_beside(found.plan) if beside and steps is None else found.plan
+            texts = None if greedy else sentences
+            return run(start, used, plan, texts=texts, words=words, beside=beside, seed=seed, state=state, tell=tell)
+
+        made = self_trained(learn, said or None, unlabelled, tell) if unlabelled else learn(said or None)
+    checkpoint, report = made
     save_checkpoint(out, checkpoint, replace=overwrite)
     shutil.rmtree(state, ignore_errors=True)
     report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
@@ -156,6 +175,7 @@ def run(
     *,
     texts: Sequence[str] | None = (),
     words: bool = True,
+    beside: "Manifest | None" = None,
     seed: int,
     state: Path | None,
     tell: Tell,
@@ -163,7 +183,9 @@ def run(
     """Adapt by `plan`, while the progress is shown."""
     from earful.adapt.adapt import adapt as adapt_base
 
-    return adapt_base(start, manifest, plan=plan, texts=texts, words=words, seed=seed, state=state, progress=tell)
+    return adapt_base(
+        start, manifest, plan=plan, texts=texts, words=words, beside=beside, seed=seed, state=state, progress=tell
+    )
 
 
 def plan_of(manifest: "Manifest", steps: int | None, start: "Checkpoint") -> "Plan":

@@ -47,14 +47,14 @@ def _bars() -> Iterator[Tell]:
     columns = (stage_column, BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), note_column)
     bars = Progress(*columns, console=Console(stderr=True), transient=True)
     began = time.monotonic()
-    stages: dict[str, TaskID] = {}
+    shown: dict[str, TaskID] = {}  # the one stage that runs; one that comes again begins again
 
     def tell(stage: str, done: float, total: float, note: str = "") -> None:
-        if stage not in stages:
-            for finished in stages.values():
-                bars.update(finished, visible=False)
-            stages[stage] = bars.add_task(stage, note="", total=total)
-        bars.update(stages[stage], completed=done, total=total, note=note)
+        if stage not in shown:
+            for _, finished in (shown.popitem() for _ in tuple(shown)):
+                bars.remove_task(finished)
+            shown[stage] = bars.add_task(stage, note="", total=total)
+        bars.update(shown[stage], completed=done, total=total, note=note)
         if time.monotonic() - began >= APPEAR_S and not bars.live.is_started:
             bars.start()
 

@@ -29,7 +29,7 @@ def speak_corpus(
     *,
     hours: float | None = None,
     clips: int | None = None,
-    text: str | Path | None = None,
+    text: str | Path | Sequence[str] | None = None,
     invented: float = 0.2,
     exclude: Collection[str] = (),
     seed: int = 0,
@@ -39,8 +39,8 @@ def speak_corpus(
 ) -> tuple[Manifest, LeftOut]:
     """Speak until there are `hours` (or `clips`) in all, shared evenly by the languages; return manifest and left out.
 
-    Sentences are random words of the language, the fraction `invented` of them made up; or those of the file `text`
-    (one language only): each once if neither hours nor clips are given, else from the start again in other voices.
+    Sentences are random words of the language, the fraction `invented` of them made up; or those of `text`, a file or
+    the sentences themselves (one language only): each once if neither hours nor clips are given, else from the start again in other voices.
     The sentences in `exclude` are never said. A sentence with a word that espeak-ng takes for foreign is left out, and
     so is one that kills two workers; `LeftOut` lists ids by reason.
 
@@ -53,7 +53,7 @@ def speak_corpus(
 
     >>> manifest, left_out = speak_corpus(["nl", "de"], "spoken", hours=2)  # doctest: +SKIP
     """
-    sentences = None if text is None else read_sentences(text)
+    sentences = read_sentences(text) if isinstance(text, str | Path) else text
     names = tuple(dict.fromkeys(languages))
     plan = Plan(Path(out), names, hours, clips, sentences, invented, frozenset(exclude), seed, suffix)
     outcomes: list[tuple[Clip, Answer]] = []

@@ -1,0 +1,53 @@
+"""Recordings without transcripts: what an adapted recogniser is sure that they say is learned from (self-training)."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from earful.adapt.clips import Progress
+from earful.checkpoint import Checkpoint
+from earful.ctc.beam import beam_search
+from earful.ctc.greedy import Emission, greedy
+from earful.data.frames import compute_clips
+from earful.data.manifest import Manifest
+from earful.data.utterance import Utterance
+from earful.model import AcousticModel, fast_arithmetic
+
+LEAST = 0.6
+"""The confidence from which a transcript is believed."""
+LEAST_LETTERS = 4
+"""A shorter transcript says little, and is often of a noise."""
+
+
+def believed(recogniser: Checkpoint, clips: Manifest, *, least: float = LEAST, tell: Progress) -> Manifest:
+    """The clips with what the recogniser writes of them, where its confidence, 0 to 1, is `least` or more.
+
+    It searches with its language model, where it has one: that knows what the sound does not tell, and so teaches it
+    (Lee 2013, "Pseudo-label"; Kahn et al. 2020). Confidence is the mean probability of the letters. A clip is heard in
+    one piece: cut long recordings before. Raises AudioError where a clip cannot be read.
+    """
+    return Manifest(tuple(_believed(recogniser, clips, least, tell)))
+
+
+def _believed(recogniser: Checkpoint, clips: Manifest, least: float, tell: Progress) -> Iterator[Utterance]:
+    model, symbols = recogniser.build(), recogniser.config.alphabet.symbols
+    for number, (clip, heard) in enumerate(zip(clips, compute_clips(clips, model.frames_of), strict=True), 1):
+        emissions = _emissions(recogniser, model, heard.frames_FM)
+        tell("writing down", number, len(clips))
+        text = " ".join("".join(symbols[e.symbol - 1] for e in emissions).split())
+        sure = sum(e.confidence for e in emissions) / max(len(emissions), 1)
+        if len(text) >= LEAST_LETTERS and sure >= least:
+            yield replace(clip, text=text, extra={**clip.extra, "confidence": round(sure, 3)})
+
+
+def _emissions(recogniser: Checkpoint, model: AcousticModel, frames_FM: Tensor) -> tuple[Emission, ...]:
+    """The letters of one clip: searched for with the language model, or the best path."""
+    with torch.no_grad(), fast_arithmetic():
+        logp_BFV, _ = model(frames_FM[None], torch.tensor([len(frames_FM)]))
+    language = recogniser.language
+    if language is None:
+        return greedy(logp_BFV[0])
+    logp_FV = logp_BFV[0].half()  # as the recogniser keeps it, so that both write the same
+    return beam_search(logp_FV, language.ngram, weight=language.weight, bonus=language.bonus)

@@ -1,0 +1,89 @@
+"""`earful adapt --speak` and `--unlabelled`: what is learned from beside the clips."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from earful.checkpoint import Checkpoint, load_checkpoint
+from earful.cli.beside import shuffled
+from earful.data.manifest import Manifest
+from earful.data.synthesis.speak import speak_corpus
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four clips of Dutch with their texts, and a folder of one long recording without."""
+    folder = tmp_path_factory.mktemp("spoken")
+    (folder / "text.txt").write_text("de man leest een boek\neen vis zwemt in zee\nik zie de maan\n", "utf-8")
+    manifest, _ = speak_corpus(["nl"], folder / "nl", clips=8, text=folder / "text.txt", seed=3, workers=2)
+    sounds = [soundfile.read(u.audio, dtype="float32")[0] for u in manifest]
+    (folder / "clips").mkdir()
+    for number, (u, samples) in enumerate(zip(manifest, sounds[:4], strict=False)):
+        soundfile.write(folder / "clips" / f"{number}.wav", samples, 16_000)
+        (folder / "clips" / f"{number}.txt").write_text(f"{u.text}\n", "utf-8")
+    (folder / "more").mkdir()
+    pause = np.zeros(16_000, np.float32)
+    soundfile.write(folder / "more" / "long.wav", np.concatenate([p for s in sounds[4:] for p in (s, pause)]), 16_000)
+    return folder
+
+
+def words(spoken: Path, base: Path, out: Path, *more: object) -> tuple[object, ...]:
+    return "adapt", spoken / "clips", "--out", out, "--base", base, "--json", *more
+
+
+def test_a_synthesiser_speaks(earful: Any, spoken: Path, tiny_base: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("\n".join(["xylofoon 7 en zes", *["een quiz met xx qq"] * 8]), "utf-8")
+    more = ("--language", "nl", "--speak", 6, "--text", tmp_path / "text.txt", "--steps", 2, "--greedy")
+    run = earful(*words(spoken, tiny_base, tmp_path / "m", *more))
+    row = json.loads(run.out)
+    assert run.status == 0 and row["clips"] == 4 and row["plan"]["steps"] == 2
+    letters = load_checkpoint(tmp_path / "m").config.alphabet.symbols
+    assert {"q", "x"} <= set(letters) and "y" not in letters and "7" not in letters
+    assert not any("adapting" in path.name for path in tmp_path.iterdir()), "the state is removed"
+
+
+def test_recordings_without_transcripts(
+    earful: Any, spoken: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("silero_vad", reason="the extra `vad` is not installed")
+    seen = list[int]()
+
+    def sure(recogniser: Checkpoint, clips: Manifest, tell: Any) -> Manifest:
+        seen.append(len(clips))
+        return Manifest(tuple(replace(u, text="ik zie") for u in clips))
+
+    monkeypatch.setattr("earful.adapt.unlabelled.believed", sure)
+    more = ("--language", "nl", "--unlabelled", spoken / "more", "--no-words", "--steps", 3)
+    run = earful(*words(spoken, tiny_base, tmp_path / "m", *more))
+    assert run.status == 0 and len(seen) == 1 and 1 <= seen[0] <= 8, run.err
+    assert "minutes without transcripts" in run.err and "were believed" in run.err
+    monkeypatch.setattr("earful.adapt.unlabelled.believed", lambda *each, **options: Manifest(()))
+    run = earful(*words(spoken, tiny_base, tmp_path / "n", *more))
+    assert run.status == 0 and "sure of none" in run.err and json.loads(run.out)["clips"] == 4
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (lambda folder: ("--speak", 3), "say --language CODE"),
+        (lambda folder: ("--speak", 3, "--language", "xx"), "espeak-ng has no language 'xx'"),
+        (lambda folder: ("--unlabelled", folder / "nowhere"), "nowhere"),
+    ],
+)
+def test_what_cannot_be(
+    more: Callable[[Path], tuple[object, ...]], message: str, earful: Any, spoken: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    run = earful(*words(spoken, tiny_base, tmp_path / "m", "--steps", 1, *more(spoken)))
+    assert run.status == 2 and message in run.err and not (tmp_path / "m").exists(), run.err
+
+
+def test_sentences_are_drawn_from_the_whole_text() -> None:
+    texts = [str(i) for i in range(100)]
+    assert sorted(shuffled(texts, 0)) == sorted(texts) and shuffled(texts, 0) == shuffled(texts, 0)
+    assert max(map(int, shuffled(texts, 0)[:20])) > 50 and shuffled(texts, 0) != shuffled(texts, 1)
