@@ -26,7 +26,7 @@ from earful.adapt.adapt import adapt
 from earful.adapt.beside import plan_beside
 from earful.adapt.language import listed
 from earful.adapt.select import plan_for
-from earful.adapt.unlabelled import believed
+from earful.adapt.unlabelled import LEAST, believed
 from earful.checkpoint import Checkpoint, Language, load_checkpoint
 from earful.cli.beside import spoken
 from earful.ctc.ngram import learn, mix_with
@@ -47,6 +47,7 @@ class Ground(NamedTuple):
     texts: tuple[str, ...]
     spoken: int
     unlabelled: int
+    least: float
     work: Path
 
 
@@ -74,7 +75,7 @@ def adapted(ground: Ground, clips: Manifest, variant: str, seed: int) -> tuple[C
         first, _ = adapt(ground.base, clips, plan=plan, texts=None, beside=beside, seed=seed)
         known = {u.id for u in clips}
         rest = draw(ground.train.filter(lambda u: u.id not in known), ground.unlabelled, seed)
-        found = believed(with_language(first, clips, ground.texts), rest, tell=lambda *_: None)
+        found = believed(with_language(first, clips, ground.texts), rest, least=ground.least, tell=lambda *_: None)
         facts |= {"unlabelled_s": round(rest.duration_s, 1), "believed_s": round(found.duration_s, 1)}
         beside = Manifest((*beside, *found))
     made, _ = adapt(ground.base, clips, plan=plan, texts=None, beside=beside, seed=seed)
@@ -96,6 +97,7 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--spoken", type=int, default=400, help="sentences")
     parser.add_argument("--unlabelled", type=int, default=400, help="clips without transcripts")
+    parser.add_argument("--least", type=float, default=LEAST, help="confidence from which a transcript is believed")
     parser.add_argument("--work", type=Path, default=Path("work/beside"))
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
@@ -104,7 +106,7 @@ def main() -> None:
     base = replace(base, config=replace(base.config, rules=TextRules(language=language)))
     texts = read_sentences(options.text) if options.text else ()
     frames = frames_by(options.base, test)
-    ground = Ground(base, train, test, frames, texts, options.spoken, options.unlabelled, options.work)
+    ground = Ground(base, train, test, frames, texts, options.spoken, options.unlabelled, options.least, options.work)
     rows: list[dict[str, Any]] = json.loads(options.out.read_text("utf-8"))["rows"] if options.out.exists() else []
     done = {(row["clips"], row["seed"], row["variant"]) for row in rows}
     for seed in options.seeds:

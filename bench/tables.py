@@ -466,10 +466,49 @@ def _difference(ours: dict[tuple[int, str], Json], theirs: dict[tuple[int, str],
     return f"{statistics.fmean(away.values()):+.1f} [{drawn[50]:+.1f}, {drawn[1949]:+.1f}]"
 
 
+BESIDE = {
+    "usual": "the clips alone",
+    "more steps": "the clips alone, more steps",
+    "spoken": "and sentences that espeak-ng says",
+    "unlabelled": "and recordings without transcripts",
+    "both": "and both",
+}
+
+
+def beside(found: Json) -> Iterator[str]:
+    """What other speech beside the clips is worth."""
+    sizes = sorted({row["clips"] for row in found["rows"]})
+    runs = {(row["variant"], row["clips"], row["seed"]): row for row in found["rows"]}
+    rows = []
+    for variant, shown in BESIDE.items():
+        for clips in sizes:
+            seeds = [seed for v, k, seed in runs if (v, k) == (variant, clips) and ("usual", k, seed) in runs]
+            if not seeds:
+                continue
+            mine, usual = ([runs[v, clips, seed] for seed in seeds] for v in (variant, "usual"))
+            cells: list[object] = [shown, clips]
+            for key in ("cer", "cer_ngram"):
+                gaps = [a[key] - b[key] for a, b in zip(mine, usual, strict=True)]
+                cells.append(spread([row[key] for row in mine], percent))
+                cells.append("" if variant == "usual" else spread(gaps, lambda gap: f"{100 * gap:+.1f}"))
+            cells += [f"{statistics.median(row[key] for row in mine) / 60:.0f}" for key in ("spoken_s", "believed_s")]
+            rows.append([*cells, f"{statistics.median(row['process_s'] for row in mine):.0f}"])
+    columns = ("learned from", ">K", ">CER", ">difference", ">CER, n-gram", ">difference")
+    yield from table((*columns, ">min spoken", ">min believed", ">processor s"), rows)
+    yield ""
+    yield (
+        f"CER in per cent on {found['test_clips']} test clips, adapted from `{found['base']}`: median [lowest–highest] "
+        f"of {len({row['seed'] for row in found['rows']})} seeds; differences seed by seed. Time without measuring. "
+        f"{on(found['machine'])}."
+    )
+
+
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "ablation_czech": ablation,
     "adapt_settings": adapt_settings,
     "base": base,
+    "beside_czech": beside,
+    "beside_dutch": beside,
     "conditions": conditions,
     "ctc": ctc,
     "encoders": encoders,
