@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from earful.checkpoint import Checkpoint, load_checkpoint
-from earful.cli.beside import shuffled
+from earful.cli.beside import can_speak, shuffled
 from earful.data.manifest import Manifest
 from earful.data.synthesis.speak import speak_corpus
 
@@ -81,6 +81,15 @@ def test_what_cannot_be(
 ) -> None:
     run = earful(*words(spoken, tiny_base, tmp_path / "m", "--steps", 1, *more(spoken)))
     assert run.status == 2 and message in run.err and not (tmp_path / "m").exists(), run.err
+
+
+def test_the_hint(earful: Any, spoken: Path, tiny_base: Path, tmp_path: Path) -> None:
+    """Whoever does not know of it is told where there is a voice for the language."""
+    hint = "--speak 400"
+    for language, told in (("nl", True), ("xx", False)):
+        more = ("--base", tiny_base, "--steps", 1, "--greedy", "--language", language)
+        run = earful("adapt", spoken / "clips", "--out", tmp_path / language, *more)
+        assert run.status == 0 and (hint in run.out) == told == can_speak(language)
 
 
 def test_sentences_are_drawn_from_the_whole_text() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earful.cli.beside import self_trained, spoken
+from earful.cli.beside import can_speak, self_trained, spoken
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_json
 from earful.cli.tuning import Found, Minutes, doubts, print_trials, ready, search, settings
@@ -108,6 +108,10 @@ def adapt(
     shutil.rmtree(state, ignore_errors=True)
     report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
     conclude(out, report, round(time.monotonic() - began, 2), len(manifest) - report.clips, found, json)
+    if not (json or speak or found.plan.inner) and can_speak(start.config.rules.language):
+        print(
+            f"espeak-ng speaks {start.config.rules.language}: --speak 400 adds sentences of its, and often helps much"
+        )
 
 
 def conclude(out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found, json: bool) -> None:

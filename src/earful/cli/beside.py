@@ -47,6 +47,17 @@ def spoken(
     return manifest
 
 
+def can_speak(language: str) -> bool:
+    """Whether espeak-ng is there and speaks the language."""
+    from earful.data.synthesis.languages import find_language
+    from earful.errors import SynthesisError
+
+    try:
+        return bool(language and find_language(language))
+    except SynthesisError:
+        return False
+
+
 def shuffled(texts: Sequence[str], seed: int) -> list[str]:
     """In an order of the seed's own, so that the first ones are of all the text."""
     import torch
