@@ -1,22 +1,22 @@
 """`earful demo`: with a tiny base and a few steps, what it shows and what it leaves."""
 
 import re
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from earful.adapt.adapt import adapt
+from earful.adapt.finetune import Plan
 from earful.cli import demo
-from earful.cli.adapt import run as run_adapt
 
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(start, manifest, plan, **rest):
-        return run_adapt(start, manifest, replace(plan, steps=1), **rest)
+    def one_step(base, clips, **rest):
+        return adapt(base, clips, plan=Plan(steps=1, copies=1, folds=3), **rest)
 
-    monkeypatch.setattr(demo, "run", run)
+    monkeypatch.setattr("earful.adapt.adapt.adapt", one_step)
 
 
 def test_the_sentences_hold_every_letter_of_esperanto() -> None:

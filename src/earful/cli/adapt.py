@@ -4,12 +4,13 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earful.cli.beside import can_speak, self_trained, spoken
+from earful.cli.beside import Speak, Unlabelled, can_speak, self_trained, spoken
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_json
 from earful.cli.tuning import Found, Minutes, doubts, print_trials, ready, search, settings
@@ -30,18 +31,20 @@ _MEASURED = {
     "own clips": "on the clips it learned from",
 }
 
+Base = Annotated[
+    str,
+    typer.Option(
+        help="What to start from: a model folder, a shipped base, a pre-trained encoder of Hugging Face's "
+        "(hf:NAME or hf:FOLDER), or `none`.",
+        metavar="NAME|DIR",
+    ),
+]
+
 
 def adapt(
     clips: Annotated[Path, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")],
     out: Annotated[Path, typer.Option(help="The folder for the model.", metavar="MODEL")],
-    base: Annotated[
-        str,
-        typer.Option(
-            help="What to start from: a model folder, a shipped base, a pre-trained encoder of Hugging Face's "
-            "(hf:NAME or hf:FOLDER), or `none`.",
-            metavar="NAME|DIR",
-        ),
-    ] = DEFAULT_BASE,
+    base: Base = DEFAULT_BASE,
     language: Annotated[str | None, typer.Option(help="Code of the language, such as cs.", metavar="CODE")] = None,
     case: Annotated[Case | None, typer.Option(help="Case of the letters that it writes.")] = None,
     punctuation: Annotated[Punctuation | None, typer.Option(help="Whether it writes punctuation.")] = None,
@@ -50,13 +53,8 @@ def adapt(
     greedy: Annotated[bool, typer.Option("--greedy", help="Learn no language model.")] = False,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps, if not as many as suit.", metavar="N")] = None,
     tune: Minutes = None,
-    speak: Annotated[
-        int | None,
-        typer.Option(min=1, help="Learn from so many sentences that espeak-ng says, too.", metavar="N"),
-    ] = None,
-    unlabelled: Annotated[
-        Path | None, typer.Option(help="Learn from recordings without transcripts, too.", metavar="FOLDER")
-    ] = None,
+    speak: Speak = None,
+    unlabelled: Unlabelled = None,
     usual: Annotated[bool, typer.Option("--usual", help="Do not adapt as a meta-trained base has learned.")] = False,
     seed: Annotated[int, typer.Option(help="Another seed, another run.", metavar="N")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace MODEL where it exists.")] = False,
@@ -65,9 +63,9 @@ def adapt(
     """Make a recogniser from transcribed clips.
 
     CLIPS is a JSONL manifest (keys audio_filepath, text), a CSV or TSV table with a path and a text column, a folder of
-    clips with a .txt of the same name beside each, a Common Voice folder, or a Kaldi data folder. Clips that cannot be
-    used are left out and named. A model of the language, its characters, is learned from the transcripts, a list of its
-    words (there is one for 42 languages, in the package wordfreq; give --language) and all text that you have (--text).
+    clips with a .txt of the same name beside each, a Common Voice folder, or a Kaldi data folder. A model of the
+    language, its characters, is learned from the transcripts, a list of its words (there is one for 42 languages, in
+    the package wordfreq; give --language) and all text that you have (--text).
     With --speak a synthesiser says that text, or random words, in many voices; with --unlabelled the recogniser writes
     your other recordings down, and learns again with what it is sure of. Both take several times as long.
     Interrupted by Ctrl-C, the same command goes on where it was.
@@ -77,7 +75,6 @@ def adapt(
         earful adapt my-clips --out my-model --language sw
         earful adapt my-clips --out my-model --text stories.txt --language sw --speak 400
     """
-    from earful.adapt.beside import plan_beside
     from earful.adapt.start import start_from
     from earful.checkpoint import check_destination, save_checkpoint
     from earful.data.clips import read_clips
@@ -85,8 +82,7 @@ def adapt(
     began = time.monotonic()
     check_destination(out, replace=overwrite)
     ready(tune)
-    manifest = read_clips(clips)
-    sentences = texts_of(text)
+    manifest, sentences = read_clips(clips), texts_of(text)
     rules = {"language": language or language_of(manifest), "case": case, "punctuation": punctuation}
     start = start_from(base, (u.text or "" for u in manifest), {k: v for k, v in rules.items() if v}, seed)
     start = replace(start, inner=None) if usual else start
@@ -96,22 +92,15 @@ def adapt(
         name_left_out(manifest, used, findings)
         found = search(start, used, plan_of(used, steps, start), minutes=tune, seed=seed, state=state, tell=tell)
         said = speak and spoken(start, speak, sentences, used, folder=state / "spoken", seed=seed, tell=tell)
-
-        def learn(beside: "Manifest | None") -> tuple["Checkpoint", "AdaptReport"]:
-            plan = plan_beside(found.plan) if beside and steps is None else found.plan
-            texts = None if greedy else sentences
-            return run(start, used, plan, texts=texts, words=words, beside=beside, seed=seed, state=state, tell=tell)
-
-        made = self_trained(learn, said or None, unlabelled, tell) if unlabelled else learn(said or None)
-    checkpoint, report = made
+        plans, texts = plans_of(found.plan, steps), None if greedy else sentences
+        learn = partial(run, start, used, plans, texts=texts, words=words, seed=seed, state=state, tell=tell)
+        checkpoint, report = self_trained(learn, said or None, unlabelled, tell)
     save_checkpoint(out, checkpoint, replace=overwrite)
     shutil.rmtree(state, ignore_errors=True)
     report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
     conclude(out, report, round(time.monotonic() - began, 2), len(manifest) - report.clips, found, json)
-    if not (json or speak or found.plan.inner) and can_speak(start.config.rules.language):
-        print(
-            f"espeak-ng speaks {start.config.rules.language}: --speak 400 adds sentences of its, and often helps much"
-        )
+    if not (json or speak or found.plan.inner):
+        tell_of_voices(start.config.rules.language)
 
 
 def conclude(out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found, json: bool) -> None:
@@ -120,6 +109,12 @@ def conclude(out: Path, report: "AdaptReport", seconds: float, left_out: int, fo
         warn(warning)
     show = print_json_summary if json else print_summary
     show(out, report, seconds, left_out, found)
+
+
+def tell_of_voices(language: str) -> None:
+    """What may help, where it can be had."""
+    if can_speak(language):
+        print(f"espeak-ng speaks {language}: --speak 400 learns from sentences that it says, too, and often helps much")
 
 
 def state_of(out: Path) -> Path:
@@ -175,21 +170,29 @@ def name_left_out(manifest: "Manifest", used: "Manifest", errors: Sequence["Find
 def run(
     start: "Checkpoint",
     manifest: "Manifest",
-    plan: "Plan",
+    plans: tuple["Plan", "Plan"],
+    beside: "Manifest | None" = None,
     *,
     texts: Sequence[str] | None = (),
     words: bool = True,
-    beside: "Manifest | None" = None,
     seed: int,
     state: Path | None,
     tell: Tell,
 ) -> tuple["Checkpoint", "AdaptReport"]:
-    """Adapt by `plan`, while the progress is shown."""
+    """Adapt by one of `plans`, for the clips alone and for those with other speech beside; the progress is shown."""
     from earful.adapt.adapt import adapt as adapt_base
 
+    plan = plans[bool(beside)]
     return adapt_base(
         start, manifest, plan=plan, texts=texts, words=words, beside=beside, seed=seed, state=state, progress=tell
     )
+
+
+def plans_of(plan: "Plan", steps: int | None) -> tuple["Plan", "Plan"]:
+    """The plan for the clips alone, and that with other speech beside them; `steps` that are given stay."""
+    from earful.adapt.beside import plan_beside
+
+    return plan, plan_beside(plan) if steps is None else plan
 
 
 def plan_of(manifest: "Manifest", steps: int | None, start: "Checkpoint") -> "Plan":

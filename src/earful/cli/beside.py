@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from earful.cli.progress import Tell, warn
 from earful.cli.tables import counted
@@ -12,6 +14,12 @@ if TYPE_CHECKING:
     from earful.checkpoint import Checkpoint
     from earful.data.manifest import Manifest
 
+Speak = Annotated[
+    int | None, typer.Option(min=1, help="Learn from so many sentences that espeak-ng says, too.", metavar="N")
+]
+Unlabelled = Annotated[
+    Path | None, typer.Option(help="Learn from recordings without transcripts, too.", metavar="FOLDER")
+]
 Run = Callable[["Manifest | None"], tuple["Checkpoint", "AdaptReport"]]
 
 
@@ -67,9 +75,9 @@ def shuffled(texts: Sequence[str], seed: int) -> list[str]:
 
 
 def self_trained(
-    run: Run, beside: "Manifest | None", recordings: Path, tell: Tell
+    run: Run, beside: "Manifest | None", recordings: Path | None, tell: Tell
 ) -> tuple["Checkpoint", "AdaptReport"]:
-    """Adapt; write the recordings down; adapt once more with what was believed; keep the better.
+    """Adapt. Where there are recordings: write them down, adapt once more with what was believed, keep the better.
 
     Raises ManifestError if there is no speech in the recordings.
     """
@@ -77,6 +85,8 @@ def self_trained(
     from earful.cli.pretrain import speech_in
     from earful.data.manifest import Manifest
 
+    if recordings is None:
+        return run(beside)
     clips = Manifest(tuple(speech_in(recordings, tell)))
     first = run(beside)
     found = believed(first[0], clips, tell=tell)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earful.cli.adapt import DEFAULT_BASE, plan_of, run, sift
+from earful.cli.adapt import DEFAULT_BASE, sift
 from earful.cli.corpus import make_fillets, telling
 from earful.cli.progress import progress, warn
 from earful.cli.score import interval, measure
@@ -43,6 +43,7 @@ def demo(
     Example:
         earful demo
     """
+    from earful.adapt.adapt import adapt
     from earful.adapt.start import start_from
     from earful.checkpoint import save_checkpoint
 
@@ -57,7 +58,7 @@ def demo(
     introduce(start, language, learn, test)
     with progress() as tell:
         used, _ = sift(learn, start, tell)
-        adapted, report = run(start, used, plan_of(used, None, start), seed=seed, state=None, tell=tell)
+        adapted, report = adapt(start, used, seed=seed, progress=tell)
     save_checkpoint(out / "model", adapted)
     for warning in report.warnings:
         warn(warning)

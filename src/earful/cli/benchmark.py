@@ -1,0 +1,206 @@
+"""`earful benchmark`: which base, and which way to adapt it, learns most from K clips of one's own data."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from earful.cli.adapt import DEFAULT_BASE, name_left_out, sift
+from earful.cli.progress import progress, warn
+from earful.cli.score import interval
+from earful.cli.tables import counted, percent, print_json, print_table
+from earful.text.normalize import Case, Punctuation
+
+if TYPE_CHECKING:
+    from earful.bench.interval import Summary
+    from earful.bench.protocol import Protocol, Steps
+    from earful.bench.results import Row
+    from earful.data.manifest import Manifest
+
+RESULTS, PICTURE = "results.json", "plots.svg"
+By = Literal[
+    "language", "speaker", "condition", "language+speaker", "language+condition", "speaker+condition", "all"
+]  # fmt: skip
+
+
+Clips = Annotated[Path, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")]
+Out = Annotated[Path, typer.Option(help="The folder for the results.", metavar="DIR")]
+Bases = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--base",
+        help="A model folder, a shipped base, hf:NAME, hf:FOLDER or `none`; may come again. The others are compared "
+        f"with the first.  [default: {DEFAULT_BASE}]",
+        metavar="NAME|DIR",
+    ),
+]
+Task = Annotated[By, typer.Option(help="What makes a task; `all`: all clips are one.")]
+Shots = Annotated[str, typer.Option(help="Numbers of clips to adapt to.", metavar="K,K,…")]
+Taken = Annotated[str, typer.Option(help="Numbers of steps; `usual`: as many as adapt takes.", metavar="N,N,…")]
+TestClips = Annotated[int | None, typer.Option(help="Clips of each task to test on.  [default: 30]", metavar="N")]
+TestSeconds = Annotated[float | None, typer.Option(help="Seconds of each task to test on, instead.", metavar="S")]
+Usual = Annotated[bool, typer.Option(help="Whether a meta-trained base is also adapted as if it were none.")]
+
+
+def benchmark(
+    clips: Clips,
+    out: Out,
+    base: Bases = None,
+    by: Task = "language",
+    shots: Shots = "1,5,10",
+    steps: Taken = "0,usual",
+    seeds: Annotated[int, typer.Option(help="How often clips are drawn.", metavar="N")] = 5,
+    test_clips: TestClips = None,
+    test_seconds: TestSeconds = None,
+    usual: Usual = True,
+    case: Annotated[Case, typer.Option(help="Case of the letters that all write.")] = "lower",
+    punctuation: Annotated[Punctuation, typer.Option(help="Whether all write punctuation.")] = "remove",
+    skip_small: Annotated[bool, typer.Option("--skip-small", help="Leave out tasks of too few clips.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew where there are results.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare bases, and ways to adapt them, on your own transcribed clips.
+
+    For each task (a language, a speaker, a condition) some clips are laid aside to test. From the others each seed
+    draws K to adapt to, the same for all bases, the five among the ten; sentences of the test are not among them. Each
+    base adapts to them as `earful adapt` does, with as many steps as are said, and is tested by the best path. A base
+    that was meta-trained adapts in the way that it has learned and, once more, as usual. Processor time is measured,
+    since equal steps are not always equal compute. DIR gets results.json, with every adaptation, and a picture,
+    plots.svg (package matplotlib). Interrupted, the same command goes on where it was.
+
+    \b
+    Examples:
+        earful benchmark clips.jsonl --out compared --base earful-base --base none
+        earful benchmark clips.jsonl --out compared --base my-base --by speaker --shots 1,5,10 --steps 0,1,5,20,usual
+    """
+    from earful.bench.protocol import Protocol
+    from earful.data.clips import read_clips
+    from earful.text.normalize import TextRules
+
+    began = time.monotonic()
+    protocol = Protocol(
+        bases=tuple(base or [DEFAULT_BASE]),
+        by=by,
+        shots=tuple(int(each) for each in numbers_in(shots, "--shots")),
+        steps=numbers_in(steps, "--steps", "usual"),
+        seeds=seeds,
+        usual=usual,
+        rules=TextRules(case, punctuation),
+        skip_small=skip_small,
+        **test_of(test_clips, test_seconds),
+    )
+    rows, left_out = run(read_clips(clips), protocol, out / RESULTS, overwrite)
+    conclude(rows, out, left_out, round(time.monotonic() - began, 2), json)
+
+
+def numbers_in(text: str, option: str, *words: str) -> "tuple[Steps, ...]":
+    """The whole numbers, and those of `words`, that commas separate. Raises ConfigError for anything else."""
+    from earful.errors import ConfigError
+
+    parts = [part.strip() for part in text.split(",")]
+    if odd := [part for part in parts if not part.isdecimal() and part not in words]:
+        also = "".join(f", or {word}" for word in words)
+        raise ConfigError(f"{option}: expected whole numbers with commas between, such as 1,5,10{also}, got {odd[0]!r}")
+    return tuple(int(part) if part.isdecimal() else part for part in parts)  # type: ignore[misc]
+
+
+def test_of(clips: int | None, seconds: float | None) -> dict[str, Any]:
+    """How much is laid aside to test. Raises ConfigError where it is said twice."""
+    from earful.errors import ConfigError
+
+    if clips is not None and seconds is not None:
+        raise ConfigError("--test-clips and --test-seconds both say how much to test on; give one of them")
+    return {"test_clips": clips} if clips is not None else {"test_s": seconds}
+
+
+def run(manifest: "Manifest", protocol: "Protocol", results: Path, overwrite: bool) -> "tuple[list[Row], int]":
+    """The rows, and how many clips could not be used. What the clips cannot give is said before any is heard."""
+    from earful.bench.kshot import benchmark as benchmark_bases
+    from earful.bench.kshot import entrants_of
+    from earful.bench.protocol import left_out_in_words, tasks_of
+
+    tasks_of(manifest.filter(lambda u: bool(u.text)), protocol)
+    entrants = entrants_of(protocol, manifest)
+    coarsest = max((each.checkpoint for each in entrants), key=lambda checkpoint: checkpoint.config.output_hop_s)
+    with progress() as tell:
+        used, findings = sift(manifest, coarsest, tell)
+        name_left_out(manifest, used, findings)
+        if small := tasks_of(used, protocol)[1]:
+            warn(left_out_in_words(small))
+        if overwrite:
+            results.unlink(missing_ok=True)
+        return benchmark_bases(protocol, used, results=results, tell=tell), len(manifest) - len(used)
+
+
+def conclude(rows: "Sequence[Row]", out: Path, left_out: int, seconds: float, json: bool) -> None:
+    """The table, the picture, and what they do not say."""
+    from earful.bench.interval import notes_on, summarise
+
+    summaries, notes = summarise(rows), notes_on(rows)
+    picture = picture_of(summaries, out / PICTURE)
+    if json:
+        found = {
+            "results": str(out / RESULTS),
+            "picture": str(picture) if picture else None,
+            "tasks": list(dict.fromkeys(row.task for row in rows)),
+            "seeds": len({row.seed for row in rows}),
+            "left_out": left_out,
+            "seconds": seconds,
+            "summary": [asdict(each) for each in summaries],
+            "notes": notes,
+        }
+        print_json(found)
+        return
+    print_summaries(summaries)
+    tasks, seeds = (len({getattr(row, name) for row in rows}) for name in ("task", "seed"))
+    print(f"Medians over {counted(tasks, 'task')} × {counted(seeds, 'seed')}; 95 % intervals by bootstrap.")
+    for note in notes:
+        print(f"Note: {note}.")
+    print(f"All {len(rows)} adaptations are in {out / RESULTS}{f', the picture in {picture}' if picture else ''}")
+
+
+def picture_of(summaries: "Sequence[Summary]", path: Path) -> Path | None:
+    """Where the picture is; None, and a warning, where there is none."""
+    from earful.bench.plots import draw
+    from earful.errors import ConfigError
+
+    try:
+        draw(summaries, path)
+    except ConfigError as error:
+        warn(f"no picture: {error}, and run the same command again")
+        return None
+    return path
+
+
+def print_summaries(summaries: "Sequence[Summary]") -> None:
+    """A line for each number of clips and steps, and base."""
+    first = summaries[0].entrant
+    compared = any(each.difference is not None for each in summaries)
+    columns = [
+        ">clips",
+        ">steps",
+        "base",
+        ">CER",
+        "95 %",
+        *([f">against {first}", "95 %"] if compared else []),
+        ">time",
+    ]
+    rows = []
+    for each in summaries:
+        row = [each.shots, steps_of(each), each.entrant, percent(each.cer), bounds(each.interval_95)]
+        if compared:
+            row += ["" if each.difference is None else f"{100 * each.difference:+.1f}", bounds(each.difference_95)]
+        rows.append([*row, f"{each.cpu_s:.1f} s"])
+    print_table(columns, rows)
+
+
+def steps_of(summary: "Summary") -> str:
+    """The steps; of a plan's own, how many those are."""
+    return f"usual: {summary.taken:g}" if summary.steps == "usual" else str(summary.steps)
+
+
+def bounds(found: tuple[float, float] | None) -> str:
+    return interval(found) if found else ""

@@ -1,0 +1,31 @@
+"""What TensorBoard would read of the files that are written for it."""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Points = dict[str, list[tuple[int, float]]]
+
+
+def read(folder: Path) -> Points:
+    """All points in the event files of a folder: records of a length, its checksum, an event, its checksum."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    found = Points()
+    for path in folder.iterdir():
+        data = path.read_bytes()
+        while data:
+            (size,) = struct.unpack("<Q", data[:8])
+            event = Event.FromString(data[12 : 12 + size])
+            for value in event.summary.value:
+                found.setdefault(value.tag, []).append((event.step, value.simple_value))
+            data = data[16 + size :]
+    return found
+
+
+@pytest.fixture
+def points() -> Callable[[Path], Points]:
+    """`points(folder)` are the curves in it by name: pairs of step and value."""
+    return read
