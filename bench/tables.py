@@ -348,9 +348,9 @@ def meta_speed(found: Json) -> Iterator[str]:
     columns = ["task", ">inner steps", *(f">{name}" for name in used), ">times the fastest other", ">MB"]
     rows = []
     for row in found["rows"]:
-        speeds = [f"{row['meta_steps_a_second'][name]:.2f}" for name in used]
+        speeds = [f"{1 / row['median_s'][name]:.2f}" for name in used]
         times = [row["times_fastest_other"][name] for name in OURS] if "times_fastest_other" in row else []
-        memory = [f"{row['peak_growth_bytes'][name] / 1e6:.0f}" for name in used]
+        memory = [f"{row['peak_growth_bytes'][name] / 1e6:.0f}" for name in used] if row["peak_growth_bytes"] else "–"
         ratios = " / ".join(f"{ratio:.2f}" for ratio in times) or "–"
         rows.append([_meta_task(row), row["steps"], *speeds, ratios, " / ".join(memory)])
     yield from table(columns, rows)
@@ -397,7 +397,8 @@ def _tiny(part: float) -> str:
 def _meta_task(row: Json) -> str:
     if row["kind"] == "images":
         return f"images, {row['shots']}-shot, {row['filters']} filters"
-    return f"CTC, {row['frames']} frames, {row['labels']} labels"
+    net = f"Transformer of {row['layers']} layers" if row["layers"] else "linear map"
+    return f"CTC, {row['frames']} frames, {row['labels']} labels, {net}"
 
 
 def _meta_best(rows: Sequence[Json], kind: str) -> list[float]:
@@ -446,7 +447,8 @@ def meta_learners(found: Json) -> Iterator[str]:
 
 def _meta_facts(found: Json, cers: dict[tuple[str, int], dict[tuple[int, str], Json]]) -> str:
     seeds = len({seed for runs in cers.values() for seed, _ in runs})
-    told = f"{seeds} seeds; tested on {', '.join(found['test'])}. {found['parameters'] / 1e6:.2f} M parameters move; "
+    test = f"{len(found['test'])} conditions" if found["by"] == "condition" else ", ".join(found["test"])
+    told = f"{seeds} seeds; tested on {test}. {found['parameters'] / 1e6:.2f} M parameters move; "
     told += f"{found['budget_s']:g} s of processor time for each meta-training"
     if "cost_s" in found:
         steps = {name: round(found["budget_s"] / cost / found["tasks"]) for name, cost in found["cost_s"].items()}
@@ -515,6 +517,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "features_speed": features_speed,
     "kshot_bases": kshot,
     "kshot_czech": kshot,
+    "meta_conditions": meta_learners,
     "meta_czech": meta_learners,
     "meta_speech": meta_learners,
     "meta_speed": meta_speed,

@@ -86,6 +86,15 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
         "echo $?",
         "earful transcribe my-model my-clips/journal.jsonl",
     ),
+    "suggest": (
+        "earful suggest my-model new-clips -n 5 --out todo.csv",
+        "head -n 3 todo.csv",
+    ),
+    "forecast": ("earful forecast earful-tiny my-clips --minutes 2 --target 20",),
+    "benchmark": (
+        "earful benchmark my-clips --out compared --base earful-tiny --base none --by all --shots 5,10 --seeds 2 "
+        "--test-clips 15",
+    ),
     "train": ("cat small.toml", "earful train small.toml"),
     "pretrain": ("earful pretrain new-clips --steps 20 --out further-base",),
     "metatrain": (
@@ -112,9 +121,12 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
             "corpus ktuberling",
             "corpus prompts",
             "corpus speak",
+            "suggest",
+            "forecast",
             "train",
             "pretrain",
             "metatrain",
+            "benchmark",
             "demo",
         )
     },
@@ -125,6 +137,9 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "transcribe": ("adapt",),
     "score": ("adapt",),
     "errors": ("adapt",),
+    "suggest": ("adapt",),
+    "forecast": ("corpus-speak",),
+    "benchmark": ("corpus-speak",),
     "train": ("corpus-speak",),
     "pretrain": ("corpus-speak",),
     "metatrain": ("corpus-speak",),

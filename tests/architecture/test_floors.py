@@ -37,6 +37,7 @@ ALSO = {
     ("evaluate", "recognizer"),
     ("subtitles", "recognizer"),
     ("server", "cli"),
+    ("cli", "bench"),
 }
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 BANNED_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}

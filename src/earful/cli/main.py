@@ -13,27 +13,33 @@ from typing import Annotated, Any
 import typer
 
 from earful.cli.adapt import adapt
+from earful.cli.benchmark import benchmark
 from earful.cli.check import check
 from earful.cli.corpus import corpus
 from earful.cli.demo import demo
+from earful.cli.forecast import forecast
 from earful.cli.metatrain import metatrain
 from earful.cli.pretrain import pretrain
 from earful.cli.score import score
+from earful.cli.suggest import suggest
 from earful.cli.train import train
 from earful.cli.transcribe import transcribe
 from earful.errors import EarfulError
 
-RESUMABLE = ("adapt", "corpus", "metatrain", "pretrain", "train")
+RESUMABLE = ("adapt", "benchmark", "corpus", "metatrain", "pretrain", "train")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command(short_help="Make a recogniser from transcribed clips.")(adapt)
 app.command(short_help="Write down what recordings say.")(transcribe)
 app.command(short_help="Measure the error rates of a model.")(score)
 app.command(short_help="Say what is wrong with clips and transcripts.")(check)
+app.command(short_help="Say which recordings to transcribe next.")(suggest)
+app.command(short_help="Say which error more clips would bring.")(forecast)
 app.add_typer(corpus, name="corpus", short_help="Make a corpus of real or synthetic speech.")
 app.command(short_help="Train a base model by a recipe.")(train)
 app.command(short_help="Train a base further on speech without transcripts.")(pretrain)
 app.command(short_help="Teach a base how to be adapted, by a recipe.")(metatrain)
+app.command(short_help="Compare bases on your own clips.")(benchmark)
 app.command(short_help="See the main job done in a minute.")(demo)
 
 
