@@ -1,16 +1,15 @@
 """How fast is `earful.metatrain`'s MAML beside higher, TorchOpt and learn2learn, and is it the same gradient?
 
 `images`: the four-layer convolutional net of Finn et al. 2017 (blocks of 3×3 convolution, batch norm by the statistics
-of the batch, ReLU, 2×2 max-pooling) on random 28×28 images, 5-way, 15 query images a class. `ctc`: a small
-Transformer of earful's layers on random frames, four clips to adapt to and four to query; earful with its own
-`ctc_loss`, the others with CTC in plain tensor operations (`plain` of bench/ctc.py), and higher with earful's too, to
-tell what the loss alone is worth. All of second order, four tasks a meta-step, Adam outside.
+of the batch, ReLU, 2×2 max-pooling) on random 28×28 images, 5-way, 15 query images a class. `ctc`: random frames, four
+clips to adapt to and four to query, through a small Transformer of earful's layers or one linear map; earful with its
+own `ctc_loss`, the others with CTC in plain tensor operations (`plain` of bench/ctc.py), and higher with earful's too,
+to tell what the loss alone is worth. All of second order, four tasks a meta-step, Adam outside, one thread.
 
 Every round runs each library once, in an order drawn anew, and counts the processor's seconds, so that other work on
 the machine counts for little. `earful` takes tasks one by one, as the others do, `earful, vmap` all at once. Memory: by
-how much the peak of a process of its own grows in two meta-steps, on one thread (Linux). The gradients of the first
-meta-step are compared in float64 on small nets, the convolutional one of two blocks, and in float32 in every case that
-is timed.
+how much the peak of a process of its own grows in two meta-steps (Linux with glibc). The gradients of the first
+meta-step are compared: in float64 on small nets, in float32 in every case that is timed.
 
 The others are not needed to run this: what cannot be imported is left out, and the file says why. To have all:
 
@@ -25,17 +24,17 @@ torchvision, which beside a torch that it was not built for is only importable b
 """
 
 import argparse
+import ctypes
 import importlib
 import itertools
 import json
-import os
+import random
 import statistics
-import subprocess
 import sys
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,13 +53,13 @@ from earful.encoder.attention import plan
 from earful.encoder.encoder import EncoderConfig, initialise, quieten_branches
 from earful.encoder.subsample import entrance
 from earful.encoder.transformer import TransformerLayer
-from earful.metatrain import Learner, maml
-from earful.trees import mean, part
+from earful.metatrain import maml
+from earful.trees import mean
 
 SEED = 0
 TASKS = 4
 WAYS, QUERY, SIDE = 5, 15, 28
-CLIPS, BINS, WIDTH, LAYERS, SYMBOLS = 4, 80, 96, 2, 32
+CLIPS, BINS, WIDTH, SYMBOLS = 4, 80, 96, 32
 INNER_RATE, OUTER_RATE = 0.01, 1e-3
 FEWEST, MOST = 3, 101
 """Rounds of a case."""
@@ -69,30 +68,38 @@ AIMS = {"images": 2.0, "ctc": 10.0}
 
 Batch = tuple[Tensor, ...]
 Episode = tuple[Batch, Batch]
-Forward = Callable[..., Tensor]
-Objective = Callable[[Tensor, Batch], Tensor]
+Loss = Callable[[Callable[..., Tensor], Batch], Tensor]
+"""Of a net and a batch: what goes into the net, and last what should come out."""
 
 
 class Case(NamedTuple):
-    """`size`: shots and filters of images, frames and labels of clips; `blocks` of the convolutional net."""
+    """`size`: shots and filters of images, frames and labels of clips. `layers`: of the net; 0 is a linear map."""
 
     kind: str
     steps: int
     size: tuple[int, int]
-    blocks: int = 4
+    layers: int
     dtype: str = "float32"
+
+    def described(self) -> dict[str, Any]:
+        first, second = ("shots", "filters") if self.kind == "images" else ("frames", "labels")
+        return {**self._asdict(), first: self.size[0], second: self.size[1]}
+
+
+IMAGES = (Case("images", 1, (1, 64), 4), Case("images", 5, (1, 64), 4))
+FULL = (*IMAGES, *(Case("ctc", steps, (100, 20), layers) for layers in (2, 0) for steps in (1, 3)))
+QUICK = (Case("images", 1, (1, 8), 4), Case("ctc", 1, (100, 10), 2))
+EXACT = (Case("images", 3, (1, 8), 2, "float64"), Case("ctc", 3, (100, 10), 2, "float64"))
+"""Cases whose gradients are compared only, not timed."""
+TINY = {"images": (1, 4), "ctc": (60, 5)}
 
 
 class Problem(NamedTuple):
-    """A net; the objective for earful and that for the others, of what the net answers and a batch; the tasks.
-
-    A batch is what goes into the net (`inputs` of it) and what should come out.
-    """
+    """A net, its loss for earful and that for the others, and the tasks."""
 
     net: nn.Module
-    inputs: int
-    ours: Objective
-    plain: Objective
+    ours: Loss
+    plain: Loss
     episodes: list[Episode]
 
 
@@ -101,6 +108,10 @@ class Run(NamedTuple):
 
     start: dict[str, Tensor]
     backward: Callable[[], None]
+
+    def gradient(self) -> Tensor:
+        """What `backward` left, in one vector of float64."""
+        return torch.cat([leaf.grad.double().flatten() for leaf in self.start.values() if leaf.grad is not None])
 
 
 def problem(case: Case) -> Problem:
@@ -120,38 +131,39 @@ def images(case: Case, generator: torch.Generator) -> Problem:
         classes_B = torch.arange(WAYS).repeat_interleave(each)
         return torch.rand(len(classes_B), 1, SIDE, SIDE, generator=generator), classes_B
 
-    channels = (1, *[filters] * case.blocks)
-    blocks = [block(*pair) for pair in itertools.pairwise(channels)]
-    side = SIDE >> case.blocks
-    net = nn.Sequential(*blocks, nn.Flatten(), nn.Linear(filters * side * side, WAYS))
+    blocks = [block(*pair) for pair in itertools.pairwise((1, *[filters] * case.layers))]
+    net = nn.Sequential(*blocks, nn.Flatten(), nn.Linear(filters * (SIDE >> case.layers) ** 2, WAYS))
 
-    def objective(logits_BV: Tensor, batch: Batch) -> Tensor:
-        return cross_entropy(logits_BV, batch[1])
+    def loss(net: Callable[..., Tensor], batch: Batch) -> Tensor:
+        return cross_entropy(net(batch[0]), batch[1])
 
-    return Problem(net, 1, objective, objective, [(batch(shots), batch(QUERY)) for _ in range(TASKS)])
+    return Problem(net, loss, loss, [(batch(shots), batch(QUERY)) for _ in range(TASKS)])
 
 
 def block(before: int, after: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(before, after, 3, padding=1),
-        nn.BatchNorm2d(after, track_running_stats=False),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-    )
+    convolution, norm = nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after, track_running_stats=False)
+    return nn.Sequential(convolution, norm, nn.ReLU(), nn.MaxPool2d(2))
 
 
-class Recogniser(nn.Module):
+class Linear(nn.Linear):
+    """Log-probabilities `[F, B, V]`, a linear map of each frame."""
+
+    def forward(self, frames_BFM: Tensor, counts_B: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(frames_BFM).log_softmax(-1).transpose(0, 1)
+
+
+class Transformer(nn.Module):
     """The layers of earful's Transformer between its entrance and a head: log-probabilities `[F', B, V]`.
 
     Put together anew, since higher cannot patch a class that is abstract, as `Encoder` is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, layers: int) -> None:
         super().__init__()
-        config = EncoderConfig("transformer", bins=BINS, width=WIDTH, layers=LAYERS, dropout=0.0)
+        config = EncoderConfig("transformer", bins=BINS, width=WIDTH, layers=layers, dropout=0.0)
         self.head_width = config.width // config.heads
         self.entrance = entrance(config)
-        self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(LAYERS))
+        self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(layers))
         self.norm = nn.LayerNorm(WIDTH)
         initialise(self)
         quieten_branches(self)
@@ -174,98 +186,87 @@ def clips(case: Case, generator: torch.Generator) -> Problem:
         frames_BFM = torch.randn(CLIPS, frames, BINS, generator=generator)
         return frames_BFM, torch.full((CLIPS,), frames), torch.randint(1, SYMBOLS, (CLIPS, labels), generator=generator)
 
-    def ours(logp_FBV: Tensor, batch: Batch) -> Tensor:
-        counts = ([len(logp_FBV)] * CLIPS, [labels] * CLIPS)
-        return ctc_loss(logp_FBV, batch[2], *counts, reduction="sum") / CLIPS
+    def ours(net: Callable[..., Tensor], batch: Batch) -> Tensor:
+        logp_FBV = net(*batch[:2])
+        return ctc_loss(logp_FBV, batch[2], [len(logp_FBV)] * CLIPS, [labels] * CLIPS)
 
-    def theirs(logp_FBV: Tensor, batch: Batch) -> Tensor:
-        counts = ([len(logp_FBV)] * CLIPS, [labels] * CLIPS)
-        return plain(Lattice(logp_FBV, logp_FBV, batch[2], counts)) / CLIPS
+    def theirs(net: Callable[..., Tensor], batch: Batch) -> Tensor:
+        logp_FBV = net(*batch[:2])
+        return plain(Lattice(logp_FBV, logp_FBV, batch[2], ([], []))) / (CLIPS * labels)
 
-    return Problem(Recogniser(), 2, ours, theirs, [(batch(), batch()) for _ in range(TASKS)])
-
-
-def of_module(net: Forward, objective: Objective, inputs: int, batch: Batch) -> Tensor:
-    return objective(net(*batch[:inputs]), batch)
+    net = Transformer(case.layers) if case.layers else Linear(BINS, SYMBOLS)
+    return Problem(net, ours, theirs, [(batch(), batch()) for _ in range(TASKS)])
 
 
-def leaves_of(net: nn.Module) -> dict[str, Tensor]:
-    return dict(net.named_parameters())
+def earful(net: nn.Module, loss: Loss, episodes: Sequence[Episode], steps: int, at_once: bool = False) -> Run:
+    def pure(params: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        return loss(lambda *inputs: functional_call(net, dict(params), inputs), batch)
 
-
-def earful(given: Problem, case: Case, at_once: bool) -> Run:
-    def loss(params: Mapping[str, Tensor], batch: Batch) -> Tensor:
-        return given.ours(functional_call(given.net, dict(params), batch[: given.inputs]), batch)
-
-    learner: Learner = maml(loss, rate=INNER_RATE, steps=case.steps)
-    meta = {name: value.requires_grad_() for name, value in learner.init(leaves_of(given.net)).items()}
-
-    def gradient() -> dict[str, Tensor]:
-        here = {name: value.detach() for name, value in meta.items()}
-        if not at_once:
-            return mean([learner.gradient(here, episode)[0] for episode in given.episodes])
-        stacked = tree_map(lambda *leaves: torch.stack(leaves), *given.episodes)
-        found, _ = vmap(learner.gradient, (None, 0))(here, stacked)
-        return {name: value.mean(0) for name, value in found.items()}
+    learner = maml(pure, rate=INNER_RATE, steps=steps)
+    meta = {name: value.requires_grad_() for name, value in learner.init(dict(net.named_parameters())).items()}
 
     def backward() -> None:
-        for name, value in gradient().items():
+        here = {name: value.detach() for name, value in meta.items()}
+        if at_once:
+            stacked = tree_map(lambda *leaves: torch.stack(leaves), *episodes)
+            found, _ = vmap(learner.gradient, (None, 0))(here, stacked)
+            gradient = {name: value.mean(0) for name, value in found.items()}
+        else:
+            gradient = mean([learner.gradient(here, episode)[0] for episode in episodes])
+        for name, value in gradient.items():
             meta[name].grad = value
 
-    return Run(part(meta, "start."), backward)
+    return Run(meta, backward)
 
 
-def higher(given: Problem, case: Case, objective: Objective) -> Run:
+def higher(net: nn.Module, loss: Loss, episodes: Sequence[Episode], steps: int) -> Run:
     """As in its example `maml-omniglot.py`."""
     library = importlib.import_module("higher")
-    net = given.net
 
     def backward() -> None:
         inner = torch.optim.SGD(net.parameters(), lr=INNER_RATE)
         net.zero_grad()
-        for support, query in given.episodes:
-            with library.innerloop_ctx(net, inner, copy_initial_weights=False) as (moving, steps):
-                for _ in range(case.steps):
-                    steps.step(of_module(moving, objective, given.inputs, support))
-                (of_module(moving, objective, given.inputs, query) / TASKS).backward()
+        for support, query in episodes:
+            with library.innerloop_ctx(net, inner, copy_initial_weights=False) as (moving, optimiser):
+                for _ in range(steps):
+                    optimiser.step(loss(moving, support))
+                (loss(moving, query) / TASKS).backward()
 
-    return Run(leaves_of(net), backward)
+    return Run(dict(net.named_parameters()), backward)
 
 
-def torchopt(given: Problem, case: Case, objective: Objective) -> Run:
+def torchopt(net: nn.Module, loss: Loss, episodes: Sequence[Episode], steps: int) -> Run:
     """As in its example `few-shot/maml_omniglot.py`, but each task's backward pass at once, which takes less memory."""
     library = importlib.import_module("torchopt")
-    net, start = given.net, leaves_of(given.net)
-    inner = library.MetaSGD(net, lr=INNER_RATE)
+    start, inner = dict(net.named_parameters()), library.MetaSGD(net, lr=INNER_RATE)
 
     def backward() -> None:
-        for leaf in start.values():
-            leaf.grad = None
+        net.zero_grad()
         before = [library.extract_state_dict(each, by="reference") for each in (net, inner)]
-        for support, query in given.episodes:
-            for _ in range(case.steps):
-                inner.step(of_module(net, objective, given.inputs, support))
-            (of_module(net, objective, given.inputs, query) / TASKS).backward()
+        for support, query in episodes:
+            for _ in range(steps):
+                inner.step(loss(net, support))
+            (loss(net, query) / TASKS).backward()
             for each, state in zip((net, inner), before, strict=True):
                 library.recover_state_dict(each, state)
 
     return Run(start, backward)
 
 
-def learn2learn(given: Problem, case: Case, objective: Objective) -> Run:
+def learn2learn(net: nn.Module, loss: Loss, episodes: Sequence[Episode], steps: int) -> Run:
     """As in its example `vision/maml_omniglot.py`."""
     library = importlib.import_module("learn2learn")
-    start = library.algorithms.MAML(given.net, lr=INNER_RATE)
+    start = library.algorithms.MAML(net, lr=INNER_RATE)
 
     def backward() -> None:
         start.zero_grad()
-        for support, query in given.episodes:
+        for support, query in episodes:
             moving = start.clone()
-            for _ in range(case.steps):
-                moving.adapt(of_module(moving, objective, given.inputs, support))
-            (of_module(moving, objective, given.inputs, query) / TASKS).backward()
+            for _ in range(steps):
+                moving.adapt(loss(moving, support))
+            (loss(moving, query) / TASKS).backward()
 
-    return Run(leaves_of(given.net), backward)
+    return Run(dict(net.named_parameters()), backward)
 
 
 OTHERS = {"higher": higher, "torchopt": torchopt, "learn2learn": learn2learn}
@@ -273,19 +274,16 @@ OURS = {"earful": False, "earful, vmap": True}
 WITH_OURS = "higher, earful's loss"
 
 
-def names_of(case: Case, libraries: Mapping[str, str]) -> list[str]:
-    mixed = [WITH_OURS] if case.kind == "ctc" and "higher" in libraries else []
-    return [*OURS, *libraries, *mixed]
-
-
 def run_of(name: str, case: Case) -> Run:
     """With a net of its own, made from the same seed."""
-    given = problem(case)
+    net, ours, theirs, episodes = problem(case)
     if name in OURS:
-        return earful(given, case, OURS[name])
-    if name == WITH_OURS:
-        return higher(given, case, given.ours)
-    return OTHERS[name](given, case, given.plain)
+        return earful(net, ours, episodes, case.steps, OURS[name])
+    return OTHERS.get(name, higher)(net, ours if name == WITH_OURS else theirs, episodes, case.steps)
+
+
+def names_of(case: Case, libraries: Mapping[str, str]) -> list[str]:
+    return [*OURS, *libraries, *([WITH_OURS] if case.kind == "ctc" and "higher" in libraries else [])]
 
 
 def imported() -> tuple[dict[str, str], dict[str, str]]:
@@ -293,11 +291,9 @@ def imported() -> tuple[dict[str, str], dict[str, str]]:
     found, missing = {}, {}
     for name in OTHERS:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                importlib.import_module(name)
+            importlib.import_module(name)
             found[name] = version(name)
-        except Exception as reason:  # whatever a library raises when it meets a torch that it does not know
+        except Exception as reason:  # whatever it raises when it meets a torch that it does not know
             missing[name] = f"not importable: {type(reason).__name__}: {reason}".splitlines()[0]
     return found, missing
 
@@ -312,67 +308,53 @@ def meta_steps(run: Run) -> Callable[[], None]:
     return step
 
 
-def gradient_of(run: Run) -> Tensor:
-    """The first meta-gradient, in one vector of float64."""
-    run.backward()
-    return torch.cat([leaf.grad.double().flatten() for leaf in run.start.values() if leaf.grad is not None])
-
-
-EXACT = (Case("images", 3, (1, 8), 2, "float64"), Case("ctc", 3, (100, 10), dtype="float64"))
-"""What is compared in float64."""
-
-
-def differences(case: Case, names: Sequence[str]) -> dict[str, float]:
+def differences(runs: Mapping[str, Run]) -> dict[str, float]:
     """The norm of each gradient's difference to earful's, as a part of earful's norm."""
-    ours, *others = (gradient_of(run_of(name, case)) for name in ("earful", *names))
-    return {name: float((each - ours).norm() / ours.norm()) for name, each in zip(names, others, strict=True)}
+    ours = runs["earful"].gradient()
+    return {name: float((run.gradient() - ours).norm() / ours.norm()) for name, run in runs.items() if name != "earful"}
 
 
-def turn(steps: Mapping[str, Callable[[], None]], generator: torch.Generator) -> dict[str, float]:
+def exact(case: Case, libraries: Mapping[str, str]) -> dict[str, Any]:
+    """Differences of the first meta-gradients, with a case of float64."""
+    runs = {name: run_of(name, case) for name in (*OURS, *libraries)}
+    for run in runs.values():
+        run.backward()
+    return case.described() | {"relative": differences(runs)}
+
+
+def turn(steps: Mapping[str, Callable[[], None]], order: random.Random) -> dict[str, float]:
     """Processor seconds of each, run once, in any order."""
-    names, took_s = list(steps), {}
-    for i in torch.randperm(len(names), generator=generator).tolist():
+    took_s = {}
+    for name in order.sample(list(steps), len(steps)):
         began_s = time.process_time()
-        steps[names[i]]()
-        took_s[names[i]] = time.process_time() - began_s
+        steps[name]()
+        took_s[name] = time.process_time() - began_s
     return took_s
 
 
 def measured(case: Case, libraries: Mapping[str, str], budget_s: float) -> dict[str, Any]:
-    names = names_of(case, libraries)
-    generator = torch.Generator().manual_seed(SEED)
-    steps = {name: meta_steps(run_of(name, case)) for name in names}
-    first_s = sum(turn(steps, generator).values())  # says how many rounds fit the budget, and does not count
+    order = random.Random(SEED)
+    runs = {name: run_of(name, case) for name in names_of(case, libraries)}
+    steps = {name: meta_steps(run) for name, run in runs.items()}
+    first_s = sum(turn(steps, order).values())  # says how many rounds fit the budget, and does not count
+    apart = differences(runs)  # before the nets are
     rounds = max(FEWEST, min(MOST, int(budget_s / first_s)))
-    turns_s = [turn(steps, generator) for _ in range(rounds)]
-    median_s = {name: statistics.median(each[name] for each in turns_s) for name in names}
-    found: dict[str, Any] = {
-        **described(case),
-        "differences": differences(case, [name for name in names if name != "earful"]),
-        "rounds": rounds,
-        "median_s": median_s,
-        "meta_steps_a_second": {name: 1 / seconds for name, seconds in median_s.items()},
-    }
+    turns_s = [turn(steps, order) for _ in range(rounds)]
+    median_s = {name: statistics.median(each[name] for each in turns_s) for name in runs}
+    found = {**case.described(), "differences": apart, "rounds": rounds, "median_s": median_s}
     if libraries:
         found["fastest_other"] = fastest = min(libraries, key=lambda name: median_s[name])
-        for name in (*OURS, *([WITH_OURS] if WITH_OURS in names else [])):
-            found.setdefault("times_fastest_other", {})[name] = median_s[fastest] / median_s[name]
+        ours = [name for name in median_s if name not in libraries]
+        found["times_fastest_other"] = {name: median_s[fastest] / median_s[name] for name in ours}
     return found
-
-
-def described(case: Case) -> dict[str, Any]:
-    keys = ("shots", "filters") if case.kind == "images" else ("frames", "labels")
-    return {"kind": case.kind, "steps": case.steps, **dict(zip(keys, case.size, strict=True))}
 
 
 def growth(name: str, case: Case) -> int:
     """Bytes by which the peak of this process grows in two meta-steps; once a process."""
-    torch.set_num_threads(1)
-    tiny = case._replace(steps=1, size=(1, 4) if case.kind == "images" else (60, 5))
-    meta_steps(run_of(name, tiny))()  # what is loaded once
+    ctypes.CDLL(None).mallopt(-3, 32_768)  # M_MMAP_THRESHOLD: arrays of 32 kB or more are given back when freed
+    meta_steps(run_of(name, case._replace(steps=1, size=TINY[case.kind])))()  # what is loaded once
     step = meta_steps(run_of(name, case))
-    # The peak of before, this process's or its parent's, would hide what the run needs: use up to it.
-    ballast: list[bytearray] = []
+    ballast = []  # the peak of before would hide what the run needs: use up to it
     while resident_bytes() < peak_bytes():
         ballast.append(bytearray(b"\1") * 65_536)
     before = peak_bytes()
@@ -381,77 +363,44 @@ def growth(name: str, case: Case) -> int:
     return peak_bytes() - before
 
 
-def grown(name: str, case: Case) -> int:
-    """`growth` in a new process, where an array of 32 kB or more is given back when it is freed."""
-    command = [sys.executable, "-W", "ignore", __file__, "--growth", name, json.dumps(case)]
-    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "32768"}
-    return int(
-        subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout.split()[-1]
-    )
-
-
 def memory(case: Case, libraries: Mapping[str, str]) -> dict[str, int]:
-    found = {name: grown(name, case) for name in names_of(case, libraries)}
-    print(json.dumps(described(case) | found), file=sys.stderr, flush=True)
+    """`growth` of each, in processes of their own."""
+    found = {}
+    for name in names_of(case, libraries):
+        with get_context("fork").Pool(1) as pool:
+            found[name] = pool.apply(growth, (name, case))
+    print(json.dumps(case.described() | found), file=sys.stderr, flush=True)
     return found
 
 
-def cases(filters: int, quick: bool) -> Iterator[Case]:
-    if quick:
-        yield from (Case("images", 1, (1, 8)), Case("ctc", 1, (100, 10)))
-        return
-    yield from (Case("images", steps, (shots, filters)) for shots, steps in itertools.product((1, 5), (1, 5)))
-    yield from (Case("ctc", steps, (300, 30)) for steps in (1, 3))
-
-
-def arguments() -> argparse.Namespace:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, help="the JSON file to write")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--filters", type=int, default=64)
+    parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     parser.add_argument("--budget", type=float, default=15.0, help="processor seconds of rounds for a case")
     parser.add_argument("--quick", action="store_true", help="small cases, to try the script")
-    parser.add_argument("--growth", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if not options.out and not options.growth:
-        parser.error("--out is missing")
-    return options
-
-
-def main() -> None:
-    options = arguments()
-    if options.growth:
-        name, case = options.growth
-        kind, steps, size, *rest = json.loads(case)
-        print(growth(name, Case(kind, steps, tuple(size), *rest)))
-        return
-    torch.set_num_threads(options.threads)
-    listed = list(cases(options.filters, options.quick))
+    torch.set_num_threads(1)
+    listed = QUICK if options.quick else FULL
     libraries, missing = imported()
-    # First: a child takes over its parent's peak.
-    bytes_of = {case: memory(case, libraries) for case in listed}
+    # First, for a child begins with what its parent has; in one case of a net, for it is slow.
+    largest = {(case.kind, case.layers): case for case in listed}.values()
+    bytes_of = {case: memory(case, libraries) for case in largest}
     facts: dict[str, Any] = {
         "what": " ".join(__doc__.partition("\n\nThe others")[0].split()),
-        "seed": SEED,
         "tasks": TASKS,
-        "ways": WAYS,
-        "query_images_a_class": QUERY,
-        "clips": {"support": CLIPS, "query": CLIPS, "bins": BINS, "width": WIDTH, "layers": LAYERS, "symbols": SYMBOLS},
-        "inner_rate": INNER_RATE,
-        "outer_rate": OUTER_RATE,
-        "budget_s": options.budget,
+        "rates": {"inner": INNER_RATE, "outer": OUTER_RATE},
+        "images": {"ways": WAYS, "query_a_class": QUERY, "side": SIDE},
+        "clips": {"support": CLIPS, "query": CLIPS, "bins": BINS, "width": WIDTH, "symbols": SYMBOLS},
         "aims": AIMS,
         "libraries": libraries | missing,
         "kernel": "tensor operations" if kernel_cpu is None else f"Numba {version('numba')}",
         "machine": machine(),
-        "differences_float64": {
-            case.kind: described(case) | {"relative": differences(case, ["earful, vmap", *libraries])} for case in EXACT
-        },
+        "differences_float64": {case.kind: exact(case, libraries) for case in EXACT},
     }
     print(json.dumps(facts["libraries"] | facts["differences_float64"]), file=sys.stderr, flush=True)
     rows = []
     for case in listed:
-        rows.append(measured(case, libraries, options.budget) | {"peak_growth_bytes": bytes_of[case]})
+        rows.append(measured(case, libraries, options.budget) | {"peak_growth_bytes": bytes_of.get(case)})
         print(json.dumps(short(rows[-1])), file=sys.stderr, flush=True)
         options.out.write_text(json.dumps(short(facts | {"rows": rows}), indent=1) + "\n", "utf-8")
 

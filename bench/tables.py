@@ -505,6 +505,69 @@ def beside(found: Json) -> Iterator[str]:
     )
 
 
+WAYS = {"suggested": "suggested", "random": "by chance", "as long": "by chance, as long", "unsure": "the most doubtful"}
+
+
+def suggest(found: Json) -> Iterator[str]:
+    """Suggested clips against those that chance picks."""
+    runs = {(row["way"], row["wanted"], row["seed"]): row for row in found["rows"]}
+    rows = []
+    for wanted in sorted({row["wanted"] for row in found["rows"]}):
+        for way, shown in WAYS.items():
+            mine = [row for (w, k, _), row in runs.items() if (w, k) == (way, wanted)]
+            if mine:
+                gaps = [row["test"]["cer"] - runs["random", wanted, row["seed"]]["test"]["cer"] for row in mine]
+                clips, speech = (f"{statistics.median(row[key] for row in mine):.0f}" for key in ("clips", "speech_s"))
+                cer = spread([row["test"]["cer"] for row in mine], percent)
+                away = "" if way == "random" else spread(gaps, lambda gap: f"{100 * gap:+.1f}")
+                rows.append([shown, clips, speech, cer, away])
+    yield from table(("clips", ">number", ">seconds", ">CER", ">beside chance"), rows)
+    yield ""
+    yield (
+        f"CER in per cent, best path, on {found['test_clips']} test clips after adaptation of `{found['base']}`: median "
+        f"[lowest–highest] of {len({row['seed'] for row in found['rows']})} seeds, each with {found['recordings']} "
+        f"recordings to choose from. {on(found['machine'])}."
+    )
+
+
+def forecast(found: Json) -> Iterator[str]:
+    """What was forecast, and what came."""
+    rows = [
+        [row["clips"], f"{row['times']} ×", percent(row["predicted"]), percent(row["measured"]),
+         f"{100 * math.expm1(row['off']):.0f} %", f"{row['inside']} of {row['runs']}"]
+        for row in found["summary"]
+    ]  # fmt: skip
+    yield from table((">clips", ">speech", ">CER forecast", ">CER measured", ">off by", ">inside the interval"), rows)
+    yield ""
+    yield (
+        f"Means of {len(found['seeds'])} seeds; `{found['base']}` adapted, best path, {found['test_clips']} clips of the "
+        f"same kind set aside; at most {found['minutes']:g} minutes for a forecast. Off by: the typical ratio of the two. "
+        f"{on(found['machine'])}."
+    )
+
+
+def self_adapt(found: Json) -> Iterator[str]:
+    """A recogniser that fits itself to each recording, beside itself without that."""
+    groups: dict[tuple[str, int, str, str], list[Json]] = {}
+    for row in found["rows"]:
+        groups.setdefault((row["base"], row["adapted_to"], row["kind"], row["search"]), []).append(row)
+    rows = []
+    for (base, clips, kind, search), runs in groups.items():
+        before, after = ([run[key]["cer"] for run in runs] for key in ("without", "with"))
+        gaps = [b - a for a, b in zip(before, after, strict=True)]
+        cells = [spread(rates, percent) for rates in (before, after)]
+        slower = statistics.median(run["with"]["seconds"] / run["without"]["seconds"] for run in runs)
+        away = spread(gaps, lambda gap: f"{100 * gap:+.1f}")
+        rows.append([f"`{base}`", clips, kind, search.replace("ngram", "n-gram"), *cells, away, f"{slower:.1f} ×"])
+    columns = ("from", ">K", "sound", "search", ">CER without", ">CER with", ">difference", ">time")
+    yield from table(columns, rows)
+    yield ""
+    yield (
+        f"CER in per cent on {found['test_clips']} test clips: median [lowest–highest] of {len(found['seeds'])} seeds; the "
+        f"difference seed by seed. {on(found['machine'])}."
+    )
+
+
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "ablation_czech": ablation,
     "adapt_settings": adapt_settings,
@@ -515,13 +578,18 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "ctc": ctc,
     "encoders": encoders,
     "features_speed": features_speed,
+    "forecast": forecast,
     "kshot_bases": kshot,
     "kshot_czech": kshot,
     "meta_conditions": meta_learners,
     "meta_czech": meta_learners,
     "meta_speech": meta_learners,
     "meta_speed": meta_speed,
+    "self_adapt_czech": self_adapt,
+    "self_adapt": self_adapt,
     "sinusoid": sinusoid,
+    "suggest_czech": suggest,
+    "suggest": suggest,
     "tiny": base,
     "transcribe_speed": transcribe_speed,
 }

@@ -1,0 +1,315 @@
+"""Which clips to transcribe next: those that would teach a model the most in the time that they take.
+
+A base hears phones, a recogniser letters, in sound that nobody has transcribed. A set S of clips is worth
+
+    f(S) = Σ_u w_u √m_u(S)
+
+over the pairs u of neighbouring sounds. m_u counts how often the pair is heard, in what is transcribed already too: a
+root grows ever more slowly, so what is well covered is worth little (a feature-based submodular function, Wei et al.
+2014, "Submodular subset selection for large-scale speech training data"). w_u is the root of the pair's share of all
+that is heard: so many pairs are worth the most where m_u are in proportion to these shares, as the language has them.
+A pair that a recogniser is unsure of counts for more. Clips are taken one by one, always that one which gains the most
+per second of speech (Lin and Bilmes 2010, "Multi-document summarization via budgeted maximization of submodular
+functions", algorithm 1 with r = 1); a gain weighs more if the clip sounds unlike those before it: another voice,
+another room. No clip becomes worth more as others are taken, so of the gains in a heap only the top one need be
+computed anew (Minoux 1978, the accelerated greedy algorithm).
+"""
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf, sqrt
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from earful.adapt.adapt import is_recognizer
+from earful.adapt.clips import LONGEST_S as LONGEST_KNOWN_S
+from earful.adapt.clips import Progress
+from earful.audio.files import SAMPLE_RATE_HZ, read
+from earful.checkpoint import Checkpoint
+from earful.ctc.greedy import greedy
+from earful.data.check_sound import SILENCE_DBFS
+from earful.data.manifest import Manifest
+from earful.data.readers.sound import timed
+from earful.data.utterance import Utterance
+from earful.errors import AdaptationError, AudioError, ConfigError
+from earful.model import ENCODE, PHONES, TEXT, AcousticModel, fast_arithmetic
+from earful.text.alphabet import Alphabet
+
+SHORTEST_S, LONGEST_S = 1.0, 15.0
+LEAST_SOUNDS_PER_S = 1.0
+"""Sounds are counted by how likely they are to be right: of real Dutch earful-tiny hears five a second, of white and
+brown noise and of hum four fifths of one."""
+UNSURE, UNLIKE = 1.0, 0.5
+"""What doubt adds to the count of a pair that a recogniser hears, and strangeness to the gain of a clip, at most.
+
+A base that has not met the language doubts what is strange to it, not what is worth learning: on real Dutch, such a
+weight cost half of what the choice by pairs gains. `bench/suggest.py` compares the choice with others.
+"""
+
+TRANSCRIBED = "transcribed already"
+TOO_SHORT = f"shorter than {SHORTEST_S:g} s"
+TOO_LONG = f"longer than {LONGEST_S:g} s"
+UNREADABLE = "unreadable"
+SILENT = "silent, or nearly so"
+_TOUCH_S = 0.01  # clips of one recording that overlap by less only touch
+_EDGE = ""  # stands before the first sound and after the last
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A clip that is not suggested, one of the reasons above, and what more there is to say."""
+
+    clip: Utterance
+    reason: str
+    detail: str = ""
+
+
+class Hearing(NamedTuple):
+    """A clip as the model hears it: its sounds, how likely each is to be right, and its mean hidden frame."""
+
+    clip: Utterance
+    seconds: float
+    sounds: tuple[str, ...]
+    confidences: tuple[float, ...]
+    summary_D: Tensor
+
+    @property
+    def unsure(self) -> float:
+        """The share of the sounds that the model expects to be wrong."""
+        return 1 - sum(self.confidences) / len(self.confidences)
+
+    def pairs(self, doubt: float) -> Counter[Pair]:
+        """How often each pair of neighbouring sounds is heard; one that is surely wrong counts 1 + doubt times."""
+        sounds, sure = (_EDGE, *self.sounds, _EDGE), (1.0, *self.confidences, 1.0)
+        found: Counter[Pair] = Counter()
+        for pair, (left, right) in zip(pairwise(sounds), pairwise(sure), strict=True):
+            found[pair] += 1 + doubt * (1 - left * right)  # type: ignore[assignment]  # typed for whole numbers
+        return found
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A clip to transcribe, and why.
+
+    `heard` are its sounds; `new_sounds` are those, and `new_pairs` so many pairs of them, that no clip before it has
+    (suggested, or transcribed already). `unsure` is the share of its sounds that the model expects to be wrong.
+    `unlike` says how far its sound is from the most similar clip before it, from 0 to 1 (1 for the first).
+    """
+
+    clip: Utterance
+    heard: tuple[str, ...]
+    new_sounds: tuple[str, ...]
+    new_pairs: int
+    unsure: float
+    unlike: float
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """Suggestions, the best first; how many clips they were chosen from; and the clips that could not be chosen."""
+
+    suggestions: tuple[Suggestion, ...]
+    candidates: int
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def seconds(self) -> float:
+        """How long all that is suggested lasts."""
+        return sum(each.clip.duration_s or 0.0 for each in self.suggestions)
+
+
+def suggest(
+    checkpoint: Checkpoint,
+    clips: Manifest,
+    *,
+    count: int | None = None,
+    seconds: float | None = None,
+    known: Manifest | None = None,
+    tell: Progress | None = None,
+) -> Suggested:
+    """Rank `clips` by what their transcription would teach: the best `count`, or the best within `seconds` of speech.
+
+    Texts of `clips` are not read. What the clips `known` say counts as covered, and the same stretches of recordings
+    are not suggested again. Left out, too, are clips that cannot be read, last less than 1 or more than 15 s, or hold
+    hardly a sound. Where there are fewer than `count`, all are ranked. `tell(stage, done, total)` is called on the way.
+
+    Raises:
+        AdaptationError: no clip can be suggested.
+        ConfigError: not exactly one of `count` and `seconds` is given, or it is not above 0.
+
+    >>> found = suggest(load_checkpoint("earful-base"), read_recordings("talks"), count=20)  # doctest: +SKIP
+    >>> found.suggestions[0].clip.audio  # doctest: +SKIP
+    PosixPath('talks/story-07.wav')
+    """
+    limit = seconds if count is None else count
+    if limit is None or None not in (count, seconds) or not 0 < limit < inf:
+        raise ConfigError("say how much to suggest: either so many clips or so many seconds of speech, above 0")
+    clips, known, left_out = timed(clips), timed(known or ()), list[LeftOut]()
+    listener = Listener(checkpoint)
+    heard = list(_listen(listener, list(_fitting(clips, known, left_out)), "listening", tell, left_out))
+    if not heard:
+        raise _nothing(left_out)
+    learnable = [clip for clip in known if (clip.duration_s or 0.0) <= LONGEST_KNOWN_S]
+    covered = list(_listen(listener, learnable, "listening to what is transcribed", tell, []))
+    doubt = UNSURE if is_recognizer(checkpoint) else 0.0
+    suggestions = tuple(rank(heard, covered, count=count, seconds=seconds, doubt=doubt))
+    if not suggestions:
+        shortest_s = min(each.seconds for each in heard)
+        raise AdaptationError(
+            f"no clip is as short as {seconds:g} s, the shortest lasts {shortest_s:.1f} s; ask for more"
+        )
+    return Suggested(suggestions, len(heard), tuple(left_out))
+
+
+class Listener:
+    """A model that says what it hears: a base in phones, a recogniser (or a base without phones) in letters."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        phones = None if is_recognizer(checkpoint) else checkpoint.config.phones
+        self.symbols: Alphabet = phones or checkpoint.config.alphabet
+        self._head = PHONES if phones else TEXT
+        self._model: AcousticModel = checkpoint.build()
+
+    def hear(self, clip: Utterance) -> Hearing | LeftOut:
+        """Listen to one clip, which is left out where it cannot be read or holds hardly a sound."""
+        try:
+            samples_T = torch.from_numpy(read(clip.audio, clip.start_s, clip.duration_s))
+        except (AudioError, OSError) as error:
+            return LeftOut(clip, UNREADABLE, str(error).removeprefix(f"{clip.audio}: "))
+        frames_FM = self._model.frames_of(samples_T)
+        seconds = len(samples_T) / SAMPLE_RATE_HZ
+        if float(samples_T.abs().max()) < 10 ** (SILENCE_DBFS / 20) or not len(frames_FM):
+            return LeftOut(clip, SILENT)
+        with torch.no_grad(), fast_arithmetic():
+            hidden_BFD, _ = self._model(frames_FM[None], torch.tensor([len(frames_FM)]), ENCODE)
+            said = greedy(self._model.heads[self._head](hidden_BFD)[0])
+        sounds = tuple(self.symbols.symbols[each.symbol - 1] for each in said)
+        confidences = tuple(each.confidence for each in said)
+        if sum(confidences) < LEAST_SOUNDS_PER_S * seconds:
+            return LeftOut(clip, SILENT, f"{sum(confidences):.1f} sounds in {seconds:.1f} s")
+        return Hearing(clip, seconds, sounds, confidences, hidden_BFD[0].float().mean(0))
+
+
+def rank(
+    heard: Sequence[Hearing],
+    covered: Sequence[Hearing] = (),
+    *,
+    count: int | None = None,
+    seconds: float | None = None,
+    doubt: float = 0.0,
+) -> Iterator[Suggestion]:
+    """Suggest clips greedily, the best first, until there are `count`, or none fits into the rest of `seconds`.
+
+    What the clips `covered` say is not new. `doubt` is how much more a pair counts that is surely wrong.
+    """
+    cover, taken, left_s = _Cover(heard, covered, doubt), 0, inf if seconds is None else seconds
+    waiting = [(-cover.gain(place), place, taken) for place in range(len(heard))]
+    heapq.heapify(waiting)
+    while waiting and taken < (inf if count is None else count):
+        _, place, renewed = heapq.heappop(waiting)
+        if heard[place].seconds > left_s + _TOUCH_S:
+            continue  # what is left grows no larger
+        if renewed < taken:
+            heapq.heappush(waiting, (-cover.gain(place), place, taken))
+            continue
+        yield cover.take(place)
+        taken, left_s = taken + 1, left_s - heard[place].seconds
+
+
+class _Cover:
+    """What a growing set of clips covers, beginning with what is transcribed, and what others would add to it."""
+
+    def __init__(self, heard: Sequence[Hearing], covered: Sequence[Hearing], doubt: float) -> None:
+        everything = [*heard, *covered]
+        self._heard, self._pairs = heard, [each.pairs(doubt) for each in everything]
+        total = _total(self._pairs)
+        self._weights = {pair: sqrt(count / total.total()) for pair, count in total.items()}
+        self._met = _total(self._pairs[len(heard) :])
+        self._sounds = {sound for each in covered for sound in each.sounds}
+        self._summaries_ND = _directions(torch.stack([each.summary_D for each in everything]))
+        cosines_NN = self._summaries_ND @ self._summaries_ND[len(heard) :].T
+        self._nearest_N = cosines_NN.amax(1).clamp(min=0) if covered else torch.zeros(len(everything))
+
+    def gain(self, place: int) -> float:
+        """What a clip would add, per second; it never grows as clips are taken."""
+        met, weights = self._met, self._weights
+        added = sum(weights[u] * (sqrt(met[u] + n) - sqrt(met[u])) for u, n in self._pairs[place].items())
+        return added * (1 + UNLIKE * self._unlike(place)) / self._heard[place].seconds
+
+    def take(self, place: int) -> Suggestion:
+        """Take a clip, and say what was new in it."""
+        hearing, pairs, unlike = self._heard[place], self._pairs[place], self._unlike(place)
+        new_sounds = tuple(sound for sound in dict.fromkeys(hearing.sounds) if sound not in self._sounds)
+        new_pairs = sum(pair not in self._met for pair in pairs)
+        self._met.update(pairs)
+        self._sounds.update(hearing.sounds)
+        cosines_N = self._summaries_ND @ self._summaries_ND[place]
+        self._nearest_N = torch.maximum(self._nearest_N, cosines_N)
+        return Suggestion(hearing.clip, hearing.sounds, new_sounds, new_pairs, hearing.unsure, unlike)
+
+    def _unlike(self, place: int) -> float:
+        return max(0.0, 1.0 - float(self._nearest_N[place]))
+
+
+def _total(counts: Iterable[Counter[Pair]]) -> Counter[Pair]:
+    total: Counter[Pair] = Counter()
+    for each in counts:
+        total.update(each)
+    return total
+
+
+def _directions(summaries_ND: Tensor) -> Tensor:
+    """Summaries by how they differ from the mean, every dimension counting alike, as vectors of length 1."""
+    spread_D = summaries_ND.std(0, correction=0).clamp(min=1e-6)
+    return functional.normalize((summaries_ND - summaries_ND.mean(0)) / spread_D, dim=1)
+
+
+def _fitting(clips: Manifest, known: Manifest, left_out: list[LeftOut]) -> Iterator[Utterance]:
+    """The clips that are worth listening to; the others go to `left_out`."""
+    spans: dict[Path, list[tuple[float, float]]] = defaultdict(list)
+    for clip in known:
+        spans[clip.audio.resolve()].append(_span(clip))
+    for clip in clips:
+        start_s, end_s = _span(clip)
+        if any(min(end_s, end) - max(start_s, start) > _TOUCH_S for start, end in spans.get(clip.audio.resolve(), ())):
+            left_out.append(LeftOut(clip, TRANSCRIBED))
+        elif clip.duration_s is not None and not SHORTEST_S <= clip.duration_s <= LONGEST_S:
+            left_out.append(LeftOut(clip, TOO_SHORT if clip.duration_s < SHORTEST_S else TOO_LONG))
+        else:
+            yield clip
+
+
+def _span(clip: Utterance) -> tuple[float, float]:
+    return clip.start_s, inf if clip.duration_s is None else clip.start_s + clip.duration_s
+
+
+def _listen(
+    listener: Listener, clips: Sequence[Utterance], stage: str, tell: Progress | None, left_out: list[LeftOut]
+) -> Iterator[Hearing]:
+    for number, clip in enumerate(clips, 1):
+        found = listener.hear(clip)
+        if isinstance(found, Hearing):
+            yield found
+        else:
+            left_out.append(found)
+        if tell:
+            tell(stage, number, len(clips))
+
+
+def _nothing(left_out: Sequence[LeftOut]) -> AdaptationError:
+    if not left_out:
+        return AdaptationError("there are no clips to choose from; give recordings that are not transcribed")
+    reasons = ", ".join(f"{count} {reason}" for reason, count in Counter(each.reason for each in left_out).items())
+    return AdaptationError(
+        f"none of the {len(left_out)} clips can be suggested: {reasons}; give clips of speech of {SHORTEST_S:g} to "
+        f"{LONGEST_S:g} s, cut at pauses"
+    )

@@ -1,0 +1,281 @@
+"""`earful suggest`: which recordings to transcribe next."""
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from earful.cli.progress import Tell, progress, warn
+from earful.cli.tables import counted, percent, print_json, print_table
+
+if TYPE_CHECKING:
+    from earful.adapt.suggest import Suggested, Suggestion
+    from earful.checkpoint import Checkpoint
+    from earful.data.manifest import Manifest
+    from earful.data.utterance import Utterance
+
+COUNT, NAMED, SHOWN = 20, 10, 6
+SUFFIXES = (".csv", ".tsv", ".jsonl")
+COLUMNS = ("path", "start", "duration", "text", "heard")
+
+
+def suggest(
+    model: Annotated[str, typer.Argument(help="A model folder, or a shipped base.", metavar="MODEL")],
+    audio: Annotated[Path, typer.Argument(help="A folder of recordings, or a manifest of them.", metavar="AUDIO")],
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", min=1, help=f"Suggest N clips ({COUNT}).", metavar="N")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Suggest so much speech, not N clips.", metavar="S", min=0.0)
+    ] = None,
+    transcribed: Annotated[
+        Path | None, typer.Option(help="Clips that have transcripts: what they say is covered.", metavar="CLIPS")
+    ] = None,
+    cut: Annotated[
+        bool, typer.Option("--cut", help="Cut recordings of more than 15 s at their pauses (extra `vad`).")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="A table to fill in: .csv, .tsv or .jsonl.", metavar="TABLE")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace TABLE where it exists.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say which recordings to transcribe next: those that teach the most for their length.
+
+    MODEL listens to every clip of AUDIO. Chosen one by one are those that say the most, for their length, that those
+    before do not say, in voices unlike theirs, and that a recogniser is unsure of. TABLE has a column `text` for you to
+    fill in, and `heard`, what the model hears: a base writes phones, a recogniser a draft. `earful adapt TABLE` then
+    learns from the lines that have a text, and --transcribed TABLE asks for the next ones.
+
+    \b
+    Examples:
+        earful suggest earful-base recordings -n 20 --out todo.csv
+        earful suggest my-model recordings --transcribed todo.csv --seconds 300
+    """
+    from earful.adapt.suggest import suggest as choose
+    from earful.checkpoint import load_checkpoint
+    from earful.errors import ConfigError
+
+    if None not in (count, seconds):
+        raise ConfigError("-n and --seconds both say how much to suggest; give one of them")
+    if out is not None:
+        check_table(out, overwrite)
+    checkpoint = load_checkpoint(model)
+    known = with_texts(transcribed) if transcribed else None
+    wanted = COUNT if count is None and seconds is None else count
+    with progress() as tell:
+        clips = clips_of(audio, cut, tell)
+        found = choose(checkpoint, clips, count=wanted, seconds=seconds, known=known, tell=tell)
+        heard = drafts(checkpoint, found, tell) if out or json else []
+    report_left_out(found, cut)
+    if count is not None and count > len(found.suggestions):
+        warn(f"{count} clips were asked for, there are {len(found.suggestions)} to suggest: all are ranked")
+    if out is not None:
+        write_table(out, found.suggestions, heard)
+    if json:
+        print_json(summary(model, found, heard, out))
+    else:
+        print_suggestions(found, audio, out)
+
+
+def clips_of(audio: Path, cut_long: bool, tell: Tell) -> "Manifest":
+    """The clips of a folder or manifest; with `cut_long`, stretches of speech in place of recordings that are too long.
+
+    Raises ManifestError where there are none.
+    """
+    from earful.adapt.suggest import LONGEST_S
+    from earful.data.manifest import Manifest
+    from earful.data.readers.sound import timed
+    from earful.data.untranscribed import Skipped, cut, read_recordings
+
+    clips = timed(read_recordings(audio))
+    if not cut_long:
+        return clips
+    skipped = list[Skipped]()
+    long = {clip.id for clip in clips if (clip.duration_s or 0.0) > LONGEST_S}
+
+    def parts() -> "Iterator[Utterance]":
+        for number, clip in enumerate(clips):
+            tell("cutting", number, len(clips))
+            yield from cut([clip], skip=skipped.append) if clip.id in long else [clip]
+
+    found = Manifest(tuple(parts()))
+    for each in skipped:
+        warn(f"left out {each.path}: {each.reason}")
+    return found
+
+
+def with_texts(transcribed: Path) -> "Manifest":
+    """The clips that have a transcript. Raises ManifestError where none has."""
+    from earful.data.clips import read_clips
+    from earful.errors import ManifestError
+
+    known = read_clips(transcribed).filter(lambda clip: (clip.text or "").strip())
+    if not known:
+        raise ManifestError(f"{transcribed}: no clip has a transcript yet; fill some in, or leave --transcribed out")
+    return known
+
+
+def drafts(checkpoint: "Checkpoint", found: "Suggested", tell: Tell) -> list[str]:
+    """What each suggested clip may say: a recogniser's transcript, or the sounds that a base hears, between spaces."""
+    from earful.adapt.adapt import is_recognizer
+    from earful.audio.files import read
+    from earful.recognizer import Recognizer
+
+    if not is_recognizer(checkpoint):
+        between = "" if checkpoint.config.phones is None else " "
+        return [between.join(each.heard).strip() for each in found.suggestions]
+    recognizer, texts = Recognizer(checkpoint), list[str]()
+    for each in found.suggestions:
+        samples_T = read(each.clip.audio, each.clip.start_s, each.clip.duration_s)
+        texts.append(recognizer.transcribe(samples_T).text)
+        tell("writing drafts", len(texts), len(found.suggestions))
+    return texts
+
+
+def report_left_out(found: "Suggested", was_cut: bool) -> None:
+    """Warn of what was not suggested: damaged files by name, the others by number."""
+    from earful.adapt.suggest import TOO_LONG, UNREADABLE
+
+    unreadable = [each for each in found.left_out if each.reason == UNREADABLE]
+    for each in unreadable[:NAMED]:
+        warn(f"left out {each.clip.audio}: {each.detail}")
+    for reason, number in Counter(each.reason for each in found.left_out).items():
+        remedy = "; --cut cuts them at their pauses" if reason == TOO_LONG and not was_cut else ""
+        if reason != UNREADABLE or number > NAMED:
+            warn(f"left out {counted(number, 'clip')}: {reason}{remedy}")
+
+
+def print_suggestions(found: "Suggested", audio: Path, out: Path | None) -> None:
+    """A line a clip, with what speaks for it, and the sums."""
+    folder = audio if audio.is_dir() else audio.parent
+    parts = any(each.clip.start_s for each in found.suggestions)
+    start = (">from",) if parts else ()
+    rows = (
+        (
+            rank,
+            within(folder, each.clip.audio),
+            *([f"{each.clip.start_s:.1f} s"] if parts else []),
+            f"{each.clip.duration_s or 0.0:.1f} s",
+            new_in(each),
+            percent(each.unsure),
+            percent(each.unlike),
+        )
+        for rank, each in enumerate(found.suggestions, 1)
+    )
+    print_table((">", "clip", *start, ">lasts", "new sounds", ">unsure", ">unlike others"), rows)
+    where = f"; write what is said into the column text of {out}" if out else ""
+    print(f"{counted(len(found.suggestions), 'clip')} of {found.candidates}, {found.seconds:.1f} s of speech{where}")
+
+
+def new_in(suggestion: "Suggestion") -> str:
+    """The sounds that no clip before has, or so many pairs of sounds.
+
+    >>> new_in(Suggestion(Utterance("a", Path("a.wav")), ("a", "b"), ("b",), 2, 0.1, 1.0))  # doctest: +SKIP
+    'b, 2 pairs'
+    """
+    new = [sound for sound in suggestion.new_sounds if not sound.isspace()]
+    sounds = " ".join(new[:SHOWN]) + (" …" if len(new) > SHOWN else "")
+    return ", ".join(filter(None, (sounds, counted(suggestion.new_pairs, "pair"))))
+
+
+def summary(model: str, found: "Suggested", heard: Sequence[str], out: Path | None) -> dict[str, Any]:
+    """What `--json` prints. The keys stay."""
+    from earful.adapt.suggest import UNREADABLE
+
+    clips = [
+        {
+            "rank": rank,
+            "path": str(each.clip.audio),
+            "start": each.clip.start_s,
+            "duration": each.clip.duration_s,
+            "id": each.clip.id,
+            "heard": text,
+            "new_sounds": list(each.new_sounds),
+            "new_pairs": each.new_pairs,
+            "unsure": round(each.unsure, 4),
+            "unlike": round(each.unlike, 4),
+        }
+        for rank, (each, text) in enumerate(zip(found.suggestions, heard, strict=True), 1)
+    ]
+    unreadable = [
+        {"path": str(each.clip.audio), "reason": each.detail} for each in found.left_out if each.reason == UNREADABLE
+    ]
+    return {
+        "model": model,
+        "suggested": clips,
+        "speech_seconds": round(found.seconds, 2),
+        "candidates": found.candidates,
+        "left_out": dict(Counter(each.reason for each in found.left_out)),
+        "unreadable": unreadable,
+        "table": None if out is None else str(out),
+    }
+
+
+def check_table(out: Path, overwrite: bool) -> None:
+    """Refuse a table that cannot be written, before any work is done for it. Raises ManifestError."""
+    from earful.errors import ManifestError
+
+    if out.suffix.lower() not in SUFFIXES:
+        raise ManifestError(f"{out}: a table is {', '.join(SUFFIXES)}; give the file one of these suffixes")
+    if out.exists() and not (overwrite and out.is_file()):
+        raise ManifestError(f"{out}: exists already, perhaps with transcripts; name another file, or add --overwrite")
+    if not os.access(out.absolute().parent, os.W_OK | os.X_OK):
+        raise ManifestError(f"{out}: nothing can be written in {out.absolute().parent}; name another folder")
+
+
+def write_table(out: Path, suggestions: "Sequence[Suggestion]", heard: Sequence[str]) -> None:
+    """Write the clips for somebody to transcribe, with an empty text; the file appears whole or not at all.
+
+    Sound files inside the table's folder are written relative to it. Raises ManifestError where it cannot be written.
+    """
+    from earful.data.manifest import write_manifest
+
+    clips = [each.clip for each in suggestions]
+    if out.suffix.lower() == ".jsonl":
+        pairs = zip(clips, heard, strict=True)
+        write_manifest(out, [replace(clip, text="", extra={**clip.extra, "heard": text}) for clip, text in pairs])
+        return
+    rows = (
+        (
+            within(out.absolute().parent, clip.audio.absolute()),
+            round(clip.start_s, 3),
+            round(clip.duration_s or 0.0, 3),
+            "",
+            text,
+        )
+        for clip, text in zip(clips, heard, strict=True)
+    )
+    write_whole(out, table([COLUMNS, *rows], "\t" if out.suffix.lower() == ".tsv" else ","))
+
+
+def table(rows: Iterable[Sequence[object]], separator: str) -> str:
+    """Rows as text; a cell with the separator, a quotation mark or a new line in it is quoted."""
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=separator, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def within(folder: Path, path: Path) -> str:
+    """A path relative to the folder that it is in; another as it is."""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+
+
+def write_whole(place: Path, text: str) -> None:
+    """Write a text file beside its place, then rename it."""
+    from earful.errors import ManifestError
+
+    beside = place.with_name(f".{place.name}.{os.getpid()}.part")
+    try:
+        beside.write_text(text, "utf-8", newline="")
+        beside.replace(place)
+    except OSError as error:
+        raise ManifestError(
+            f"{place}: cannot write: {error.strerror}; free some space or choose another folder"
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
