@@ -19,6 +19,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -26,6 +27,7 @@ from kshot import rates
 from machine import machine
 
 from earful.adapt.adapt import adapt
+from earful.adapt.select import plan_for
 from earful.adapt.suggest import LONGEST_S, SHORTEST_S, Hearing, Listener, rank
 from earful.checkpoint import load_checkpoint
 from earful.data.frames import compute_clips

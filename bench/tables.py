@@ -524,7 +524,7 @@ def suggest(found: Json) -> Iterator[str]:
     yield from table(("clips", ">number", ">seconds", ">CER", ">beside chance"), rows)
     yield ""
     yield (
-        f"CER in per cent, best path, on {found['test_clips']} test clips after adaptation of `{found['base']}`: median "
+        f"CER in per cent, best path, on {found['test_clips']} test clips, adapted from `{found['base']}`: median "
         f"[lowest–highest] of {len({row['seed'] for row in found['rows']})} seeds, each with {found['recordings']} "
         f"recordings to choose from. {on(found['machine'])}."
     )
@@ -540,9 +540,9 @@ def forecast(found: Json) -> Iterator[str]:
     yield from table((">clips", ">speech", ">CER forecast", ">CER measured", ">off by", ">inside the interval"), rows)
     yield ""
     yield (
-        f"Means of {len(found['seeds'])} seeds; `{found['base']}` adapted, best path, {found['test_clips']} clips of the "
-        f"same kind set aside; at most {found['minutes']:g} minutes for a forecast. Off by: the typical ratio of the two. "
-        f"{on(found['machine'])}."
+        f"Means of {len(found['seeds'])} seeds; `{found['base']}` adapted, best path, {found['test_clips']} clips of "
+        f"the same kind set aside; at most {found['minutes']:g} minutes for a forecast. Off by: the typical ratio of "
+        f"the two. {on(found['machine'])}."
     )
 
 
@@ -563,8 +563,8 @@ def self_adapt(found: Json) -> Iterator[str]:
     yield from table(columns, rows)
     yield ""
     yield (
-        f"CER in per cent on {found['test_clips']} test clips: median [lowest–highest] of {len(found['seeds'])} seeds; the "
-        f"difference seed by seed. {on(found['machine'])}."
+        f"CER in per cent on {found['test_clips']} test clips: median [lowest–highest] of {len(found['seeds'])} seeds; "
+        f"the difference seed by seed. {on(found['machine'])}."
     )
 
 
