@@ -1,5 +1,6 @@
 """Self-supervised pre-training: views of clips, units, every objective through the loop, exact resume."""
 
+import json
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -23,10 +24,12 @@ from earful.pretrain.selfsupervised import (
     model_for,
     objectives_of,
     pretrain,
+    probe_for,
     speech_for,
+    trouble,
 )
 from earful.pretrain.unlabelled import Units, classes_of
-from earful.train import Optimisation
+from earful.train import Optimisation, Step, rate_at
 
 NAMES = tuple(field.name for field in fields(Objectives))
 SMALL: dict[str, dict[str, Any]] = {"hubert": {"units": 8}, "best_rq": {"codes": 16}}
@@ -57,7 +60,7 @@ def make(spoken: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory)
 def run(plan: SelfRecipe, report: Callable[[Told], None] | None = None) -> Any:
     model = model_for(plan)
     objectives = objectives_of(plan, model)
-    return pretrain(plan, model, objectives, speech_for(plan, model, objectives), report)
+    return pretrain(plan, model, objectives, speech_for(plan, model, objectives), report, probe_for(plan, model))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -87,7 +90,7 @@ def test_a_sum_of_objectives_with_weights(make: Callable[..., SelfRecipe]) -> No
         Objectives()
 
 
-def test_resumed_is_uninterrupted(make: Callable[..., SelfRecipe], tmp_path: Path) -> None:
+def test_resumed_is_uninterrupted(make: Callable[..., SelfRecipe], tmp_path: Path, spoken: Path) -> None:
     whole = run(make("wav2vec2", "hubert", steps=5, work=tmp_path / "whole"))
     plan = make("wav2vec2", "hubert", steps=5)
     model = model_for(plan)
@@ -105,10 +108,88 @@ def test_resumed_is_uninterrupted(make: Callable[..., SelfRecipe], tmp_path: Pat
         module.fit = lambda *args, **settings: original(*args, **settings, save_every=2)  # type: ignore[assignment]
         with pytest.raises(KeyboardInterrupt):
             pretrain(plan, model, objectives, speech, interrupt)
-        resumed = run(plan)
+        resumed = run(replace(plan, probe=spoken, probe_every=1))  # a probe from there on changes nothing
     finally:
         module.fit = original
     assert all(torch.equal(value, resumed.params[key]) for key, value in whole.params.items())
+    rows = [json.loads(line) for line in (plan.work / "log.jsonl").read_text("utf-8").splitlines()]
+    assert [(row["number"], row["probe"] is not None) for row in rows] == [
+        (1, False),
+        (2, False),
+        (3, False),
+        (3, True),  # over again, from the state after step 2
+        (4, True),
+        (5, True),
+    ]
+
+
+def test_probed_is_unprobed(make: Callable[..., SelfRecipe], tmp_path: Path, spoken: Path) -> None:
+    """Dropout and drawn distractors would betray a look that leaves something behind."""
+    plain = run(make("wav2vec2", steps=5, work=tmp_path / "plain"))
+    plan, told = make("wav2vec2", steps=5, probe=spoken, probe_every=2), list[Told]()
+    probed = run(plan, told.append)
+    assert all(torch.equal(value, probed.params[key]) for key, value in plain.params.items())
+    assert [each.step.number for each in told] == [0, 1, 2, 3, 4, 5]
+    assert [each.probe is not None for each in told] == [True, False, True, False, True, True]
+    assert [each.spread is not None for each in told] == [False, False, True, False, True, True]
+    assert all(0 < each.probe < 1 for each in told if each.probe is not None)
+    assert [each.rate for each in told[1:]] == [rate_at(step, plan.optimisation) for step in range(5)]
+    assert all(1 < each.audio_s <= plan.batch_s and 0 < each.seconds <= each.step.elapsed_s for each in told[1:])
+    rows = [json.loads(line) for line in (plan.work / "log.jsonl").read_text("utf-8").splitlines()]
+    assert [row["probe"] for row in rows] == [each.probe for each in told]
+    assert rows[2]["spread"] == told[2].spread and rows[5]["audio_s"] == told[5].audio_s
+    with pytest.raises(ConfigError, match="probe_every is 0"):
+        make("wav2vec2", probe_every=0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_clip_a_batch_and_clips_shorter_than_a_span(
+    name: str, make: Callable[..., SelfRecipe], tmp_path: Path
+) -> None:
+    """Nothing to compare with, nothing to mask: no crash, no number that is none, and a word about it."""
+    first, *others = read_manifest(tmp_path / "clips.jsonl")
+    short = [replace(u, id=f"{u.id}-short", duration_s=0.03 * place) for place, u in enumerate(others[:3], 1)]
+    write_manifest(tmp_path / "clips.jsonl", [first, *short])
+    told = list[Told]()
+    checkpoint = run(make(name, steps=8, batch_s=0.01), told.append)
+    assert len(told) == 8 and checkpoint.about["pretrained"]["skipped_steps"] == 0
+    assert all(bool(value.isfinite().all()) for value in checkpoint.params.values())
+    warned = [sentence for each in told for sentence in each.warnings]
+    assert len(warned) == len(set(warned))
+    if name in ("simclr", "triplet", "prototypical"):
+        assert any(f"{name}: its loss has been 0 for 8 steps" in sentence for sentence in warned)
+
+
+def test_a_collapse_is_told_once(make: Callable[..., SelfRecipe]) -> None:
+    plan, told = make("best_rq", steps=6, probe_every=1), list[Told]()
+    plan = replace(plan, optimisation=replace(plan.optimisation, rate=1e-9))
+    model = model_for(plan)
+    for parameter in model.encoder.parameters():
+        parameter.data.zero_()
+    objectives = objectives_of(plan, model)
+    pretrain(plan, model, objectives, speech_for(plan, model, objectives), told.append)
+    assert told[0].spread is not None and told[0].spread < 0.01
+    warned = [sentence for each in told for sentence in each.warnings]
+    assert len(warned) == 1 and "the representation has collapsed" in warned[0] and "lower the rate" in warned[0]
+
+
+@pytest.mark.parametrize(
+    ("losses", "facts", "spread", "kinds"),
+    [
+        ({"best_rq masked": 3.0}, {"best_rq perplexity": 40.0}, 0.6, set()),
+        ({"best_rq masked": 3.0}, {"best_rq perplexity": 1.1}, None, {"best_rq perplexity"}),
+        ({"wav2vec2 contrastive": 3.0}, {"wav2vec2 perplexity": 2.2}, 0.6, {"wav2vec2 perplexity"}),  # two books
+        ({"wav2vec2 contrastive": 3.0}, {"wav2vec2 perplexity": 9.0}, 0.05, {"spread"}),
+        ({"wav2vec2 contrastive": 0.0, "wav2vec2 diversity": 0.1}, {}, None, set()),
+        ({"wav2vec2 contrastive": 1.0, "simclr simclr": 0.0}, {"simclr accuracy": 0.0}, 0.6, {"simclr 0"}),
+        ({"simclr simclr": float("nan")}, {}, 0.6, set()),  # such steps are skipped, and counted, elsewhere
+    ],
+)
+def test_signs_of_trouble(
+    losses: dict[str, float], facts: dict[str, float], spread: float | None, kinds: set[str]
+) -> None:
+    recent = [Told(Step(number, losses, 1.0, 1.0), facts, spread=spread) for number in (1, 2, 3)]
+    assert trouble(recent, {"wav2vec2": 2}).keys() == kinds
 
 
 def test_it_goes_on_from_a_base(make: Callable[..., SelfRecipe], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from earful.cli.curves import curves
 from earful.cli.progress import progress
 from earful.cli.tables import peak_memory_mb, percent, print_facts
 
@@ -45,14 +46,15 @@ def metatrain(
             check_destination(plan.out, replace=overwrite)
         base = load_checkpoint(plan.start)
         steps: list[MetaStep] = []
-        with progress() if rank == 0 else nullcontext(_silent) as tell, curves(plan.work, tensorboard, rank) as draw:
+        folder = plan.work / "tensorboard" if tensorboard and rank == 0 else None
+        with progress() if rank == 0 else nullcontext(_silent) as tell, curves(folder) as draw:
             with in_turn():  # the first one computes features, the others find them
                 front = base.build().backbone or base.config.features
                 dataset = dataset_of(plan, front, lambda done, total: tell("computing features", done, total))  # type: ignore[arg-type]
 
             def report(step: "MetaStep") -> None:
                 steps[:] = [*steps[-199:], step]
-                draw(step)
+                draw(step.number, points_of(step))
                 tell("meta-training", step.number, plan.outer.optimisation.steps, note_of(steps, plan.outer.tasks))
 
             result = metatrain_base(plan, base, dataset, report)
@@ -128,25 +130,11 @@ def processes() -> Iterator[tuple[int, Callable[[], AbstractContextManager[None]
         distributed.destroy_process_group()
 
 
-@contextmanager
-def curves(work: Path, wanted: bool, rank: int) -> "Iterator[Callable[[MetaStep], None]]":
-    """What draws a step into TensorBoard's files. Raises ConfigError where the package that writes them is missing."""
-    if not wanted or rank:
-        yield lambda step: None
-        return
-    from earful.errors import ConfigError
-
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        raise ConfigError('curves need the optional package tensorboardX: pip install "earful[curves]"') from None
-    with SummaryWriter(str(work / "tensorboard")) as writer:
-
-        def draw(step: "MetaStep") -> None:
-            writer.add_scalar("query loss", step.loss, step.number)
-            writer.add_scalar("gradient norm", step.grad_norm, step.number)
-            writer.add_scalar("skipped tasks", step.skipped, step.number)
-            if step.validation is not None:
-                writer.add_scalar("held-out error rate", step.validation, step.number)
-
-        yield draw
+def points_of(step: "MetaStep") -> dict[str, float | None]:
+    """A step's points of the curves."""
+    return {
+        "query loss": step.loss,
+        "gradient norm": step.grad_norm,
+        "skipped tasks": step.skipped,
+        "held-out error rate": step.validation,
+    }

@@ -1,23 +1,29 @@
 """`earful pretrain`: a better start from speech without transcripts."""
 
+import hashlib
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from json import dumps as json_text
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from earful.cli.curves import Draw, curves
 from earful.cli.progress import Tell, progress, warn
-from earful.cli.tables import counted, peak_memory_mb, print_facts
+from earful.cli.tables import counted, peak_memory_mb, percent, print_facts
 from earful.cli.train import losses_of, means
 
 if TYPE_CHECKING:
+    from earful.checkpoint import Checkpoint
     from earful.data.utterance import Utterance
     from earful.pretrain.selfsupervised import SelfRecipe, Told
-    from earful.train import Step
 
 DEFAULT_START, DEFAULT_OBJECTIVE, DEFAULT_STEPS = "earful-base", "best_rq", 500
-NAMED = 10
+NAMED, SHOWN = 10, 200
+CLIPS, LEFT_OUT = "clips.jsonl", "left-out.jsonl"
 
 
 def pretrain(
@@ -28,6 +34,11 @@ def pretrain(
     ] = None,
     start: Annotated[str, typer.Option(help="The base that is trained further.", metavar="NAME|DIR")] = DEFAULT_START,
     steps: Annotated[int, typer.Option(min=1, help="Steps.", metavar="N")] = DEFAULT_STEPS,
+    probe: Annotated[
+        Path | None, typer.Option(help="Clips with phone times, to measure what is learned.", metavar="MANIFEST")
+    ] = None,
+    probe_every: Annotated[int | None, typer.Option(min=1, help="Steps between probes.", metavar="N")] = None,
+    tensorboard: Annotated[Path | None, typer.Option(help="Write curves for TensorBoard there.", metavar="DIR")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model where it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -37,48 +48,135 @@ def pretrain(
     cut. The objectives are wav2vec2, cpc, simclr, siamese, triplet, prototypical, hubert, best_rq and denoise. Every
     step is logged in the work folder. Interrupted by Ctrl-C, the same command goes on from the last saved state.
 
+    --probe takes synthetic speech, whose phones are known, and measures now and then how well a linear layer tells
+    them from what the base makes of it: a sign of whether it learns. Training is the same with it and without.
+
     \b
     Examples:
         earful pretrain my-recordings --out my-base
+        earful corpus speak --language nl --clips 200 --out spoken
+        earful pretrain my-recordings --out my-base --probe spoken/manifest.jsonl --tensorboard curves
         earful pretrain recipe.toml
     """
     from earful.checkpoint import check_destination, locate, save_checkpoint
     from earful.config import read_toml
-    from earful.pretrain.selfsupervised import SelfRecipe, model_for, objectives_of, speech_for
-    from earful.pretrain.selfsupervised import pretrain as train
+    from earful.pretrain.probe import timed_clips
+    from earful.pretrain.selfsupervised import SelfRecipe
 
-    steps_done: list[Step] = []
-    with progress() as tell:
+    with progress() as tell, curves(tensorboard) as draw:
+        if probe is not None:
+            timed_clips(probe)  # what is wrong comes to light before the recordings are heard, which takes long
         if source.is_dir():
             if out is not None:
-                check_destination(out, replace=overwrite)  # before the recordings are heard, which takes long
+                check_destination(out, replace=overwrite)
             locate(start)
             plan = recipe_for(source, out, objective or [DEFAULT_OBJECTIVE], start, steps, tell)
         else:
             plan = read_toml(SelfRecipe, source)
             check_destination(plan.out, replace=overwrite)
-        model = model_for(plan)
-        objectives = objectives_of(plan, model)
-        speech = speech_for(plan, model, objectives, lambda done, total: tell("hearing", done, total))
-
-        def report(told: "Told") -> None:
-            steps_done[:] = [*steps_done[-199:], told.step]
-            facts = ", ".join(f"{name} {value:.3g}" for name, value in told.facts.items())
-            tell("training", told.step.number, plan.optimisation.steps, f"{losses_of(steps_done[-20:])}, {facts}")
-
-        checkpoint = train(plan, model, objectives, speech, report)
+        plan = replace(plan, probe=probe or plan.probe, probe_every=probe_every or plan.probe_every)
+        checkpoint, clips, history = trained(plan, tell, draw)
     save_checkpoint(plan.out, checkpoint, half=True, replace=overwrite)
+    conclude(plan, checkpoint, clips, history, json)
+
+
+def trained(plan: "SelfRecipe", tell: Tell, draw: Draw) -> "tuple[Checkpoint, int, History]":
+    """The model that a recipe makes, of how many clips, and what is shown of the way there."""
+    from earful.pretrain.selfsupervised import model_for, objectives_of, pretrain, probe_for, speech_for
+
+    model, history = model_for(plan), History()
+    objectives = objectives_of(plan, model)
+    probe = probe_for(plan, model, lambda done, total: tell("hearing the probe", done, total))
+    speech = speech_for(plan, model, objectives, lambda done, total: tell("hearing", done, total))
+
+    def report(told: "Told") -> None:
+        history.add(told)
+        for sentence in told.warnings:
+            warn(sentence)
+        draw(told.step.number, points_of(told, history))
+        tell("training", told.step.number, plan.optimisation.steps, history.note())
+
+    return pretrain(plan, model, objectives, speech, report, probe), len(speech.utterances), history
+
+
+def conclude(plan: "SelfRecipe", checkpoint: "Checkpoint", clips: int, history: "History", json: bool) -> None:
+    """The summary."""
+    steps = [each.step for each in history.last]
     found = {
         "model": str(plan.out),
-        "clips": len(speech.utterances),
-        "objectives": list(objectives),
+        "clips": clips,
+        "left_out": left_out(plan),
+        "objectives": list(plan.objectives.names),
         "steps": plan.optimisation.steps,
-        "losses": means(steps_done),
+        "losses": means(steps),
+        "probe": history.probes,
+        "spread": history.spread,
+        "hours_per_hour": history.speed(),
         "skipped_steps": checkpoint.about["pretrained"]["skipped_steps"],
-        "seconds": round(steps_done[-1].elapsed_s, 1) if steps_done else 0.0,
+        "log": str(plan.work / "log.jsonl"),
+        "seconds": round(steps[-1].elapsed_s, 1) if steps else 0.0,
         "peak_memory_mb": peak_memory_mb(),
     }
-    print_facts(found, {"losses": losses_of(steps_done), "objectives": ", ".join(objectives)}, json=json)
+    speed = history.speed()
+    shown = {
+        "losses": losses_of(steps),
+        "objectives": ", ".join(plan.objectives.names),
+        "probe": history.probed() or "not measured: --probe MANIFEST does",
+        "spread": "–" if history.spread is None else percent(history.spread),
+        "hours_per_hour": "–" if speed is None else f"{speed:.0f}",
+    }
+    print_facts(found, shown, json=json)
+
+
+@dataclass
+class History:
+    """What is shown of a run: its last steps, and all probes, by the step after which they were made."""
+
+    last: "deque[Told]" = field(default_factory=lambda: deque(maxlen=SHOWN))
+    probes: dict[int, float] = field(default_factory=dict)
+    spread: float | None = None
+
+    def add(self, told: "Told") -> None:
+        """One more step; 0 stands for the look before the first."""
+        if told.step.number:
+            self.last.append(told)
+        if told.probe is not None:
+            self.probes[told.step.number] = told.probe
+        if told.spread is not None:
+            self.spread = told.spread
+
+    def speed(self) -> float | None:
+        """Hours of speech that are learned from in an hour, over the last steps; padding and probes do not count."""
+        seconds = sum(each.seconds for each in self.last)
+        return sum(each.audio_s for each in self.last) / seconds if seconds > 0 else None
+
+    def probed(self) -> str:
+        """The last probe beside the first one; nothing where none was made."""
+        if not self.probes:
+            return ""
+        first, *_, last = *self.probes, *self.probes
+        began = f" ({percent(self.probes[first])} at step {first})" if last > first else ""
+        return f"{percent(self.probes[last])} of phones{began}"
+
+    def note(self) -> str:
+        """What stands beside the bar."""
+        steps = [each.step for each in self.last][-20:]
+        parts = [losses_of(steps)] if steps else []
+        parts += [f"{name} {value:.3g}" for name, value in self.last[-1].facts.items()] if self.last else []
+        parts += [f"probe {self.probed()}"] if self.probes else []
+        speed = self.speed()
+        return ", ".join(parts if speed is None else [*parts, f"{speed:.0f} h/h"])
+
+
+def points_of(told: "Told", history: History) -> "dict[str, float | None]":
+    """A step's points of the curves."""
+    points: dict[str, float | None] = {f"loss/{name}": value for name, value in told.step.losses.items()}
+    points |= {f"fact/{name}": value for name, value in told.facts.items()}
+    points |= {"probe/phone accuracy": told.probe, "probe/spread of hidden frames": told.spread}
+    if told.step.number:
+        points |= {"gradient norm": told.step.grad_norm, "learning rate": told.rate}
+        points |= {"hours of audio per hour": history.speed()}
+    return points
 
 
 def recipe_for(
@@ -86,12 +184,17 @@ def recipe_for(
 ) -> "SelfRecipe":
     """The recipe of a folder: its stretches of speech, the objectives with their usual settings.
 
+    An interrupted run goes on with the clips that it has. Other recordings, objectives, steps or another start are
+    another run, which has a work folder of its own.
+
     Raises:
         ConfigError: there is no --out, or no such objective.
         ManifestError: there is no speech in the folder.
     """
+    from earful.checkpoint import WEIGHTS, locate
     from earful.config import from_mapping
     from earful.data.manifest import write_manifest
+    from earful.data.untranscribed import read_recordings
     from earful.errors import ConfigError
     from earful.pretrain.recipe import Corpus
     from earful.pretrain.selfsupervised import Objectives, SelfRecipe
@@ -101,24 +204,25 @@ def recipe_for(
         raise ConfigError(f"{folder} is a folder of recordings: say with --out where the model shall be")
     wanted = from_mapping(Objectives, {name: {} for name in objectives}, "--objective")
     work = out.absolute().parent / f".{out.absolute().name}.pretraining"
-    manifest = work / "manifest.jsonl"
-    if not manifest.exists():  # an interrupted run goes on with the clips that it has
-        clips = speech_in(folder, tell)
-        work.mkdir(parents=True, exist_ok=True)
-        write_manifest(manifest, clips)
+    place = work / fingerprint([[*_file(u.audio), u.start_s, u.duration_s] for u in read_recordings(folder)])
+    if not (place / CLIPS).exists():
+        write_manifest(place / CLIPS, speech_in(folder, tell, place / LEFT_OUT))
     recipe = SelfRecipe(
         out=out,
-        corpora=(Corpus(manifest),),
+        corpora=(Corpus(place / CLIPS),),
         optimisation=Optimisation(steps, rate=3e-4),
         objectives=wanted,
         start=start,
         about=f"the recordings of {folder.name}",
     )
-    return replace(recipe, work=work, cache=work / "frames")
+    run = fingerprint([list(wanted.names), _file(locate(start) / WEIGHTS), steps])
+    return replace(recipe, work=place / run, cache=work / "frames")
 
 
-def speech_in(folder: Path, tell: Tell) -> "Sequence[Utterance]":
-    """The stretches of speech in a folder's recordings; what gave none is named. Raises ManifestError if none did."""
+def speech_in(folder: Path, tell: Tell, names: Path | None = None) -> "Sequence[Utterance]":
+    """The stretches of speech in a folder's recordings. Those that gave none are named, the first ones on stderr, all
+    of them in the file `names`. Raises ManifestError if none gave any.
+    """
     from earful.data.untranscribed import Skipped, cut, read_recordings
     from earful.errors import ManifestError
 
@@ -126,14 +230,57 @@ def speech_in(folder: Path, tell: Tell) -> "Sequence[Utterance]":
 
     def told() -> "Iterator[Utterance]":
         for number, recording in enumerate(recordings):
-            tell("looking for speech", number, len(recordings))
+            tell("looking for speech", number, len(recordings), f"{len(skipped)} left out" if skipped else "")
             yield recording
 
-    clips = list(cut(told(), skip=skipped.append))
+    with one_thread():
+        clips = list(cut(told(), skip=skipped.append))
+    if names:
+        names.parent.mkdir(parents=True, exist_ok=True)
+        rows = [json_text({"file": str(each.path), "reason": each.reason}) + "\n" for each in skipped]
+        names.write_text("".join(rows), "ascii")
     for each in skipped[:NAMED]:
         warn(f"left out {each.path}: {each.reason}")
     if len(skipped) > NAMED:
-        warn(f"left out {len(skipped)} of {counted(len(recordings), 'recording')} in all")
+        where = f"; {names} names each" if names else ""
+        warn(f"left out {len(skipped)} of {counted(len(recordings), 'recording')} in all{where}")
     if not clips:
         raise ManifestError(f"{folder}: no speech was found in {counted(len(recordings), 'recording')}; give others")
     return clips
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread of torch's while the block runs.
+
+    The network that finds speech is tiny: on a busy machine two threads took it 25 times the processor time of one, for
+    they wait for each other by spinning.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def left_out(plan: "SelfRecipe") -> int:
+    """How many recordings of a folder gave no clips; of a recipe none: there, what cannot be read is an error."""
+    names = [corpus.manifest.with_name(LEFT_OUT) for corpus in plan.corpora if corpus.manifest.name == CLIPS]
+    return sum(len(name.read_bytes().splitlines()) for name in names if name.exists())
+
+
+def fingerprint(what: object) -> str:
+    """A name that differs wherever `what` does."""
+    return hashlib.sha256(json_text(what).encode()).hexdigest()[:16]
+
+
+def _file(path: Path) -> list[str | int]:
+    """What tells a file from another, and from itself after a change; of one that is not there, its name."""
+    try:
+        status = path.stat()
+    except OSError:
+        return [str(path.absolute())]
+    return [str(path.absolute()), status.st_size, status.st_mtime_ns]

@@ -1,6 +1,8 @@
 """Self-supervised pre-training: from speech without transcripts to a better start, by one objective or several."""
 
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +23,9 @@ from earful.pretrain.cpc import Cpc, CpcSettings
 from earful.pretrain.dataset import Progress
 from earful.pretrain.denoise import Denoise, DenoiseSettings
 from earful.pretrain.hubert import Hubert, HubertSettings
-from earful.pretrain.objective import Need, Objective
+from earful.pretrain.objective import Heard, Need, Objective
 from earful.pretrain.order import Order
+from earful.pretrain.probe import BATCH, PhoneProbe, open_probe, spread
 from earful.pretrain.prototypical import Prototypical, PrototypicalSettings
 from earful.pretrain.recipe import Corpus, Pretrained
 from earful.pretrain.siamese import Siamese, SiameseSettings
@@ -32,8 +35,12 @@ from earful.pretrain.unlabelled import Units, Unlabelled, open_unlabelled
 from earful.pretrain.wav2vec2 import Wav2Vec2, Wav2Vec2Settings
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import TextRules
-from earful.train import Optimisation, Step, append_log, fit
+from earful.train import Optimisation, Step, append_log, fit, rate_at
 
+WINDOW = 20
+"""So many steps are looked at together for signs that training goes wrong."""
+COLLAPSED, FEW_CODES = 0.1, 1.5
+"""Below this spread of hidden frames, and below so many used codes a book, a representation is worth nothing."""
 NO_LETTERS = Alphabet((" ",))
 """What a model writes that has met no text: nothing but a space."""
 
@@ -69,7 +76,9 @@ class SelfRecipe:
     """`earful pretrain RECIPE.toml`, as a value. Paths are relative to where the command is run.
 
     `start` is a model folder or a shipped base that is trained further; without it the encoder is new. `weights` of
-    the objectives are 1 where nothing is said.
+    the objectives are 1 where nothing is said. `probe` is a manifest of clips with phone times (as `earful corpus
+    speak` writes them) on which a linear probe is measured before the first step, every `probe_every` steps and after
+    the last one; as often it is looked whether hidden frames still differ. Training is the same with it and without.
     """
 
     out: Path
@@ -89,6 +98,8 @@ class SelfRecipe:
     upsampling: int = 2
     rules: TextRules = field(default_factory=TextRules)
     augmentation: Augmentation = field(default_factory=Augmentation)
+    probe: Path | None = None
+    probe_every: int = 100
     about: str = ""
 
     def __post_init__(self) -> None:
@@ -98,13 +109,27 @@ class SelfRecipe:
             raise ConfigError(f"a weight for {odd[0]!r}, which is no objective of this recipe; remove it")
         if self.batch_s <= 0:
             raise ConfigError(f"batch_s is {self.batch_s}, must be > 0: the seconds of speech in a batch")
+        if self.probe_every < 1:
+            raise ConfigError(f"probe_every is {self.probe_every}, must be at least 1: the steps between probes")
 
 
 class Told(NamedTuple):
-    """A step, and what the objectives say of themselves."""
+    """A step, and what the objectives say of themselves; step 0 is the look before the first one, if a probe is asked
+    for.
+
+    `rate` is the learning rate; `audio_s` the seconds of speech that were learned from (padding is none), `seconds` how
+    long the step took without probing. `probe` (the share of frames whose phone a linear layer tells) and `spread` (of
+    hidden frames, see `probe.spread`) are None between measurements. `warnings` are sentences, each said once a run.
+    """
 
     step: Step
     facts: dict[str, float]
+    rate: float = 0.0
+    audio_s: float = 0.0
+    seconds: float = 0.0
+    probe: float | None = None
+    spread: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def model_for(recipe: SelfRecipe) -> AcousticModel:
@@ -162,12 +187,18 @@ def speech_for(
     return open_unlabelled(recipe, model, needs, clusters=clusters, tell=tell)
 
 
+def probe_for(recipe: SelfRecipe, model: AcousticModel, tell: Progress | None = None) -> PhoneProbe | None:
+    """The recipe's probe, if it asks for one. Raises as `open_probe`."""
+    return open_probe(recipe.probe, model, recipe.cache, tell) if recipe.probe else None
+
+
 def pretrain(
     recipe: SelfRecipe,
     model: AcousticModel,
     objectives: dict[str, Objective],
     speech: Unlabelled,
     report: Callable[[Told], None] | None = None,
+    probe: PhoneProbe | None = None,
 ) -> Checkpoint:
     """Train the encoder of `model` in place; resumes from `recipe.work`, and logs each step there.
 
@@ -176,9 +207,12 @@ def pretrain(
     whole = nn.ModuleDict({"encoder": model.encoder, **{f"by_{name}": each for name, each in objectives.items()}})
     order = Order(speech.frames.counts, round(recipe.batch_s / model.config.features.hop_s), recipe.seed)
     steps, facts, weights = recipe.optimisation.steps, dict[str, float](), dict[str, float]()
+    state, watch = recipe.work / "state.safetensors", _Watch(recipe, model, probe, report)
 
     def losses_of(step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        watch.began = time.monotonic()
         heard, losses = speech.heard(order.at(step)), dict[str, Tensor]()
+        watch.heard = heard
         facts.clear()
         for name, objective in objectives.items():
             objective.after_step(step, steps)
@@ -189,20 +223,95 @@ def pretrain(
             facts.update({f"{name} {fact}": value for fact, value in found.facts.items()})
         return losses
 
-    def tell(step: Step) -> None:
-        append_log(recipe.work / "log.jsonl", step._asdict() | {"facts": facts})
-        if report:
-            report(Told(step, dict(facts)))
-
+    if probe and not state.exists():
+        watch.look(Step(0, {}, 0.0, 0.0), {})
     skipped = fit(
         whole,
         losses_of,
         recipe.optimisation,
         seed=recipe.seed,
-        state=recipe.work / "state.safetensors",
+        state=state,
         weights_of=lambda step: weights,
-        report=tell,
+        report=lambda step: watch.look(step, facts),
     )
     before = load_checkpoint(recipe.start).about if recipe.start else {}
     about = {**before, "pretrained": {"recipe": recipe.about, "objectives": list(objectives), "skipped_steps": skipped}}
     return Checkpoint(model.config, dict(model.state_dict()), about)
+
+
+@dataclass
+class _Watch:
+    """Looks on: logs and reports each step, measures now and then, and warns once of each thing that goes wrong.
+
+    `heard` is the batch of the step, and `began` when it did. Nothing of the training is changed, and nothing drawn.
+    """
+
+    recipe: SelfRecipe
+    model: AcousticModel
+    probe: PhoneProbe | None
+    report: Callable[[Told], None] | None
+    heard: Heard | None = None
+    began: float = 0.0
+    recent: deque[Told] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    warned: set[str] = field(default_factory=set)
+
+    def look(self, step: Step, facts: Mapping[str, float]) -> None:
+        """After a step, or before the first one (number 0)."""
+        told = Told(step, dict(facts))
+        if self.heard is not None:
+            audio_s = float(self.heard.frame_counts_B.sum()) * self.model.config.features.hop_s
+            rate = rate_at(step.number - 1, self.recipe.optimisation)
+            told = told._replace(rate=rate, audio_s=audio_s, seconds=time.monotonic() - self.began)
+        if step.number % self.recipe.probe_every == 0 or step.number == self.recipe.optimisation.steps:
+            told = told._replace(probe=self.probe.accuracy(self.model) if self.probe else None, spread=self.spread())
+        if self.heard is not None:
+            self.recent.append(told)
+            told = told._replace(warnings=self.warnings())
+        row = step._asdict() | {key: value for key, value in told._asdict().items() if key not in ("step", "warnings")}
+        append_log(self.recipe.work / "log.jsonl", row)
+        if self.report:
+            self.report(told)
+
+    def spread(self) -> float | None:
+        """The spread of the hidden frames of some clips of the batch."""
+        if self.heard is None:
+            return None
+        return spread(self.model.encoder, self.heard.frames_BFM[:BATCH], self.heard.frame_counts_B[:BATCH])
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is new among the signs of trouble."""
+        books = self.recipe.objectives.wav2vec2.books if self.recipe.objectives.wav2vec2 else 1
+        last = self.recent[-1].step.number == self.recipe.optimisation.steps
+        found = trouble(self.recent, {"wav2vec2": books}) if last or len(self.recent) == WINDOW else {}
+        new = {key: sentence for key, sentence in found.items() if key not in self.warned}
+        self.warned |= new.keys()
+        return tuple(new.values())
+
+
+def trouble(recent: Sequence[Told], books: Mapping[str, int]) -> dict[str, str]:
+    """What is wrong with the last steps, in sentences by a key for each kind; `books` of code, where not 1.
+
+    Three signs: hidden frames that hardly differ, a code book of which hardly more than one entry is used, and an
+    objective whose losses are exactly 0 all along.
+    """
+    found, spreads = dict[str, str](), [each.spread for each in recent if each.spread is not None]
+    if spreads and spreads[-1] < COLLAPSED:
+        found["spread"] = (
+            f"the representation has collapsed: hidden frames of a clip differ by {spreads[-1]:.1%} of their length, "
+            "sound ones by 40 % and more; lower the rate, or train by another objective or by several"
+        )
+    for key in {key for each in recent for key in each.facts if key.endswith(" perplexity")}:
+        name, values = key.split()[0], [each.facts[key] for each in recent if key in each.facts]
+        codes = sum(values) / len(values) / books.get(name, 1)
+        if codes < FEW_CODES:
+            found[key] = (
+                f"{name}: of the code book hardly more than one entry is used ({codes:.1f} on average), so there is "
+                "nothing to tell apart; lower the rate, and check that the clips hold more than silence or one sound"
+            )
+    for name in {key.split()[0] for each in recent for key in each.step.losses}:
+        if not any(value for each in recent for key, value in each.step.losses.items() if key.split()[0] == name):
+            found[f"{name} 0"] = (
+                f"{name}: its loss has been 0 for {len(recent)} steps: nothing is learned by it; it may want more or "
+                "longer clips in a batch (`batch_s`), or know these already"
+            )
+    return found
