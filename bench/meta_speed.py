@@ -21,6 +21,8 @@ say `use_cython = True` in its setup.py, and `pip install --no-deps --no-build-i
 torchvision, which beside a torch that it was not built for is only importable before 0.16.
 
     python bench/meta_speed.py --out bench/meta_speed.json
+
+A run that was cut off goes on with the cases that its file lacks; to begin anew, delete the file.
 """
 
 import argparse
@@ -363,46 +365,53 @@ def growth(name: str, case: Case) -> int:
     return peak_bytes() - before
 
 
-def memory(case: Case, libraries: Mapping[str, str]) -> dict[str, int]:
+def memory(case: Case, libraries: Mapping[str, str]) -> dict[str, Any]:
     """`growth` of each, in processes of their own."""
     found = {}
     for name in names_of(case, libraries):
         with get_context("fork").Pool(1) as pool:
             found[name] = pool.apply(growth, (name, case))
-    print(json.dumps(case.described() | found), file=sys.stderr, flush=True)
-    return found
+    return told(case.described() | {"bytes": found})
+
+
+def told(row: dict[str, Any]) -> dict[str, Any]:
+    print(json.dumps(short(row)), file=sys.stderr, flush=True)
+    return row
+
+
+def facts(cases: Sequence[Case], libraries: Mapping[str, str], missing: Mapping[str, str]) -> dict[str, Any]:
+    """All but the times. Memory first, for a child begins with what its parent has; once a net, for it is slow."""
+    largest = {(case.kind, case.layers): case for case in cases}.values()
+    return {
+        "what": " ".join(__doc__.partition("\n\nThe others")[0].split()),
+        "memory": [memory(case, libraries) for case in largest],
+        "seed": SEED,
+        "tasks": TASKS,
+        "images": {"ways": WAYS, "query_a_class": QUERY, "side": SIDE},
+        "clips": {"support": CLIPS, "query": CLIPS, "bins": BINS, "width": WIDTH, "symbols": SYMBOLS},
+        "rates": {"inner": INNER_RATE, "outer": OUTER_RATE},
+        "aims": AIMS,
+        "libraries": {**libraries, **missing},
+        "kernel": "tensor operations" if kernel_cpu is None else f"Numba {version('numba')}",
+        "machine": machine(),
+        "differences_float64": {case.kind: told(exact(case, libraries)) for case in EXACT},
+        "rows": [],
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
+    parser.add_argument("--out", type=Path, required=True, help="the JSON file; one that is there is gone on with")
     parser.add_argument("--budget", type=float, default=15.0, help="processor seconds of rounds for a case")
     parser.add_argument("--quick", action="store_true", help="small cases, to try the script")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    listed = QUICK if options.quick else FULL
+    cases = QUICK if options.quick else FULL
     libraries, missing = imported()
-    # First, for a child begins with what its parent has; in one case of a net, for it is slow.
-    largest = {(case.kind, case.layers): case for case in listed}.values()
-    bytes_of = {case: memory(case, libraries) for case in largest}
-    facts: dict[str, Any] = {
-        "what": " ".join(__doc__.partition("\n\nThe others")[0].split()),
-        "tasks": TASKS,
-        "rates": {"inner": INNER_RATE, "outer": OUTER_RATE},
-        "images": {"ways": WAYS, "query_a_class": QUERY, "side": SIDE},
-        "clips": {"support": CLIPS, "query": CLIPS, "bins": BINS, "width": WIDTH, "symbols": SYMBOLS},
-        "aims": AIMS,
-        "libraries": libraries | missing,
-        "kernel": "tensor operations" if kernel_cpu is None else f"Numba {version('numba')}",
-        "machine": machine(),
-        "differences_float64": {case.kind: exact(case, libraries) for case in EXACT},
-    }
-    print(json.dumps(facts["libraries"] | facts["differences_float64"]), file=sys.stderr, flush=True)
-    rows = []
-    for case in listed:
-        rows.append(measured(case, libraries, options.budget) | {"peak_growth_bytes": bytes_of.get(case)})
-        print(json.dumps(short(rows[-1])), file=sys.stderr, flush=True)
-        options.out.write_text(json.dumps(short(facts | {"rows": rows}), indent=1) + "\n", "utf-8")
+    found = json.loads(options.out.read_text("utf-8")) if options.out.exists() else facts(cases, libraries, missing)
+    for case in cases[len(found["rows"]) :]:
+        found["rows"].append(told(measured(case, libraries, options.budget)))
+        options.out.write_text(json.dumps(short(found), indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -345,14 +345,13 @@ def meta_speed(found: Json) -> Iterator[str]:
     """MAML beside other libraries: meta-steps a second and memory; rows are cases, columns libraries."""
     libraries = found["libraries"]
     used = [name for name in dict.fromkeys(n for row in found["rows"] for n in row["median_s"]) if name != MIXED]
-    columns = ["task", ">inner steps", *(f">{name}" for name in used), ">times the fastest other", ">MB"]
+    columns = ["task", ">inner steps", *(f">{name}" for name in used), ">times the fastest other"]
     rows = []
     for row in found["rows"]:
         speeds = [f"{1 / row['median_s'][name]:.2f}" for name in used]
         times = [row["times_fastest_other"][name] for name in OURS] if "times_fastest_other" in row else []
-        memory = [f"{row['peak_growth_bytes'][name] / 1e6:.0f}" for name in used] if row["peak_growth_bytes"] else "–"
         ratios = " / ".join(f"{ratio:.2f}" for ratio in times) or "–"
-        rows.append([_meta_task(row), row["steps"], *speeds, ratios, " / ".join(memory)])
+        rows.append([_meta_task(row), row["steps"], *speeds, ratios])
     yield from table(columns, rows)
     reached = {kind: _meta_best(found["rows"], kind) for kind in found["aims"]}
     exact, single = (
@@ -361,8 +360,9 @@ def meta_speed(found: Json) -> Iterator[str]:
     )
     yield ""
     yield (
-        f"Meta-steps of {found['tasks']} tasks a second of processor time, second order; in the last columns `earful` "
-        f"task by task / by `vmap`, and the growth of peak memory in the order of the libraries. "
+        f"Meta-steps of {found['tasks']} tasks a second of processor time, second order, medians of "
+        f"{min(row['rounds'] for row in found['rows'])} rounds or more; in the last column `earful` task by task / by "
+        f"`vmap`. "
         + " ".join(
             f"The aim on {MANY[kind]} is {aim:.0f} times the fastest of the others; the better of ours comes to "
             f"{' to '.join(dict.fromkeys(f'{x:.2f}' for x in (min(reached[kind]), max(reached[kind]))))}."
@@ -384,6 +384,13 @@ def meta_speed(found: Json) -> Iterator[str]:
     own = [max(_meta_apart(some, kind, OURS) for kind in MANY) for some in (exact, single)]
     yield f"`vmap` differs from earful's own loop by {_tiny(own[0])} and {_tiny(own[1])}."
     yield f"{', '.join(f'{name} {said}' for name, said in libraries.items())}. {on(found['machine'])}."
+    yield ""
+    yield "By how much a process grows at its peak in two meta-steps, in MB:"
+    yield ""
+    sizes = [
+        [_meta_task(row), row["steps"], *(f"{row['bytes'][n] / 1e6:.0f}" for n in used)] for row in found["memory"]
+    ]
+    yield from table(columns[:-1], sizes)
 
 
 OURS, MIXED = ("earful", "earful, vmap"), "higher, earful's loss"
@@ -505,6 +512,45 @@ def beside(found: Json) -> Iterator[str]:
     )
 
 
+def pretraining(found: Json) -> Iterator[str]:
+    """What each self-supervised objective is worth: a linear probe, and CER after adaptation."""
+    sizes = sorted({row["clips"] for row in found["rows"] if "clips" in row})
+    rows = []
+    for start in dict.fromkeys(row["start"] for row in found["rows"]):
+        runs = [row for row in found["rows"] if row["start"] == start]
+        cells = [spread([row["probe"] for row in runs if "probe" in row], percent)]
+        cells += [spread([row["cer"] for row in runs if row.get("clips") == size], percent) for size in sizes]
+        rows.append([start.replace("_", "-"), f"{statistics.median(row['steps'] for row in runs):.0f}", *cells])
+    yield from table(("", ">steps", ">probe", *(f">CER, K = {size}" for size in sizes)), rows)
+    yield ""
+    yield (
+        f"{found['budget_s']:g} s of processor time each; {len({row['seed'] for row in found['rows']})} seeds. Probe: "
+        f"phones of frames of synthetic speech that a linear layer tells, in per cent; CER: real Czech, best path. "
+        f"{on(found['machine'])}."
+    )
+
+
+def pretraining_speed(found: Json) -> Iterator[str]:
+    """Steps of wav2vec 2.0 beside those of transformers."""
+    rows = [
+        [
+            f"{row['who']} ({row['weights'] / 1e6:.0f} M)",
+            "{1} layers of {0}".format(*row["size"]),
+            row["part"],
+            row["arithmetic"],
+            row["hours_per_hour"],
+            f"{row['times_transformers']:.1f} ×",
+        ]
+        for row in found["rows"]
+    ]
+    yield from table(("", "size", "step", "arithmetic", ">hours an hour", ">times transformers"), rows)
+    yield ""
+    yield (
+        f"Hours of audio an hour of processor time: medians of {found['rounds']} interleaved steps on {found['clips']} "
+        f"clips of {found['clip_s']:g} s; transformers {found['transformers']}. {on(found['machine'])}."
+    )
+
+
 WAYS = {"suggested": "suggested", "random": "by chance", "as long": "by chance, as long", "unsure": "the most doubtful"}
 
 
@@ -585,6 +631,8 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "meta_czech": meta_learners,
     "meta_speech": meta_learners,
     "meta_speed": meta_speed,
+    "pretraining": pretraining,
+    "pretraining_speed": pretraining_speed,
     "self_adapt_czech": self_adapt,
     "self_adapt": self_adapt,
     "sinusoid": sinusoid,
