@@ -63,8 +63,7 @@ TASKS = 4
 WAYS, QUERY, SIDE = 5, 15, 28
 CLIPS, BINS, WIDTH, SYMBOLS = 4, 80, 96, 32
 INNER_RATE, OUTER_RATE = 0.01, 1e-3
-FEWEST, MOST = 3, 101
-"""Rounds of a case."""
+FEWEST = 3  # rounds of a case
 AIMS = {"images": 2.0, "ctc": 10.0}
 """How many times as fast as the fastest of the others earful is meant to be."""
 
@@ -88,9 +87,8 @@ class Case(NamedTuple):
         return {**self._asdict(), first: self.size[0], second: self.size[1]}
 
 
-IMAGES = (Case("images", 1, (1, 64), 4), Case("images", 5, (1, 64), 4))
-FULL = (*IMAGES, *(Case("ctc", steps, (100, 20), layers) for layers in (2, 0) for steps in (1, 3)))
-QUICK = (Case("images", 1, (1, 8), 4), Case("ctc", 1, (100, 10), 2))
+CASES = [Case("images", steps, (1, 64), 4) for steps in (1, 5)]
+CASES += [Case("ctc", steps, (100, 20), layers) for layers in (2, 0) for steps in (1, 3)]
 EXACT = (Case("images", 3, (1, 8), 2, "float64"), Case("ctc", 3, (100, 10), 2, "float64"))
 """Cases whose gradients are compared only, not timed."""
 TINY = {"images": (1, 4), "ctc": (60, 5)}
@@ -133,18 +131,16 @@ def images(case: Case, generator: torch.Generator) -> Problem:
         classes_B = torch.arange(WAYS).repeat_interleave(each)
         return torch.rand(len(classes_B), 1, SIDE, SIDE, generator=generator), classes_B
 
-    blocks = [block(*pair) for pair in itertools.pairwise((1, *[filters] * case.layers))]
+    blocks: list[nn.Module] = []
+    for before, after in itertools.pairwise((1, *[filters] * case.layers)):
+        norm = nn.BatchNorm2d(after, track_running_stats=False)
+        blocks += [nn.Conv2d(before, after, 3, padding=1), norm, nn.ReLU(), nn.MaxPool2d(2)]
     net = nn.Sequential(*blocks, nn.Flatten(), nn.Linear(filters * (SIDE >> case.layers) ** 2, WAYS))
 
     def loss(net: Callable[..., Tensor], batch: Batch) -> Tensor:
         return cross_entropy(net(batch[0]), batch[1])
 
     return Problem(net, loss, loss, [(batch(shots), batch(QUERY)) for _ in range(TASKS)])
-
-
-def block(before: int, after: int) -> nn.Module:
-    convolution, norm = nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after, track_running_stats=False)
-    return nn.Sequential(convolution, norm, nn.ReLU(), nn.MaxPool2d(2))
 
 
 class Linear(nn.Linear):
@@ -155,10 +151,7 @@ class Linear(nn.Linear):
 
 
 class Transformer(nn.Module):
-    """The layers of earful's Transformer between its entrance and a head: log-probabilities `[F', B, V]`.
-
-    Put together anew, since higher cannot patch a class that is abstract, as `Encoder` is.
-    """
+    """Log-probabilities `[F', B, V]` by earful's layers; higher cannot patch `Encoder`, whose class is abstract."""
 
     def __init__(self, layers: int) -> None:
         super().__init__()
@@ -340,7 +333,7 @@ def measured(case: Case, libraries: Mapping[str, str], budget_s: float) -> dict[
     steps = {name: meta_steps(run) for name, run in runs.items()}
     first_s = sum(turn(steps, order).values())  # says how many rounds fit the budget, and does not count
     apart = differences(runs)  # before the nets are
-    rounds = max(FEWEST, min(MOST, int(budget_s / first_s)))
+    rounds = max(FEWEST, int(budget_s / first_s))
     turns_s = [turn(steps, order) for _ in range(rounds)]
     median_s = {name: statistics.median(each[name] for each in turns_s) for name in runs}
     found = {**case.described(), "differences": apart, "rounds": rounds, "median_s": median_s}
@@ -367,10 +360,8 @@ def growth(name: str, case: Case) -> int:
 
 def memory(case: Case, libraries: Mapping[str, str]) -> dict[str, Any]:
     """`growth` of each, in processes of their own."""
-    found = {}
-    for name in names_of(case, libraries):
-        with get_context("fork").Pool(1) as pool:
-            found[name] = pool.apply(growth, (name, case))
+    with get_context("fork").Pool(1, maxtasksperchild=1) as pool:
+        found = {name: pool.apply(growth, (name, case)) for name in names_of(case, libraries)}
     return told(case.described() | {"bytes": found})
 
 
@@ -379,17 +370,15 @@ def told(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def facts(cases: Sequence[Case], libraries: Mapping[str, str], missing: Mapping[str, str]) -> dict[str, Any]:
+def facts(libraries: Mapping[str, str], missing: Mapping[str, str]) -> dict[str, Any]:
     """All but the times. Memory first, for a child begins with what its parent has; once a net, for it is slow."""
-    largest = {(case.kind, case.layers): case for case in cases}.values()
+    largest = {(case.kind, case.layers): case for case in CASES}.values()
     return {
         "what": " ".join(__doc__.partition("\n\nThe others")[0].split()),
         "memory": [memory(case, libraries) for case in largest],
-        "seed": SEED,
         "tasks": TASKS,
         "images": {"ways": WAYS, "query_a_class": QUERY, "side": SIDE},
         "clips": {"support": CLIPS, "query": CLIPS, "bins": BINS, "width": WIDTH, "symbols": SYMBOLS},
-        "rates": {"inner": INNER_RATE, "outer": OUTER_RATE},
         "aims": AIMS,
         "libraries": {**libraries, **missing},
         "kernel": "tensor operations" if kernel_cpu is None else f"Numba {version('numba')}",
@@ -403,13 +392,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="the JSON file; one that is there is gone on with")
     parser.add_argument("--budget", type=float, default=15.0, help="processor seconds of rounds for a case")
-    parser.add_argument("--quick", action="store_true", help="small cases, to try the script")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    cases = QUICK if options.quick else FULL
     libraries, missing = imported()
-    found = json.loads(options.out.read_text("utf-8")) if options.out.exists() else facts(cases, libraries, missing)
-    for case in cases[len(found["rows"]) :]:
+    found = json.loads(options.out.read_text("utf-8")) if options.out.exists() else facts(libraries, missing)
+    for case in CASES[len(found["rows"]) :]:
         found["rows"].append(told(measured(case, libraries, options.budget)))
         options.out.write_text(json.dumps(short(found), indent=1) + "\n", "utf-8")
 

@@ -382,7 +382,7 @@ def meta_speed(found: Json) -> Iterator[str]:
             f"float64 ({exact[0]['steps']} inner steps, small nets), and by {' and '.join(told[2:])} in float32."
         )
     own = [max(_meta_apart(some, kind, OURS) for kind in MANY) for some in (exact, single)]
-    yield f"`vmap` differs from earful's own loop by {_tiny(own[0])} and {_tiny(own[1])}."
+    yield f"`vmap` differs from earful's own loop by at most {_tiny(own[0])} in float64 and {_tiny(own[1])} in float32."
     yield f"{', '.join(f'{name} {said}' for name, said in libraries.items())}. {on(found['machine'])}."
     yield ""
     yield "By how much a process grows at its peak in two meta-steps, in MB:"

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from earful.adapt.finetune import Plan
+from earful.adapt.self_adapt import SelfAdaptation
 from earful.audio.files import SAMPLE_RATE_HZ, blocks, write
 from earful.checkpoint import Checkpoint, Language, load_checkpoint
 from earful.ctc.greedy import Emission
@@ -260,3 +261,70 @@ def test_a_language_model_is_searched_with_unless_greedy(ears: Callable[..., Rec
     greedy = Recognizer(checkpoint, greedy=True).transcribe(samples_T)
     assert greedy == Recognizer(plain).transcribe(samples_T) and greedy.text == "a a a"
     assert all(0 <= word.start_s <= word.end_s <= found.duration_s for word in found.words)
+
+
+@pytest.fixture(scope="module")
+def fitting() -> Recognizer:
+    """An untrained recogniser that fits itself to each window, and writes letters more often than blanks."""
+    checkpoint = untrained(config_of()).checkpoint
+    checkpoint.params["heads.text.bias"][0] -= 1
+    return Recognizer(checkpoint, self_adapt=True)
+
+
+def noise(seconds: float, seed: int = 0) -> Samples:
+    return 0.1 * np.random.default_rng(seed).standard_normal(round(seconds * SAMPLE_RATE_HZ)).astype(np.float32)
+
+
+def test_self_adaptation_is_heard_and_forgotten(fitting: Recognizer) -> None:
+    """The order of recordings plays no part, and nothing of them stays."""
+    first_T, second_T = noise(1.2), noise(0.8, seed=1)
+    before = {name: tensor.clone() for name, tensor in fitting._model.state_dict().items()}
+    found = [fitting.transcribe(samples_T) for samples_T in (first_T, second_T)]
+    assert [fitting.transcribe(samples_T) for samples_T in (second_T, first_T)] == found[::-1]
+    assert all(torch.equal(before[name], tensor) for name, tensor in fitting._model.state_dict().items())
+    plain = Recognizer(fitting.checkpoint)
+    assert found[0] != plain.transcribe(first_T), "it did adapt"
+    assert found[0].confidence > plain.transcribe(first_T).confidence, "and is surer of what it heard"
+
+
+def test_self_adaptation_of_samples_and_of_frames(fitting: Recognizer) -> None:
+    clips = [noise(0.8, seed) for seed in range(2)]
+    frames = [fitting.frames_of(torch.from_numpy(samples_T)) for samples_T in clips]
+    expected = [fitting.transcribe(samples_T).text for samples_T in clips]
+    assert list(fitting.transcribe_many(frames)) == expected and all(expected)
+    assert list(fitting.transcribe_many(frames[::-1])) == expected[::-1]
+
+
+def test_each_window_is_fitted_to_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    how, windows = SelfAdaptation(steps=2), list[int]()
+
+    def noting(model: AcousticModel, frames_FM: Tensor, given: SelfAdaptation) -> dict[str, Tensor]:
+        assert given is how
+        windows.append(len(frames_FM))
+        return {}
+
+    monkeypatch.setattr("earful.recognizer.fit", noting)
+    recognizer = Recognizer(untrained(config_of()).checkpoint, self_adapt=how)
+    assert recognizer.transcribe(noise(33.0)) == untrained(config_of()).transcribe(noise(33.0))
+    assert windows == [1680, 1860, 480], "15 s, 15 s and 3 s, with 1.8 s of what lies beside them"
+
+
+@pytest.mark.parametrize("count", [1, 79, 80, 160, 161, 1600])
+def test_self_adaptation_to_hardly_any_sound(fitting: Recognizer, count: int) -> None:
+    for samples_T in (noise(0.1)[:count], np.zeros(count, np.float32)):
+        found = fitting.transcribe(samples_T)
+        assert math.isfinite(found.confidence) and all(math.isfinite(word.confidence) for word in found.words)
+
+
+def test_silence_without_a_letter_is_heard_as_it_is() -> None:
+    checkpoint = untrained(config_of()).checkpoint
+    checkpoint.params["heads.text.bias"][0] += 100
+    recognizer = Recognizer(checkpoint, self_adapt=True)
+    assert recognizer.transcribe(np.zeros(16_000, np.float32)) == Recognizer(checkpoint).transcribe(noise(1.0))
+
+
+def test_a_loaded_model_adapts_itself_where_it_is_asked_to(tiny_base: Path, clips: Path) -> None:
+    plain, fitted = (
+        Recognizer.load(tiny_base, self_adapt=asked).transcribe(clips / "clip0.wav") for asked in (False, True)
+    )
+    assert fitted.confidence > plain.confidence

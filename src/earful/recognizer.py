@@ -9,8 +9,10 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from earful.adapt.adapt import AdaptReport, adapt
+from earful.adapt.self_adapt import SelfAdaptation, fit
 from earful.audio.files import SAMPLE_RATE_HZ, blocks
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.ctc.beam import beam_search
@@ -56,21 +58,34 @@ class Recognizer:
 
     >>> recognizer = Recognizer.load("earful-base").adapt("clips/")     # doctest: +SKIP
     >>> recognizer.transcribe("new.wav").text                           # doctest: +SKIP
+
+    `greedy` leaves the language model out. With `self_adapt` (True, or how) it fits itself to each window before it
+    writes that down, and forgets it again (`adapt.self_adapt`).
     """
 
-    def __init__(self, checkpoint: Checkpoint, report: AdaptReport | None = None, *, greedy: bool = False) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        report: AdaptReport | None = None,
+        *,
+        greedy: bool = False,
+        self_adapt: SelfAdaptation | bool = False,
+    ) -> None:
         self.checkpoint = checkpoint
         self.report = report
         self._language = None if greedy else checkpoint.language
+        self._self_adapt = SelfAdaptation() if self_adapt is True else self_adapt or None
         self._model = checkpoint.build()
 
     @classmethod
-    def load(cls, model: str | Path, *, greedy: bool = False) -> "Recognizer":
-        """Load a model folder, or a shipped base by its name; `greedy` leaves its language model out.
+    def load(
+        cls, model: str | Path, *, greedy: bool = False, self_adapt: SelfAdaptation | bool = False
+    ) -> "Recognizer":
+        """Load a model folder, or a shipped base by its name; the options are those of the class.
 
         Raises CheckpointError.
         """
-        return cls(load_checkpoint(model), greedy=greedy)
+        return cls(load_checkpoint(model), greedy=greedy, self_adapt=self_adapt)
 
     def save(self, folder: str | Path, *, replace: bool = False) -> None:
         """Write the model folder, whole or not at all. Raises CheckpointError."""
@@ -152,8 +167,10 @@ class Recognizer:
         """Log-probabilities `[F', V]`; one clip at a time, so that no other clip has a part in its result."""
         if not len(frames_FM):
             return torch.zeros(0, self.checkpoint.config.alphabet.size)
+        fitted = fit(self._model, frames_FM, self._self_adapt) if self._self_adapt else {}
         with torch.no_grad(), fast_arithmetic():
-            logp_BFV, _ = self._model(frames_FM[None], torch.tensor([len(frames_FM)]))
+            clip = (frames_FM[None], torch.tensor([len(frames_FM)]))
+            logp_BFV, _ = functional_call(self._model, fitted, clip)
         return logp_BFV[0]  # type: ignore[no-any-return]
 
     def _words(self, emissions: Iterable[Emission], duration_s: float) -> Iterator[Word]:

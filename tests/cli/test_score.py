@@ -35,6 +35,15 @@ def test_json(earful, tiny_base: Path, clips: Path) -> None:
     assert earful("score", tiny_base, clips, "--json").out.split(', "seconds"')[0] == run.out.split(', "seconds"')[0]
 
 
+def test_self_adapted(earful, tiny_base: Path, clips: Path, tmp_path: Path) -> None:
+    path = manifest_in(tmp_path, clips)
+    fitted, again, plain = (
+        json.loads(earful("score", tiny_base, path, "--errors", 4, "--json", *more).out)["worst"]
+        for more in (["--self-adapt"], ["--self-adapt"], [])
+    )
+    assert fitted == again and fitted != plain
+
+
 def test_groups(earful, tiny_base: Path, clips: Path, tmp_path: Path) -> None:
     path = manifest_in(tmp_path, clips)
     groups = json.loads(earful("score", tiny_base, path, "--by", "speaker", "--json").out)["groups"]

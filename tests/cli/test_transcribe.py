@@ -101,6 +101,17 @@ def test_one_frame_and_silence(earful, tiny_base: Path, tmp_path: Path) -> None:
     assert run.status == 0 and len(run.out.splitlines()) == 2
 
 
+def test_self_adapted_in_any_order(earful, tiny_base: Path, clips: Path) -> None:
+    files = [clips / "clip0.wav", clips / "clip1.wav"]
+    rows = {}
+    for name, order in (("onward", files), ("backward", files[::-1])):
+        run = earful("transcribe", tiny_base, *order, "--self-adapt", "--json")
+        assert run.status == 0 and run.err == ""
+        rows[name] = sorted(run.out.splitlines())
+    plain = sorted(earful("transcribe", tiny_base, *files, "--json").out.splitlines())
+    assert rows["onward"] == rows["backward"] and set(rows["onward"]).isdisjoint(plain)
+
+
 def test_nan_is_refused(earful, tiny_base: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "nan.wav", np.full(16_000, np.nan, np.float32), 16_000, "FLOAT")
     run = earful("transcribe", tiny_base, tmp_path / "nan.wav")

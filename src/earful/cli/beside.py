@@ -1,5 +1,7 @@
 """What `earful adapt` learns from beside the clips: what espeak-ng says, and recordings without transcripts."""
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,14 +43,16 @@ def spoken(
     language = start.config.rules.language
     if not language:
         raise ConfigError("--speak needs to know the language: say --language CODE")
-    sayable = shuffled([text for text in texts if not any(c.isdigit() for c in text)], seed)
+    sayable = shuffled([text for text in texts if not any(c.isdigit() for c in text)], seed)[:count]
+    never = sorted({u.text or "" for u in clips})
+    name = hashlib.sha256(json.dumps([sayable, never, seed]).encode()).hexdigest()[:16]
     manifest, _ = speak_corpus(
         [language],
-        folder,
+        folder / name,  # an interrupted run goes on with what was said; one with other clips or texts begins anew
         clips=count,
-        text=sayable[:count] or None,
+        text=sayable or None,
         invented=0.0,
-        exclude={u.text or "" for u in clips},
+        exclude=never,
         seed=seed,
         progress=lambda done, total: tell("speaking", done, total),
     )

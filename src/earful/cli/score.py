@@ -27,6 +27,9 @@ def score(
     ],
     by: Annotated[By | None, typer.Option(help="A score for each speaker or language, too.")] = None,
     greedy: Annotated[bool, typer.Option("--greedy", help="Without the language model.")] = False,
+    self_adapt: Annotated[
+        bool, typer.Option("--self-adapt", help="Fit the model to each recording as it is heard, then forget.")
+    ] = False,
     errors: Annotated[int, typer.Option(min=0, help="Show the N clips with the most errors.", metavar="N")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -43,7 +46,7 @@ def score(
     from earful.recognizer import Recognizer
 
     clips = read_clips(manifest)
-    recognizer = Recognizer.load(model, greedy=greedy)
+    recognizer = Recognizer.load(model, greedy=greedy, self_adapt=self_adapt)
     began = time.monotonic()
     report, spoken = measure(recognizer, clips, by)
     seconds = time.monotonic() - began

@@ -29,6 +29,9 @@ def transcribe(
         Path | None, typer.Option(help="Write a file for each recording into this folder.", metavar="DIR")
     ] = None,
     greedy: Annotated[bool, typer.Option("--greedy", help="Without the language model.")] = False,
+    self_adapt: Annotated[
+        bool, typer.Option("--self-adapt", help="Fit the model to each recording as it is heard, then forget.")
+    ] = False,
     denoise: Annotated[bool, typer.Option("--denoise", help="Suppress steady noise first.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace transcripts in DIR.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
@@ -50,7 +53,7 @@ def transcribe(
     wanted = "json" if json else format
     files = list(sound_files(audio))
     places = destinations(files, out, SUFFIXES[wanted], overwrite) if out else []
-    recognizer = Recognizer.load(model, greedy=greedy)
+    recognizer = Recognizer.load(model, greedy=greedy, self_adapt=self_adapt)
     failed = 0
     with progress() as tell:
         for number, (file, _) in enumerate(files):
