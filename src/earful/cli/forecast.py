@@ -1,0 +1,177 @@
+"""`earful forecast`: how many more minutes of transcribed speech buy which CER."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from earful.cli.adapt import language_of, name_left_out, sift
+from earful.cli.progress import progress, warn
+from earful.cli.score import interval
+from earful.cli.tables import counted, peak_memory_mb, percent, print_json, print_table
+from earful.cli.tuning import above_zero
+from earful.text.normalize import Case, Punctuation
+
+if TYPE_CHECKING:
+    from earful.adapt.forecast import Forecast, Needed, Rate
+
+TIMES = (1, 2, 4, 8)
+FEW_DRAWS = 4
+WIDTH = 36
+
+
+def in_per_cent(target: float | None) -> float | None:
+    """The value of --target, checked before any work."""
+    if target is not None and not 1 <= target < 100:
+        raise typer.BadParameter(f"{target:g} is no CER in per cent, from 1 to 99; for a fifth of all letters give 20.")
+    return target
+
+
+def forecast(
+    model: Annotated[
+        str, typer.Argument(help="What to adapt: a model folder, a shipped base, hf:NAME or `none`.", metavar="MODEL")
+    ],
+    clips: Annotated[Path, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")],
+    target: Annotated[
+        float | None,
+        typer.Option(callback=in_per_cent, help="A CER in per cent: how much more speech brings it?", metavar="CER"),
+    ] = None,
+    minutes: Annotated[
+        float,
+        typer.Option(callback=above_zero, help="Work for about so long, or until enough clips measure.", metavar="N"),
+    ] = 15.0,
+    state: Annotated[
+        Path | None, typer.Option(help="Keep here what was measured, and go on from it.", metavar="FOLDER")
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="Code of the language, such as cs.", metavar="CODE")] = None,
+    case: Annotated[Case | None, typer.Option(help="Case of the letters that it writes.")] = None,
+    punctuation: Annotated[Punctuation | None, typer.Option(help="Whether it writes punctuation.")] = None,
+    usual: Annotated[bool, typer.Option("--usual", help="Do not adapt as a meta-trained base has learned.")] = False,
+    seed: Annotated[int, typer.Option(help="Another seed, other draws.", metavar="N")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say which CER to expect from adapting MODEL to more clips like CLIPS.
+
+    Some clips are held out, MODEL is adapted to an eighth, a quarter, half and all of the others, and so up to eight
+    times. A learning curve is laid through what that gives: CER with all your clips, and with two, four and eight times
+    as much speech, each with a 95 % interval. What lies beyond your clips is extrapolated, and holds for speech of the
+    same kind: the same speakers, microphone and subjects. At least 8 clips are needed. All rates are of the best path,
+    without a language model. With --state an interrupted forecast goes on, and a longer one too.
+
+    \b
+    Example:
+        earful forecast earful-base my-clips --target 20
+    """
+    from earful.adapt.forecast import forecast as forecast_curve
+    from earful.adapt.start import start_from
+    from earful.data.clips import read_clips
+
+    began = time.monotonic()
+    manifest = read_clips(clips)
+    rules = {"language": language or language_of(manifest), "case": case, "punctuation": punctuation}
+    start = start_from(model, (u.text or "" for u in manifest), {k: v for k, v in rules.items() if v}, seed)
+    start = replace(start, inner=None) if usual else start
+    with progress() as tell:
+        used, findings = sift(manifest, start, tell)
+        name_left_out(manifest, used, findings)
+        found = forecast_curve(start, used, minutes=minutes, seed=seed, state=state, tell=tell)
+    needed = found.needed(target / 100) if target is not None else None
+    warnings = list(doubts(found, minutes))
+    for warning in warnings:
+        warn(warning)
+    if json:
+        more = {"left_out": len(manifest) - found.clips, "seconds": round(time.monotonic() - began, 2)}
+        print_json(summary(found, needed) | more | {"warnings": warnings, "peak_memory_mb": peak_memory_mb()})
+        return
+    print_forecast(found, needed)
+
+
+def doubts(found: "Forecast", minutes: float) -> Iterator[str]:
+    """What the user should know about a forecast, each with what to do."""
+    if found.draws < FEW_DRAWS:
+        yield (
+            f"there was time for {counted(found.draws, 'draw')} of each size only, in {minutes:g} min: the forecast is "
+            "rough; give --minutes more"
+        )
+    if found.points[-1].cer >= found.cer_before:
+        yield "so far adaptation does not improve on the base; check the transcripts, or record more"
+
+
+def summary(found: "Forecast", needed: "Needed | None") -> dict[str, Any]:
+    """What `--json` prints. The keys stay."""
+    from earful.config import to_mapping
+
+    return {
+        "cer_before": found.cer_before,
+        "clips": found.clips,
+        "minutes": found.minutes,
+        "draws": found.draws,
+        "measured": to_mapping(found.points),
+        "forecast": [{"times": n} | to_mapping(found.predicted(n * found.minutes)) for n in TIMES],
+        "curve": to_mapping(found.curve),
+        "target": to_mapping(needed),
+    }
+
+
+def print_forecast(found: "Forecast", needed: "Needed | None") -> None:
+    """A table of what was measured and what is expected, and in words what it means."""
+    expected = [found.predicted(n * found.minutes) for n in TIMES]
+    kinds = ["measured"] * len(found.points) + ["all your clips", *(f"{n} times, extrapolated" for n in TIMES[1:])]
+    top = max(rate.interval_95[1] for rate in (*found.points, *expected))
+    rows = (
+        (kind, in_minutes(rate.minutes), percent(rate.cer), interval(rate.interval_95), strip(rate, top))
+        for kind, rate in zip(kinds, (*found.points, *expected), strict=True)
+    )
+    print_table(("", ">minutes", ">CER", ">95 %", f"0 to {percent(top)}"), rows)
+    curve = found.curve
+    print(
+        f"{counted(found.clips, 'clip')}, {in_minutes(found.minutes)} minutes; each size was measured "
+        f"{counted(found.draws, 'time')}, the best path alone; CER without adaptation {percent(found.cer_before)}"
+    )
+    print(f"The likeliest curve: CER = {percent(curve.floor)} + {percent(curve.scale)} × minutes^−{curve.exponent:.2f}")
+    if needed:
+        print(in_words(needed, found))
+
+
+def in_words(needed: "Needed", found: "Forecast") -> str:
+    """How much more speech the target takes.
+
+    The end of the interval is open where even the farthest forecast does not get there.
+    """
+    soonest, latest = needed.interval_95
+    far = in_minutes(found.farthest - found.minutes)
+    if soonest is None:
+        return f"CER {percent(needed.cer)} is out of reach of {far} more minutes; beyond that nothing can be said."
+    span = f"{in_minutes(soonest)} – {f'more than {far}' if latest is None else in_minutes(latest)}"
+    if needed.more_minutes is None:
+        return f"To reach CER {percent(needed.cer)} you probably need more than {far} more minutes [{span}]."
+    if not latest and latest is not None:
+        return f"CER {percent(needed.cer)} is what all your clips give."
+    if not needed.more_minutes:
+        worst = f"more than {far}" if latest is None else in_minutes(latest)
+        return f"CER {percent(needed.cer)} is about what all your clips give, at the worst after {worst} more minutes."
+    return f"To reach CER {percent(needed.cer)} you need about {in_minutes(needed.more_minutes)} more minutes [{span}]."
+
+
+def in_minutes(minutes: float) -> str:
+    """As exact as makes sense.
+
+    >>> in_minutes(0.4321), in_minutes(43.21)
+    ('0.4', '43')
+    """
+    return f"{minutes:.1f}" if minutes < 10 else f"{minutes:.0f}"
+
+
+def strip(rate: "Rate", top: float, width: int = WIDTH) -> str:
+    """A rate and its interval on a line from 0 to `top`.
+
+    >>> strip(Rate(1.0, 0.2, (0.1, 0.4)), 0.4, 9)
+    '  ──●────'
+    """
+    low, middle, high = (
+        round((width - 1) * value / top) for value in (rate.interval_95[0], rate.cer, rate.interval_95[1])
+    )
+    return " " * low + "─" * (middle - low) + "●" + "─" * (high - middle)
