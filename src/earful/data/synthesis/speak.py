@@ -40,9 +40,9 @@ def speak_corpus(
     """Speak until there are `hours` (or `clips`) in all, shared evenly by the languages; return manifest and left out.
 
     Sentences are random words of the language, the fraction `invented` of them made up; or those of `text`, a file or
-    the sentences themselves (one language only): each once if neither hours nor clips are given, else from the start again in other voices.
-    The sentences in `exclude` are never said. A sentence with a word that espeak-ng takes for foreign is left out, and
-    so is one that kills two workers; `LeftOut` lists ids by reason.
+    the sentences themselves (one language only): each once if neither hours nor clips are given, else from the start
+    again in other voices. The sentences in `exclude` are never said. A sentence with a word that espeak-ng takes for
+    foreign is left out, and so is one that kills two workers; `LeftOut` lists ids by reason.
 
     An utterance's `extra` holds `phones`: [IPA without stress, start in seconds], "" for a pause. Equal arguments give
     equal files for any number of `workers` (default: the cores). Run again after an interruption, or with more
