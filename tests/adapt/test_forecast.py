@@ -11,9 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from earful.adapt import curve as learning
 from earful.adapt import forecast as module
+from earful.adapt.curve import BEND, RUN, Curve, Curves, fit
 from earful.adapt.finetune import Plan, finetune
-from earful.adapt.forecast import BEND, CHAINS, RUN, Curve, Curves, Forecast, draw_parts, fit, forecast, nested, pooled
+from earful.adapt.forecast import CHAINS, Forecast, draw_parts, forecast, nested, pooled
 from earful.adapt.select import plan_for
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.clips import read_clips
@@ -60,8 +62,8 @@ def forecast_of(curve: Curve, curves: Curves, minutes: float = 4.0) -> Forecast:
 @pytest.mark.parametrize("true", [(0.0, 0.5, 0.3), (0.1, 0.4, 0.5), (0.2, 0.2, 0.4), (0.0, 0.9, 0.1)])
 def test_a_power_law_is_found_again(true: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight sure points of a curve that does not bend give the curve."""
-    monkeypatch.setattr(module, "BEND", 1e-4)
-    monkeypatch.setattr(module, "RUN", 1e-4)
+    monkeypatch.setattr(learning, "BEND", 1e-4)
+    monkeypatch.setattr(learning, "RUN", 1e-4)
     minutes = 0.25 * 2 ** torch.arange(8, dtype=torch.float64)
     curve, curves = fitted(rates(*true, minutes), 1e-3, minutes)
     found, expected = forecast_of(curve, curves, 32.0), rates(*true, torch.tensor([32.0, 64, 256]))
@@ -78,7 +80,7 @@ def test_intervals_hold_what_they_say() -> None:
     generator, noise, inside = seeded(), 0.04, dict.fromkeys((1, 2, 8), 0)
     count = 200
     for _ in range(count):
-        exponent = module.EXPONENT * math.exp(module.EXPONENT_SPREAD * float(torch.randn((), generator=generator)))
+        exponent = learning.EXPONENT * math.exp(learning.EXPONENT_SPREAD * float(torch.randn((), generator=generator)))
         share = 0.98 * float(torch.rand((), generator=generator))
         steps = BEND * torch.randn(3, generator=generator, dtype=torch.float64)
         bends = torch.cat([steps.flip(0).cumsum(0).flip(0), torch.zeros(1)])

@@ -11,8 +11,9 @@ import pytest
 import typer
 
 from earful.adapt import forecast as module
+from earful.adapt.curve import Curve, Curves
 from earful.adapt.finetune import Plan
-from earful.adapt.forecast import Curve, Curves, Forecast, Needed, Rate
+from earful.adapt.forecast import Forecast, Needed, Rate
 from earful.cli import forecast as command
 from earful.cli.forecast import doubts, in_minutes, in_words, print_forecast, strip
 

@@ -1,12 +1,9 @@
 """The learning curve of a user's clips: which CER more minutes of transcribed speech would buy, and how sure that is.
 
 Adaptation is tried with an eighth, a quarter, half and all of the clips, each time measured on a part that was held
-out. Through what comes of it goes a power law with a floor, cer(t) = floor + scale · t^(−exponent) (Hestness et al.
-2017; POW3 of Viering and Loog 2021). A few noisy points do not settle three parameters. So the answer is not the best
-curve but all curves, each as likely as what was measured and what is known beforehand make it (Bayes on a grid; Domhan
-et al. 2015 do so by sampling), and an interval holds 95 % of what they say.
+out. Through what comes of it go power laws with a floor (`adapt/curve.py`); an interval holds 95 % of what they say.
 
-Suffixes: `S` sizes, the smallest first; `C` held-out clips; `N` curves; `E` exponents and `P` floors on the grid.
+Suffixes: `S` sizes, the smallest first; `C` held-out clips; `R` resamples.
 """
 
 import math
@@ -22,6 +19,7 @@ from torch import Tensor
 
 from earful.adapt.adapt import ADAPTATION, Prepared, fingerprint, plan_from, prepare, with_dropout
 from earful.adapt.clips import Progress
+from earful.adapt.curve import LOW, RUN, Curve, Curves, fit
 from earful.adapt.finetune import Plan, cer_of, finetune
 from earful.checkpoint import Checkpoint
 from earful.data.manifest import Manifest
@@ -36,15 +34,7 @@ CHAINS, FOLDS, MOST_HELD, HALVINGS = 8, 4, 100, 3
 """So many times, if there is time, a quarter of the clips is held out, but no more than measure well enough, and the
 others are halved as often: the smallest size is an eighth."""
 
-EXPONENT, EXPONENT_SPREAD = 0.4, 0.6
-"""What is known of exponents beforehand: their median, and the spread of their logarithm. Of floors, any share of the
-CER at the largest size is as likely as another."""
-RUN, BEND = 0.03, 0.04
-"""By how much log CER differs between adaptations to other clips, as many; and strays from any power law while the
-speech doubles. All four by hand, from eleven adaptations to Dutch, 3 to 100 clips, of a base that had not heard it."""
-
-_RESAMPLES, _CURVES, _LOW = 400, 2000, 0.025
-_EXPONENTS, _FLOORS = torch.logspace(-1.7, 0.3, 61, dtype=torch.float64), torch.linspace(0, 0.98, 50).double()
+_RESAMPLES = 400
 
 
 @dataclass(frozen=True)
@@ -64,33 +54,6 @@ class Needed:
     cer: float
     more_minutes: float | None
     interval_95: tuple[float | None, float | None]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """cer(minutes) = floor + scale · minutes^(−exponent)."""
-
-    floor: float
-    scale: float
-    exponent: float
-
-
-class Curves(NamedTuple):
-    """Learning curves, one as likely as another: log CER after `reach_s` of speech, what part of that is floor, and how
-    many standard deviations the user's own adaptations will lie above it."""
-
-    reach_s: float
-    log_cer_N: Tensor
-    exponent_N: Tensor
-    floor_N: Tensor
-    above_N: Tensor
-
-    def quantiles(self, seconds: Tensor) -> Tensor:
-        """The low end of the interval, the median and the high end `[3, …]` of CER after so many seconds `[…]`."""
-        doublings = torch.log2(seconds / self.reach_s)
-        spread = (RUN**2 + BEND**2 * doublings.abs()).sqrt()
-        log_N1 = self.log_cer_N[:, None] + _fall(self.floor_N[:, None], self.exponent_N[:, None], doublings)
-        return torch.quantile((log_N1 + self.above_N[:, None] * spread).exp(), _numbers((_LOW, 0.5, 1 - _LOW)), dim=0)
 
 
 @dataclass(frozen=True)
@@ -336,7 +299,7 @@ def _fitted(work: _Work, chains: Sequence[_Chain]) -> Forecast:
     student = met / (met - 3)  # a bootstrap of few is (n − 1) / n too sure, and t's variance is (n − 1) / (n − 3)
     noise_SS = student * torch.cov(cer_RS.log().T) + RUN**2 / len(chains) * torch.eye(len(cer_S)).double()
     curve, curves = fit(seconds_S, cer_S, noise_SS, generator)
-    interval_S2 = torch.quantile(cer_RS, _numbers((_LOW, 1 - _LOW)), dim=0).T
+    interval_S2 = torch.quantile(cer_RS, _numbers((LOW, 1 - LOW)), dim=0).T
     rows = zip(*(column.tolist() for column in (seconds_S / 60, cer_S, interval_S2, clips_S)), strict=True)
     characters = sum(float(chain.lengths_C.sum()) for chain in chains)
     return Forecast(
@@ -367,34 +330,3 @@ def _counts(count: int, generator: torch.Generator) -> Tensor:
     """How often each of so many is drawn in each resample `[R, count]`, with replacement."""
     drawn = torch.randint(count, (_RESAMPLES, count), generator=generator)
     return torch.zeros(_RESAMPLES, count, dtype=torch.float64).scatter_add_(1, drawn, torch.ones(drawn.shape).double())
-
-
-def fit(seconds_S: Tensor, cer_S: Tensor, noise_SS: Tensor, generator: torch.Generator) -> tuple[Curve, Curves]:
-    """The likeliest curve, and curves drawn from all that are likely, for log CER with the covariance `noise_SS`.
-
-    Exponent and floor lie on a grid; given both, log CER at the largest size is a mean, weighted as generalised least
-    squares do, and normal around it. What is far from the largest size counts less: curves bend (`BEND`).
-    """
-    doublings_S = torch.log2(seconds_S / seconds_S[-1])
-    bend_SS = BEND**2 * torch.minimum(doublings_S.abs()[:, None], doublings_S.abs())
-    precision_SS = torch.linalg.inv(noise_SS + bend_SS)
-    fall_EPS = _fall(_FLOORS[:, None], _EXPONENTS[:, None, None], doublings_S)
-    level_EPS, weight = cer_S.log() - fall_EPS, precision_SS.sum()
-    mean_EP = (level_EPS @ precision_SS.sum(0)) / weight
-    misfit_EP = ((level_EPS @ precision_SS) * level_EPS).sum(-1) - weight * mean_EP**2
-    known_E = -((_EXPONENTS / EXPONENT).log() / EXPONENT_SPREAD).square() / 2
-    log_EP = known_E[:, None] - misfit_EP / 2
-    cells_N = torch.multinomial(torch.softmax(log_EP.flatten(), 0), _CURVES, replacement=True, generator=generator)
-    normal_2N = torch.randn(2, _CURVES, generator=generator, dtype=torch.float64)
-    exponent_N, floor_N = _EXPONENTS[cells_N // len(_FLOORS)], _FLOORS[cells_N % len(_FLOORS)]
-    log_cer_N = mean_EP.flatten()[cells_N] + normal_2N[0] / weight.sqrt()
-    reach_s, best = float(seconds_S[-1]), int(log_EP.argmax())
-    exponent, floor = float(_EXPONENTS[best // len(_FLOORS)]), float(_FLOORS[best % len(_FLOORS)])
-    cer = math.exp(mean_EP.flatten()[best])
-    curve = Curve(floor * cer, (1 - floor) * cer * (reach_s / 60) ** exponent, exponent)
-    return curve, Curves(reach_s, log_cer_N, exponent_N, floor_N, normal_2N[1])
-
-
-def _fall(floor: Tensor, exponent: Tensor, doublings: Tensor) -> Tensor:
-    """The logarithm of CER so many doublings of speech on, less what it was."""
-    return torch.log(floor + (1 - floor) * torch.exp2(-exponent * doublings))

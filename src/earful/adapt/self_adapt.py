@@ -4,8 +4,9 @@ No transcript is needed: the model is made surer of what it hears. Entropy and c
 a few steps on the scales and shifts of its normalisation layers (SUTA: Lin, Li and Lee 2022, "Listen, Adapt, Better
 WER"). Each window starts from the weights of the checkpoint, so what was heard before plays no part.
 
-It takes away insertions and adds deletions. The best path gains by that; a search with a language model, whose bonus
-for length was tuned without it, does not (`bench/self_adapt.py`; Huang et al. 2025, "SUTA-LM", found the same).
+It takes away insertions and adds deletions: worth most where noise has a recogniser write what nobody said, and little
+or nothing on clean speech (`bench/self_adapt.py`). A search with a language model, whose bonus for length was tuned
+without it, can lose by it (Huang et al. 2025, "SUTA-LM").
 """
 
 from collections.abc import Mapping

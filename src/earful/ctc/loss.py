@@ -80,7 +80,7 @@ def ctc_loss(
         return nll_B[0] if alone else nll_B
     if reduction == "sum":
         return nll_B.sum()
-    return nll_B @ (1 / (len(nll_B) * label_counts.clamp(min=1))).to(nll_B)
+    return nll_B @ (1 / (len(nll_B) * label_counts.clamp(min=1)).to(nll_B))
 
 
 def occupancies(

@@ -75,7 +75,9 @@ def gradient_of(
     """The derivative of a task's objective by the meta-parameters, and its value."""
 
     def gradient(meta: Meta, episode: Episode) -> tuple[dict[str, Tensor], Tensor]:
-        found, value = torch.func.grad_and_value(objective)(dict(meta), episode)
+        value, pull = torch.func.vjp(lambda tree: objective(tree, episode), dict(meta))
+        with torch.no_grad():  # nobody differentiates once more: `torch.func.grad` would keep all for those who might
+            (found,) = pull(torch.ones_like(value), retain_graph=False)
         return found, value
 
     return gradient
