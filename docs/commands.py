@@ -90,11 +90,6 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
         "earful suggest my-model new-clips -n 5 --out todo.csv",
         "head -n 3 todo.csv",
     ),
-    "forecast": ("earful forecast earful-tiny my-clips --minutes 2 --target 20",),
-    "benchmark": (
-        "earful benchmark my-clips --out compared --base earful-tiny --base none --by all --shots 5,10 --seeds 2 "
-        "--test-clips 15",
-    ),
     "train": ("cat small.toml", "earful train small.toml"),
     "pretrain": ("earful pretrain new-clips --steps 20 --out further-base",),
     "metatrain": (
@@ -138,8 +133,6 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "score": ("adapt",),
     "errors": ("adapt",),
     "suggest": ("adapt",),
-    "forecast": ("corpus-speak",),
-    "benchmark": ("corpus-speak",),
     "train": ("corpus-speak",),
     "pretrain": ("corpus-speak",),
     "metatrain": ("corpus-speak",),
