@@ -634,10 +634,8 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "pretraining": pretraining,
     "pretraining_speed": pretraining_speed,
     "self_adapt_czech": self_adapt,
-    "self_adapt": self_adapt,
     "sinusoid": sinusoid,
     "suggest_czech": suggest,
-    "suggest": suggest,
     "tiny": base,
     "transcribe_speed": transcribe_speed,
 }

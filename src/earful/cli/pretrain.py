@@ -13,7 +13,7 @@ import typer
 
 from earful.cli.curves import Draw, curves
 from earful.cli.progress import Tell, progress, warn
-from earful.cli.tables import counted, peak_memory_mb, percent, print_facts
+from earful.cli.tables import counted, peak_memory_mb, percent, print_facts, within
 from earful.cli.train import losses_of, means
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def conclude(plan: "SelfRecipe", checkpoint: "Checkpoint", clips: int, history: 
         "spread": history.spread,
         "hours_per_hour": history.speed(),
         "skipped_steps": checkpoint.about["pretrained"]["skipped_steps"],
-        "log": str(plan.work / "log.jsonl"),
+        "log": within(Path.cwd(), plan.work / "log.jsonl"),
         "seconds": round(steps[-1].elapsed_s, 1) if steps else 0.0,
         "peak_memory_mb": peak_memory_mb(),
     }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from earful.cli.progress import Tell, progress, warn
-from earful.cli.tables import counted, percent, print_json, print_table
+from earful.cli.tables import counted, percent, print_json, print_table, within
 
 if TYPE_CHECKING:
     from earful.adapt.suggest import Suggested, Suggestion
@@ -258,11 +258,6 @@ def table(rows: Iterable[Sequence[object]], separator: str) -> str:
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=separator, lineterminator="\n").writerows(rows)
     return text.getvalue()
-
-
-def within(folder: Path, path: Path) -> str:
-    """A path relative to the folder that it is in; another as it is."""
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
 
 
 def write_whole(place: Path, text: str) -> None:

@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -69,3 +70,8 @@ def print_facts(found: Mapping[str, object], shown: Mapping[str, object], *, jso
 
     rows = {**found, **shown, "time": clock(float(str(found["seconds"])))}
     print_table(("", ""), [(name.replace("_", " "), value) for name, value in rows.items() if name != "seconds"])
+
+
+def within(folder: Path, path: Path) -> str:
+    """A path relative to the folder that it is in; another as it is."""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
