@@ -143,7 +143,7 @@ def _exact_gradient(loss: Loss, moving: Params, still: Params, batch: Any) -> tu
 
 def _constant_gradient(loss: Loss, moving: Params, still: Params, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
     here, there = ({name: value.detach() for name, value in part.items()} for part in (moving, still))
-    value, pull = torch.func.vjp(lambda leaves: loss({**there, **leaves}, batch), here)
+    value, pull = torch.func.vjp(lambda leaves: loss({**there, **leaves}, batch), here)[:2]
     with torch.no_grad():
         (grads,) = pull(torch.ones_like(value), retain_graph=False)
     return value.detach(), {name: grad.detach() for name, grad in grads.items()}

@@ -75,7 +75,7 @@ def gradient_of(
     """The derivative of a task's objective by the meta-parameters, and its value."""
 
     def gradient(meta: Meta, episode: Episode) -> tuple[dict[str, Tensor], Tensor]:
-        value, pull = torch.func.vjp(lambda tree: objective(tree, episode), dict(meta))
+        value, pull = torch.func.vjp(lambda tree: objective(tree, episode), dict(meta))[:2]
         with torch.no_grad():  # nobody differentiates once more: `torch.func.grad` would keep all for those who might
             (found,) = pull(torch.ones_like(value), retain_graph=False)
         return found, value
