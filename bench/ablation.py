@@ -16,11 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from kshot import draw, frames_by, rates
-from machine import machine
 
 from earful.adapt.adapt import adapt
 from earful.adapt.finetune import Plan
 from earful.adapt.select import plan_for
+from earful.bench.machine import machine
 from earful.checkpoint import load_checkpoint
 from earful.data.corpora.fillets import split_levels
 from earful.data.manifest import read_manifest

@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from kshot import draw, frames_by, rates
-from machine import machine
 
 from earful.adapt.adapt import prepare, with_dropout
 from earful.adapt.finetune import Plan, finetune
+from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.manifest import read_manifest
 from earful.model import AcousticModel

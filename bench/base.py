@@ -8,8 +8,7 @@ import json
 import statistics
 from pathlib import Path
 
-from machine import machine
-
+from earful.bench.machine import machine
 from earful.checkpoint import load_checkpoint
 
 

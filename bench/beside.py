@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kshot import draw, frames_by, rates
-from machine import machine
 from torch import Tensor
 
 from earful.adapt.adapt import adapt
@@ -27,6 +26,7 @@ from earful.adapt.beside import plan_beside
 from earful.adapt.language import listed
 from earful.adapt.select import plan_for
 from earful.adapt.unlabelled import LEAST, believed
+from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, Language, load_checkpoint
 from earful.cli.beside import spoken
 from earful.ctc.ngram import learn, mix_with

@@ -30,11 +30,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from machine import machine
 from torch import Tensor
 from torch.nn.functional import ctc_loss as native_ctc_loss
 from torch.nn.functional import pad
 
+from earful.bench.machine import machine
 from earful.ctc.loss import ctc_loss, kernel_cpu
 
 SEED = 0

@@ -21,8 +21,8 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from machine import machine
 
+from earful.bench.machine import machine
 from earful.config import read_toml
 from earful.ctc.greedy import greedy_ids
 from earful.data.frames import frames_of

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import kaldi_native_fbank as knf
 import torch
-from machine import machine
 
+from earful.bench.machine import machine
 from earful.features.fbank import FbankConfig, fbank
 
 SEED = 0

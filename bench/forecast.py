@@ -19,11 +19,11 @@ from pathlib import Path
 
 import torch
 from kshot import draw, frames_by, one, rates
-from machine import machine
 from torch import Tensor
 
 from earful.adapt.forecast import forecast
 from earful.adapt.start import start_from
+from earful.bench.machine import machine
 from earful.checkpoint import load_checkpoint
 from earful.config import to_mapping
 from earful.data.manifest import Manifest, read_manifest, write_manifest

@@ -18,10 +18,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from machine import machine
 from torch import Tensor
 
 from earful.adapt.start import start_from
+from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.corpora.fillets import split_levels
 from earful.data.frames import compute_clips

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from machine import machine
 from meta_speech import AT, LEARNERS, Ground, Setting, curve, ground_of, meta_of
 
 from earful.adapt.adapt import with_dropout
@@ -26,6 +25,7 @@ from earful.adapt.finetune import finetune
 from earful.adapt.rows import BIAS, WEIGHT, carry_rows
 from earful.adapt.select import plan_for
 from earful.audio.augment import Augmentation
+from earful.bench.machine import machine
 from earful.config import read_toml
 from earful.data.batch import Example
 from earful.data.episode import Draw, random_of

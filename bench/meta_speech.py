@@ -29,13 +29,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import torch
-from machine import machine
 from safetensors.torch import load_file, save_file
 
 from earful.adapt.descend import descend
 from earful.adapt.finetune import SELECTIONS
 from earful.adapt.inner import Inner, rule_of
 from earful.audio.augment import Augmentation
+from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.config import read_toml
 from earful.data.episode import By, Draw, Shots

@@ -41,7 +41,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from machine import machine
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
@@ -49,6 +48,7 @@ from torch.utils._pytree import tree_map
 
 from ctc import Problem as Lattice
 from ctc import kernel_cpu, peak_bytes, plain, resident_bytes, short
+from earful.bench.machine import machine
 from earful.ctc.head import Upsample
 from earful.ctc.loss import ctc_loss
 from earful.encoder.attention import plan

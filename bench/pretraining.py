@@ -26,10 +26,10 @@ from typing import Any
 
 import torch
 from kshot import draw, rates
-from machine import machine
 
 from earful.adapt.adapt import adapt
 from earful.adapt.select import plan_for
+from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint
 from earful.config import from_mapping, read_toml
 from earful.data.frames import compute_clips

@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import torch
 from kshot import draw
-from machine import machine
 from torch import Tensor
 from torch.func import functional_call
 
@@ -30,6 +29,7 @@ from earful.adapt.finetune import finetune
 from earful.adapt.letters import heard_rows
 from earful.adapt.rows import BIAS, WEIGHT, carry_rows, random_rows
 from earful.adapt.select import plan_for
+from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.ctc.greedy import greedy_ids
 from earful.data.batch import Example, collate

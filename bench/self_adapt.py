@@ -19,12 +19,12 @@ from pathlib import Path
 
 from conditions import amid_voices
 from kshot import draw
-from machine import machine
 from torch import Tensor
 
 from earful.adapt.adapt import adapt
 from earful.adapt.self_adapt import SelfAdaptation
 from earful.audio.files import read
+from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest, read_manifest

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from machine import machine
 from torch import Tensor
 from torch.func import vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from earful.bench.machine import machine
 from earful.metatrain import LEARNERS, Learner
 from earful.trees import part, under
 

@@ -24,11 +24,11 @@ from pathlib import Path
 
 import torch
 from kshot import rates
-from machine import machine
 
 from earful.adapt.adapt import adapt
 from earful.adapt.select import plan_for
 from earful.adapt.suggest import LONGEST_S, SHORTEST_S, Hearing, Listener, rank
+from earful.bench.machine import machine
 from earful.checkpoint import load_checkpoint
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest, read_manifest

@@ -57,6 +57,16 @@ def percent(rate: float | None) -> str:
     return "–" if rate is None else f"{100 * rate:.1f}"
 
 
+def points(gap: float) -> str:
+    """A difference of two rates."""
+    return f"{100 * gap:+.1f}"
+
+
+def seeds_of(found: Json) -> int:
+    """How many seeds the rows are of."""
+    return len({row["seed"] for row in found["rows"]})
+
+
 def spread(values: Sequence[float], show: Callable[[float], str]) -> str:
     """The median, and the lowest and the highest where there are several."""
     middle = show(statistics.median(values))
@@ -85,7 +95,7 @@ def kshot(found: Json) -> Iterator[str]:
     yield (
         f"Rates in per cent on {found['test_clips']} test clips ({found['test_s'] / 60:.0f} minutes): of the best path "
         f"and of the search with the character n-gram of transcripts, free text and the word list; median "
-        f"[lowest–highest] of up to {len({row['seed'] for row in found['rows']})} seeds, each with clips of its own. "
+        f"[lowest–highest] of up to {seeds_of(found)} seeds, each with clips of its own. "
         f"Time and peak memory of `earful adapt`: medians. {on(found['machine'])}."
     )
 
@@ -127,13 +137,13 @@ def ablation(found: Json) -> Iterator[str]:
             rates = [cer[variant, clips, seed] for seed in seeds]
             gaps = [cer[variant, clips, seed] - cer["all", clips, seed] for seed in seeds]
             cells.append(percent(statistics.median(rates)))
-            cells.append("" if variant == "all" else spread(gaps, lambda gap: f"{100 * gap:+.1f}"))
+            cells.append("" if variant == "all" else spread(gaps, points))
         rows.append([variant, *cells])
     yield from table(("", *(name for k in sizes for name in (f">{k} clips", ">difference"))), rows)
     yield ""
     yield (
         f"CER in per cent on {found['test_clips']} test clips, adapted from `{found['base']}`: medians of "
-        f"{len({row['seed'] for row in found['rows']})} seeds; and the difference to all ingredients, best path, "
+        f"{seeds_of(found)} seeds; and the difference to all ingredients, best path, "
         f"seed by seed: median [lowest–highest]. {on(found['machine'])}."
     )
 
@@ -150,7 +160,7 @@ def encoders(found: Json) -> Iterator[str]:
         rows.append([kind, millions, f"{median['steps']:.0f}", *rates, f"{median['inference_xrt']:.0f}"])
     columns = ("encoder", ">parameters", ">steps", ">PER, synthetic", ">PER, real Dutch", ">s of audio a second")
     yield from table(columns, rows)
-    seeds = len({row["seed"] for row in found["rows"]})
+    seeds = seeds_of(found)
     yield ""
     yield (
         f"Phone error rates in per cent after {found['budget_cpu_s']:.0f} processor seconds of training each; median "
@@ -206,7 +216,7 @@ def adapt_settings(found: Json) -> Iterator[str]:
         times = [f"{statistics.median(r['cpu_s'] for r in runs[k]):.0f}" if runs[k] else "–" for k in sizes]
         rows.append([change, *rates, " / ".join(times)])
     yield from table(("plan", *(f">{k} clips" for k in sizes), ">processor seconds"), rows)
-    seeds = len({row["seed"] for row in found["rows"]})
+    seeds = seeds_of(found)
     yield ""
     yield (
         f"CER in per cent on {found['test_clips']} Dutch test clips, with a base that has never heard Dutch; median "
@@ -231,7 +241,7 @@ def conditions(found: Json) -> Iterator[str]:
     yield ""
     yield (
         f"CER in per cent, best path, on the Dutch test clips of that kind; median [lowest–highest] of "
-        f"{len({row['seed'] for row in found['rows']})} seeds. After adaptation {worse} of {len(found['rows'])} runs "
+        f"{seeds_of(found)} seeds. After adaptation {worse} of {len(found['rows'])} runs "
         f"were worse than before. {on(found['machine'])}."
     )
 
@@ -499,7 +509,7 @@ def beside(found: Json) -> Iterator[str]:
             for key in ("cer", "cer_ngram"):
                 gaps = [a[key] - b[key] for a, b in zip(mine, usual, strict=True)]
                 cells.append(spread([row[key] for row in mine], percent))
-                cells.append("" if variant == "usual" else spread(gaps, lambda gap: f"{100 * gap:+.1f}"))
+                cells.append("" if variant == "usual" else spread(gaps, points))
             cells += [f"{statistics.median(row[key] for row in mine) / 60:.0f}" for key in ("spoken_s", "believed_s")]
             rows.append([*cells, f"{statistics.median(row['process_s'] for row in mine):.0f}"])
     columns = ("learned from", ">K", ">CER", ">difference", ">CER, n-gram", ">difference")
@@ -507,7 +517,7 @@ def beside(found: Json) -> Iterator[str]:
     yield ""
     yield (
         f"CER in per cent on {found['test_clips']} test clips, adapted from `{found['base']}`: median [lowest–highest] "
-        f"of {len({row['seed'] for row in found['rows']})} seeds; differences seed by seed. Time without measuring. "
+        f"of {seeds_of(found)} seeds; differences seed by seed. Time without measuring. "
         f"{on(found['machine'])}."
     )
 
@@ -524,7 +534,7 @@ def pretraining(found: Json) -> Iterator[str]:
     yield from table(("", ">steps", ">probe", *(f">CER, K = {size}" for size in sizes)), rows)
     yield ""
     yield (
-        f"{found['budget_s']:g} s of processor time each; {len({row['seed'] for row in found['rows']})} seeds. Probe: "
+        f"{found['budget_s']:g} s of processor time each; {seeds_of(found)} seeds. Probe: "
         f"phones of frames of synthetic speech that a linear layer tells, in per cent; CER: real Czech, best path. "
         f"{on(found['machine'])}."
     )
@@ -565,13 +575,13 @@ def suggest(found: Json) -> Iterator[str]:
                 gaps = [row["test"]["cer"] - runs["random", wanted, row["seed"]]["test"]["cer"] for row in mine]
                 clips, speech = (f"{statistics.median(row[key] for row in mine):.0f}" for key in ("clips", "speech_s"))
                 cer = spread([row["test"]["cer"] for row in mine], percent)
-                away = "" if way == "random" else spread(gaps, lambda gap: f"{100 * gap:+.1f}")
+                away = "" if way == "random" else spread(gaps, points)
                 rows.append([shown, clips, speech, cer, away])
     yield from table(("clips", ">number", ">seconds", ">CER", ">beside chance"), rows)
     yield ""
     yield (
         f"CER in per cent, best path, on {found['test_clips']} test clips, adapted from `{found['base']}`: median "
-        f"[lowest–highest] of {len({row['seed'] for row in found['rows']})} seeds, each with {found['recordings']} "
+        f"[lowest–highest] of {seeds_of(found)} seeds, each with {found['recordings']} "
         f"recordings to choose from. {on(found['machine'])}."
     )
 
@@ -603,7 +613,7 @@ def self_adapt(found: Json) -> Iterator[str]:
         gaps = [b - a for a, b in zip(before, after, strict=True)]
         cells = [spread(rates, percent) for rates in (before, after)]
         slower = statistics.median(run["with"]["seconds"] / run["without"]["seconds"] for run in runs)
-        away = spread(gaps, lambda gap: f"{100 * gap:+.1f}")
+        away = spread(gaps, points)
         rows.append([f"`{base}`", clips, kind, search.replace("ngram", "n-gram"), *cells, away, f"{slower:.1f} ×"])
     columns = ("from", ">K", "sound", "search", ">CER without", ">CER with", ">difference", ">time")
     yield from table(columns, rows)

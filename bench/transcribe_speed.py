@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from machine import machine
 
 from earful.audio.files import SAMPLE_RATE_HZ, blocks, read, write
+from earful.bench.machine import machine
 from earful.data.synthesis.speak import speak_corpus
 from earful.features.fbank import fbank
 from earful.recognizer import WINDOW_S, Recognizer

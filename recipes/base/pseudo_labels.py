@@ -17,12 +17,12 @@ import torch
 
 from earful.adapt.language import listed
 from earful.adapt.rows import carry_rows
+from earful.adapt.unlabelled import believed
 from earful.checkpoint import Checkpoint, Language, load_checkpoint
 from earful.ctc.ngram import learn
 from earful.data.manifest import Manifest, read_manifest, write_manifest
 from earful.data.synthesis.pronounce import PHONES, pronounce
 from earful.data.utterance import Utterance
-from earful.recognizer import Recognizer
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import normalize
 
@@ -30,7 +30,7 @@ WEIGHT, BONUS = 0.75, 1.5
 RAREST = 1e-4  # of all letters: those below are of foreign words
 
 
-def unheard(base: Checkpoint, language: str) -> Recognizer:
+def unheard(base: Checkpoint, language: str) -> Checkpoint:
     """A recogniser of a language of which no clip is there: only its word list."""
     rules = replace(base.config.rules, language=language)
     lines = [normalize(line, rules) for line in listed(language)]
@@ -41,17 +41,13 @@ def unheard(base: Checkpoint, language: str) -> Recognizer:
     alphabet = Alphabet(tuple(known))
     params = carry_rows(base.params, base.config.alphabet, alphabet, torch.Generator().manual_seed(0))
     config = replace(base.config, rules=rules, alphabet=alphabet)
-    return Recognizer(Checkpoint(config, params, {}, Language(learn(lines, alphabet), WEIGHT, BONUS)))
+    return Checkpoint(config, params, {}, Language(learn(lines, alphabet), WEIGHT, BONUS))
 
 
 def labelled(base: Checkpoint, clips: Manifest, least: float) -> Iterator[Utterance]:
     """The clips with what they seem to say, those whose confidence is at least `least`."""
     for language, part in clips.group_by(lambda u: u.language or "").items():
-        recognizer = unheard(base, language)
-        for clip in part:
-            heard = recognizer.transcribe(str(clip.audio))
-            if heard.text and heard.confidence >= least:
-                yield replace(clip, text=heard.text, extra={**clip.extra, "confidence": round(heard.confidence, 3)})
+        yield from believed(unheard(base, language), part, least=least, letters=1, tell=lambda *_: None)
 
 
 def main() -> None:

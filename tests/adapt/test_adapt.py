@@ -25,16 +25,6 @@ from earful.text.normalize import TextRules
 QUICK: dict[str, Any] = {"steps": 4, "copies": 1, "evaluations": 2, "batch_s": 8.0}
 
 
-@pytest.fixture(scope="module")
-def base(tiny_base: Path) -> Checkpoint:
-    return load_checkpoint(tiny_base)
-
-
-@pytest.fixture(scope="module")
-def manifest(clips: Path) -> Manifest:
-    return read_clips(clips)
-
-
 def quick(count: int, **changes: Any) -> Plan:
     return replace(plan_for(count, 2.0 * count), **{**QUICK, **changes})
 

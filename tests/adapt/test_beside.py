@@ -14,24 +14,13 @@ from earful.adapt.beside import LONGER, mixed, plan_beside, widened
 from earful.adapt.finetune import Plan
 from earful.adapt.inner import Inner
 from earful.adapt.select import plan_for
-from earful.checkpoint import Checkpoint, load_checkpoint
+from earful.checkpoint import Checkpoint
 from earful.data.batch import Example
-from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
 from earful.errors import AdaptationError, ConfigError
 from earful.text.alphabet import Alphabet
 
 PLAN = Plan(steps=4, copies=1, evaluations=2, batch_s=8.0, folds=3)
-
-
-@pytest.fixture(scope="module")
-def base(tiny_base: Path) -> Checkpoint:
-    return load_checkpoint(tiny_base)
-
-
-@pytest.fixture(scope="module")
-def manifest(clips: Path) -> Manifest:
-    return read_clips(clips)
 
 
 def clip(frames: int) -> list[Example]:

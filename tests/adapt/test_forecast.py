@@ -17,23 +17,12 @@ from earful.adapt.curve import BEND, RUN, Curve, Curves, fit
 from earful.adapt.finetune import Plan, finetune
 from earful.adapt.forecast import CHAINS, Forecast, draw_parts, forecast, nested, pooled
 from earful.adapt.select import plan_for
-from earful.checkpoint import Checkpoint, load_checkpoint
-from earful.data.clips import read_clips
+from earful.checkpoint import Checkpoint
 from earful.data.manifest import Manifest
 from earful.errors import AdaptationError, CheckpointError, ConfigError
 
 QUICK = Plan(steps=1, copies=0, batch_s=8.0)
 MINUTES = torch.tensor([0.5, 1, 2, 4], dtype=torch.float64)
-
-
-@pytest.fixture(scope="module")
-def base(tiny_base: Path) -> Checkpoint:
-    return load_checkpoint(tiny_base)
-
-
-@pytest.fixture(scope="module")
-def manifest(clips: Path) -> Manifest:
-    return read_clips(clips)
 
 
 def run(base: Checkpoint, clips: Manifest, **options: Any) -> Forecast:

@@ -16,24 +16,13 @@ from earful.adapt.finetune import Plan, Point, Tuned, finetune
 from earful.adapt.search import Trial
 from earful.adapt.select import plan_for, split_folds
 from earful.adapt.tune import best_of, folds_for, tune
-from earful.checkpoint import Checkpoint, load_checkpoint
-from earful.data.clips import read_clips
+from earful.checkpoint import Checkpoint
 from earful.data.manifest import Manifest
 from earful.errors import AdaptationError, CheckpointError, ConfigError
 
 optuna = pytest.importorskip("optuna")
 
 QUICK = Plan(steps=2, copies=1, folds=3, batch_s=8.0)
-
-
-@pytest.fixture(scope="module")
-def base(tiny_base: Path) -> Checkpoint:
-    return load_checkpoint(tiny_base)
-
-
-@pytest.fixture(scope="module")
-def manifest(clips: Path) -> Manifest:
-    return read_clips(clips)
 
 
 @dataclass

@@ -10,14 +10,8 @@ from earful.adapt.finetune import Plan
 from earful.adapt.unlabelled import LEAST_LETTERS, believed
 from earful.checkpoint import Checkpoint, Language, load_checkpoint
 from earful.ctc.ngram import learn
-from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
 from earful.recognizer import Recognizer
-
-
-@pytest.fixture(scope="module")
-def manifest(clips: Path) -> Manifest:
-    return read_clips(clips)
 
 
 @pytest.fixture(scope="module")

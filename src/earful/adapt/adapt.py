@@ -137,15 +137,11 @@ def prepare(
     seed: int,
     tell: Progress,
 ) -> Prepared:
-    """Hear the clips, learn their alphabet, choose a plan where none is given, augment, and find the first rows.
-
-    A recogniser that is adapted further keeps its letters and their rows: a few clips do not hold them all.
-    """
+    """Hear the clips, learn their alphabet, choose a plan where none is given, augment, and find the first rows."""
     config = replace(base.config, rules=rules or base.config.rules)
     front = base.build().frames_of
     heard = listen(clips, config, front, tell)
-    further = is_recognizer(base)
-    alphabet = base.config.alphabet.extended(heard.texts) if further else Alphabet.learn(heard.texts)
+    alphabet = alphabet_for(base, heard.texts)
     chosen = plan_from(base, len(heard.clips), heard.frame_count * config.features.hop_s)
     plan = plan or (plan_beside(chosen) if beside else chosen)
     others = _others(beside, plan, config, front, tell)
@@ -179,6 +175,11 @@ def plan_from(base: Checkpoint, clips: int, seconds: float) -> Plan:
     """The plan for so many clips: the base's own where it was meta-trained."""
     learned = learned_by(base)
     return plan_by(learned, clips, seconds) if learned else plan_for(clips, seconds, further=is_recognizer(base))
+
+
+def alphabet_for(base: Checkpoint, texts: Sequence[str]) -> Alphabet:
+    """The letters of the normalised texts; after its own for a recogniser: a few clips do not hold them all."""
+    return base.config.alphabet.extended(texts) if is_recognizer(base) else Alphabet.learn(texts)
 
 
 def is_recognizer(checkpoint: Checkpoint) -> bool:

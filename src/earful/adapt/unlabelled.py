@@ -21,24 +21,29 @@ LEAST_LETTERS = 4
 """A shorter transcript says little, and is often of a noise."""
 
 
-def believed(recogniser: Checkpoint, clips: Manifest, *, least: float = LEAST, tell: Progress) -> Manifest:
-    """The clips with what the recogniser writes of them, where its confidence, 0 to 1, is `least` or more.
+def believed(
+    recogniser: Checkpoint, clips: Manifest, *, least: float = LEAST, letters: int = LEAST_LETTERS, tell: Progress
+) -> Manifest:
+    """The clips with what the recogniser writes of them, where that is of so many `letters`, and sure enough.
 
     It searches with its language model, where it has one: that knows what the sound does not tell, and so teaches it
-    (Lee 2013, "Pseudo-label"; Kahn et al. 2020). Confidence is the mean probability of the letters. A clip is heard in
-    one piece: cut long recordings before. Raises AudioError where a clip cannot be read.
+    (Lee 2013, "Pseudo-label"; Kahn et al. 2020). Its confidence, the mean probability of the letters, must be `least`,
+    0 to 1, or more. A clip is heard in one piece: cut long recordings before. Raises AudioError where a clip cannot be
+    read.
     """
-    return Manifest(tuple(_believed(recogniser, clips, least, tell)))
+    return Manifest(tuple(_believed(recogniser, clips, least, letters, tell)))
 
 
-def _believed(recogniser: Checkpoint, clips: Manifest, least: float, tell: Progress) -> Iterator[Utterance]:
+def _believed(
+    recogniser: Checkpoint, clips: Manifest, least: float, letters: int, tell: Progress
+) -> Iterator[Utterance]:
     model, symbols = recogniser.build(), recogniser.config.alphabet.symbols
     for number, (clip, heard) in enumerate(zip(clips, compute_clips(clips, model.frames_of), strict=True), 1):
         emissions = _emissions(recogniser, model, heard.frames_FM)
         tell("writing down", number, len(clips))
         text = " ".join("".join(symbols[e.symbol - 1] for e in emissions).split())
         sure = sum(e.confidence for e in emissions) / max(len(emissions), 1)
-        if len(text) >= LEAST_LETTERS and sure >= least:
+        if len(text) >= letters and sure >= least:
             yield replace(clip, text=text, extra={**clip.extra, "confidence": round(sure, 3)})
 
 

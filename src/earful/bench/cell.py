@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from earful.adapt.adapt import ADAPTATION, is_recognizer, plan_from, with_dropout
+from earful.adapt.adapt import ADAPTATION, alphabet_for, plan_from, with_dropout
 from earful.adapt.clips import Heard, vary
 from earful.adapt.finetune import Plan, finetune
 from earful.adapt.start import start_from, starter
@@ -20,7 +20,6 @@ from earful.data.frames import Front, compute_clips
 from earful.data.manifest import Manifest
 from earful.model import AcousticModel, ModelConfig, Params
 from earful.recognizer import Recognizer
-from earful.text.alphabet import Alphabet
 from earful.text.normalize import TextRules, normalize
 from earful.text.score import errors_of_each
 
@@ -100,7 +99,7 @@ def ready_of(entrant: Entrant, support: Manifest, rules: TextRules, seed: int, e
     frames, began = ear.hear(support), time.process_time()
     texts = tuple(normalize(u.text or "", rules) for u in support)
     base = start_of(entrant, texts, rules, seed)
-    alphabet = base.config.alphabet.extended(texts) if is_recognizer(base) else Alphabet.learn(texts)
+    alphabet = alphabet_for(base, texts)
     config, heard = replace(base.config, alphabet=alphabet), Heard(support, texts, tuple(frames), {})
     plan = plan_from(base, len(support), heard.frame_count * config.features.hop_s)
     plain = [each for (each,) in _vary(heard, config, ear.front, 0, seed)]

@@ -3,15 +3,12 @@
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy
-import torch
-
+from earful.bench.machine import machine
 from earful.bench.protocol import Protocol, Steps, Task
 from earful.checkpoint import Checkpoint
 from earful.config import finite, from_mapping, to_mapping
@@ -114,28 +111,6 @@ def write_results(
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise ConfigError(f"{path}: cannot be written ({error}); free some space, or name another folder") from error
-
-
-def machine() -> dict[str, Any]:
-    """What this is measured on: processor, cores that may be used, threads, GPU and versions; no names, no paths."""
-    return {
-        "cpu": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": numpy.__version__,
-    }
-
-
-def _processor() -> str:
-    """The processor's name as Linux gives it, or else its architecture."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text("utf-8", "replace").splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _sizes(tasks: Sequence[Task]) -> dict[str, Any]:

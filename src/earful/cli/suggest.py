@@ -13,6 +13,7 @@ import typer
 
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, percent, print_json, print_table, within
+from earful.cli.transcribe import write
 
 if TYPE_CHECKING:
     from earful.adapt.suggest import Suggested, Suggestion
@@ -250,7 +251,7 @@ def write_table(out: Path, suggestions: "Sequence[Suggestion]", heard: Sequence[
         )
         for clip, text in zip(clips, heard, strict=True)
     )
-    write_whole(out, table([COLUMNS, *rows], "\t" if out.suffix.lower() == ".tsv" else ","))
+    write(out, table([COLUMNS, *rows], "\t" if out.suffix.lower() == ".tsv" else ","))
 
 
 def table(rows: Iterable[Sequence[object]], separator: str) -> str:
@@ -258,19 +259,3 @@ def table(rows: Iterable[Sequence[object]], separator: str) -> str:
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=separator, lineterminator="\n").writerows(rows)
     return text.getvalue()
-
-
-def write_whole(place: Path, text: str) -> None:
-    """Write a text file beside its place, then rename it."""
-    from earful.errors import ManifestError
-
-    beside = place.with_name(f".{place.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(text, "utf-8", newline="")
-        beside.replace(place)
-    except OSError as error:
-        raise ManifestError(
-            f"{place}: cannot write: {error.strerror}; free some space or choose another folder"
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)

@@ -124,7 +124,7 @@ def listen(recognizer: "Recognizer", file: Path, denoised: bool, tell: Tell) -> 
 
 
 def write(place: Path, text: str) -> None:
-    """Write a transcript; the file appears whole or not at all."""
+    """Write a text file, which appears whole or not at all."""
     place.parent.mkdir(parents=True, exist_ok=True)
     beside = place.with_name(f".{place.name}.partial")
     try:

@@ -298,7 +298,7 @@ def trouble(recent: Sequence[Told], books: Mapping[str, int]) -> dict[str, str]:
     if spreads and spreads[-1] < COLLAPSED:
         found["spread"] = (
             f"the representation has collapsed: hidden frames of a clip differ by {spreads[-1]:.1%} of their length, "
-            "sound ones by 40 % and more; lower the rate, or train by another objective or by several"
+            "which leaves nothing to tell apart; lower the rate, or train by another objective or by several"
         )
     for key in {key for each in recent for key in each.facts if key.endswith(" perplexity")}:
         name, values = key.split()[0], [each.facts[key] for each in recent if key in each.facts]

@@ -1,17 +1,18 @@
-"""What a measurement was made on, for every JSON file in this folder: no host names, no paths."""
+"""What a measurement was made on, for every JSON file of figures: no host names, no paths."""
 
 import os
 import platform
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
 
 
-def machine() -> dict[str, str | int | None]:
-    """Describe the processor, the cores this process may use, PyTorch's threads, the GPU if any, and the versions."""
+def machine() -> dict[str, Any]:
+    """What this is measured on: processor, cores that may be used, threads, GPU and versions; no names, no paths."""
     return {
-        "cpu": cpu_model(),
+        "cpu": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -22,9 +23,9 @@ def machine() -> dict[str, str | int | None]:
     }
 
 
-def cpu_model() -> str:
+def _processor() -> str:
     """The processor's name as Linux gives it, or else its architecture."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text("utf-8", "replace").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
