@@ -13,6 +13,8 @@ from earful.cli.progress import progress
 from earful.cli.tables import peak_memory_mb, percent, print_facts
 
 if TYPE_CHECKING:
+    import torch
+
     from earful.metatrain.loop import MetaStep
     from earful.metatrain.speech.recipe import MetaRecipe
     from earful.metatrain.speech.train import Result
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 def metatrain(
     recipe: Annotated[Path, typer.Argument(help="A TOML file; see docs/meta-learning.md.", metavar="RECIPE.toml")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model where it exists.")] = False,
+    device: Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda or cuda:N.", metavar="DEVICE")] = "auto",
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write curves into the work folder.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -28,7 +31,7 @@ def metatrain(
 
     The best model on the held-out tasks goes to the recipe's `out`, the last one to `last` in its work folder; every
     step is logged there. Interrupted, the same command goes on from the last saved state. On several processes:
-    torchrun --nproc-per-node 2 -m earful metatrain RECIPE.toml
+    torchrun --nproc-per-node 2 -m earful metatrain RECIPE.toml; each takes a GPU of its own where there are GPUs.
 
     \b
     Example:
@@ -36,12 +39,13 @@ def metatrain(
     """
     from earful.checkpoint import check_destination, load_checkpoint, save_checkpoint
     from earful.config import read_toml
+    from earful.device import device_of
     from earful.metatrain.speech.recipe import MetaRecipe
     from earful.metatrain.speech.train import metatrain_base
     from earful.pretrain.dataset import dataset_of
 
-    plan = read_toml(MetaRecipe, recipe)
-    with processes() as (rank, in_turn):
+    plan, where = read_toml(MetaRecipe, recipe), device_of(device)
+    with processes(where) as (rank, in_turn):
         if rank == 0:
             check_destination(plan.out, replace=overwrite)
         base = load_checkpoint(plan.start)
@@ -49,7 +53,7 @@ def metatrain(
         folder = plan.work / "tensorboard" if tensorboard and rank == 0 else None
         with progress() if rank == 0 else nullcontext(_silent) as tell, curves(folder) as draw:
             with in_turn():  # the first one computes features, the others find them
-                front = base.build().backbone or base.config.features
+                front = base.build().to(where).backbone or base.config.features
                 dataset = dataset_of(plan, front, lambda done, total: tell("computing features", done, total))  # type: ignore[arg-type]
 
             def report(step: "MetaStep") -> None:
@@ -57,7 +61,7 @@ def metatrain(
                 draw(step.number, points_of(step))
                 tell("meta-training", step.number, plan.outer.optimisation.steps, note_of(steps, plan.outer.tasks))
 
-            result = metatrain_base(plan, base, dataset, report)
+            result = metatrain_base(plan, base, dataset, report, device=where)
         if rank:
             return
         save_checkpoint(plan.work / "last", result.last, half=True, replace=True)
@@ -101,19 +105,23 @@ def _silent(stage: str, done: float, total: float, note: str = "") -> None:
 
 
 @contextmanager
-def processes() -> Iterator[tuple[int, Callable[[], AbstractContextManager[None]]]]:
+def processes(device: "torch.device") -> Iterator[tuple[int, Callable[[], AbstractContextManager[None]]]]:
     """The rank of this process under torchrun (0 without it), and a context that the first process goes through first.
 
-    CPU tensors are summed by gloo.
+    Tensors on GPUs are summed by NCCL, others by gloo.
     """
     import datetime
 
-    from torch import distributed
+    from torch import cuda, distributed
 
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield 0, nullcontext
         return
-    distributed.init_process_group("gloo", timeout=datetime.timedelta(hours=6))
+    on_gpu = device.type == "cuda"
+    if on_gpu:
+        cuda.set_device(device)
+    backend, own = ("nccl", device) if on_gpu else ("gloo", None)
+    distributed.init_process_group(backend, timeout=datetime.timedelta(hours=6), device_id=own)
     rank = distributed.get_rank()
 
     @contextmanager
@@ -126,6 +134,7 @@ def processes() -> Iterator[tuple[int, Callable[[], AbstractContextManager[None]
 
     try:
         yield rank, in_turn
+        distributed.barrier()  # nobody leaves while another is still at a sum
     finally:
         distributed.destroy_process_group()
 
