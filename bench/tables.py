@@ -53,6 +53,13 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[
     yield from (f"| {' | '.join(map(str, row))} |" for row in rows)
 
 
+def measured(columns: Sequence[str], rows: Sequence[Sequence[object]], text: str, found: Json) -> Iterator[str]:
+    """A table, and below it what its figures are and what they were measured on."""
+    yield from table(columns, rows)
+    yield ""
+    yield f"{text} {on(found['machine'])}."
+
+
 def percent(rate: float | None) -> str:
     return "–" if rate is None else f"{100 * rate:.1f}"
 
@@ -62,15 +69,30 @@ def points(gap: float) -> str:
     return f"{100 * gap:+.1f}"
 
 
-def seeds_of(found: Json) -> int:
-    """How many seeds the rows are of."""
-    return len({row["seed"] for row in found["rows"]})
+def every(found: Json, key: str) -> list[Any]:
+    """The values of `key` in the rows that have it, sorted."""
+    return sorted({row[key] for row in found["rows"] if key in row})
 
 
-def spread(values: Sequence[float], show: Callable[[float], str]) -> str:
+def grouped(rows: Sequence[Json], *keys: str) -> dict[tuple[Any, ...], list[Json]]:
+    """The rows by their values of `keys`, in the order in which these first come."""
+    groups: dict[tuple[Any, ...], list[Json]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return groups
+
+
+def spread(values: Sequence[float], show: Callable[[float], str] = percent) -> str:
     """The median, and the lowest and the highest where there are several."""
+    if not values:
+        return "–"
     middle = show(statistics.median(values))
     return middle if len(values) == 1 else f"{middle} [{show(min(values))}–{show(max(values))}]"
+
+
+def median(runs: Sequence[Json], key: str) -> str:
+    """Of all runs, without decimals."""
+    return f"{statistics.median(run[key] for run in runs):.0f}"
 
 
 def on(machine: Json) -> str:
@@ -82,22 +104,17 @@ def on(machine: Json) -> str:
 
 def kshot(found: Json) -> Iterator[str]:
     """K clips → error rates on the test set, from several bases."""
-    groups: dict[tuple[int, str], list[Json]] = {}
-    for row in found["rows"]:
-        groups.setdefault((row["wanted"], row["base"]), []).append(row)
-    names = ("> clips", "> speech, s", "from", "> CER before", "> CER", "> CER, n-gram", "> WER, n-gram", "> s", "> MB")
-    bases = list(dict.fromkeys(row["base"] for row in found["rows"]))
-    ordered = sorted(groups.items(), key=lambda item: (item[0][0], bases.index(item[0][1])))
-    yield from table(
-        [n.replace("> ", ">") for n in names], [_kshot_row(b, r, found["before"]) for (_, b), r in ordered]
-    )
-    yield ""
-    yield (
+    groups, bases = grouped(found["rows"], "wanted", "base"), list(grouped(found["rows"], "base"))
+    ordered = sorted(groups, key=lambda key: (key[0], bases.index(key[1:])))
+    rows = [_kshot_row(base, groups[wanted, base], found["before"]) for wanted, base in ordered]
+    text = (
         f"Rates in per cent on {found['test_clips']} test clips ({found['test_s'] / 60:.0f} minutes): of the best path "
         f"and of the search with the character n-gram of transcripts, free text and the word list; median "
-        f"[lowest–highest] of up to {seeds_of(found)} seeds, each with clips of its own. "
-        f"Time and peak memory of `earful adapt`: medians. {on(found['machine'])}."
+        f"[lowest–highest] of up to {len(every(found, 'seed'))} seeds, each with clips of its own. "
+        "Time and peak memory of `earful adapt`: medians."
     )
+    columns = (">clips", ">speech, s", "from", ">CER before", ">CER", ">CER, n-gram", ">WER, n-gram", ">s", ">MB")
+    yield from measured(columns, rows, text, found)
 
 
 BASES = {
@@ -110,63 +127,53 @@ BASES = {
 def _kshot_row(base: str, runs: list[Json], before: Json) -> list[object]:
     searched = [run["test_ngram"] for run in runs if "test_ngram" in run]
     return [
-        f"{statistics.median(run['clips'] for run in runs):.0f}",
-        f"{statistics.median(run['speech_s'] for run in runs):.0f}",
+        median(runs, "clips"),
+        median(runs, "speech_s"),
         BASES.get(base, f"`{base}`"),
         percent(before[base]["cer"] if base in before else None),
-        spread([run["test"]["cer"] for run in runs], percent),
-        spread([each["cer"] for each in searched], percent) if searched else "–",
+        spread([run["test"]["cer"] for run in runs]),
+        spread([each["cer"] for each in searched]),
         percent(statistics.median(each["wer"] for each in searched)) if searched else "–",
-        f"{statistics.median(run['seconds'] for run in runs):.0f}",
-        f"{statistics.median(run['peak_memory_mb'] for run in runs):.0f}",
+        median(runs, "seconds"),
+        median(runs, "peak_memory_mb"),
     ]
 
 
 def ablation(found: Json) -> Iterator[str]:
     """What each ingredient is worth: the difference to the full recipe, seed by seed."""
-    sizes = sorted({row["clips"] for row in found["rows"]})
+    sizes = every(found, "clips")
     cer = {(row["variant"], row["clips"], row["seed"]): row["cer"] for row in found["rows"]}
     rows = []
-    for variant in dict.fromkeys(row["variant"] for row in found["rows"]):
+    for (variant,) in grouped(found["rows"], "variant"):
         cells = []
         for clips in sizes:
             seeds = [seed for v, k, seed in cer if (v, k) == (variant, clips)]
-            if not seeds:
-                cells += ["–", ""]
-                continue
-            rates = [cer[variant, clips, seed] for seed in seeds]
             gaps = [cer[variant, clips, seed] - cer["all", clips, seed] for seed in seeds]
-            cells.append(percent(statistics.median(rates)))
-            cells.append("" if variant == "all" else spread(gaps, points))
+            cells.append(percent(statistics.median(cer[variant, clips, seed] for seed in seeds) if seeds else None))
+            cells.append(spread(gaps, points) if seeds and variant != "all" else "")
         rows.append([variant, *cells])
-    yield from table(("", *(name for k in sizes for name in (f">{k} clips", ">difference"))), rows)
-    yield ""
-    yield (
+    text = (
         f"CER in per cent on {found['test_clips']} test clips, adapted from `{found['base']}`: medians of "
-        f"{seeds_of(found)} seeds; and the difference to all ingredients, best path, "
-        f"seed by seed: median [lowest–highest]. {on(found['machine'])}."
+        f"{len(every(found, 'seed'))} seeds; and the difference to all ingredients, best path, "
+        "seed by seed: median [lowest–highest]."
     )
+    yield from measured(("", *(name for k in sizes for name in (f">{k} clips", ">difference"))), rows, text, found)
 
 
 def encoders(found: Json) -> Iterator[str]:
     """Encoders after equal processor time."""
-    kinds = dict.fromkeys(row["kind"] for row in found["rows"])
     rows = []
-    for kind in kinds:
-        runs = [row for row in found["rows"] if row["kind"] == kind]
-        median = {key: statistics.median(run[key] for run in runs) for key in ("parameters", "steps", "inference_xrt")}
-        rates = [spread([run[key] for run in runs], percent) for key in ("per_synthetic", "per_dutch")]
-        millions = f"{median['parameters'] / 1e6:.1f} M"
-        rows.append([kind, millions, f"{median['steps']:.0f}", *rates, f"{median['inference_xrt']:.0f}"])
-    columns = ("encoder", ">parameters", ">steps", ">PER, synthetic", ">PER, real Dutch", ">s of audio a second")
-    yield from table(columns, rows)
-    seeds = seeds_of(found)
-    yield ""
-    yield (
+    for (kind,), runs in grouped(found["rows"], "kind").items():
+        rates = [spread([run[key] for run in runs]) for key in ("per_synthetic", "per_dutch")]
+        millions = f"{statistics.median(run['parameters'] for run in runs) / 1e6:.1f} M"
+        rows.append([kind, millions, median(runs, "steps"), *rates, median(runs, "inference_xrt")])
+    text = (
         f"Phone error rates in per cent after {found['budget_cpu_s']:.0f} processor seconds of training each; median "
-        f"[lowest–highest] of {seeds} seeds. Trained on synthetic speech alone, each on the same frozen encoder, whose "
-        f"time is not counted. {on(found['machine'])}."
+        f"[lowest–highest] of {len(every(found, 'seed'))} seeds. Trained on synthetic speech alone, each on the same "
+        "frozen encoder, whose time is not counted."
     )
+    columns = ("encoder", ">parameters", ">steps", ">PER, synthetic", ">PER, real Dutch", ">s of audio a second")
+    yield from measured(columns, rows, text, found)
 
 
 def features_speed(found: Json) -> Iterator[str]:
@@ -179,49 +186,42 @@ def features_speed(found: Json) -> Iterator[str]:
     }
     speeds, times = found["audio_seconds_per_second"], found["times_kaldi_native_fbank"]
     rows = [(shown, speeds[name], f"{times[name]:.1f} ×") for name, shown in names.items()]
-    yield from table(("80 log-mel bins", ">s of audio a second", ">times Kaldi"), rows)
-    yield ""
-    yield (
+    text = (
         f"{found['clips']} clips of {found['clip_s']:.0f} s, medians of {found['repeats']} interleaved repeats; the "
-        f"largest difference of any bin is {found['max_difference']:.1e}. {on(found['machine'])}."
+        f"largest difference of any bin is {found['max_difference']:.1e}."
     )
+    yield from measured(("80 log-mel bins", ">s of audio a second", ">times Kaldi"), rows, text, found)
 
 
 def transcribe_speed(found: Json) -> Iterator[str]:
     """Transcription beside reading and features alone."""
     names = {"short_clips": f"{found['clips']} short clips, one by one", "ten_minutes": "a recording of ten minutes"}
     speed = {(r["what"], r["audio"], r["threads"]): r["audio_seconds_per_second"] for r in found["rows"]}
-    threads = sorted({row["threads"] for row in found["rows"]})
     rows = [
         (shown, count, *(f"{speed[what, kind, count]:.0f}" for what in ("transcribe", "features_alone")))
         for kind, shown in names.items()
-        for count in threads
+        for count in every(found, "threads")
     ]
-    yield from table(("", ">threads", ">`transcribe`", ">reading and features alone"), rows)
-    yield ""
-    yield (
+    text = (
         f"Seconds of audio a second, from file to text, with `{found['model']}` "
-        f"({found['parameters'] / 1e6:.1f} M parameters); medians of {found['repeats']} interleaved repeats. "
-        f"{on(found['machine'])}."
+        f"({found['parameters'] / 1e6:.1f} M parameters); medians of {found['repeats']} interleaved repeats."
     )
+    yield from measured(("", ">threads", ">`transcribe`", ">reading and features alone"), rows, text, found)
 
 
 def adapt_settings(found: Json) -> Iterator[str]:
     """What changes of the plan do, by the number of clips."""
-    sizes = sorted({row["clips"] for row in found["rows"]})
+    sizes = every(found, "clips")
     rows = []
-    for change in dict.fromkeys(row["change"] for row in found["rows"]):
-        runs = {k: [r for r in found["rows"] if (r["change"], r["clips"]) == (change, k)] for k in sizes}
-        rates = [spread([r["cer"] for r in runs[k]], percent) if runs[k] else "–" for k in sizes]
-        times = [f"{statistics.median(r['cpu_s'] for r in runs[k]):.0f}" if runs[k] else "–" for k in sizes]
-        rows.append([change, *rates, " / ".join(times)])
-    yield from table(("plan", *(f">{k} clips" for k in sizes), ">processor seconds"), rows)
-    seeds = seeds_of(found)
-    yield ""
-    yield (
+    for (change,), all_runs in grouped(found["rows"], "change").items():
+        runs = [[run for run in all_runs if run["clips"] == size] for size in sizes]
+        times = [median(some, "cpu_s") if some else "–" for some in runs]
+        rows.append([change, *(spread([run["cer"] for run in some]) for some in runs), " / ".join(times)])
+    text = (
         f"CER in per cent on {found['test_clips']} Dutch test clips, with a base that has never heard Dutch; median "
-        f"[lowest–highest] of {seeds} seeds. {on(found['machine'])}."
+        f"[lowest–highest] of {len(every(found, 'seed'))} seeds."
     )
+    yield from measured(("plan", *(f">{k} clips" for k in sizes), ">processor seconds"), rows, text, found)
 
 
 KINDS = {"nl-small": "the first speaker", "nl-big": "the second speaker"}
@@ -229,21 +229,18 @@ KINDS = {"nl-small": "the first speaker", "nl-big": "the second speaker"}
 
 def conditions(found: Json) -> Iterator[str]:
     """A new speaker and an unseen noise: before and after adaptation, by the number of clips."""
-    sizes = sorted({row["clips"] for row in found["rows"]})
+    sizes = every(found, "clips")
     rows = []
-    for kind in dict.fromkeys(row["kind"] for row in found["rows"]):
-        runs = [row for row in found["rows"] if row["kind"] == kind]
-        after = [[row["after"] for row in runs if row["clips"] == k] for k in sizes]
-        shown = KINDS.get(kind, f"voices at {kind}")
-        rows.append([shown, percent(runs[0]["before"]), *(spread(rates, percent) if rates else "–" for rates in after)])
-    yield from table(("", ">before", *(f">{k} clips" for k in sizes)), rows)
+    for (kind,), runs in grouped(found["rows"], "kind").items():
+        after = [spread([run["after"] for run in runs if run["clips"] == k]) for k in sizes]
+        rows.append([KINDS.get(kind, f"voices at {kind}"), percent(runs[0]["before"]), *after])
     worse = sum(row["after"] > row["before"] for row in found["rows"])
-    yield ""
-    yield (
-        f"CER in per cent, best path, on the Dutch test clips of that kind; median [lowest–highest] of "
-        f"{seeds_of(found)} seeds. After adaptation {worse} of {len(found['rows'])} runs "
-        f"were worse than before. {on(found['machine'])}."
+    text = (
+        "CER in per cent, best path, on the Dutch test clips of that kind; median [lowest–highest] of "
+        f"{len(every(found, 'seed'))} seeds. After adaptation {worse} of {len(found['rows'])} runs "
+        "were worse than before."
     )
+    yield from measured(("", ">before", *(f">{k} clips" for k in sizes)), rows, text, found)
 
 
 def base(found: Json) -> Iterator[str]:
@@ -265,32 +262,26 @@ def base(found: Json) -> Iterator[str]:
 
 def ctc(found: Json) -> Iterator[str]:
     """CTC in first and second order, beside torch's loss and plain tensor operations."""
-    groups: dict[tuple[int, int, int], dict[str, list[float]]] = {}
-    for row in found["rows"]:
-        ratios = groups.setdefault((row["frames"], row["labels"], row["threads"]), {})
-        for name, ratio in row["ratios"].items():
-            ratios.setdefault(name, []).append(ratio)
-    threads = sorted({row["threads"] for row in found["rows"]})
+    groups, threads = grouped(found["rows"], "frames", "labels", "threads"), every(found, "threads")
     columns = [f">{what}, {n} thread{'s' * (n != 1)}" for what in ("torch ÷ ours", "second ÷ first") for n in threads]
     names = [(name, n) for name in ("native/ours", "hvp/ours") for n in threads]
     rows = []
     for frames, labels in sorted({key[:2] for key in groups}):
-        cells = [spread(groups[frames, labels, n][name], lambda x: f"{x:.1f}") for name, n in names]
-        rows.append((frames, labels, *cells))
-    yield from table((">frames", ">labels", *columns), rows)
+        ratios = ([row["ratios"][name] for row in groups[frames, labels, n]] for name, n in names)
+        rows.append((frames, labels, *(spread(each, lambda x: f"{x:.1f}") for each in ratios)))
     means, summary = found["summary"]["geometric_means"], found["summary"]
     slowest, dearest = summary["least native/ours"], summary["largest hvp/ours"]
     behind = sum(row["ratios"]["native/ours"] < 1 for row in found["rows"])
-    yield ""
-    yield (
+    text = (
         "Medians of time ratios over 1, 8 and 32 clips and 40, 500 and 5,000 symbols [least–largest]; "
         f"{found['kernel']}. Geometric means over all {summary['rows']} shapes: torch's value and gradient take "
         f"{means['native/ours']:.1f} times as long as ours; value, gradient and Hessian-vector product together "
         f"{means['hvp/ours']:.1f} times as long as value and gradient; the same by autograd through tensor operations "
         f"{means['plain_hvp/hvp']:.1f} times as long as ours (50 and 200 frames, 40 symbols). Ours is the slower on "
         f"{behind} of the {summary['rows']}, at the worst {slowest['ratio']:.2f} ({shape(slowest)}); the second order "
-        f"is dearest at {dearest['ratio']:.1f} ({shape(dearest)}). {on(found['machine'])}."
+        f"is dearest at {dearest['ratio']:.1f} ({shape(dearest)})."
     )
+    yield from measured((">frames", ">labels", *columns), rows, text, found)
     yield ""
     yield "Memory beyond the input, of eight clips and 40 symbols:"
     yield ""
@@ -320,25 +311,20 @@ def sinusoid(found: Json) -> Iterator[str]:
             if any(cells):
                 rows.append([VARYING[family], name, *("" if cell is None else _plus_minus(*cell) for cell in cells)])
     heads = (f">K = {k}, {steps} step{'s' * (steps != 1)}" for steps, k in columns)
-    yield from table(("sinusoids differ in", "learner", *heads), rows)
     both = [(ours[key], limits) for key, limits in printed.items() if key in ours]
     kept = sum(mine <= error + half for (mine, _), (error, half) in both)
-    yield ""
-    yield (
+    text = (
         f"Mean squared error on {found['test_sinusoids']} new sinusoids ± 1.96 standard errors, medians of "
         f"{len(found['seeds'])} seeds, after {found['outer_steps']:,} outer steps of {found['tasks']} tasks. "
         f"Printed: {found['printed']['source']}. It has {len(both)} cells, every K trained by every K tested; in "
-        f"{kept} of them our error is within the printed interval or below it. "
-        f"{on(found['machine'])}."
+        f"{kept} of them our error is within the printed interval or below it."
     )
+    yield from measured(("sinusoids differ in", "learner", *heads), rows, text, found)
 
 
-def _sinusoid_errors(rows: Sequence[Json]) -> dict[tuple[str, str, int, int, int], tuple[float, float]]:
+def _sinusoid_errors(rows: Sequence[Json]) -> dict[tuple[Any, ...], tuple[float, float]]:
     """(family, learner, K trained, K tested, steps) → error and half its interval: medians over seeds."""
-    groups: dict[tuple[str, str, int, int, int], list[Json]] = {}
-    for row in rows:
-        key = (row["family"], row["learner"], row["trained"], row["tested"], row["steps"])
-        groups.setdefault(key, []).append(row)
+    groups = grouped(rows, "family", "learner", "trained", "tested", "steps")
     return {key: (_median(runs, "mse"), _median(runs, "interval")) for key, runs in groups.items()}
 
 
@@ -436,9 +422,7 @@ def meta_learners(found: Json) -> Iterator[str]:
         cers.setdefault((row["learner"], row["clips"]), {})[row["seed"], row.get("task", "")] = row["cer"]
     learners, shots = (list(dict.fromkeys(key[place] for key in cers)) for place in (0, 1))
     trained = str(found["steps"])
-    moments = ["0", trained, "10", *(["usual"] if "usual" in next(iter(cers.values())).popitem()[1] else [])]
-    for row in found["rows"]:  # what popitem took
-        cers[row["learner"], row["clips"]][row["seed"], row.get("task", "")] = row["cer"]
+    moments = ["0", trained, "10", *(["usual"] if "usual" in found["rows"][0]["cer"] else [])]
 
     def mean(learner: str, clips: int, moment: str) -> str:
         return percent(statistics.fmean(cer[moment] for cer in cers[learner, clips].values()))
@@ -496,11 +480,10 @@ BESIDE = {
 
 def beside(found: Json) -> Iterator[str]:
     """What other speech beside the clips is worth."""
-    sizes = sorted({row["clips"] for row in found["rows"]})
     runs = {(row["variant"], row["clips"], row["seed"]): row for row in found["rows"]}
     rows = []
     for variant, shown in BESIDE.items():
-        for clips in sizes:
+        for clips in every(found, "clips"):
             seeds = [seed for v, k, seed in runs if (v, k) == (variant, clips) and ("usual", k, seed) in runs]
             if not seeds:
                 continue
@@ -508,36 +491,31 @@ def beside(found: Json) -> Iterator[str]:
             cells: list[object] = [shown, clips]
             for key in ("cer", "cer_ngram"):
                 gaps = [a[key] - b[key] for a, b in zip(mine, usual, strict=True)]
-                cells.append(spread([row[key] for row in mine], percent))
+                cells.append(spread([row[key] for row in mine]))
                 cells.append("" if variant == "usual" else spread(gaps, points))
             cells += [f"{statistics.median(row[key] for row in mine) / 60:.0f}" for key in ("spoken_s", "believed_s")]
-            rows.append([*cells, f"{statistics.median(row['process_s'] for row in mine):.0f}"])
+            rows.append([*cells, median(mine, "process_s")])
     columns = ("learned from", ">K", ">CER", ">difference", ">CER, n-gram", ">difference")
-    yield from table((*columns, ">min spoken", ">min believed", ">processor s"), rows)
-    yield ""
-    yield (
+    text = (
         f"CER in per cent on {found['test_clips']} test clips, adapted from `{found['base']}`: median [lowest–highest] "
-        f"of {seeds_of(found)} seeds; differences seed by seed. Time without measuring. "
-        f"{on(found['machine'])}."
+        f"of {len(every(found, 'seed'))} seeds; differences seed by seed. Time without measuring."
     )
+    yield from measured((*columns, ">min spoken", ">min believed", ">processor s"), rows, text, found)
 
 
 def pretraining(found: Json) -> Iterator[str]:
     """What each self-supervised objective is worth: a linear probe, and CER after adaptation."""
-    sizes = sorted({row["clips"] for row in found["rows"] if "clips" in row})
+    sizes = every(found, "clips")
     rows = []
-    for start in dict.fromkeys(row["start"] for row in found["rows"]):
-        runs = [row for row in found["rows"] if row["start"] == start]
-        cells = [spread([row["probe"] for row in runs if "probe" in row], percent)]
-        cells += [spread([row["cer"] for row in runs if row.get("clips") == size], percent) for size in sizes]
-        rows.append([start.replace("_", "-"), f"{statistics.median(row['steps'] for row in runs):.0f}", *cells])
-    yield from table(("", ">steps", ">probe", *(f">CER, K = {size}" for size in sizes)), rows)
-    yield ""
-    yield (
-        f"{found['budget_s']:g} s of processor time each; {seeds_of(found)} seeds. Probe: "
-        f"phones of frames of synthetic speech that a linear layer tells, in per cent; CER: real Czech, best path. "
-        f"{on(found['machine'])}."
+    for (start,), runs in grouped(found["rows"], "start").items():
+        cells = [spread([row["probe"] for row in runs if "probe" in row])]
+        cells += [spread([row["cer"] for row in runs if row.get("clips") == size]) for size in sizes]
+        rows.append([start.replace("_", "-"), median(runs, "steps"), *cells])
+    text = (
+        f"{found['budget_s']:g} s of processor time each; {len(every(found, 'seed'))} seeds. Probe: "
+        "phones of frames of synthetic speech that a linear layer tells, in per cent; CER: real Czech, best path."
     )
+    yield from measured(("", ">steps", ">probe", *(f">CER, K = {size}" for size in sizes)), rows, text, found)
 
 
 def pretraining_speed(found: Json) -> Iterator[str]:
@@ -553,12 +531,11 @@ def pretraining_speed(found: Json) -> Iterator[str]:
         ]
         for row in found["rows"]
     ]
-    yield from table(("", "size", "step", "arithmetic", ">hours an hour", ">times transformers"), rows)
-    yield ""
-    yield (
+    text = (
         f"Hours of audio an hour of processor time: medians of {found['rounds']} interleaved steps on {found['clips']} "
-        f"clips of {found['clip_s']:g} s; transformers {found['transformers']}. {on(found['machine'])}."
+        f"clips of {found['clip_s']:g} s; transformers {found['transformers']}."
     )
+    yield from measured(("", "size", "step", "arithmetic", ">hours an hour", ">times transformers"), rows, text, found)
 
 
 WAYS = {"suggested": "suggested", "random": "by chance", "as long": "by chance, as long", "unsure": "the most doubtful"}
@@ -568,22 +545,22 @@ def suggest(found: Json) -> Iterator[str]:
     """Suggested clips against those that chance picks."""
     runs = {(row["way"], row["wanted"], row["seed"]): row for row in found["rows"]}
     rows = []
-    for wanted in sorted({row["wanted"] for row in found["rows"]}):
+    for wanted in every(found, "wanted"):
         for way, shown in WAYS.items():
             mine = [row for (w, k, _), row in runs.items() if (w, k) == (way, wanted)]
             if mine:
                 gaps = [row["test"]["cer"] - runs["random", wanted, row["seed"]]["test"]["cer"] for row in mine]
-                clips, speech = (f"{statistics.median(row[key] for row in mine):.0f}" for key in ("clips", "speech_s"))
-                cer = spread([row["test"]["cer"] for row in mine], percent)
-                away = "" if way == "random" else spread(gaps, points)
-                rows.append([shown, clips, speech, cer, away])
-    yield from table(("clips", ">number", ">seconds", ">CER", ">beside chance"), rows)
-    yield ""
-    yield (
+                cer, away = (
+                    spread([row["test"]["cer"] for row in mine]),
+                    "" if way == "random" else spread(gaps, points),
+                )
+                rows.append([shown, median(mine, "clips"), median(mine, "speech_s"), cer, away])
+    text = (
         f"CER in per cent, best path, on {found['test_clips']} test clips, adapted from `{found['base']}`: median "
-        f"[lowest–highest] of {seeds_of(found)} seeds, each with {found['recordings']} "
-        f"recordings to choose from. {on(found['machine'])}."
+        f"[lowest–highest] of {len(every(found, 'seed'))} seeds, each with {found['recordings']} "
+        "recordings to choose from."
     )
+    yield from measured(("clips", ">number", ">seconds", ">CER", ">beside chance"), rows, text, found)
 
 
 def forecast(found: Json) -> Iterator[str]:
@@ -593,35 +570,31 @@ def forecast(found: Json) -> Iterator[str]:
          f"{100 * math.expm1(row['off']):.0f} %", f"{row['inside']} of {row['runs']}"]
         for row in found["summary"]
     ]  # fmt: skip
-    yield from table((">clips", ">speech", ">CER forecast", ">CER measured", ">off by", ">inside the interval"), rows)
-    yield ""
-    yield (
+    text = (
         f"Means of {len(found['seeds'])} seeds; `{found['base']}` adapted, best path, {found['test_clips']} clips of "
         f"the same kind set aside; at most {found['minutes']:g} minutes for a forecast. Off by: the typical ratio of "
-        f"the two. {on(found['machine'])}."
+        "the two."
     )
+    columns = (">clips", ">speech", ">CER forecast", ">CER measured", ">off by", ">inside the interval")
+    yield from measured(columns, rows, text, found)
 
 
 def self_adapt(found: Json) -> Iterator[str]:
     """A recogniser that fits itself to each recording, beside itself without that."""
-    groups: dict[tuple[str, int, str, str], list[Json]] = {}
-    for row in found["rows"]:
-        groups.setdefault((row["base"], row["adapted_to"], row["kind"], row["search"]), []).append(row)
     rows = []
+    groups = grouped(found["rows"], "base", "adapted_to", "kind", "search")
     for (base, clips, kind, search), runs in groups.items():
         before, after = ([run[key]["cer"] for run in runs] for key in ("without", "with"))
         gaps = [b - a for a, b in zip(before, after, strict=True)]
-        cells = [spread(rates, percent) for rates in (before, after)]
+        cells = [spread(before), spread(after), spread(gaps, points)]
         slower = statistics.median(run["with"]["seconds"] / run["without"]["seconds"] for run in runs)
-        away = spread(gaps, points)
-        rows.append([f"`{base}`", clips, kind, search.replace("ngram", "n-gram"), *cells, away, f"{slower:.1f} ×"])
-    columns = ("from", ">K", "sound", "search", ">CER without", ">CER with", ">difference", ">time")
-    yield from table(columns, rows)
-    yield ""
-    yield (
+        rows.append([f"`{base}`", clips, kind, search.replace("ngram", "n-gram"), *cells, f"{slower:.1f} ×"])
+    text = (
         f"CER in per cent on {found['test_clips']} test clips: median [lowest–highest] of {len(found['seeds'])} seeds; "
-        f"the difference seed by seed. {on(found['machine'])}."
+        "the difference seed by seed."
     )
+    columns = ("from", ">K", "sound", "search", ">CER without", ">CER with", ">difference", ">time")
+    yield from measured(columns, rows, text, found)
 
 
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {

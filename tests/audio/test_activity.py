@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import pairwise
 
 import numpy as np
@@ -44,6 +45,14 @@ class Loudness:
 def loudness(monkeypatch: pytest.MonkeyPatch) -> None:
     detector = Loudness()
     monkeypatch.setattr(activity, "load_detector", lambda: detector)
+
+
+@pytest.fixture
+def three_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -188,6 +197,31 @@ def test_without_the_package_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch
         speech(silence(1))
 
 
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize("failure", [None, RuntimeError("the detector fails")])
+def test_it_hears_on_one_thread_and_gives_the_others_back(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception | None
+) -> None:
+    while_heard, between = set[int](), set[int]()
+
+    class Watched(Loudness):
+        def __call__(self, window_T: torch.Tensor, rate_hz: int) -> torch.Tensor:
+            while_heard.add(torch.get_num_threads())
+            if failure:
+                raise failure
+            return super().__call__(window_T, rate_hz)
+
+    def blocks() -> Iterator[np.ndarray]:
+        for _ in range(2):
+            yield tone(35)
+            between.add(torch.get_num_threads())
+
+    monkeypatch.setattr(activity, "load_detector", Watched)
+    with pytest.raises(RuntimeError, match="fails") if failure else nullcontext():
+        assert len(speech(blocks())) == 1
+    assert while_heard == {1} and between <= {3} and torch.get_num_threads() == 3
+
+
 @pytest.mark.usefixtures("silero")
 @pytest.mark.parametrize("language", SENTENCES)
 @pytest.mark.parametrize("noise", ["none", "white", "clatter", "quiet"])
@@ -216,15 +250,10 @@ def test_noise_is_no_speech() -> None:
         assert sum(end - start for start, end in speech(noise_T * np.float32(0.05))) < 0.5
 
 
-@pytest.mark.usefixtures("silero")
+@pytest.mark.usefixtures("silero", "three_threads")
 def test_the_detector_leaves_torch_as_it_was() -> None:
     activity._detector.cache_clear()
     sys.modules.pop("silero_vad.model", None)  # it sets the number of threads as it is imported
     sys.modules.pop("silero_vad", None)
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        activity.load_detector()
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+    activity.load_detector()
+    assert torch.get_num_threads() == 3

@@ -18,6 +18,7 @@ from earful.data.batch import Example
 from earful.errors import CheckpointError
 from earful.model import AcousticModel, ModelConfig, Params
 from earful.train import append_log
+from earful.writing import replacing
 
 if TYPE_CHECKING:
     import optuna
@@ -204,5 +205,6 @@ def _lines(journal: Path | None) -> list[bytes]:
         return []
     *whole, cut = journal.read_bytes().split(b"\n")
     if cut:  # it must not merge with what is appended
-        journal.write_bytes(b"".join(line + b"\n" for line in whole))
+        with replacing(journal) as beside:
+            beside.write_bytes(b"".join(line + b"\n" for line in whole))
     return whole

@@ -7,6 +7,7 @@ The detector is a small network, trained on speech of many languages, that gives
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -107,15 +108,27 @@ def load_detector() -> Any:
 
 @lru_cache(maxsize=16)
 def _detector(_thread: int) -> Any:
-    threads = torch.get_num_threads()
     try:
-        with warnings.catch_warnings():
+        with _one_thread(), warnings.catch_warnings():  # the package leaves torch one thread as it is imported
             warnings.simplefilter("ignore", DeprecationWarning)  # it is read by torch.jit
             return import_module("silero_vad").load_silero_vad()
     except ImportError as error:
         raise AudioError('finding speech needs an optional package: pip install "earful[vad]"') from error
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread of torch's while the block runs, then as many as before.
+
+    The detector is tiny: on a busy machine two threads took it 25 times the processor time of one, for they wait for
+    each other by spinning.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
     finally:
-        torch.set_num_threads(threads)  # the package sets them to one for the whole process as it is imported
+        torch.set_num_threads(threads)
 
 
 def _runs(probabilities_F: NDArray[np.floating], settings: ActivitySettings) -> Iterator[tuple[int, int]]:
@@ -157,5 +170,5 @@ def _heard(detector: Any, part_T: Samples) -> NDArray[np.float32]:
     gain = min(_LOUD / loud, _MOST_GAIN) if loud > 0 else 1.0
     levelled_T = np.pad(part_T.astype(np.float32) * np.float32(gain), (0, -len(part_T) % WINDOW))
     windows = torch.from_numpy(levelled_T).view(-1, WINDOW)
-    with torch.inference_mode():
+    with _one_thread(), torch.inference_mode():
         return np.array([detector(window_T, SAMPLE_RATE_HZ).item() for window_T in windows], np.float32)

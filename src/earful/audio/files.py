@@ -21,6 +21,7 @@ import soxr
 from numpy.typing import NDArray
 
 from earful.errors import AudioError
+from earful.writing import replacing
 
 SAMPLE_RATE_HZ = 16_000
 
@@ -142,21 +143,11 @@ def write(path: str | Path, samples_T: Samples, rate_hz: int = SAMPLE_RATE_HZ) -
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        beside.write_bytes(content)
-        beside.replace(path)
+        with replacing(path) as beside:
+            beside.write_bytes(content)
     except OSError as error:
         raise AudioError(f"{path}: cannot write: {error.strerror}; free some space or choose another folder") from error
-    finally:
-        _remove(beside)
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return  # the folder is not writable or not a folder: nothing was left there
 
 
 class _SoundFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from earful.bench.interval import Summary
 from earful.bench.protocol import Steps
 from earful.errors import ConfigError
+from earful.writing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,12 +47,10 @@ def draw(found: Sequence[Summary], path: Path) -> None:
             axes[row][0].set_ylabel("CER, %")
         axes[0][0].set_ylim(bottom=0)
         figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
-        beside = path.with_name(f".{path.name}.partial")
         try:
-            figure.savefig(beside, format="svg", metadata={"Date": None})
-            beside.replace(path)
+            with replacing(path) as beside:
+                figure.savefig(beside, format="svg", metadata={"Date": None})
         except OSError as error:
-            beside.unlink(missing_ok=True)
             raise ConfigError(f"{path}: cannot be written ({error}); free some space") from error
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from earful.checkpoint import Checkpoint
 from earful.config import finite, from_mapping, to_mapping
 from earful.data.manifest import Manifest
 from earful.errors import ConfigError
+from earful.writing import replacing
 
 FORMAT = 1
 
@@ -103,13 +103,11 @@ def write_results(
     found = {"format": FORMAT, "machines": machines, "settings": dict(settings), "tasks": _sizes(tasks)}
     head = json.dumps(finite(to_mapping(found)), ensure_ascii=False, indent=1, allow_nan=False)
     lines = ",\n".join("  " + json.dumps(finite(to_mapping(row)), ensure_ascii=False) for row in rows)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(f'{head.removesuffix("}").rstrip()},\n "rows": [\n{lines}\n ]\n}}\n', "utf-8")
-        beside.replace(path)
+        with replacing(path) as beside:
+            beside.write_text(f'{head.removesuffix("}").rstrip()},\n "rows": [\n{lines}\n ]\n}}\n', "utf-8")
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise ConfigError(f"{path}: cannot be written ({error}); free some space, or name another folder") from error
 
 

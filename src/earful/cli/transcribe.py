@@ -9,6 +9,7 @@ import typer
 
 from earful.cli.progress import Tell, progress
 from earful.cli.tables import counted
+from earful.writing import replacing
 
 if TYPE_CHECKING:
     from earful.recognizer import Recognizer, Samples, Transcript
@@ -126,12 +127,8 @@ def listen(recognizer: "Recognizer", file: Path, denoised: bool, tell: Tell) -> 
 def write(place: Path, text: str) -> None:
     """Write a text file, which appears whole or not at all."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    beside = place.with_name(f".{place.name}.partial")
-    try:
+    with replacing(place) as beside:
         beside.write_text(text, "utf-8")
-        beside.replace(place)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def show(text: str, name: str | None) -> None:

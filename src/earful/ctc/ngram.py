@@ -7,7 +7,6 @@ and German that is as good as counting the transcripts several times over, and n
 
 import json
 import math
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from safetensors.numpy import save_file
 from earful.ctc.kneser_ney import DEFAULT_ORDER, EDGE_ID, MOST_NGRAMS, Chances, Counts, Level, chances, count
 from earful.errors import CheckpointError, ConfigError, EarfulError
 from earful.text.alphabet import Alphabet
+from earful.writing import replacing
 
 FORMAT = "1"
 _CACHED_NUMBERS = 2**21  # in the rows that a model keeps: 46,000 rows of 45 symbols
@@ -182,11 +182,9 @@ def save_ngram(path: str | Path, model: NGram) -> None:
     about = json.dumps({"alphabet": model.alphabet.symbols, "weights": model.weights, "orders": orders})
     header = {"format": FORMAT, "about": about, "crc32": _checksum(about, arrays)}
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            beside = Path(folder) / path.name
+        with replacing(path) as beside:
             save_file(arrays, beside, header)
             beside.chmod(0o644)
-            beside.replace(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"{path}: the language model cannot be written ({error}); free some space or name another place"

@@ -16,6 +16,7 @@ from earful.audio.augment import Augmentation, augment
 from earful.audio.files import read
 from earful.data.utterance import Utterance
 from earful.errors import AudioError, ConfigError
+from earful.writing import replacing
 
 ROWS, INDEX = "frames.f16", "index.json"
 
@@ -139,9 +140,8 @@ def build_store(folder: Path, clips: Iterable[Clip], advance: Callable[[], None]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         index = json.dumps(_write_rows(folder / ROWS, clips, advance))
-        beside = folder / f"{INDEX}.partial"
-        beside.write_text(index, "utf-8")
-        beside.replace(folder / INDEX)
+        with replacing(folder / INDEX) as beside:
+            beside.write_text(index, "utf-8")
     except OSError as error:
         raise ConfigError(f"{folder}: features cannot be kept there ({error}); free some space") from error
 

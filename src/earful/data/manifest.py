@@ -17,6 +17,7 @@ import torch
 from earful.data.lines import Problem, raise_first, read_bytes
 from earful.data.utterance import Utterance, unique_ids
 from earful.errors import ManifestError
+from earful.writing import replacing
 
 KEYS = ("audio_filepath", "duration", "text", "offset", "language", "speaker", "id")
 _EXAMPLE = '{"audio_filepath": "clips/1.wav", "text": "what is said in it"}'
@@ -131,16 +132,13 @@ def write_manifest(path: str | Path, manifest: Iterable[Utterance]) -> None:
     """
     path = Path(path)
     lines = [_line(utterance, path) for utterance in Manifest(tuple(manifest))]
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        beside.write_bytes("".join(lines).encode())
-        beside.replace(path)
+        with replacing(path) as beside:
+            beside.write_bytes("".join(lines).encode())
     except OSError as error:
         raise ManifestError(
             f"{path}: cannot write: {error.strerror}; free some space or choose another folder"
         ) from error
-    finally:
-        _remove(beside)
 
 
 def _field(utterance: Utterance, key: str) -> object:
@@ -265,10 +263,3 @@ def _is_utf8(line: str) -> bool:
 def _written(audio: Path, path: Path) -> str:
     audio, folder = (Path(os.path.abspath(place)) for place in (audio, path.parent))  # noqa: PTH100 (resolve follows links)
     return audio.relative_to(folder).as_posix() if audio.is_relative_to(folder) else audio.as_posix()
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return  # the folder is not writable or not a folder: nothing was left there

@@ -1,6 +1,5 @@
 """From recordings to a corpus: copied into its folder, their length measured, the manifest written last."""
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -11,6 +10,7 @@ from earful.audio.files import probe
 from earful.data.manifest import Manifest, write_manifest
 from earful.data.utterance import Utterance
 from earful.errors import AudioError, CorpusError
+from earful.writing import replacing
 
 TWO_TRANSCRIPTS = "two different transcripts"
 DUPLICATE = "the same recording as another clip"
@@ -46,15 +46,11 @@ def gather(
 
 def copy(source: Path, target: Path) -> None:
     """Copy a file; it appears whole or not at all. Raises CorpusError where it cannot be written."""
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, beside)
-        beside.replace(target)
+        with replacing(target) as beside:
+            shutil.copyfile(source, beside)
     except OSError as error:
         raise CorpusError(
             f"{target}: cannot write: {error.strerror}; free some space or choose another folder"
         ) from error
-    finally:
-        if beside.exists():
-            beside.unlink()
