@@ -1,7 +1,7 @@
 """`earful adapt --speak` and `--unlabelled`: what is learned from beside the clips."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from earful.adapt.adapt import AdaptReport
+from earful.adapt.measure import Measured
 from earful.checkpoint import Checkpoint, load_checkpoint
-from earful.cli.beside import can_speak, shuffled
+from earful.cli.beside import Believed, Beside, Spoken, can_speak, in_words, self_trained, shuffled
 from earful.data.manifest import Manifest
 from earful.data.synthesis.speak import speak_corpus
+from earful.data.utterance import Utterance
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,7 @@ def test_a_synthesiser_speaks(earful: Any, spoken: Path, tiny_base: Path, tmp_pa
     run = earful(*words(spoken, tiny_base, tmp_path / "m", *more))
     row = json.loads(run.out)
     assert run.status == 0 and row["clips"] == 4 and row["plan"]["steps"] == 2
+    assert row["spoken"]["clips"] == 6 and 3 < row["spoken"]["seconds"] < 60 and row["believed"] is None
     letters = load_checkpoint(tmp_path / "m").config.alphabet.symbols
     assert {"q", "x"} <= set(letters) and "y" not in letters and "7" not in letters
     assert not any("adapting" in path.name for path in tmp_path.iterdir()), "the state is removed"
@@ -55,17 +59,23 @@ def test_recordings_without_transcripts(
     seen = list[int]()
 
     def sure(recogniser: Checkpoint, clips: Manifest, tell: Any) -> Manifest:
+        """Of all but the first."""
         seen.append(len(clips))
-        return Manifest(tuple(replace(u, text="ik zie") for u in clips))
+        return Manifest(tuple(replace(u, text="ik zie") for u in clips[1:]))
 
     monkeypatch.setattr("earful.adapt.unlabelled.believed", sure)
     more = ("--language", "nl", "--unlabelled", spoken / "more", "--no-words", "--steps", 3)
     run = earful(*words(spoken, tiny_base, tmp_path / "m", *more))
-    assert run.status == 0 and len(seen) == 1 and 1 <= seen[0] <= 8, run.err
+    assert run.status == 0 and len(seen) == 1 and 2 <= seen[0] <= 8, run.err
     assert "minutes without transcripts" in run.err and "were believed" in run.err
+    row = json.loads(run.out)
+    assert row["believed"]["clips"] == seen[0] - 1 and row["believed"]["refused"] == 1 and row["spoken"] is None
+    assert row["believed"]["seconds"] > 1 and row["believed"]["kept"] == ("so they were left out" not in run.err)
     monkeypatch.setattr("earful.adapt.unlabelled.believed", lambda *each, **options: Manifest(()))
     run = earful(*words(spoken, tiny_base, tmp_path / "n", *more))
-    assert run.status == 0 and "sure of none" in run.err and json.loads(run.out)["clips"] == 4
+    row = json.loads(run.out)
+    assert run.status == 0 and "sure of none" in run.err and row["clips"] == 4
+    assert row["believed"] == {"clips": 0, "seconds": 0, "refused": seen[0], "kept": False}
 
 
 @pytest.mark.parametrize(
@@ -90,6 +100,30 @@ def test_the_hint(earful: Any, spoken: Path, tiny_base: Path, tmp_path: Path) ->
         more = ("--base", tiny_base, "--steps", 1, "--greedy", "--language", language)
         run = earful("adapt", spoken / "clips", "--out", tmp_path / language, *more)
         assert run.status == 0 and (hint in run.out) == told == can_speak(language)
+
+
+REPORT = AdaptReport(0.5, 0.4, None, "held-out", True, 4, 9.0, 1.0, (), ())
+
+
+@pytest.mark.parametrize(
+    ("measured", "after", "kept", "flatters"),
+    [("held-out", 0.3, True, True), ("held-out", 0.45, False, False), ("own clips", 0.3, True, False)],
+)
+def test_the_better_is_kept_and_flatters_a_little(
+    measured: Measured, after: float, kept: bool, flatters: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clips = [Utterance(str(i), tmp_path / f"{i}.wav", duration_s=1.5, text="abcd") for i in range(5)]
+    monkeypatch.setattr("earful.cli.pretrain.speech_in", lambda *_: clips)
+    monkeypatch.setattr("earful.adapt.unlabelled.believed", lambda *_, **__: Manifest(tuple(clips[1:])))
+    first, said = replace(REPORT, measured=measured), Manifest((replace(clips[0], id="said"),))
+    runs: Iterator[Any] = iter([("first", first), ("second", replace(first, cer_after=after))])
+    which, report, beside = self_trained(lambda beside: next(runs), said, tmp_path, lambda *_: None)
+    assert (which, report.cer_after) == (("second", after) if kept else ("first", 0.4))
+    assert beside == Beside(Spoken(1, 1.5), Believed(4, 6.0, 1, kept))
+    assert any("flatters a little" in warning for warning in report.warnings) == flatters
+    lines = list(in_words(beside))
+    assert lines[0] == "1 clip said by espeak-ng, 2 s" and lines[1].startswith("4 of 5 clips without transcripts")
+    assert lines[1].endswith("left out") != kept and list(in_words(Beside(None, None))) == []
 
 
 def test_sentences_are_drawn_from_the_whole_text() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earful.cli.beside import Speak, Unlabelled, can_speak, self_trained, spoken
+from earful.cli.beside import Beside, Speak, Unlabelled, can_speak, in_words, self_trained, spoken
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_json
 from earful.cli.tuning import Found, Minutes, doubts, print_trials, ready, search, settings
@@ -91,24 +91,26 @@ def adapt(
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)
         found = search(start, used, plan_of(used, steps, start), minutes=tune, seed=seed, state=state, tell=tell)
-        said = speak and spoken(start, speak, sentences, used, folder=state / "spoken", seed=seed, tell=tell)
+        said = spoken(start, speak, sentences, used, folder=state / "spoken", seed=seed, tell=tell) if speak else None
         plans, texts = plans_of(found.plan, steps), None if greedy else sentences
         learn = partial(run, start, used, plans, texts=texts, words=words, seed=seed, state=state, tell=tell)
-        checkpoint, report = self_trained(learn, said or None, unlabelled, tell)
+        checkpoint, report, beside = self_trained(learn, said, unlabelled, tell)
     save_checkpoint(out, checkpoint, replace=overwrite)
     shutil.rmtree(state, ignore_errors=True)
     report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
-    conclude(out, report, round(time.monotonic() - began, 2), len(manifest) - report.clips, found, json)
+    conclude(out, report, round(time.monotonic() - began, 2), len(manifest) - report.clips, found, beside, json)
     if not (json or speak or found.plan.inner):
         tell_of_voices(start.config.rules.language)
 
 
-def conclude(out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found, json: bool) -> None:
+def conclude(
+    out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found, beside: Beside, json: bool
+) -> None:
     """Warnings, then the summary."""
     for warning in report.warnings:
         warn(warning)
     show = print_json_summary if json else print_summary
-    show(out, report, seconds, left_out, found)
+    show(out, report, seconds, left_out, found, beside)
 
 
 def tell_of_voices(language: str) -> None:
@@ -203,8 +205,12 @@ def plan_of(manifest: "Manifest", steps: int | None, start: "Checkpoint") -> "Pl
     return plan if steps is None else replace(plan, steps=steps)
 
 
-def print_json_summary(out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found) -> None:
+def print_json_summary(
+    out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found, beside: Beside
+) -> None:
     """One JSON object. The keys stay."""
+    from earful.config import to_mapping
+
     row = {
         "model": str(out),
         "cer_before": report.cer_before,
@@ -220,10 +226,12 @@ def print_json_summary(out: Path, report: "AdaptReport", seconds: float, left_ou
         "left_out": left_out,
         "inner_loop": "learned" if found.plan.inner else "usual",
     }
-    print_json(row | settings(found))
+    print_json(row | settings(found) | to_mapping(beside))
 
 
-def print_summary(out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found) -> None:
+def print_summary(
+    out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found, beside: Beside
+) -> None:
     """The same for people."""
     print_trials(found.trials)
     without = f", {left_out} left out" if left_out else ""
@@ -234,5 +242,7 @@ def print_summary(out: Path, report: "AdaptReport", seconds: float, left_out: in
     if found.plan.inner:
         print(f"{counted(found.plan.steps, 'step')}, in the way that the base has learned")
     print(f"{counted(report.clips, 'clip')}{without}, {report.speech_s:.0f} s of speech")
+    for line in in_words(beside):
+        print(line)
     print(f"{seconds:.0f} s{f', {memory_mb} MB at most' if (memory_mb := peak_memory_mb()) else ''}")
     print(f"The model is in {out}; try it: earful transcribe {out} new.wav")

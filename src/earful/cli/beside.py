@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,37 @@ Speak = Annotated[
 Unlabelled = Annotated[
     Path | None, typer.Option(help="Learn from recordings without transcripts, too.", metavar="FOLDER")
 ]
+FLATTERS = (
+    "the recogniser that wrote the recordings down had learned from the clips that measure: the rate after adaptation "
+    "flatters a little"
+)
 Run = Callable[["Manifest | None"], tuple["Checkpoint", "AdaptReport"]]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """How much a synthesiser said."""
+
+    clips: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Believed:
+    """How much of the recordings was believed, and how many clips were not; `kept`: what was learned of them stayed."""
+
+    clips: int
+    seconds: float
+    refused: int
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What lay beside the clips; None what was not asked for. `--json` prints it: the keys stay."""
+
+    spoken: Spoken | None
+    believed: Believed | None
 
 
 def spoken(
@@ -80,23 +111,24 @@ def shuffled(texts: Sequence[str], seed: int) -> list[str]:
 
 def self_trained(
     run: Run, beside: "Manifest | None", recordings: Path | None, tell: Tell
-) -> tuple["Checkpoint", "AdaptReport"]:
+) -> tuple["Checkpoint", "AdaptReport", Beside]:
     """Adapt. Where there are recordings: write them down, adapt once more with what was believed, keep the better.
 
-    Raises ManifestError if there is no speech in the recordings.
+    Also answers what lay beside the clips. Raises ManifestError if there is no speech in the recordings.
     """
     from earful.adapt.unlabelled import believed
     from earful.cli.pretrain import speech_in
     from earful.data.manifest import Manifest
 
+    said = None if beside is None else Spoken(len(beside), round(beside.duration_s, 2))
     if recordings is None:
-        return run(beside)
+        return *run(beside), Beside(said, None)
     clips = Manifest(tuple(speech_in(recordings, tell)))
     first = run(beside)
     found = believed(first[0], clips, tell=tell)
     if not len(found):
         warn(f"of {counted(len(clips), 'clip')} without transcripts the recogniser is sure of none; left out")
-        return first
+        return *first, Beside(said, Believed(0, 0.0, len(clips), kept=False))
     second = run(Manifest((*(beside or ()), *found)))
     better = rate_of(second[1]) <= rate_of(first[1])
     warn(
@@ -104,7 +136,21 @@ def self_trained(
         f"{rate_of(first[1]):.1%} without them, {rate_of(second[1]):.1%} with them"
         + ("" if better else ", so they were left out")
     )
-    return second if better else first
+    checkpoint, report = second if better else first
+    trusted = Believed(len(found), round(found.duration_s, 2), len(clips) - len(found), better)
+    if better and report.improved and report.measured != "own clips":  # those flatter more, and are said to
+        report = replace(report, warnings=(*report.warnings, FLATTERS))
+    return checkpoint, report, Beside(said, trusted)
+
+
+def in_words(beside: Beside) -> Iterator[str]:
+    """The same for people, a line each."""
+    if said := beside.spoken:
+        yield f"{counted(said.clips, 'clip')} said by espeak-ng, {said.seconds:.0f} s"
+    if trusted := beside.believed:
+        unused = "" if trusted.kept or not trusted.clips else ", but nothing was gained, so they were left out"
+        every = counted(trusted.clips + trusted.refused, "clip")
+        yield f"{trusted.clips} of {every} without transcripts believed, {trusted.seconds:.0f} s{unused}"
 
 
 def rate_of(report: "AdaptReport") -> float:
