@@ -27,6 +27,7 @@ COMMANDS = (
     ("demo",),
     ("corpus",),
     ("corpus", "fillets-ng"),
+    ("corpus", "invent"),
     ("corpus", "klettres"),
     ("corpus", "ktuberling"),
     ("corpus", "speak"),

@@ -243,6 +243,44 @@ def speak(
     report(out, manifest, left_out, json)
 
 
+@corpus.command(short_help="Synthetic speech in languages that nobody speaks.")
+def invent(
+    count: Annotated[int, typer.Option(help="How many languages.", metavar="N")],
+    out: Out,
+    hours: Annotated[float | None, typer.Option(help="How much speech in all.", metavar="H")] = None,
+    clips: Annotated[int | None, typer.Option(help="How many clips in all.", metavar="N")] = None,
+    not_host: Annotated[
+        list[str] | None, typer.Option(help="No sounds of this language of espeak-ng; may come again.", metavar="CODE")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed, other languages.", metavar="N")] = 0,
+    json: Json = False,
+) -> None:
+    """Synthetic speech in random languages that nobody speaks, with the time of every phone: tasks to meta-train on.
+
+    Each has real phonemes, random words and a random alphabet whose rules of spelling are anything from simple to
+    deep. Give --hours or --clips. DIR gets manifest.jsonl, and languages.jsonl, which describes each language. Czech
+    and Slovak are never among the voices. Run again, it goes on where it was, or adds languages and clips.
+
+    \b
+    Example:
+        earful corpus invent --count 40 --hours 2 --out invented
+    """
+    from earful.data.synthesis.invented import invent_corpus
+
+    with progress() as tell:
+        manifest, left_out = invent_corpus(
+            count,
+            out,
+            hours=hours,
+            clips=clips,
+            not_hosts=not_host or (),
+            seed=seed,
+            asking=lambda done, total: tell("asking for phonemes", done, total),
+            progress=telling(tell),
+        )
+    report(out, manifest, left_out, json)
+
+
 def telling(tell: Tell) -> Callable[[float, float], None]:
     """Progress under the name of what is done."""
     return lambda done, total: tell("speaking", done, total)

@@ -21,7 +21,7 @@ from earful.errors import SynthesisError
 
 _SYNCHRONOUS = 2  # the call returns when all is said; nothing is played
 _PHONEME_EVENTS, _PHONEME_IPA, _DO_NOT_EXIT = 1, 2, 0x8000
-_UTF8 = 1
+_UTF8, _PHONEMES = 1, 0x100
 _LIST_TERMINATED, _PHONEME = 0, 7  # event types
 _RATE, _VOLUME, _PITCH, _RANGE, _WORD_GAP = 1, 2, 3, 4, 7  # parameters
 _INT16_SCALE = 1 / 32768
@@ -47,16 +47,17 @@ class _Event(ctypes.Structure):
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
-def speak(text: str, voice: Voice, seed: int = 0) -> Speech:
+def speak(text: str, voice: Voice, seed: int = 0, phonemes: bool = False) -> Speech:
     """Say `text`. The same process state, text, voice and seed give the same samples.
 
+    With `phonemes`, what stands between [[ and ]] is said as espeak-ng's own names of phonemes (see `phonemes`).
     Raises SynthesisError if espeak-ng is not installed, lacks the language, or has nothing to say for the text.
 
     >>> speech = speak("Goedemorgen!", Voice("nl", "f2"))  # doctest: +SKIP
     >>> [phone.symbol for phone in speech.phones][:3]  # doctest: +SKIP
     ['ɣ', 'ˈu', 'd']
     """
-    return engine().speak(text, voice, seed)
+    return engine().speak(text, voice, seed, phonemes)
 
 
 @lru_cache(maxsize=1)
@@ -84,12 +85,13 @@ class Engine:
         self._callback = _Callback(self._collect)  # kept: C holds only the address
         self._library.espeak_SetSynthCallback(self._callback)
 
-    def speak(self, text: str, voice: Voice, seed: int = 0) -> Speech:
+    def speak(self, text: str, voice: Voice, seed: int = 0, phonemes: bool = False) -> Speech:
         """Say `text`; see the function `speak`."""
         self._set_voice(voice, seed)
         self._chunks, self._events = [], []
         spoken = text.replace("\0", " ").encode()
-        status = self._library.espeak_Synth(spoken, len(spoken) + 1, 0, 0, 0, _UTF8, None, None)
+        flags = _UTF8 | _PHONEMES * phonemes
+        status = self._library.espeak_Synth(spoken, len(spoken) + 1, 0, 0, 0, flags, None, None)
         if status != 0 or not any(_is_sound(name) for _, name in self._events):
             raise SynthesisError(
                 f"espeak-ng has nothing to say in {voice.language} for {text[:60]!r} (status {status}); "

@@ -18,12 +18,16 @@ _UNNATURAL = ("robo", "robot", "demonic", "whisper", "croak", "fast", "serious")
 
 @dataclass(frozen=True)
 class Language:
-    """A language of espeak-ng: `code` is how people name it ("en-us"), `file` how espeak-ng finds it ("gmw/en-US")."""
+    """A language of espeak-ng: `code` is how people name it ("en-us"), `file` how espeak-ng finds it ("gmw/en-US").
+
+    `phonemes` is the name of its phoneme table.
+    """
 
     code: str
     name: str
     file: str
     aliases: tuple[str, ...]
+    phonemes: str
 
 
 def loader() -> Any:
@@ -75,7 +79,9 @@ def _read(path: Path, file: str) -> Language:
     base = path.name.lower()
     # the file's name where people use it (fr, not fr-fr), else the first code
     code = base if base in codes or not codes else codes[0]
-    return Language(code, name, file, tuple(dict.fromkeys([*codes, base])))
+    table = next((words[1] for words in lines if words[:1] == ["phonemes"] and len(words) > 1), "")
+    phonemes = table or next(iter(codes), base).split("-")[0]  # as espeak-ng's voices.c has it
+    return Language(code, name, file, tuple(dict.fromkeys([*codes, base])), phonemes)
 
 
 @lru_cache(maxsize=1)

@@ -24,7 +24,7 @@ SUFFIXES = (".flac", ".wav")
 
 @dataclass(frozen=True)
 class Clip:
-    """One sentence to be said, and where the sound goes."""
+    """One sentence to be said, and where the sound goes; `said` is what espeak-ng reads, if not the text itself."""
 
     id: str
     text: str
@@ -32,11 +32,40 @@ class Clip:
     voice: Voice
     seed: int
     path: Path
+    said: str | None = None
 
     @property
     def job(self) -> dict[str, Any]:
         """What a worker needs to know."""
-        return {"text": self.text, "voice": asdict(self.voice), "seed": self.seed, "path": str(self.path)}
+        job = {"text": self.text, "voice": asdict(self.voice), "seed": self.seed, "path": str(self.path)}
+        return job if self.said is None else job | {"text": self.said, "phonemes": True}
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much to speak in all: `hours` or `clips`. Raises SynthesisError for both at once, and for 0 or less."""
+
+    hours: float | None = None
+    clips: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.hours is not None and self.clips is not None:
+            raise SynthesisError("both hours and clips given; give one of them")
+        for name, amount in (("hours", self.hours), ("clips", self.clips)):
+            if amount is not None and not (math.isfinite(amount) and amount > 0):
+                raise SynthesisError(f"{name} is {amount}, must be > 0")
+
+    @property
+    def total(self) -> float:
+        """In seconds if hours were given, else in clips."""
+        return self.hours * 3600 if self.hours is not None else self.clips or 0
+
+    def part(self, place: int, parts: int) -> float:
+        """The part with this place of equal ones, in the unit of `total`; clips are not cut."""
+        if self.hours is not None:
+            return self.total / parts
+        whole, rest = divmod(int(self.total), parts)
+        return whole + (place < rest)
 
 
 @dataclass(frozen=True)
@@ -58,33 +87,24 @@ class Plan:
             raise SynthesisError("no language given; name one or more, such as nl or en-us")
         for language in self.languages:
             find_language(language)
-        if self.hours is not None and self.clips is not None:
-            raise SynthesisError("both hours and clips given; give one of them")
+        Amount(self.hours, self.clips)
         if self.sentences is None and self.hours is None and self.clips is None:
             raise SynthesisError("how much to speak is missing; give hours or clips, or a text to be said once")
         if self.sentences is not None and len(self.languages) > 1:
             raise SynthesisError(f"a text has one language, got {', '.join(self.languages)}; speak them one by one")
-        for name, amount in (("hours", self.hours), ("clips", self.clips)):
-            if amount is not None and not (math.isfinite(amount) and amount > 0):
-                raise SynthesisError(f"{name} is {amount}, must be > 0")
         if not 0 <= self.invented <= 1:
             raise SynthesisError(f"invented is {self.invented}, must be between 0 and 1: the fraction of made-up words")
-        if self.suffix not in SUFFIXES:
-            raise SynthesisError(f"suffix is {self.suffix!r}, must be {' or '.join(SUFFIXES)}")
+        check_suffix(self.suffix)
 
     @property
-    def total(self) -> float:
-        """How much in all: seconds if hours were given, else clips."""
-        if self.hours is not None:
-            return self.hours * 3600
-        return self.clips if self.clips is not None else len(self.sentences or ())
+    def amount(self) -> Amount:
+        """How much in all; a text is said once if nothing else was asked for."""
+        once = self.hours is None and self.clips is None and self.sentences
+        return Amount(clips=len(self.sentences or ())) if once else Amount(self.hours, self.clips)
 
     def goal(self, language: str) -> float:
-        """This language's part of `total`."""
-        if self.hours is not None:
-            return self.total / len(self.languages)
-        whole, rest = divmod(int(self.total), len(self.languages))
-        return whole + (self.languages.index(language) < rest)
+        """This language's part of the amount."""
+        return self.amount.part(self.languages.index(language), len(self.languages))
 
     def list(self, language: str) -> Iterator[Clip]:
         """The language's clips: a text's sentences once if no amount was given, otherwise without end."""
@@ -94,8 +114,7 @@ class Plan:
 
     def clip(self, language: str, number: int) -> Clip:
         """The clip with this number: it depends on the seed, the language and the number alone."""
-        digest = hashlib.blake2b(f"{self.seed}/{language}/{number}".encode(), digest_size=7).digest()
-        seed = int.from_bytes(digest, "big")
+        seed = seed_of(self.seed, language, number)
         generator = torch.Generator().manual_seed(seed)
         voice = random_voice(language, generator)
         if self.sentences is None:
@@ -111,6 +130,18 @@ class Plan:
         text = _digest(self.sentences) if self.sentences is not None else None
         given = {"seed": self.seed, "invented": self.invented, "suffix": self.suffix}
         return given | words | {"text": text, "exclude": _digest(sorted(self.exclude))}
+
+
+def seed_of(*parts: object) -> int:
+    """A seed of 56 bits that depends on the parts alone."""
+    digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=7).digest()
+    return int.from_bytes(digest, "big")
+
+
+def check_suffix(suffix: str) -> None:
+    """Raise SynthesisError if clips cannot be written in this form."""
+    if suffix not in SUFFIXES:
+        raise SynthesisError(f"suffix is {suffix!r}, must be {' or '.join(SUFFIXES)}")
 
 
 def _digest(sentences: Sequence[str]) -> str:

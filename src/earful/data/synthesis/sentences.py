@@ -29,11 +29,17 @@ def random_sentence(words: Words, generator: torch.Generator, invented: float = 
     """
     count = int(torch.randint(LEAST_WORDS, MOST_WORDS + 1, (), generator=generator))
     said = [_word(words, generator, invented) for _ in range(count)]
-    commas = torch.rand(count - 1, generator=generator) < _COMMA_SHARE
+    marks = random_marks(count, generator)
     if words.space:  # a script without spaces has marks of its own
-        said[:-1] = [word + "," * bool(comma) for word, comma in zip(said[:-1], commas, strict=True)]
+        said = [word + mark for word, mark in zip(said, marks, strict=True)]
+    return words.space.join(said)
+
+
+def random_marks(count: int, generator: torch.Generator) -> list[str]:
+    """What follows each of so many words: nothing or a comma; after the last one a full stop or a question mark."""
+    commas = torch.rand(count - 1, generator=generator) < _COMMA_SHARE
     end = "?" if torch.rand(1, generator=generator) < _QUESTION_SHARE else "."
-    return words.space.join(said) + (end if words.space else "")
+    return [*("," * bool(comma) for comma in commas), end]
 
 
 def read_sentences(path: str | Path) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any, Protocol
 
 from earful.data.manifest import Manifest, write_manifest
 from earful.data.synthesis.journal import Journal
-from earful.data.synthesis.plan import Clip, Plan
+from earful.data.synthesis.plan import Amount, Clip, Plan
 from earful.data.synthesis.sentences import read_sentences
 from earful.data.synthesis.workers import Answer, Workers
 from earful.data.utterance import Utterance
@@ -21,6 +22,35 @@ _PATIENCE, _LEAST_SHARE = 200, 0.02  # give up on a language if fewer of so many
 
 LeftOut = dict[str, tuple[str, ...]]
 Progress = Callable[[float, float], None]
+
+
+class Planned(Protocol):
+    """What a corpus is spoken from: sentences of real languages (`plan.Plan`) or of invented ones."""
+
+    @property
+    def out(self) -> Path:
+        """The folder."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Their codes."""
+
+    @property
+    def amount(self) -> Amount:
+        """How much in all."""
+
+    @property
+    def exclude(self) -> Collection[str]:
+        """Sentences never to be said."""
+
+    def goal(self, language: str) -> float:
+        """This language's part of the amount."""
+
+    def list(self, language: str) -> Iterator[Clip]:
+        """The language's clips, in order."""
+
+    def settings(self) -> dict[str, Any]:
+        """What the sound of a clip depends on."""
 
 
 def speak_corpus(
@@ -56,11 +86,20 @@ def speak_corpus(
     sentences = read_sentences(text) if isinstance(text, str | Path) else text
     names = tuple(dict.fromkeys(languages))
     plan = Plan(Path(out), names, hours, clips, sentences, invented, frozenset(exclude), seed, suffix)
+    return speak_plan(plan, cores() if workers is None else workers, progress)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def speak_plan(plan: Planned, workers: int, progress: Progress | None = None) -> tuple[Manifest, LeftOut]:
+    """Speak all languages of a plan, write the manifest, and return it and what was left out; see `speak_corpus`."""
     outcomes: list[tuple[Clip, Answer]] = []
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with Workers(cores if workers is None else workers) as pool, Journal(plan.out, plan.settings()) as journal:
+    with Workers(workers) as pool, Journal(plan.out, plan.settings()) as journal:
         speaker = _Speaker(plan, pool, journal, progress)
-        for language in names:
+        for language in plan.languages:
             outcomes += speaker.outcomes(language)
     manifest = Manifest(tuple(_utterance(clip, answer) for clip, answer in outcomes if "phones" in answer))
     write_manifest(plan.out / "manifest.jsonl", manifest)
@@ -71,7 +110,7 @@ def speak_corpus(
 class _Speaker:
     """One run: the plan, who carries it out, and how much is done."""
 
-    plan: Plan
+    plan: Planned
     pool: Workers
     journal: Journal
     progress: Progress | None
@@ -109,10 +148,11 @@ class _Speaker:
 
     def _count(self, answer: Answer) -> float:
         """Add an outcome to what is done, in the plan's unit."""
-        amount = (answer["duration"] if self.plan.hours is not None else 1) if "phones" in answer else 0
+        amount = (answer["duration"] if self.plan.amount.hours is not None else 1) if "phones" in answer else 0
         self.done += amount
         if self.progress:
-            self.progress(min(self.done, self.plan.total), self.plan.total)
+            total = self.plan.amount.total
+            self.progress(min(self.done, total), total)
         return float(amount)
 
     def _drop_ahead(self, language: str, tried: int) -> None:

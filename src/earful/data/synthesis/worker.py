@@ -44,6 +44,7 @@ def main() -> None:
 def serve(job: dict[str, Any]) -> dict[str, Any]:
     """Do one job: say `text` in `voice` with `seed`, write it to `path` (None: only the phones are wanted).
 
+    `phonemes`, if given and true: what stands in [[ ]] are names of phonemes.
     The answer holds duration and phones; or `left_out`, why this text is not said; or `error`, why nothing can be.
     """
     voice = Voice(**job["voice"])
@@ -52,7 +53,7 @@ def serve(job: dict[str, Any]) -> dict[str, Any]:
     except SynthesisError as error:
         return {"error": str(error)}
     try:
-        speech = speak(job["text"], voice, job["seed"])
+        speech = speak(job["text"], voice, job["seed"], job.get("phonemes", False))
     except SynthesisError:
         return {"left_out": SILENT}
     if speech.foreign:
