@@ -98,6 +98,10 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
         "earful metatrain meta.toml",
         "earful adapt my-clips --base taught-base --out taught-model --language is",
     ),
+    "corpus-invent": (
+        "earful corpus invent --count 3 --clips 30 --out invented",
+        'head -n 3 invented/manifest.jsonl | grep -o \'"text": "[^"]*"\'',
+    ),
     "corpus-fillets": ("earful corpus fillets-ng --language cs --out czech",),
     "corpus-klettres": ("earful corpus klettres --not-language cs --out letters",),
     "corpus-ktuberling": ("earful corpus ktuberling --out words",),
@@ -112,6 +116,7 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
             "score",
             "check",
             "corpus fillets-ng",
+            "corpus invent",
             "corpus klettres",
             "corpus ktuberling",
             "corpus prompts",

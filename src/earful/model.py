@@ -9,6 +9,7 @@ from torch.func import functional_call
 
 from earful.ctc.head import Head, Upsample
 from earful.ctc.loss import ctc_loss
+from earful.device import CPU, home_of
 from earful.encoder.backbone import Backbone, moves, pooling_above
 from earful.encoder.build import build_encoder
 from earful.encoder.encoder import EncoderConfig
@@ -100,12 +101,16 @@ class AcousticModel(nn.Module):
 
 
 def frames_by(features: Backbone | BackboneConfig | FbankConfig, samples_T: Tensor) -> Tensor:
-    """The frames `[F, M]` that a filterbank, or the frozen layers of a backbone, make of samples `[T]`; no gradient."""
+    """The frames `[F, M]` that a filterbank, or the frozen layers of a backbone, make of samples `[T]`; no gradient.
+
+    A backbone computes where it is; the frames are where the samples are.
+    """
     if isinstance(features, FbankConfig):
         return fbank(samples_T, config=features)[0][0]
     assert isinstance(features, Backbone)
-    with torch.no_grad(), fast_arithmetic():
-        return features.lower(samples_T)
+    device = home_of(features)
+    with torch.no_grad(), fast_arithmetic(device):
+        return features.lower(samples_T.to(device)).to(samples_T.device)
 
 
 def moving(config: ModelConfig, name: str) -> bool:
@@ -129,13 +134,16 @@ def loss_of(model: AcousticModel, head: str = TEXT) -> Callable[[Mapping[str, Te
     return loss
 
 
-def fast_arithmetic() -> torch.autocast:
-    """A context in which matrix products are in bfloat16, on processors that have instructions for it.
+def fast_arithmetic(device: torch.device = CPU) -> torch.autocast:
+    """A context in which matrix products on the device are in bfloat16, where it has instructions for it.
 
-    On others they stay in float32, which is faster there than an emulated bfloat16.
+    Elsewhere they stay in float32, which is faster there than an emulated bfloat16.
     """
-    has_bfloat16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16)
+    if device.type == "cpu":
+        has_bfloat16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    else:
+        has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16)
 
 
 def parameters_of(model: nn.Module) -> Params:

@@ -4,7 +4,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from earful.device import CPU, home_of, moved
 from earful.errors import CheckpointError, ConfigError
+from earful.writing import replacing
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,9 @@ def _backward(
     seed: int,
 ) -> tuple[dict[str, float], float]:
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-    with torch.random.fork_rng(devices=[]):  # dropout draws from the global state: give it one of its own
+    device = home_of(model)
+    # Dropout draws from the global state, of the device too: give it one of its own.
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed * 1_000_003 + step)
         losses = losses_of(step, generator)
         model.zero_grad(set_to_none=True)
@@ -117,7 +120,7 @@ def _save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: 
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, slots in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{slot}": value for slot, value in slots.items()}
-    save_state(path, tensors, {"step": step, "skipped": skipped})
+    save_state(path, moved(tensors, CPU), {"step": step, "skipped": skipped})
 
 
 def _restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, int]:
@@ -147,19 +150,15 @@ def save_state(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, A
     Raises:
         CheckpointError: it cannot be written, for example on a full disk; what was saved before stands.
     """
-    beside = path.with_name(path.name + ".partial")
     whole = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(whole, beside, {"state": json.dumps(header)})
-        beside.replace(path)
+        with replacing(path) as beside:
+            save_file(whole, beside, {"state": json.dumps(header)})
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"{path}: the state cannot be saved ({error}); free some space, then run again to resume"
         ) from error
-    finally:  # after Ctrl-C too
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

@@ -3,7 +3,6 @@
 import hashlib
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from json import dumps as json_text
 from pathlib import Path
@@ -17,6 +16,8 @@ from earful.cli.tables import counted, peak_memory_mb, percent, print_facts, wit
 from earful.cli.train import losses_of, means
 
 if TYPE_CHECKING:
+    import torch
+
     from earful.checkpoint import Checkpoint
     from earful.data.utterance import Utterance
     from earful.pretrain.selfsupervised import SelfRecipe, Told
@@ -38,6 +39,7 @@ def pretrain(
         Path | None, typer.Option(help="Clips with phone times, to measure what is learned.", metavar="MANIFEST")
     ] = None,
     probe_every: Annotated[int | None, typer.Option(min=1, help="Steps between probes.", metavar="N")] = None,
+    device: Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda or cuda:N.", metavar="DEVICE")] = "auto",
     tensorboard: Annotated[Path | None, typer.Option(help="Write curves for TensorBoard there.", metavar="DIR")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model where it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -60,9 +62,11 @@ def pretrain(
     """
     from earful.checkpoint import check_destination, locate, save_checkpoint
     from earful.config import read_toml
+    from earful.device import device_of
     from earful.pretrain.probe import timed_clips
     from earful.pretrain.selfsupervised import SelfRecipe
 
+    where = device_of(device)
     with progress() as tell, curves(tensorboard) as draw:
         if probe is not None:
             timed_clips(probe)  # what is wrong comes to light before the recordings are heard, which takes long
@@ -75,16 +79,16 @@ def pretrain(
             plan = read_toml(SelfRecipe, source)
             check_destination(plan.out, replace=overwrite)
         plan = replace(plan, probe=probe or plan.probe, probe_every=probe_every or plan.probe_every)
-        checkpoint, clips, history = trained(plan, tell, draw)
+        checkpoint, clips, history = trained(plan, tell, draw, where)
     save_checkpoint(plan.out, checkpoint, half=True, replace=overwrite)
     conclude(plan, checkpoint, clips, history, json)
 
 
-def trained(plan: "SelfRecipe", tell: Tell, draw: Draw) -> "tuple[Checkpoint, int, History]":
-    """The model that a recipe makes, of how many clips, and what is shown of the way there."""
+def trained(plan: "SelfRecipe", tell: Tell, draw: Draw, device: "torch.device") -> "tuple[Checkpoint, int, History]":
+    """The model that a recipe makes on a device, of how many clips, and what is shown of the way there."""
     from earful.pretrain.selfsupervised import model_for, objectives_of, pretrain, probe_for, speech_for
 
-    model, history = model_for(plan), History()
+    model, history = model_for(plan).to(device), History()
     objectives = objectives_of(plan, model)
     probe = probe_for(plan, model, lambda done, total: tell("hearing the probe", done, total))
     speech = speech_for(plan, model, objectives, lambda done, total: tell("hearing", done, total))
@@ -233,8 +237,7 @@ def speech_in(folder: Path, tell: Tell, names: Path | None = None) -> "Sequence[
             tell("looking for speech", number, len(recordings), f"{len(skipped)} left out" if skipped else "")
             yield recording
 
-    with one_thread():
-        clips = list(cut(told(), skip=skipped.append))
+    clips = list(cut(told(), skip=skipped.append))
     if names:
         names.parent.mkdir(parents=True, exist_ok=True)
         rows = [json_text({"file": str(each.path), "reason": each.reason}) + "\n" for each in skipped]
@@ -247,23 +250,6 @@ def speech_in(folder: Path, tell: Tell, names: Path | None = None) -> "Sequence[
     if not clips:
         raise ManifestError(f"{folder}: no speech was found in {counted(len(recordings), 'recording')}; give others")
     return clips
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread of torch's while the block runs.
-
-    The network that finds speech is tiny: on a busy machine two threads took it 25 times the processor time of one, for
-    they wait for each other by spinning.
-    """
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def left_out(plan: "SelfRecipe") -> int:

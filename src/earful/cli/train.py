@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="A TOML file; see recipes/.", metavar="RECIPE.toml")],
+    device: Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda or cuda:N.", metavar="DEVICE")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model where it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -28,23 +29,24 @@ def train(
     """
     from earful.checkpoint import check_destination, save_checkpoint
     from earful.config import read_toml
+    from earful.device import device_of
     from earful.pretrain.dataset import open_dataset
     from earful.pretrain.recipe import Recipe
     from earful.pretrain.supervised import train_base
     from earful.train import rate_at
 
-    plan = read_toml(Recipe, recipe)
+    plan, where = read_toml(Recipe, recipe), device_of(device)
     check_destination(plan.out, replace=overwrite)
     steps: list[Step] = []
     with progress() as tell:
-        dataset = open_dataset(plan, lambda done, total: tell("computing features", done, total))
+        dataset = open_dataset(plan, lambda done, total: tell("computing features", done, total), where)
 
         def report(step: "Step") -> None:
             steps[:] = [*steps[-199:], step]
             rate = rate_at(step.number - 1, plan.optimisation)
             tell("training", step.number, plan.optimisation.steps, f"{losses_of(steps[-20:])}, rate {rate:.1e}")
 
-        checkpoint = train_base(plan, dataset, report)
+        checkpoint = train_base(plan, dataset, report, device=where)
     save_checkpoint(plan.out, checkpoint, half=True, replace=overwrite)
     found = {
         "model": str(plan.out),

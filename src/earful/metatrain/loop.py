@@ -201,7 +201,7 @@ def _over_processes(total: _Total, world: int) -> _Total:
     if world == 1:
         return total
     parts = [*total.gradient.values(), *total[1:]]
-    flat = torch.cat([each.detach().double().flatten() for each in parts])
+    flat = torch.cat([each.detach().to(parts[0].device, torch.float64).flatten() for each in parts])
     try:
         distributed.all_reduce(flat)
     except RuntimeError as error:
@@ -225,7 +225,7 @@ def _save(path: Path, leaves: Meta, optimiser: torch.optim.Optimizer, best: Meta
     tensors = under(leaves, "meta.") | under(best, "best.")
     for index, slots in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{slot}": value for slot, value in slots.items() if value is not None}
-    save_state(path, tensors, header)
+    save_state(path, {name: value.cpu() for name, value in tensors.items()}, header)
 
 
 def _restore(
@@ -251,5 +251,5 @@ def _restore(
             _, index, slot = name.split(".", 2)
             slots.setdefault(int(index), {})[slot] = value
     optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})
-    best = {name: tensors[f"best.{name}"] for name in leaves if f"best.{name}" in tensors}
+    best = {n: tensors[f"best.{n}"].to(leaf.device) for n, leaf in leaves.items() if f"best.{n}" in tensors}
     return header["step"], header["skipped"], best, header["validation"], header["losses"]

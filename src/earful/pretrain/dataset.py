@@ -22,6 +22,7 @@ from earful.data.frames import FrameStore, build_store, compute_clips, is_built
 from earful.data.manifest import read_manifest
 from earful.data.synthesis.speech import SILENCE
 from earful.data.utterance import Utterance
+from earful.device import CPU
 from earful.encoder.backbone import Backbone
 from earful.encoder.pretrained import BackboneConfig, load_backbone
 from earful.errors import ConfigError, ManifestError
@@ -103,9 +104,13 @@ class Sources(Protocol):
     def rarest_symbol(self) -> int: ...
 
 
-def open_dataset(recipe: Recipe, tell: Progress | None = None) -> Dataset:
-    """Read the recipe's manifests and compute (or find) their frames under `recipe.cache`. Raises as `dataset_of`."""
-    return dataset_of(recipe, front_of(recipe), tell)
+def open_dataset(recipe: Recipe, tell: Progress | None = None, device: torch.device = CPU) -> Dataset:
+    """Read the recipe's manifests and compute (or find) their frames under `recipe.cache`. Raises as `dataset_of`.
+
+    A pre-trained encoder computes them on the device.
+    """
+    front = front_of(recipe)
+    return dataset_of(recipe, front.to(device) if isinstance(front, Backbone) else front, tell)
 
 
 def dataset_of(recipe: Sources, front: Backbone | FbankConfig, tell: Progress | None = None) -> Dataset:
@@ -246,4 +251,5 @@ def _identity(features: Backbone | FbankConfig) -> list[Any]:
     """What frames depend on: a filterbank's options, or a backbone's dimensions and weights."""
     if isinstance(features, FbankConfig):
         return to_mapping(features)  # type: ignore[no-any-return]
-    return [to_mapping(features.config), *(float(weight.detach().double().sum()) for weight in features.parameters())]
+    sums = (float(weight.detach().cpu().double().sum()) for weight in features.parameters())  # the same on every device
+    return [to_mapping(features.config), *sums]

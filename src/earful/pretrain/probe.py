@@ -13,6 +13,7 @@ from torch.nn import functional
 from earful.data.frames import FrameStore
 from earful.data.synthesis.speech import SILENCE
 from earful.data.utterance import Utterance
+from earful.device import home_of, moved
 from earful.encoder.backbone import Backbone
 from earful.encoder.encoder import Encoder, subtract_mean, valid_frames
 from earful.errors import ManifestError
@@ -85,7 +86,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.no_grad(), fast_arithmetic():
+        with torch.no_grad(), fast_arithmetic(home_of(model)):
             yield
     finally:
         for module, training in modes:
@@ -140,7 +141,7 @@ def labelled_frames(model: AcousticModel, dataset: Dataset, clips: Sequence[int]
     rows, phones = [], []
     with evaluating(model):
         for begin in range(0, len(clips), BATCH):
-            batch, labels = dataset.batch(clips[begin : begin + BATCH], model.config)
+            batch, labels = moved(dataset.batch(clips[begin : begin + BATCH], model.config), home_of(model))
             hidden_BFD, _ = model.encode(batch.frames_BFM, batch.frame_counts_B)
             known_BF = labels.frames_BF != UNKNOWN
             rows.append(hidden_BFD[known_BF].float())
@@ -152,8 +153,8 @@ def fit_probe(rows_ND: Tensor, phones_N: Tensor, size: int, penalty: float = PEN
     """Multinomial logistic regression with a quadratic penalty on the weights, by L-BFGS from zero: no randomness."""
     mean_D, scale_D = rows_ND.mean(0), 1 / rows_ND.std(0).clamp(min=1e-5)
     x_ND = (rows_ND - mean_D) * scale_D
-    weight_PD = torch.zeros(size, rows_ND.shape[1], requires_grad=True)
-    bias_P = torch.zeros(size, requires_grad=True)
+    weight_PD = torch.zeros(size, rows_ND.shape[1], device=rows_ND.device, requires_grad=True)
+    bias_P = torch.zeros(size, device=rows_ND.device, requires_grad=True)
     optimiser = torch.optim.LBFGS([weight_PD, bias_P], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:

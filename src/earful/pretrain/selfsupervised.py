@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from earful.audio.augment import Augmentation
 from earful.checkpoint import Checkpoint, load_checkpoint
+from earful.device import CPU, home_of, moved
 from earful.encoder.backbone import Backbone
 from earful.encoder.encoder import EncoderConfig
 from earful.encoder.pretrained import load_backbone
@@ -200,23 +201,25 @@ def pretrain(
     report: Callable[[Told], None] | None = None,
     probe: PhoneProbe | None = None,
 ) -> Checkpoint:
-    """Train the encoder of `model` in place; resumes from `recipe.work`, and logs each step there.
+    """Train the encoder of `model` in place, where it is; resumes from `recipe.work`, and logs each step there.
 
     A step whose gradient is not finite is skipped and counted. Raises CheckpointError as `fit`.
     """
+    device = home_of(model)
     whole = nn.ModuleDict({"encoder": model.encoder, **{f"by_{name}": each for name, each in objectives.items()}})
+    whole.to(device)
     order = Order(speech.frames.counts, round(recipe.batch_s / model.config.features.hop_s), recipe.seed)
     steps, facts, weights = recipe.optimisation.steps, dict[str, float](), dict[str, float]()
     state, watch = recipe.work / "state.safetensors", _Watch(recipe, model, probe, report)
 
     def losses_of(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         watch.began = time.monotonic()
-        heard, losses = speech.heard(order.at(step)), dict[str, Tensor]()
+        heard, losses = moved(speech.heard(order.at(step)), device), dict[str, Tensor]()
         watch.heard = heard
         facts.clear()
         for name, objective in objectives.items():
             objective.after_step(step, steps)
-            with fast_arithmetic():
+            with fast_arithmetic(device):
                 found = objective(model.encoder, heard, generator)
             losses |= {f"{name} {loss}": value for loss, value in found.losses.items()}
             weights.update({f"{name} {loss}": recipe.weights.get(name, 1.0) for loss in found.losses})
@@ -236,7 +239,7 @@ def pretrain(
     )
     before = load_checkpoint(recipe.start).about if recipe.start else {}
     about = {**before, "pretrained": {"recipe": recipe.about, "objectives": list(objectives), "skipped_steps": skipped}}
-    return Checkpoint(model.config, dict(model.state_dict()), about)
+    return Checkpoint(model.config, moved(dict(model.state_dict()), CPU), about)
 
 
 @dataclass

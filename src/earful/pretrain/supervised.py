@@ -13,6 +13,7 @@ from torch.nn import functional
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.ctc.loss import ctc_loss
 from earful.data.batch import Batch, PhoneLabels
+from earful.device import CPU, moved
 from earful.errors import CheckpointError
 from earful.features.mask import spec_augment
 from earful.model import PHONE_FRAMES, PHONES, TEXT, AcousticModel, ModelConfig, fast_arithmetic, moving
@@ -62,7 +63,7 @@ def go_on_from(start: Checkpoint, model: AcousticModel) -> None:
 
 def losses(model: AcousticModel, batch: Batch, phones: PhoneLabels) -> dict[str, Tensor]:
     """The three losses of one batch."""
-    with fast_arithmetic():
+    with fast_arithmetic(batch.frames_BFM.device):
         hidden_BFD, counts_B = model.encode(batch.frames_BFM, batch.frame_counts_B)
         logp = {name: head(hidden_BFD) for name, head in model.heads.items()}
     found = {TEXT: _ctc(logp[TEXT], batch.labels_BL, counts_B, batch.label_counts_B)}
@@ -86,17 +87,20 @@ def _ctc(logp_BFV: Tensor, labels_BL: Tensor, counts_B: Tensor, label_counts_B: 
     return (each_B * (label_counts_B > 0) / label_counts_B.clamp(min=1)).sum() / (label_counts_B > 0).sum().clamp(min=1)
 
 
-def train_base(recipe: Recipe, dataset: Dataset, report: Callable[[Step], None] | None = None) -> Checkpoint:
-    """Train a base model; resumes from `recipe.work`, and logs each step there."""
+def train_base(
+    recipe: Recipe, dataset: Dataset, report: Callable[[Step], None] | None = None, *, device: torch.device = CPU
+) -> Checkpoint:
+    """Train a base model on a device; resumes from `recipe.work`, and logs each step there."""
     model = model_of(recipe, dataset)
     budget = round(recipe.batch_s / dataset.features.hop_s)
     order = Order(dataset.frames.counts, budget, recipe.seed)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(moving(model.config, name))
+    model.to(device)
     log = recipe.work / "log.jsonl"
 
     def losses_of(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        batch, phones = dataset.batch(order.at(step), model.config)
+        batch, phones = moved(dataset.batch(order.at(step), model.config), device)
         masked = spec_augment(batch.frames_BFM, batch.frame_counts_B, recipe.masks, generator)
         return losses(model, batch._replace(frames_BFM=masked), phones)
 
@@ -115,7 +119,7 @@ def train_base(recipe: Recipe, dataset: Dataset, report: Callable[[Step], None] 
         report=tell,
     )
     about = {"recipe": recipe.about, "skipped_steps": skipped, "languages": _languages(dataset)}
-    return Checkpoint(model.config, dict(model.state_dict()), about)
+    return Checkpoint(model.config, moved(dict(model.state_dict()), CPU), about)
 
 
 def _languages(dataset: Dataset) -> list[str]:

@@ -14,6 +14,7 @@ from earful.checkpoint import load_checkpoint
 from earful.data.batch import pad
 from earful.data.frames import FrameStore, compute_clips
 from earful.data.utterance import Utterance
+from earful.device import home_of
 from earful.encoder.backbone import Backbone
 from earful.errors import ConfigError
 from earful.features.fbank import FbankConfig
@@ -136,7 +137,7 @@ def units_of(
 
     The row (MFCCs, or a hidden frame of another model) nearest to the middle of a hidden frame stands for it.
     """
-    teacher = load_checkpoint(units.of).build() if units.of else None
+    teacher = load_checkpoint(units.of).build().to(home_of(model)) if units.of else None
     front, row_hop_s = (partial(_hidden, teacher), _hidden_hop_s(teacher)) if teacher else (_cepstra, MFCC_HOP_S)
     rows = []
     for clip, count in zip(compute_clips(clips, front), counts, strict=True):
@@ -156,11 +157,12 @@ def _hidden_hop_s(model: AcousticModel) -> float:
 
 
 def _hidden(model: AcousticModel, samples_T: Tensor) -> Tensor:
-    """The encoder's hidden frames of samples `[T]`, `[F, D]`."""
-    frames_FM = model.frames_of(samples_T)
-    with torch.no_grad(), fast_arithmetic():
-        hidden_BFD, _ = model.encoder(frames_FM[None], torch.tensor([len(frames_FM)]))
-    return hidden_BFD[0].float()  # type: ignore[no-any-return]
+    """The encoder's hidden frames of samples `[T]`, `[F, D]`; where the samples are."""
+    device = home_of(model)
+    frames_FM = model.frames_of(samples_T).to(device)
+    with torch.no_grad(), fast_arithmetic(device):
+        hidden_BFD, _ = model.encoder(frames_FM[None], torch.tensor([len(frames_FM)]).to(device))
+    return hidden_BFD[0].float().to(samples_T.device)  # type: ignore[no-any-return]
 
 
 def _cepstra(samples_T: Tensor) -> Tensor:

@@ -37,8 +37,8 @@ def heard(
 
     `logp` are log-posteriors `[F, 1 + P]` of the support clips by each shared head, `labels` their letters.
     """
-    said_V1 = torch.tensor([[float(is_said(symbol))] for symbol in task.symbols])
-    own = chosen(known.encode_symbols(task.symbols), known.size, TEXT)[TEXT]
+    said_V1 = torch.tensor([[float(is_said(symbol))] for symbol in task.symbols]).to(params[WEIGHT].device)
+    own = chosen(known.encode_symbols(task.symbols), known.size, TEXT)[TEXT].to(said_V1.device)
     maps = {head: said_V1 * p_VP / len(logp) for head, p_VP in sounds(params, known, task, logp, labels).items()}
     return {**maps, TEXT: maps.get(TEXT, 0.0) + (1 - said_V1) * own}
 

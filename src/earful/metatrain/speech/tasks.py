@@ -10,6 +10,7 @@ from torch.func import functional_call
 
 from earful.data.batch import Batch, Example, collate
 from earful.data.episode import Draw, Episode, EpisodeSampler, weights_by_loss
+from earful.device import home_of, moved
 from earful.errors import ConfigError
 from earful.metatrain.speech.output import Maps, chosen, heard
 from earful.metatrain.speech.recipe import Output, TaskRules
@@ -54,9 +55,10 @@ class Tasks:
         return Draw(drawn.task, support, query)
 
     def episode(self, drawn: Draw, *, blind: bool = False, params: Params | None = None) -> Episode:
-        """Support and query as sides. Who is `blind` knows only the symbols of the support, as a user's clips tell.
+        """Support and query as sides, on the device of the model.
 
-        Letters are heard by the model with `params`, or as it was before meta-training.
+        Who is `blind` knows only the symbols of the support, as a user's clips tell. Letters are heard by the model
+        with `params`, or as it was before meta-training.
         """
         labels = _labels(self.dataset, self.output)
         met = drawn.support if blind else (*drawn.support, *drawn.query)
@@ -66,7 +68,7 @@ class Tasks:
             for side in (drawn.support, drawn.query)
         )
         maps = self._maps([self._known.symbols[label - 1] for label in own], support, params)
-        return Episode(Side(collate(support), maps), Side(collate(query), maps))
+        return moved(Episode(Side(collate(support), maps), Side(collate(query), maps)), home_of(self.model))
 
     def texts(self, drawn: Draw) -> tuple[list[str], list[str]]:
         """The symbols of a blind task's output layer, and the references of its query: symbols, or IPA with spaces."""
@@ -95,9 +97,9 @@ class Tasks:
         return chosen(config.alphabet.encode_symbols(symbols), config.alphabet.size, TEXT)
 
     def _logp(self, params: Params, clip: Example, head: str) -> Tensor:
+        frames_BFM, count_B = moved((clip.frames_FM[None], torch.tensor([len(clip.frames_FM)])), home_of(self.model))
         with torch.no_grad():
-            count_B = torch.tensor([len(clip.frames_FM)])
-            logp_BFV, _ = functional_call(self.model, params, (clip.frames_FM[None], count_B, head))
+            logp_BFV, _ = functional_call(self.model, params, (frames_BFM, count_B, head))
         return logp_BFV[0]  # type: ignore[no-any-return]
 
 

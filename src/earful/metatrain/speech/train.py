@@ -16,6 +16,8 @@ from earful.checkpoint import Checkpoint, InnerLoop
 from earful.config import to_mapping
 from earful.ctc.greedy import greedy_ids
 from earful.data.episode import Draw
+from earful.device import CPU, moved
+from earful.encoder.recurrent import CELLS
 from earful.errors import CheckpointError
 from earful.metatrain import LEARNERS, Learner, started_by
 from earful.metatrain.learner import START, Meta
@@ -151,16 +153,21 @@ def validated(model: AcousticModel, learner: Learner, meta: Meta, tasks: Tasks, 
 
 
 def metatrain_base(
-    recipe: MetaRecipe, base: Checkpoint, dataset: Dataset, report: Callable[[MetaStep], None] | None = None
+    recipe: MetaRecipe,
+    base: Checkpoint,
+    dataset: Dataset,
+    report: Callable[[MetaStep], None] | None = None,
+    *,
+    device: torch.device = CPU,
 ) -> Result:
-    """Meta-train a base as the recipe says; resumes from `recipe.work`, and logs each step there.
+    """Meta-train a base as the recipe says, on a device; resumes from `recipe.work`, and logs each step there.
 
     Raises:
         CheckpointError: the base lacks what the output layer is made of, or the state is damaged or cannot be written.
         ConfigError, ManifestError: tasks that cannot be, before anything is trained.
     """
     start = start_of(base, dataset, recipe.output)
-    model = start.build()
+    model = start.build().to(device)
     tasks = tasks_of(dataset, model, recipe.output, recipe.tasks, recipe.seed)
     held = (
         tasks_of(dataset, model, recipe.output, recipe.tasks, recipe.seed, held_out=True)
@@ -180,16 +187,19 @@ def metatrain_base(
         if report:
             report(step)
 
-    trained = metatrain(
-        speech.learner_at,
-        speech.params,
-        draw,
-        recipe.outer,
-        state=recipe.work / "state.safetensors",
-        names=tasks.names if recipe.tasks.hard else (),
-        validate=(lambda meta: validated(model, last, meta, held, draws)) if held else None,
-        report=tell,
-    )
+    # Inner loops are in float32 to the last digit; and cuDNN's recurrent layers have no second derivative.
+    with torch.backends.cudnn.flags(enabled=start.config.encoder.kind not in CELLS, allow_tf32=False):
+        found = metatrain(
+            speech.learner_at,
+            speech.params,
+            draw,
+            recipe.outer,
+            state=recipe.work / "state.safetensors",
+            names=tasks.names if recipe.tasks.hard else (),
+            validate=(lambda meta: validated(model, last, meta, held, draws)) if held else None,
+            report=tell,
+        )
+    trained = moved(found, CPU)
     best, final = (checkpoint_of(start, meta, recipe, last.inner) for meta in (trained.best, trained.last))
     return Result(best, final, trained)
 

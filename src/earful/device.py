@@ -1,0 +1,68 @@
+"""Where tensors are computed: on the processor, or on a GPU.
+
+Whoever trains chooses a device once; from there on a module says where it is, and batches are moved to it. Randomness
+is drawn on the processor and then moved, so that a seed means the same everywhere, but for dropout, which is drawn
+where it is needed.
+"""
+
+import os
+import re
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
+
+from earful.errors import ConfigError
+
+T = TypeVar("T")
+CPU = torch.device("cpu")
+
+
+def device_of(choice: str = "auto") -> torch.device:
+    """The device of that name: "cpu", "cuda", "cuda:N", or "auto", a GPU where torch finds one.
+
+    Under torchrun each process of a machine takes the GPU of its own number.
+
+    Raises:
+        ConfigError: there is no such device here, or several processes would share one GPU.
+
+    >>> device_of("cpu")
+    device(type='cpu')
+    """
+    named = re.fullmatch(r"auto|cpu|cuda(?::(\d+))?", choice)
+    if named is None:
+        raise ConfigError(f"device is {choice!r}, must be auto, cpu, cuda or cuda:N, N the number of a GPU from 0")
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if choice == "cpu" or (choice == "auto" and not gpus):
+        return CPU
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if not gpus:
+        raise ConfigError(
+            f"device is {choice}, but torch {torch.__version__} finds no GPU; say cpu, or install the GPU's driver and "
+            "a torch that is built for it"
+        )
+    if processes > gpus or (processes > 1 and named[1]):
+        raise ConfigError(
+            f"device is {choice}, for {processes} processes on {gpus} GPUs, of which each takes one; start at most "
+            f"{gpus}, with cuda or auto, or say cpu"
+        )
+    number = int(named[1] or os.environ.get("LOCAL_RANK", "0"))
+    if number >= gpus:
+        raise ConfigError(
+            f"device is {choice}, but there are {gpus} GPUs here, numbered from 0; say one of them, or cpu"
+        )
+    return torch.device("cuda", number)
+
+
+def moved(tree: T, device: torch.device) -> T:
+    """The same tree (a batch, an episode, parameters by name) with its tensors on the device.
+
+    What is there already is not copied.
+    """
+    return tree_map_only(Tensor, lambda tensor: tensor.to(device), tree)  # type: ignore[no-any-return]
+
+
+def home_of(module: nn.Module) -> torch.device:
+    """Where a module's parameters are; the processor for one that has none."""
+    return next((parameter.device for parameter in module.parameters()), CPU)

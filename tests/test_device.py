@@ -1,0 +1,314 @@
+"""Devices: which one is taken, and that whole trainings run on one that refuses to meet the processor.
+
+The trainings run on a GPU where there is one, and else on the pretended device of `pretended.py`. That is registered
+with torch for a whole process, hence a process of its own: one test runs this file again.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+import torch
+from torch.utils._pytree import tree_leaves
+
+from earful.adapt.inner import Inner
+from earful.audio.augment import Augmentation
+from earful.audio.files import write
+from earful.checkpoint import Checkpoint
+from earful.data.episode import Shots
+from earful.data.manifest import write_manifest
+from earful.data.utterance import Utterance
+from earful.device import CPU, device_of, home_of, moved
+from earful.encoder.encoder import EncoderConfig
+from earful.encoder.whisper import Whisper, WhisperConfig
+from earful.errors import ConfigError
+from earful.features.fbank import FbankConfig
+from earful.metatrain.loop import MetaStep, Outer
+from earful.metatrain.speech.recipe import Learning, MetaRecipe, Output, TaskRules
+from earful.metatrain.speech.train import metatrain_base
+from earful.model import AcousticModel, ModelConfig, fast_arithmetic, frames_by
+from earful.pretrain.dataset import dataset_of, open_dataset
+from earful.pretrain.recipe import Corpus, Recipe
+from earful.pretrain.selfsupervised import (
+    Objectives,
+    SelfRecipe,
+    Told,
+    model_for,
+    objectives_of,
+    pretrain,
+    probe_for,
+    speech_for,
+)
+from earful.pretrain.supervised import train_base
+from earful.pretrain.unlabelled import Units
+from earful.train import Optimisation, Step
+
+PRETENDED = os.environ.get("EARFUL_PRETENDED_DEVICE") == "1"
+WALKS = pytest.mark.skipif(
+    not (PRETENDED or torch.cuda.is_available()), reason="no CUDA device: test_on_a_pretended_device runs this"
+)
+CLEAN = Augmentation(
+    speed_probability=0, room_probability=0, noise_probability=0, telephone_probability=0, gain_probability=0
+)
+
+
+@pytest.mark.skipif(PRETENDED or torch.cuda.is_available(), reason="only where the trainings cannot run themselves")
+def test_on_a_pretended_device() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "elsewhere"]
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "EARFUL_PRETENDED_DEVICE": "1", "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert " passed" in ran.stdout and "skipped" not in ran.stdout
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """`gpus(2, LOCAL_RANK="1")`: torch finds so many, and so is the environment."""
+
+    def find(count: int, **environment: str) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+        for name in ("LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+
+    return find
+
+
+@pytest.mark.parametrize(
+    ("choice", "count", "expected"),
+    [("auto", 0, "cpu"), ("auto", 2, "cuda:0"), ("cpu", 2, "cpu"), ("cuda", 1, "cuda:0"), ("cuda:1", 2, "cuda:1")],
+)
+def test_the_choice(choice: str, count: int, expected: str, gpus: Callable[..., None]) -> None:
+    gpus(count)
+    assert device_of(choice) == torch.device(expected)
+
+
+@pytest.mark.parametrize("choice", ["auto", "cuda"])
+def test_each_process_takes_a_gpu_of_its_own(choice: str, gpus: Callable[..., None]) -> None:
+    gpus(4, LOCAL_RANK="3", LOCAL_WORLD_SIZE="4")
+    assert device_of(choice) == torch.device("cuda", 3)
+    gpus(0, LOCAL_RANK="3", LOCAL_WORLD_SIZE="4")
+    assert device_of("auto") == CPU
+
+
+@pytest.mark.parametrize(
+    ("choice", "count", "processes", "message"),
+    [
+        ("tpu", 1, 1, "device is 'tpu', must be auto, cpu, cuda or cuda:N"),
+        ("cuda:", 1, 1, "must be auto, cpu, cuda or cuda:N"),
+        ("cuda", 0, 1, "torch .* finds no GPU; say cpu, or install"),
+        ("cuda:2", 2, 1, "device is cuda:2, but there are 2 GPUs here, numbered from 0; say one of them, or cpu"),
+        ("auto", 2, 3, "for 3 processes on 2 GPUs, of which each takes one; start at most 2"),
+        ("cuda:0", 2, 2, "device is cuda:0, for 2 processes on 2 GPUs"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_remedy(
+    choice: str, count: int, processes: int, message: str, gpus: Callable[..., None]
+) -> None:
+    gpus(count, LOCAL_RANK="0", LOCAL_WORLD_SIZE=str(processes))
+    with pytest.raises(ConfigError, match=message):
+        device_of(choice)
+
+
+def test_what_is_there_already_is_not_copied() -> None:
+    tree = {"a": torch.ones(2), "b": (torch.zeros(1), None, 3)}
+    found = moved(tree, CPU)
+    assert found["a"] is tree["a"] and found["b"][0] is tree["b"][0] and found["b"][1:] == (None, 3)
+    assert moved(tree, torch.device("meta"))["b"][0].device.type == "meta"
+
+
+def test_a_module_says_where_it_is() -> None:
+    assert home_of(torch.nn.Linear(2, 2)) == CPU == home_of(torch.nn.Identity())
+    assert home_of(torch.nn.Linear(2, 2, device="meta")).type == "meta"
+
+
+@pytest.mark.parametrize("has", [False, True])
+def test_fast_arithmetic_is_that_of_the_device(has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    with fast_arithmetic():
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert product.dtype == (torch.bfloat16 if has else torch.float32)
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **how: bool(asked.append(how)) or has)
+    monkeypatch.setattr(torch, "autocast", lambda *what, **how: (*what, how))
+    found: Any = fast_arithmetic(torch.device("cuda", 1))
+    assert found == ("cuda", torch.bfloat16, {"enabled": has})
+    assert asked == [{"including_emulation": False}]
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
+    """A device that is not the processor. Both compute in float32, so that they can be compared."""
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **how: False)
+    if torch.cuda.is_available():
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            yield torch.device("cuda", 0)
+    else:
+        from pretended import FAR, pretended
+
+        with pretended():
+            yield FAR
+
+
+@pytest.fixture(scope="session")
+def manifest(tmp_path_factory: pytest.TempPathFactory, tones: Callable[..., Any]) -> Path:
+    """Nine clips in three languages, with the times of their tones as those of phones."""
+    folder, clips = tmp_path_factory.mktemp("tones"), []
+    for number, text in enumerate(("abc", "cab a", "bca", "acb", "ba c", "cba", "ab c", "bac", "c ab")):
+        write(folder / f"{number}.wav", tones(text, 1 + 0.01 * number))
+        timed = [["" if letter == " " else letter, 0.16 * place] for place, letter in enumerate(f" {text} ")]
+        of = {"text": text, "language": ("nl", "fi", "lt")[number % 3], "extra": {"phones": timed}}
+        clips.append(Utterance(str(number), folder / f"{number}.wav", duration_s=0.16 * (len(text) + 2), **of))
+    write_manifest(folder / "all.jsonl", clips)
+    return folder / "all.jsonl"
+
+
+def close(found: Any, right: Any) -> None:
+    """The same numbers in any arrangement, but for how kernels round."""
+    leaves = tree_leaves(right)
+    assert tree_leaves(found) == pytest.approx(leaves, rel=2e-3, abs=2e-4) and leaves
+
+
+def near(tensors: dict[str, torch.Tensor]) -> bool:
+    return all(value.device == CPU for value in tensors.values())
+
+
+@WALKS
+def test_elsewhere_refuses_the_processor(elsewhere: torch.device) -> None:
+    far = torch.ones(3).to(elsewhere)
+    for mixed in (lambda: far + torch.ones(3), lambda: torch.ones(3)[far.long()], lambda: torch.cat([far, far.cpu()])):
+        with pytest.raises(RuntimeError, match=r"on one device|same device"):
+            mixed()
+    assert (far * torch.tensor(2.0) + far[torch.tensor([0])]).tolist() == [3.0] * 3
+
+
+@WALKS
+@pytest.mark.parametrize("kind", ["conformer", "bilstm"])
+def test_elsewhere_a_base_is_trained(kind: str, elsewhere: torch.device, manifest: Path, tmp_path: Path) -> None:
+    """And from its state a run goes on on another device."""
+    recipe = Recipe(
+        tmp_path / "model",
+        (Corpus(manifest),),
+        Optimisation(2, 1e-3),
+        cache=tmp_path / "cache",
+        batch_s=5.0,
+        encoder=EncoderConfig(kind, width=16, layers=1, heads=2, dropout=0.0),
+        augmentation=CLEAN,
+        rarest_symbol=1,
+    )
+
+    def losses(device: torch.device, work: Path, steps: int) -> list[dict[str, float]]:
+        told: list[Step] = []
+        longer = replace(recipe, work=work, optimisation=replace(recipe.optimisation, steps=steps))
+        made = train_base(longer, open_dataset(longer, None, device), told.append, device=device)
+        assert near(made.params)
+        return [step.losses for step in told]
+
+    right = losses(CPU, tmp_path / "here", 2)
+    close(losses(elsewhere, tmp_path / "there", 2), right)
+    right = losses(CPU, tmp_path / "here", 4)
+    assert len(right) == 2
+    close(losses(CPU, tmp_path / "there", 4), right)
+    close(losses(elsewhere, tmp_path / "there", 5), losses(CPU, tmp_path / "here", 5))
+
+
+@WALKS
+def test_elsewhere_every_objective_teaches(
+    elsewhere: torch.device, manifest: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    kinds = {name: get_args(kind)[0] for name, kind in get_type_hints(Objectives).items() if name != "names"}
+    settings = {name: kind(**({"units": 4} if name == "hubert" else {})) for name, kind in kinds.items()}
+    recipe = SelfRecipe(
+        tmp_path / "model",
+        (Corpus(manifest),),
+        Optimisation(2, 1e-3),
+        Objectives(**settings),
+        units=Units(of=tiny_base, frames=100),
+        cache=tmp_path / "cache",
+        batch_s=5.0,
+        encoder=EncoderConfig("conformer", width=16, layers=1, heads=2, dropout=0.0),
+        augmentation=CLEAN,
+        probe=manifest,
+        probe_every=1,
+    )
+
+    def steps(device: torch.device) -> list[tuple[Any, ...]]:
+        told: list[Told] = []
+        own = replace(recipe, work=tmp_path / device.type)
+        model = model_for(own).to(device)
+        objectives = objectives_of(own, model)
+        speech, probe = speech_for(own, model, objectives), probe_for(own, model)
+        made = pretrain(own, model, objectives, speech, told.append, probe)
+        assert near(made.params) and all(home_of(each) == device for each in (model, *objectives.values()))
+        return [(each.step.losses, each.step.grad_norm, each.spread) for each in told[1:]]
+
+    found, right = steps(elsewhere), steps(CPU)
+    close(found, right)
+    assert {key.split()[0] for losses, *_ in right for key, loss in losses.items() if loss} == set(kinds)
+
+
+@WALKS
+@pytest.mark.parametrize(
+    ("learner", "output", "kind"),
+    [
+        ("maml", "heard", "bilstm"),
+        ("maml++", "phones", "conformer"),
+        ("reptile", "prototypes", "conformer"),
+    ],
+)
+def test_elsewhere_a_base_is_metatrained(
+    learner: str, output: Output, kind: str, elsewhere: torch.device, manifest: Path, tmp_path: Path
+) -> None:
+    encoder = EncoderConfig(kind, width=16, layers=1, heads=2, dropout=0.0)
+    recipe = MetaRecipe(
+        tmp_path / "model",
+        "the base below",
+        (Corpus(manifest),),
+        Learning(learner, Inner(0.02, 2, clip_norm=1.0)),
+        Outer(Optimisation(2, 1e-3), tasks=1, validate_every=2, save_every=1),
+        TaskRules(shots=Shots(clips=1, query=1), held_out=("lt",)),
+        output,
+        validation=1,
+        cache=tmp_path / "cache",
+        augmentation=CLEAN,
+        rarest_symbol=1,
+    )
+    dataset = dataset_of(recipe, FbankConfig())
+    config = ModelConfig(dataset.alphabet, dataset.inventory, encoder=encoder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        base = Checkpoint(config, dict(AcousticModel(config).state_dict()))
+
+    def steps(device: torch.device, work: Path, count: int) -> list[tuple[float, ...]]:
+        told: list[MetaStep] = []
+        outer = replace(recipe.outer, optimisation=replace(recipe.outer.optimisation, steps=count))
+        result = metatrain_base(replace(recipe, work=work, outer=outer), base, dataset, told.append, device=device)
+        assert near(result.last.params) and near(result.best.params) and near(result.trained.last)
+        assert all(step.skipped == 0 for step in told)
+        return [(step.loss, step.grad_norm) for step in told]
+
+    close(steps(elsewhere, tmp_path / "there", 2), steps(CPU, tmp_path / "here", 2))
+    close(steps(CPU, tmp_path / "there", 3), steps(CPU, tmp_path / "here", 3))
+
+
+@WALKS
+def test_elsewhere_a_backbone_computes_frames(elsewhere: torch.device) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        backbone = Whisper(WhisperConfig("whisper", width=16, layers=2, heads=2, inner=32, frozen=1)).eval()
+        samples_T = torch.randn(8000)
+    right_FM = frames_by(backbone, samples_T)
+    found_FM = frames_by(backbone.to(elsewhere), samples_T)
+    assert found_FM.device == CPU
+    torch.testing.assert_close(found_FM, right_FM, rtol=1e-4, atol=1e-5)
