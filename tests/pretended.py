@@ -99,8 +99,9 @@ def computed(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         with no_dispatch():
             func(*args, **kwargs)
     args, kwargs = tree_map_only(Far, lambda each: each.near, (args, kwargs))
-    found = INSTEAD.get(func, func)(*args, **(kwargs if device is None else {**kwargs, "device": CPU}))
-    if device == CPU or (func is aten.copy_.default and id(args[0]) not in far):
+    arrives = device is None or device.type == FAR.type
+    found = INSTEAD.get(func, func)(*args, **({**kwargs, "device": CPU} if device and arrives else kwargs))
+    if not arrives or (func is aten.copy_.default and id(args[0]) not in far):
         return found
     return tree_map_only(Tensor, lambda each: far.get(id(each)) if id(each) in far else Far(each), found)
 

@@ -20,6 +20,7 @@ from earful.adapt.inner import Inner
 from earful.audio.augment import Augmentation
 from earful.audio.files import write
 from earful.checkpoint import Checkpoint
+from earful.cli.metatrain import processes
 from earful.data.episode import Shots
 from earful.data.manifest import write_manifest
 from earful.data.utterance import Utterance
@@ -28,7 +29,7 @@ from earful.encoder.encoder import EncoderConfig
 from earful.encoder.whisper import Whisper, WhisperConfig
 from earful.errors import ConfigError
 from earful.features.fbank import FbankConfig
-from earful.metatrain.loop import MetaStep, Outer
+from earful.metatrain.loop import MetaStep, Outer, _over_processes, _Total
 from earful.metatrain.speech.recipe import Learning, MetaRecipe, Output, TaskRules
 from earful.metatrain.speech.train import metatrain_base
 from earful.model import AcousticModel, ModelConfig, fast_arithmetic, frames_by
@@ -55,6 +56,16 @@ WALKS = pytest.mark.skipif(
 CLEAN = Augmentation(
     speed_probability=0, room_probability=0, noise_probability=0, telephone_probability=0, gain_probability=0
 )
+
+RECIPES = {"train": 'out = "{out}"\ncorpora = [{{ manifest = "none" }}]\noptimisation = {{ steps = 1 }}\n'}
+RECIPES["pretrain"] = RECIPES["train"] + "objectives = {{ best_rq = {{}} }}\n"
+RECIPES["metatrain"] = """\
+out = "{out}"
+start = "earful-tiny"
+corpora = [{{ manifest = "none" }}]
+learning = {{ learner = "maml", inner = {{ rate = 0.1 }} }}
+outer = {{ optimisation = {{ steps = 1 }} }}
+"""
 
 
 @pytest.mark.skipif(PRETENDED or torch.cuda.is_available(), reason="only where the trainings cannot run themselves")
@@ -145,6 +156,31 @@ def test_fast_arithmetic_is_that_of_the_device(has: bool, monkeypatch: pytest.Mo
     assert asked == [{"including_emulation": False}]
 
 
+@pytest.mark.parametrize("command", ["train", "pretrain", "metatrain"])
+def test_a_command_without_its_gpu_ends_before_it_begins(
+    command: str, earful: Callable[..., Any], gpus: Callable[..., None], tmp_path: Path
+) -> None:
+    gpus(0)
+    (tmp_path / "recipe.toml").write_text(RECIPES[command].format(out=tmp_path / "model"), "utf-8")
+    run = earful(command, tmp_path / "recipe.toml", "--device", "cuda")
+    assert run.status == 2 and "finds no GPU; say cpu" in run.err and len(run.err.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.toml"]
+
+
+@pytest.mark.parametrize(("name", "backend"), [("cuda:1", "nccl"), ("cpu", "gloo")])
+def test_gpus_sum_by_nccl_and_processors_by_gloo(name: str, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    device, told = torch.device(name), list[Any]()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "set_device", told.append)
+    answers = {"init_process_group": lambda backend, **how: told.append((backend, how["device_id"]))}
+    answers |= {"get_rank": lambda: 1, "barrier": lambda: None, "destroy_process_group": lambda: told.append("end")}
+    for function, answer in answers.items():
+        monkeypatch.setattr(torch.distributed, function, answer)
+    with processes(device) as (rank, _):
+        assert rank == 1
+    assert told == ([device, (backend, device), "end"] if backend == "nccl" else [(backend, None), "end"])
+
+
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
     """A device that is not the processor. Both compute in float32, so that they can be compared."""
@@ -196,7 +232,7 @@ def test_elsewhere_refuses_the_processor(elsewhere: torch.device) -> None:
 @WALKS
 @pytest.mark.parametrize("kind", ["conformer", "bilstm"])
 def test_elsewhere_a_base_is_trained(kind: str, elsewhere: torch.device, manifest: Path, tmp_path: Path) -> None:
-    """And from its state a run goes on on another device."""
+    """And from its state a run goes on on the other device, either way."""
     recipe = Recipe(
         tmp_path / "model",
         (Corpus(manifest),),
@@ -215,12 +251,10 @@ def test_elsewhere_a_base_is_trained(kind: str, elsewhere: torch.device, manifes
         assert near(made.params)
         return [step.losses for step in told]
 
-    right = losses(CPU, tmp_path / "here", 2)
-    close(losses(elsewhere, tmp_path / "there", 2), right)
-    right = losses(CPU, tmp_path / "here", 4)
-    assert len(right) == 2
-    close(losses(CPU, tmp_path / "there", 4), right)
-    close(losses(elsewhere, tmp_path / "there", 5), losses(CPU, tmp_path / "here", 5))
+    close(losses(elsewhere, tmp_path / "there", 2), losses(CPU, tmp_path / "here", 2))
+    found, right = losses(CPU, tmp_path / "there", 3), losses(elsewhere, tmp_path / "here", 3)
+    assert len(found) == 1
+    close(found, right)
 
 
 @WALKS
@@ -262,8 +296,9 @@ def test_elsewhere_every_objective_teaches(
 @pytest.mark.parametrize(
     ("learner", "output", "kind"),
     [
-        ("maml", "heard", "bilstm"),
+        ("maml", "letters", "bilstm"),
         ("maml++", "phones", "conformer"),
+        ("imaml", "heard", "conformer"),
         ("reptile", "prototypes", "conformer"),
     ],
 )
@@ -275,8 +310,8 @@ def test_elsewhere_a_base_is_metatrained(
         tmp_path / "model",
         "the base below",
         (Corpus(manifest),),
-        Learning(learner, Inner(0.02, 2, clip_norm=1.0)),
-        Outer(Optimisation(2, 1e-3), tasks=1, validate_every=2, save_every=1),
+        Learning(learner, Inner(0.02), iterations=1),
+        Outer(Optimisation(1, 1e-3), tasks=1),
         TaskRules(shots=Shots(clips=1, query=1), held_out=("lt",)),
         output,
         validation=1,
@@ -285,7 +320,7 @@ def test_elsewhere_a_base_is_metatrained(
         rarest_symbol=1,
     )
     dataset = dataset_of(recipe, FbankConfig())
-    config = ModelConfig(dataset.alphabet, dataset.inventory, encoder=encoder)
+    config = ModelConfig(dataset.alphabet, dataset.inventory, encoder=encoder, upsampling=1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         base = Checkpoint(config, dict(AcousticModel(config).state_dict()))
@@ -298,8 +333,18 @@ def test_elsewhere_a_base_is_metatrained(
         assert all(step.skipped == 0 for step in told)
         return [(step.loss, step.grad_norm) for step in told]
 
-    close(steps(elsewhere, tmp_path / "there", 2), steps(CPU, tmp_path / "here", 2))
-    close(steps(CPU, tmp_path / "there", 3), steps(CPU, tmp_path / "here", 3))
+    close(steps(elsewhere, tmp_path / "there", 1), steps(CPU, tmp_path / "here", 1))
+    close(steps(CPU, tmp_path / "there", 2), steps(CPU, tmp_path / "here", 2))
+
+
+@WALKS
+def test_elsewhere_processes_sum(elsewhere: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients are on the device, what is counted beside them is not; one call sums both."""
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda flat: flat.mul_(2))
+    one, gradient = torch.ones((), dtype=torch.float64), {"a": torch.full((2, 3), 0.5).to(elsewhere)}
+    found = _over_processes(_Total(gradient, one, 2 * one, 0 * one, torch.ones(2, 1)), 2)
+    assert found.gradient["a"].device == elsewhere and found.gradient["a"].tolist() == [[1.0] * 3] * 2
+    assert [each.tolist() for each in found[1:]] == [2.0, 4.0, 0.0, [[2.0], [2.0]]] and found.loss.device == CPU
 
 
 @WALKS

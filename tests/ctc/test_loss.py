@@ -1,7 +1,7 @@
 """The CTC loss: all paths counted one by one, torch's own, derivatives by differences, and its complaints."""
 
 import itertools
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +18,18 @@ from earful.ctc.loss import ctc_loss, occupancies
 
 kernel_cpu = pytest.importorskip("earful.ctc.kernel_cpu", reason="needs the extra `fast` (numba)")
 KERNELS = [kernel_cpu, kernel_torch]
+
+
+@pytest.mark.parametrize(("device", "installed"), [("cpu", "kernel_cpu"), ("cuda", "kernel_cuda")])
+def test_the_device_chooses_the_kernel(device: str, installed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tensor operations do for whatever has no kernel: no numba, no Triton, another device."""
+    somewhere = SimpleNamespace(device=torch.device(device))
+    for name in ("kernel_cpu", "kernel_cuda"):
+        monkeypatch.setattr(module, name, SimpleNamespace(name=name))
+    assert module._kernel(somewhere).name == installed
+    assert module._kernel(SimpleNamespace(device=torch.device("meta"))) is kernel_torch
+    monkeypatch.setattr(module, installed, None)
+    assert module._kernel(somewhere) is kernel_torch
 
 
 @pytest.fixture(params=KERNELS, ids=["numba", "tensors"])
