@@ -19,9 +19,9 @@ from earful.adapt.letters import (
     likeness,
     prior_of,
     rows_from_phones,
+    sounds_of,
 )
 from earful.adapt.rows import BIAS, WEIGHT, carry_rows
-from earful.data.batch import Batch
 from earful.model import PHONES, TEXT
 from earful.text.alphabet import Alphabet
 
@@ -141,8 +141,9 @@ def test_counts_are_those_of_all_paths(seed: int, labels: tuple[int, ...]) -> No
     generator = torch.Generator().manual_seed(seed)
     x_FP = torch.rand(5, 4, generator=generator).softmax(1)
     p_VP = torch.rand(2, 3, generator=generator).softmax(1)
-    batch = Batch(x_FP[None], torch.tensor([5]), torch.tensor([labels]), torch.tensor([len(labels)]))
-    likelihood, counts_VP = expect(batch, p_VP, 0.2)
+    sounds = sounds_of([x_FP.log()], [labels])
+    assert sounds is not None
+    likelihood, counts_VP = expect(sounds, p_VP, 0.2)
     emission_FV = torch.cat([x_FP[:, :1], 0.2 * x_FP[:, :1] + 0.8 * x_FP[:, 1:] @ p_VP.T], 1)
     weights = {path: float(emission_FV[range(5), list(path)].prod()) for path in paths(labels, 5)}
     total = sum(weights.values())
@@ -162,13 +163,9 @@ def test_iterations_never_lose_likelihood() -> None:
     rounds = [letter_phones(heard, labels, len(LETTERS), iterations=n) for n in range(ITERATIONS + 1)]
     objectives = []
     for p_VP in rounds:
-        each = [
-            expect(
-                Batch(x.exp()[None], torch.tensor([len(x)]), torch.tensor([ids]), torch.tensor([len(ids)])), p_VP, 0.2
-            )
-            for x, ids in zip(heard, labels, strict=True)
-        ]
-        objectives.append(float(sum(ll for ll, _ in each) + STRENGTH * (prior_VP * p_VP.log()).sum()))
+        sounds = sounds_of(heard, labels)
+        assert sounds is not None
+        objectives.append(float(expect(sounds, p_VP, 0.2)[0] + STRENGTH * (prior_VP * p_VP.log()).sum()))
     assert all(after >= before - 1e-3 for before, after in itertools.pairwise(objectives))
     assert objectives[-1] > objectives[0] + 1
 

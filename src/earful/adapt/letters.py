@@ -10,6 +10,7 @@ the letters of the base's own alphabet). `VP` is without the blank on either sid
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,7 +19,8 @@ from torch.nn import functional
 from earful.adapt.rows import BIAS, WEIGHT, carry_rows, sources
 from earful.ctc.lattice import frames_needed
 from earful.ctc.loss import ctc_loss
-from earful.data.batch import Batch, pad
+from earful.data.batch import pad
+from earful.encoder.encoder import valid_frames
 from earful.model import Params
 from earful.text.alphabet import Alphabet
 
@@ -60,12 +62,12 @@ def letter_phones(
     average_P = heard_on_average(logp_phones)
     prior_VP = average_P.expand(letters, -1) if prior_VP is None else prior_VP
     _check(logp_phones, labels, prior_VP, (letters, len(average_P)))
-    batch = _batch(logp_phones, labels)
-    if batch is None:
+    heard = sounds_of(logp_phones, labels)
+    if heard is None:
         return prior_VP
     p_VP = prior_VP
     for _ in range(iterations):
-        _, counts_VP = expect(batch, p_VP, unheard)
+        _, counts_VP = expect(heard, p_VP, unheard)
         p_VP = functional.normalize(counts_VP + strength * prior_VP, p=1, dim=1)
     return p_VP
 
@@ -172,32 +174,50 @@ def _check(
         raise ValueError(f"prior_VP is {list(prior_VP.shape)}, must be {list(shape)}")
 
 
-def _batch(logp_phones: Sequence[Tensor], labels: Sequence[tuple[int, ...]]) -> Batch | None:
-    """The clips that can carry their labels, posteriors in place of frames; None where there are none."""
+class Sounds(NamedTuple):
+    """Clips that letters are aligned in: the posteriors of all their frames in one row after another, no padding.
+
+    A frame knows hundreds of phones and a word a handful of letters: so it is letters, not phones, that are padded.
+    """
+
+    blank_N1: Tensor
+    p_NP: Tensor
+    frame_counts_B: Tensor
+    labels_BL: Tensor
+    label_counts_B: Tensor
+
+
+def sounds_of(logp_phones: Sequence[Tensor], labels: Sequence[tuple[int, ...]]) -> Sounds | None:
+    """The clips that can carry their labels; None where there are none."""
     fit = [i for i, ids in enumerate(labels) if 0 < frames_needed(ids) <= len(logp_phones[i])]
     if not fit:
         return None
-    return Batch(
-        *pad([logp_phones[i].detach().float().exp() for i in fit]), *pad([torch.tensor(labels[i]) for i in fit])
-    )
+    blank_N1, p_NP = torch.cat([logp_phones[i].detach().float() for i in fit]).exp().tensor_split([1], dim=1)
+    counts_B = torch.tensor([len(logp_phones[i]) for i in fit])
+    return Sounds(blank_N1, p_NP.contiguous(), counts_B, *pad([torch.tensor(labels[i]) for i in fit]))
 
 
-def expect(batch: Batch, p_VP: Tensor, unheard: float) -> tuple[Tensor, Tensor]:
+def expect(sounds: Sounds, p_VP: Tensor, unheard: float) -> tuple[Tensor, Tensor]:
     """The log-likelihood of the transcripts, and how many frames each letter spends on each phone `[V, P]`.
 
-    `batch` has posteriors for frames. The expected counts are the derivative of the log-likelihood by log P(phone |
-    letter).
+    The expected counts are the derivative of the log-likelihood by log P(phone | letter).
     """
     with torch.enable_grad():
         logp_VP = p_VP.detach().clamp(min=_LEAST).log().requires_grad_()
-        likelihood = _likelihood(batch, logp_VP, unheard)
+        likelihood = _likelihood(sounds, logp_VP, unheard)
         (counts_VP,) = torch.autograd.grad(likelihood, logp_VP)
     return likelihood.detach(), counts_VP.clamp(min=0)
 
 
-def _likelihood(batch: Batch, logp_VP: Tensor, unheard: float) -> Tensor:
-    p_BFP, counts_B, labels_BL, label_counts_B = batch
-    blank_BF1 = p_BFP[..., :1]
-    letters_BFV = unheard * blank_BF1 + (1 - unheard) * p_BFP[..., 1:] @ logp_VP.exp().T
-    emission_FBV = torch.cat([blank_BF1, letters_BFV], -1).clamp(min=_LEAST).log().transpose(0, 1)
-    return -ctc_loss(emission_FBV, labels_BL, counts_B, label_counts_B, reduction="sum")
+def _likelihood(sounds: Sounds, logp_VP: Tensor, unheard: float) -> Tensor:
+    letters_NV = unheard * sounds.blank_N1 + sounds.p_NP @ ((1 - unheard) * logp_VP.exp()).T
+    emission_NV = torch.cat([sounds.blank_N1, letters_NV], 1).clamp(min=_LEAST).log()
+    valid_BF = valid_frames(sounds.frame_counts_B, int(sounds.frame_counts_B.max()))
+    emission_BFV = emission_NV.new_zeros(*valid_BF.shape, emission_NV.shape[1]).index_put((valid_BF,), emission_NV)
+    return -ctc_loss(
+        emission_BFV.transpose(0, 1),
+        sounds.labels_BL,
+        sounds.frame_counts_B,
+        sounds.label_counts_B,
+        reduction="sum",
+    )
