@@ -1,11 +1,13 @@
 """Phones of transcripts, by espeak-ng's rules."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from earful.data.manifest import Manifest
-from earful.data.synthesis.pronounce import PHONES, pronounce
+from earful.data.synthesis import pronounce as module
+from earful.data.synthesis.pronounce import PHONES, pronounce, pronounce_words
 from earful.data.utterance import Utterance
 from earful.errors import SynthesisError
 
@@ -48,3 +50,36 @@ def test_what_is_said_may_be_other_than_the_text() -> None:
     told = pronounce(Manifest(rows), workers=1, said=lambda u: letters[u.id])
     assert ["".join(u.extra.get(PHONES, ())) for u in told] == ["bi", "aka", ""]
     assert [u.text for u in told] == [None, "casa", "casa"]
+
+
+def test_words_are_said_as_in_a_sentence_without_a_sound() -> None:
+    words = ["goede", "morgen", "kinderen"]
+    found = pronounce_words(words, "nl")
+    assert list(found) == words and "".join(found["goede"]) == "ɣudə"
+    (clip_,) = pronounce(Manifest((clip("a", "morgen"),)), workers=1)
+    assert list(found["morgen"]) == clip_.extra[PHONES]
+
+
+def test_words_that_cannot_be_said_are_left_out() -> None:
+    assert list(pronounce_words(["morgen", "", "?!", "日本語", "website", "na\0cht"], "nl")) == ["morgen", "na\0cht"]
+    assert pronounce_words([], "nl") == {}
+    with pytest.raises(SynthesisError, match="xx-none"):
+        pronounce_words(["morgen"], "xx-none")
+
+
+def test_words_do_not_depend_on_their_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["een", "twee", "drie", "vier", "vijf"]
+    together = pronounce_words(words, "nl")
+    monkeypatch.setattr(module, "_TOGETHER", 2)
+    assert pronounce_words(words, "nl") == together == pronounce_words(words[::-1], "nl")
+
+
+def test_of_words_that_kill_the_worker_the_others_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_TOGETHER", 1)
+    ask = module.Workers.ask
+
+    def deadly(pool: module.Workers, job: dict[str, Any]) -> dict[str, Any] | None:
+        return None if job["words"] == ["twee"] else ask(pool, job)
+
+    monkeypatch.setattr(module.Workers, "ask", deadly)
+    assert list(pronounce_words(["een", "twee", "drie"], "nl")) == ["een", "drie"]

@@ -17,7 +17,7 @@ from earful.data.synthesis.sentences import (
     read_sentences,
     split_sentences,
 )
-from earful.data.synthesis.words import Words, load_words, make_words
+from earful.data.synthesis.words import Words, frequent_words, load_words, make_words
 from earful.errors import SynthesisError
 
 LIST = {
@@ -51,6 +51,12 @@ def test_draws_are_flattened() -> None:
     generator = torch.Generator().manual_seed(0)
     counts = Counter(words.draw(generator) for _ in range(3000))
     assert counts["huis"] / counts["boom"] == pytest.approx(2, rel=0.15)  # (0.16 / 0.04) ** 0.5
+
+
+def test_frequent_words_are_those_that_sentences_are_drawn_from(dutch: Words) -> None:
+    assert frequent_words("nl", 50) == dutch.words[:50]
+    with pytest.raises(SynthesisError, match="no word list for 'eo'"):
+        frequent_words("eo", 50)
 
 
 def test_rare_single_letters_are_left_out() -> None:

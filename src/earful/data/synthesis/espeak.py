@@ -7,6 +7,7 @@ and whoever speaks many sentences does it in processes that may die (`workers`).
 
 import ctypes
 import os
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -22,6 +23,8 @@ from earful.errors import SynthesisError
 _SYNCHRONOUS = 2  # the call returns when all is said; nothing is played
 _PHONEME_EVENTS, _PHONEME_IPA, _DO_NOT_EXIT = 1, 2, 0x8000
 _UTF8, _PHONEMES = 1, 0x100
+_SEPARATOR = "_"
+_IPA_APART = 0x02 | ord(_SEPARATOR) << 8  # IPA, and what stands between two phones
 _LIST_TERMINATED, _PHONEME = 0, 7  # event types
 _RATE, _VOLUME, _PITCH, _RANGE, _WORD_GAP = 1, 2, 3, 4, 7  # parameters
 _INT16_SCALE = 1 / 32768
@@ -103,6 +106,21 @@ class Engine:
         resampled_T = soxr.resample(samples_T, self.rate_hz, SAMPLE_RATE_HZ, quality="HQ").astype(np.float32)
         return Speech(resampled_T, _phones(self._events, self.rate_hz, duration_s), _is_foreign(self._events))
 
+    def pronounce(self, words: Iterable[str], language: str) -> list[tuple[str, ...]]:
+        """The phones of each word by the letter-to-sound rules, without a sound being made: thousands take a moment.
+
+        Stress and tones are among their names. None for a word that is not said, or with another language's phones.
+        """
+        self._set_voice(Voice(language), 0)
+        return [self._pronounced(word.replace("\0", " ")) for word in words]
+
+    def _pronounced(self, word: str) -> tuple[str, ...]:
+        rest, said = ctypes.c_char_p(word.encode()), ""
+        while rest.value is not None:  # a clause at a time; the library moves the pointer on
+            clause = self._library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA_APART) or b""
+            said += _SEPARATOR + clause.decode(errors="ignore")
+        return () if "(" in said else tuple(said.replace(" ", _SEPARATOR).split(_SEPARATOR))
+
     def _set_voice(self, voice: Voice, seed: int) -> None:
         name = find_language(voice.language).file + (f"+{voice.variant}" if voice.variant else "")
         if self._library.espeak_SetVoiceByName(name.encode()) != 0:
@@ -137,6 +155,8 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     library.espeak_SetParameter.argtypes = [number, number, number]
     library.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]
     unsigned = ctypes.c_uint
+    library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(text), number, number]
+    library.espeak_TextToPhonemes.restype = text
     library.espeak_Synth.argtypes = [text, ctypes.c_size_t, unsigned, number, unsigned, unsigned, pointer, pointer]
     return library
 

@@ -83,6 +83,16 @@ def load_words(language: str) -> Words:
     return make_words(frequencies, _SCRIPTS.get(name), "" if name in _UNSPACED else " ")
 
 
+def frequent_words(language: str, most: int) -> tuple[str, ...]:
+    """The `most` frequent words of a language of espeak-ng, the most frequent first.
+
+    Raises SynthesisError as `load_words`.
+    """
+    name = _list_name(language)
+    frequencies = _wordfreq().get_frequency_dict(name, wordlist="best")
+    return tuple(word for word, _ in _kept(frequencies, _SCRIPTS.get(name), name in _UNSPACED, most))
+
+
 def draw_lines(language: str, words: int, generator: torch.Generator) -> list[str]:
     """Words of a language drawn by their frequency, a few to a line: text for an n-gram where the user has none.
 
@@ -105,14 +115,21 @@ def make_words(
 
     Raises SynthesisError if no word is left.
     """
-    ranked = sorted(frequencies.items(), key=lambda item: (-item[1], item[0]))[: 2 * most]
-    scripts = scripts or _main_script(ranked)
-    kept = [(_spelled(word), f) for word, f in ranked if _is_word(word, scripts)]
-    kept = [item for rank, item in enumerate(kept) if len(item[0]) > 1 or rank < _LETTERS_ALONE or not space][:most]
+    kept = _kept(frequencies, scripts, not space, most)
     if not kept:
         raise SynthesisError("the word list holds no word made of letters of its script; give --text FILE instead")
     weights_V = torch.tensor([f for _, f in kept], dtype=torch.float64) ** FLATTENING
     return Words(tuple(word for word, _ in kept), _cumulative(weights_V), space, _followers(kept))
+
+
+def _kept(
+    frequencies: Mapping[str, float], scripts: frozenset[str] | None, unspaced: bool, most: int
+) -> list[tuple[str, float]]:
+    """The words that consist of letters of the scripts, and their frequencies; the most frequent first."""
+    ranked = sorted(frequencies.items(), key=lambda item: (-item[1], item[0]))[: 2 * most]
+    scripts = scripts or _main_script(ranked)
+    kept = [(_spelled(word), f) for word, f in ranked if _is_word(word, scripts)]
+    return [item for rank, item in enumerate(kept) if len(item[0]) > 1 or rank < _LETTERS_ALONE or unspaced][:most]
 
 
 def _wordfreq() -> Any:

@@ -46,12 +46,16 @@ def serve(job: dict[str, Any]) -> dict[str, Any]:
 
     `phonemes`, if given and true: what stands in [[ ]] are names of phonemes.
     The answer holds duration and phones; or `left_out`, why this text is not said; or `error`, why nothing can be.
+    A job with `words` is answered with the phones of each, none for what is not said in the language.
     """
     voice = Voice(**job["voice"])
     try:
         find_language(voice.language)
     except SynthesisError as error:
         return {"error": str(error)}
+    if "words" in job:
+        said = engine().pronounce(job["words"], voice.language)
+        return {"phones": [[plain for phone in phones if (plain := plain_phone(phone))] for phones in said]}
     try:
         speech = speak(job["text"], voice, job["seed"], job.get("phonemes", False))
     except SynthesisError:
