@@ -12,14 +12,18 @@ from torch import Tensor
 from earful.adapt.letters import (
     ITERATIONS,
     STRENGTH,
+    TRUST,
     expect,
     heard_on_average,
     heard_rows,
+    letter_counts,
     letter_phones,
     likeness,
     prior_of,
     rows_from_phones,
+    shares_of,
     sounds_of,
+    with_rules,
 )
 from earful.adapt.rows import BIAS, WEIGHT, carry_rows
 from earful.model import PHONES, TEXT
@@ -237,3 +241,48 @@ def test_heads_are_averaged() -> None:
     )
     assert torch.allclose(both[WEIGHT], (one[WEIGHT] + other[WEIGHT]) / 2, atol=1e-5)
     assert torch.allclose(both[BIAS], (one[BIAS] + other[BIAS]) / 2, atol=1e-5)
+
+
+def test_counts_are_of_frames_that_are_not_blank() -> None:
+    heard, labels = spoken(["abc", "cab"])
+    counts_VP = letter_counts(heard, labels, len(LETTERS))
+    assert counts_VP.argmax(1)[:3].tolist() == [0, 1, 2]
+    assert torch.allclose(counts_VP.sum(1)[:3], torch.full((3,), 4.0), atol=1.0), "twice two frames"
+    assert counts_VP[3:].sum() < 0.1
+    assert letter_counts([heard[0][:1]], [(1, 1, 1)], 2).sum() == 0, "no clip that its letters fit"
+
+
+def test_rules_weigh_as_much_as_they_know() -> None:
+    own_VP = torch.full((3, 4), 0.25)
+    rules_VP = torch.tensor([[1000.0, 0, 0, 0], [0, 3, 0, 0], [0, 0, 0, 0]])
+    prior_VP, strength_V1 = with_rules(own_VP, rules_VP)
+    assert strength_V1[:, 0].tolist() == pytest.approx([STRENGTH + TRUST, STRENGTH + 3, STRENGTH])
+    assert torch.allclose(prior_VP.sum(1), torch.ones(3)) and torch.allclose(prior_VP[2], own_VP[2])
+    assert prior_VP[0, 0] > prior_VP[1, 1] > 0.5
+    share_HV = shares_of((PHONES, TEXT), [(1, 1, 3), (3,)], rules_VP)
+    assert torch.allclose(share_HV.sum(0), torch.ones(3))
+    assert share_HV[0, 1] > 0.5 and share_HV[0, 2] == 0.5, "a letter without rules: both heads alike"
+    often_HV = shares_of((PHONES, TEXT), [(1,) * 1000], rules_VP)
+    assert 0.5 < often_HV[0, 0] < 0.52 < share_HV[0, 0], "what the clips have often, both have heard"
+
+
+def test_a_letter_that_the_clips_lack_starts_from_its_rule() -> None:
+    old, labels = params(), [tuple(NEW.encode("აბ"))]
+    heard = {PHONES: [peaks("ab")]}
+    rules_VP = torch.zeros(len(NEW.symbols), len(PHONES_HEARD))
+    rules_VP[NEW.symbols.index("ც"), PHONES_HEARD.index("s")] = 1000.0  # not c, which it looks like
+    without, ruled = (heard_rows(old, OLD, NEW, heard, labels, torch.Generator(), r) for r in (None, rules_VP))
+    shift_PD = old[f"heads.{PHONES}.weight"] - old[f"heads.{PHONES}.weight"][0] + old[WEIGHT][0]
+    assert int(torch.cdist(ruled[WEIGHT][5:], shift_PD).argmin()) == 1 + PHONES_HEARD.index("s")
+    assert torch.equal(ruled[WEIGHT][:5], without[WEIGHT][:5]), "letters without rules"
+    assert not torch.equal(ruled[WEIGHT][5], without[WEIGHT][5])
+
+
+def test_clips_overrule_a_wrong_rule() -> None:
+    words = [word for word in WORDS if "c" in word and not set("sx") & set(word)] * 12
+    heard, labels = spoken(words)
+    rules_VP = torch.zeros(len(LETTERS), len(PHONES_HEARD))
+    rules_VP[LETTERS.index("c"), PHONES_HEARD.index("s")] = 1000.0
+    prior_VP, strength_V1 = with_rules(torch.full((len(LETTERS), len(PHONES_HEARD)), 0.25), rules_VP)
+    p_VP = letter_phones(heard, labels, len(LETTERS), prior_VP=prior_VP, strength=strength_V1)
+    assert prior_VP[LETTERS.index("c")].argmax() == 3 and p_VP[LETTERS.index("c")].argmax() == 2

@@ -100,6 +100,20 @@ def test_letters_start_from_the_learned_clips_alone() -> None:
     assert not torch.equal(one["heads.text.weight"], all_of_them["heads.text.weight"])
 
 
+def test_rules_count_only_where_the_plan_asks_for_them() -> None:
+    base = untrained(ModelConfig(Alphabet(("a", "b")), Alphabet(("p", "q")), encoder=TINY))
+    clips = [Example(torch.randn(90, 80, generator=torch.Generator().manual_seed(0)), (1, 2))]
+    new, rules_VP = Alphabet(("x", "y", "z")), torch.tensor([[9.0, 0], [0, 9], [0, 9]])
+
+    def row(letters: str, rules_VP: torch.Tensor | None) -> torch.Tensor:
+        return starter(base, new, clips, letters, 0, rules_VP)([0])["heads.text.weight"]
+
+    for letters in ("heard", "phones", "like", "random"):  # what a meta-trained base has learned is not meddled with
+        assert torch.equal(row(letters, rules_VP), row(letters, None))
+    assert torch.equal(row("rules", None), row("heard", None))
+    assert not torch.equal(row("rules", rules_VP)[3], row("heard", None)[3])
+
+
 def test_letters_as_the_plan_says() -> None:
     config = ModelConfig(Alphabet(("a", "b")), Alphabet(("p",)), encoder=TINY)
     base = untrained(config)

@@ -17,6 +17,7 @@ from earful.adapt.language import Gain, kept, learn_language, listed
 from earful.adapt.measure import Measured, Outcome, Task, run
 from earful.adapt.rows import sources
 from earful.adapt.select import learned_by, plan_by, plan_for
+from earful.adapt.spelling import spelled, words_of
 from earful.adapt.start import MOST_HEARD, starter
 from earful.audio.augment import Augmentation
 from earful.checkpoint import Checkpoint, Language
@@ -72,7 +73,8 @@ def adapt(
     Without `plan` it is the base's own where that was meta-trained, else that of `plan_for`. `progress(stage, done,
     total)` is called along the way. Clips without a transcript, with one that their sound cannot carry, or longer than
     a minute are left out. `texts`, other sentences of the language, join the transcripts in a language model for the
-    beam search; with None there is no such model.
+    beam search; with None there is no such model. Where the language has no word list, its rules
+    of spelling, which letters start from, are learned from their words, too.
     With `words` it also learns from the word list of the rules' language, where there is one (package wordfreq).
     `beside` are clips of lesser authority, spoken by a synthesiser or transcribed by a recogniser: learned from with
     the others, as `Plan.own` says, but never measured on; their texts are not for the language model.
@@ -86,9 +88,19 @@ def adapt(
     began = time.monotonic()
     tell = progress or (lambda stage, done, total: None)
     augmentation = augmentation or ADAPTATION
-    ready = prepare(base, clips, rules=rules, plan=plan, beside=beside, augmentation=augmentation, seed=seed, tell=tell)
+    ready = prepare(
+        base,
+        clips,
+        rules=rules,
+        plan=plan,
+        texts=texts or (),
+        beside=beside,
+        augmentation=augmentation,
+        seed=seed,
+        tell=tell,
+    )
     heard, config, plan = ready.heard, ready.config, ready.plan
-    state = state / fingerprint(base, heard, plan, augmentation, seed, beside) if state else None
+    state = state / fingerprint(base, heard, plan, augmentation, seed, beside, ready.words) if state else None
     model, learned = AcousticModel(with_dropout(config, plan.dropout)), base.inner.learned if base.inner else None
     task = Task(model, ready.start, ready.copies, plan, seed, state, tell, learned, ready.beside)
     outcome = run(task)
@@ -111,7 +123,10 @@ def adapt(
 
 
 class Prepared(NamedTuple):
-    """What is there before the first step: the clips as they were heard, and varied; what starts, and how it moves."""
+    """What is there before the first step: the clips as they were heard, and varied; what starts, and how it moves.
+
+    `words` are those that the rules of the language were asked about, for the letters to start from.
+    """
 
     heard: Heard
     config: ModelConfig
@@ -119,6 +134,7 @@ class Prepared(NamedTuple):
     copies: Sequence[Sequence[Example]]
     start: Callable[[Sequence[int]], Params]
     beside: Sequence[Sequence[Example]] = ()
+    words: Sequence[str] = ()
 
     @property
     def speech_s(self) -> float:
@@ -132,12 +148,16 @@ def prepare(
     *,
     rules: TextRules | None,
     plan: Plan | None,
+    texts: Sequence[str] = (),
     beside: Manifest | None = None,
     augmentation: Augmentation = ADAPTATION,
     seed: int,
     tell: Progress,
 ) -> Prepared:
-    """Hear the clips, learn their alphabet, choose a plan where none is given, augment, and find the first rows."""
+    """Hear the clips, learn their alphabet, choose a plan where none is given, augment, and find the first rows.
+
+    `texts` hold more words of the language, for its rules of spelling.
+    """
     config = replace(base.config, rules=rules or base.config.rules)
     front = base.build().frames_of
     heard = listen(clips, config, front, tell)
@@ -151,12 +171,14 @@ def prepare(
     copies = copied(heard, copies=plan.copies, seed=seed)
     beside_them = copied(written_in(alphabet, others), copies=COPIES, seed=seed + 1) if others else []
     first = [each[0] for each in (*copies, *beside_them[:MOST_HEARD])]
-    begin = starter(base, config.alphabet, first, plan.letters, seed)
+    written = [*heard.texts, *(others.texts if others else ())]
+    words = words_of(written, texts, config) if plan.letters == "rules" else ()
+    begin = starter(base, alphabet, first, plan.letters, seed, spelled(words, config))
 
     def start(learn: Sequence[int]) -> Params:
         return begin([*learn, *range(len(copies), len(first))])
 
-    return Prepared(heard, config, plan, copies, start, beside_them)
+    return Prepared(heard, config, plan, copies, start, beside_them, words)
 
 
 def _others(beside: Manifest | None, plan: Plan, config: ModelConfig, front: Front, tell: Progress) -> Heard | None:
@@ -218,6 +240,7 @@ def fingerprint(
     augmentation: Augmentation,
     seed: int,
     beside: Manifest | None = None,
+    words: Sequence[str] = (),
 ) -> str:
     """Names the state of this very run: other clips, another base or another plan do not meet it."""
     weights = [float(value.double().sum()) for value in base.params.values()]
@@ -232,6 +255,7 @@ def fingerprint(
         to_mapping(augmentation),
         seed,
         others,
+        list(words),
     ]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 

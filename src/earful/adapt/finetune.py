@@ -22,7 +22,7 @@ from earful.text.score import errors_of_each
 from earful.train import load_state, save_state
 
 HEAD = "heads."
-Letters = Literal["heard", "phones", "like", "random", "prototypes"]
+Letters = Literal["rules", "heard", "phones", "like", "random", "prototypes"]
 Selection = Literal["all", "head", "body", "biases"]
 SELECTIONS: Mapping[Selection, Moves] = {
     "all": everything,
@@ -38,12 +38,12 @@ class Plan:
     """How to fine-tune. `rate` is the encoder's peak learning rate, `head_factor` times it is the output layer's.
 
     `decay` pulls each weight towards its start; `dropout` replaces the base's, where it is given.
-    `letters` says where the output rows of the new letters come from: the sounds that they align with (as phones and
-    letters hear them, or phones alone), the likest known letters, chance, or the mean of the frames that they align
-    with. `copies` are the augmented copies of each clip, beside the clip itself. `own` is the share of speech that the
-    clips keep, at least, where there is other speech beside them. `folds` says how CER is measured: 1
-    holds out `holdout` of the clips and, with `again`, learns from all of them after that; more
-    cross-validates, 0 measures on the clips that are learned from.
+    `letters` says where the output rows of the new letters come from: the sounds that they align with and the rules of
+    the language, where espeak-ng has them; those sounds alone (as phones and letters hear them, or phones alone); the
+    likest known letters; chance; or the mean of the frames that they align with. `copies` are the augmented copies of
+    each clip, beside the clip itself. `own` is the share of speech that the clips keep, at least, where there is other
+    speech beside them. `folds` says how CER is measured: 1 holds out `holdout` of the clips and, with `again`, learns
+    from all of them after that; more cross-validates, 0 measures on the clips that are learned from.
 
     With `inner`, an inner loop that was meta-trained, this loop moves what `moves` says, without dropout and noise, and
     rate, head_factor, decay, warmup and clip_norm do not count.
@@ -63,7 +63,7 @@ class Plan:
     folds: int = 1
     again: bool = False
     holdout: float = 0.1
-    letters: Letters = "heard"
+    letters: Letters = "rules"
     masks: SpecAugment = field(default_factory=SpecAugment)
     inner: Inner | None = None
     moves: Selection = "all"

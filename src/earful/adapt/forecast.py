@@ -126,7 +126,7 @@ def forecast(
     if not limit_s > 0:
         raise ConfigError(f"the forecast has {minutes} minutes, must be a number above 0")
     work = _prepare(base, clips, rules, plan, seed, tell or (lambda stage, done, total: None))
-    name = fingerprint(base, work.ready.heard, plan or work.ready.plan, ADAPTATION, seed)
+    name = fingerprint(base, work.ready.heard, plan or work.ready.plan, ADAPTATION, seed, words=work.ready.words)
     path = state / f"forecast-{name}.safetensors" if state else None
     return _fitted(work, _measure(work, began_s, limit_s, path))
 

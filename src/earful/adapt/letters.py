@@ -2,14 +2,15 @@
 
 The base writes phones whatever the language. Which of them a letter stands for, though the base has never written that
 letter, is told by where it comes in the transcripts: the states of a hidden Markov model are the letters of a
-transcript, with blanks between them as in CTC, and expectation maximisation fits what each letter sounds like.
+transcript, with blanks between them as in CTC, and expectation maximisation fits what each letter sounds like. The
+rules of the language, where they are known (`adapt.spelling`), say it beforehand.
 
 Shapes, beside the usual: `V` are the letters of the new alphabet, `P` the symbols of the head that hears (phones, or
 the letters of the base's own alphabet). `VP` is without the blank on either side; elsewhere symbol 0 is the blank.
 """
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,7 +22,7 @@ from earful.ctc.lattice import frames_needed
 from earful.ctc.loss import ctc_loss
 from earful.data.batch import pad
 from earful.encoder.encoder import valid_frames
-from earful.model import Params
+from earful.model import PHONES, Params
 from earful.text.alphabet import Alphabet
 
 ITERATIONS = 12
@@ -29,6 +30,8 @@ STRENGTH = 2.0
 """The prior weighs as much as so many frames of sound; a letter comes with some 1 to 2 frames that are not blank."""
 UNHEARD = 0.2
 """The share of a letter's frames that may be blank: what a silent letter, or the second of a digraph, aligns with."""
+TRUST = 20.0
+"""What the rules of the language say of a letter weighs as much as so many frames, at most: clips may know better."""
 LIKENESS = 0.5
 """The share of a prior that comes from the base's own row of that letter; the rest is what was heard on average."""
 TEMPERATURE = 0.1
@@ -42,14 +45,15 @@ def letter_phones(
     *,
     prior_VP: Tensor | None = None,
     iterations: int = ITERATIONS,
-    strength: float = STRENGTH,
+    strength: float | Tensor = STRENGTH,
     unheard: float = UNHEARD,
 ) -> Tensor:
     """What each letter sounds like: P(phone | letter) `[letters, phones]`, blanks left out, every row of sum 1.
 
     `logp_phones` are the log-posteriors `[F, 1 + phones]` of each clip, `labels` its letters, ids from 1 to `letters`.
     Without `prior_VP` the prior of every letter is what was heard on average; it weighs `strength` frames (a Dirichlet
-    prior), so a letter that is seen once stays near it. Clips that are too short for their labels are passed over.
+    prior), a number or one for each letter `[letters, 1]`, so a letter that is seen once stays near it. Clips that are
+    too short for their labels are passed over.
 
     Maximum a posteriori by EM (Dempster et al. 1977; Rabiner 1989, eq. 40c). In place of the likelihood of a frame
     stands its posterior: with x = P(phone | frame), a letter emits unheard · x[blank] + (1 − unheard) · Σ P(phone |
@@ -70,6 +74,16 @@ def letter_phones(
         _, counts_VP = expect(heard, p_VP, unheard)
         p_VP = functional.normalize(counts_VP + strength * prior_VP, p=1, dim=1)
     return p_VP
+
+
+def letter_counts(logp_phones: Sequence[Tensor], labels: Sequence[tuple[int, ...]], letters: int) -> Tensor:
+    """How many frames each letter spends on each phone `[letters, phones]`, by `letter_phones` of the same clips.
+
+    Raises ValueError as `letter_phones`.
+    """
+    p_VP = letter_phones(logp_phones, labels, letters)
+    heard = sounds_of(logp_phones, labels)
+    return torch.zeros_like(p_VP) if heard is None else expect(heard, p_VP, UNHEARD)[1]
 
 
 def heard_on_average(logp_phones: Sequence[Tensor]) -> Tensor:
@@ -121,14 +135,42 @@ def sounds(
     new: Alphabet,
     heard: Mapping[str, Sequence[Tensor]],
     labels: Sequence[tuple[int, ...]],
+    rules_VP: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """What each letter sounds like to each head that listens: `letter_phones`, with `prior_of` the base's letters."""
-    return {
-        head: letter_phones(
-            logp, labels, len(new.symbols), prior_VP=prior_of(params, old, new, head, heard_on_average(logp))
-        )
-        for head, logp in heard.items()
-    }
+    """What each letter sounds like to each head that listens: `letter_phones`, with `prior_of` the base's letters.
+
+    `rules_VP` counts how often a letter stands for a phone by the rules of its language (`adapt.spelling`): the prior
+    of the phone head is then of both, and weighs so much more.
+    """
+    found = {}
+    for head, logp in heard.items():
+        prior_VP = prior_of(params, old, new, head, heard_on_average(logp))
+        strength: float | Tensor = STRENGTH
+        if rules_VP is not None and head == PHONES:
+            prior_VP, strength = with_rules(prior_VP, rules_VP)
+        found[head] = letter_phones(logp, labels, len(new.symbols), prior_VP=prior_VP, strength=strength)
+    return found
+
+
+def with_rules(prior_VP: Tensor, rules_VP: Tensor) -> tuple[Tensor, Tensor]:
+    """The prior and its strength `[V, 1]` where the rules of the language say something; a letter they lack keeps its.
+
+    Of a letter that comes often in their words they weigh `TRUST`, of a rare one as much as they have of it.
+    """
+    alpha_VP = STRENGTH * prior_VP + rules_VP * (TRUST / rules_VP.sum(1, keepdim=True).clamp(min=TRUST))
+    strength_V1 = alpha_VP.sum(1, keepdim=True)
+    return alpha_VP / strength_V1, strength_V1
+
+
+def shares_of(heads: Iterable[str], labels: Sequence[tuple[int, ...]], rules_VP: Tensor) -> Tensor:
+    """The weight of what each head says of a letter `[heads, V]`, sum 1: as much as it knows of it.
+
+    That is the weight of its prior, and how often the clips have the letter. The rules speak to the phone head alone.
+    """
+    seen_V = torch.bincount(torch.tensor([i for ids in labels for i in ids]).long(), minlength=1 + len(rules_VP))[1:]
+    ruled_V = rules_VP.sum(1).clamp(max=TRUST)
+    known_HV = torch.stack([STRENGTH + seen_V + (ruled_V if head == PHONES else 0) for head in heads])
+    return functional.normalize(known_HV, p=1, dim=0)
 
 
 def heard_rows(
@@ -138,21 +180,28 @@ def heard_rows(
     heard: Mapping[str, Sequence[Tensor]],
     labels: Sequence[tuple[int, ...]],
     generator: torch.Generator,
+    rules_VP: Tensor | None = None,
 ) -> Params:
     """`params` with the text head made for `new`, like `carry_rows`, but from the sound of the clips.
 
     `heard` has, for each head that listens, the log-posteriors of every clip under the base; `labels` their letters in
-    `new`. The rows are the mean of what the heads say. A symbol that is written and not said (space, punctuation) keeps
-    the row that `carry_rows` gives it. Time and memory grow with the clips: give a hundred at most.
+    `new`; `rules_VP` what the rules of the language say of them (see `sounds`). The rows are the mean of what the heads
+    say. A symbol that is written and not said (space, punctuation) keeps the row that `carry_rows` gives it. Time and
+    memory grow with the clips: give a hundred at most.
 
     Raises:
-        ValueError: no head listens, there is no clip, or labels do not fit clips and alphabet.
+        ValueError: no head listens, there is no clip, or labels or rules do not fit clips and alphabet.
     """
     if not heard:
         raise ValueError("expected the log-posteriors of one head or more, got none")
     carried = carry_rows(params, old, new, generator)
-    found = [rows_from_phones(params, p_VP, head) for head, p_VP in sounds(params, old, new, heard, labels).items()]
-    weight_VD, bias_V = (torch.stack(rows).mean(0) for rows in zip(*found, strict=True))
+    said = sounds(params, old, new, heard, labels, rules_VP)
+    rows = [rows_from_phones(params, p_VP, head) for head, p_VP in said.items()]
+    equal_HV = torch.full((len(said), len(new.symbols)), 1 / len(said))
+    share_HV = equal_HV if rules_VP is None else shares_of(said, labels, rules_VP)
+    share_HV = torch.cat([equal_HV[:, :1], share_HV], 1)  # of the blank, which they have in common
+    weight_VD = sum(share_V[:, None] * weight_VD for share_V, (weight_VD, _) in zip(share_HV, rows, strict=True))
+    bias_V = sum(share_V * bias_V for share_V, (_, bias_V) in zip(share_HV, rows, strict=True))
     said_V = torch.tensor([False, *map(is_said, new.symbols)])
     weight_VD = torch.where(said_V[:, None], weight_VD, carried[WEIGHT])
     return {**carried, WEIGHT: weight_VD, BIAS: torch.where(said_V, bias_V, carried[BIAS])}

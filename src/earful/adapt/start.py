@@ -20,6 +20,7 @@ from earful.model import BACKBONE, PHONES, TEXT, AcousticModel, ModelConfig, Par
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import TextRules, normalize
 
+BY_BOTH = ("heard", "rules")
 NOTHING, HUB = "none", "hf:"
 MOST_HEARD = 50
 """Clips that letters are aligned with sounds in, at most: more would tell little, and take memory."""
@@ -50,29 +51,31 @@ def start_from(base: str, texts: Iterable[str], rules: Mapping[str, Any], seed: 
 
 
 def starter(
-    base: Checkpoint, new: Alphabet, clips: Sequence[Example], letters: str, seed: int
+    base: Checkpoint, new: Alphabet, clips: Sequence[Example], letters: str, seed: int, rules_VP: Tensor | None = None
 ) -> Callable[[Sequence[int]], Params]:
     """What gives the parameters to start from, for those clips that are learned from, by number.
 
     The text head is made for the alphabet `new`, as `Plan.letters` says. A base without phones can hear no letters:
-    there they start from the likest.
+    there they start from the likest. `rules_VP`, what the rules of the language say of the letters (`adapt.spelling`),
+    is used where the plan asks for it.
     """
     old, generator = base.config.alphabet, torch.Generator()
     if letters == "prototypes":
         return _starter_by_prototypes(base, new, clips, generator.manual_seed(seed))
-    if base.config.phones is None or letters not in ("heard", "phones"):
+    if base.config.phones is None or letters not in (*BY_BOTH, "phones"):
         make = random_rows if letters == "random" else carry_rows
         made = make(base.params, old, new, generator.manual_seed(seed))
         return lambda learn: made
     model = base.build()
-    heads = (PHONES, TEXT) if letters == "heard" else (PHONES,)
+    heads = (PHONES, TEXT) if letters in BY_BOTH else (PHONES,)
+    rules_VP = rules_VP if letters == "rules" else None
     heard = [{head: _logp(model, clip, head) for head in heads} for clip in clips]
 
     def start(learn: Sequence[int]) -> Params:
         few = list(learn)[:MOST_HEARD]
         by_head = {head: [heard[i][head] for i in few] for head in heads}
         labels = [clips[i].labels for i in few]
-        return heard_rows(base.params, old, new, by_head, labels, generator.manual_seed(seed))
+        return heard_rows(base.params, old, new, by_head, labels, generator.manual_seed(seed), rules_VP)
 
     return start
 

@@ -105,7 +105,7 @@ def _prepare(
             f"used, got {count}; record more, or adapt without the search"
         )
     parts = [Part(ready.start(learn), learn, held) for learn, held in folds_for(count, ready.plan, seed)]
-    name = fingerprint(base, ready.heard, ready.plan, ADAPTATION, seed)
+    name = fingerprint(base, ready.heard, ready.plan, ADAPTATION, seed, words=ready.words)
     return Material(ready.config, ready.copies, parts, seed, name, tell), ready.plan
 
 

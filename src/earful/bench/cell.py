@@ -10,6 +10,7 @@ from torch import Tensor
 from earful.adapt.adapt import ADAPTATION, alphabet_for, plan_from, with_dropout
 from earful.adapt.clips import Heard, vary
 from earful.adapt.finetune import Plan, finetune
+from earful.adapt.spelling import spelled, words_of
 from earful.adapt.start import start_from, starter
 from earful.bench.protocol import USUAL, Steps, Task
 from earful.bench.results import Cell, Row
@@ -103,7 +104,8 @@ def ready_of(entrant: Entrant, support: Manifest, rules: TextRules, seed: int, e
     config, heard = replace(base.config, alphabet=alphabet), Heard(support, texts, tuple(frames), {})
     plan = plan_from(base, len(support), heard.frame_count * config.features.hop_s)
     plain = [each for (each,) in _vary(heard, config, ear.front, 0, seed)]
-    params = starter(base, alphabet, plain, plan.letters, seed)(range(len(plain)))
+    spelling = spelled(words_of(texts, (), config), config) if plan.letters == "rules" else None
+    params = starter(base, alphabet, plain, plan.letters, seed, spelling)(range(len(plain)))
     cpu_s = time.process_time() - began + sum(ear.cpu_s[u.id] for u in support)
     return Ready(heard, config, plan, params, base.inner.learned if base.inner else None, cpu_s)
 
