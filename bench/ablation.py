@@ -30,6 +30,7 @@ from earful.text.normalize import TextRules
 
 PLANS: dict[str, Callable[[Plan], Plan]] = {
     "all": lambda plan: plan,
+    "letters without rules": lambda plan: replace(plan, letters="heard"),
     "letters from like letters": lambda plan: replace(plan, letters="like"),
     "random letters": lambda plan: replace(plan, letters="random"),
     "no augmented copies": lambda plan: replace(plan, copies=0),

@@ -624,6 +624,41 @@ def self_adapt(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
+LANGUAGES = {"eo": "Esperanto", "ka": "Georgian", "kn": "Kannada"}
+STARTS = {
+    "random": "chance",
+    "like": "the likest letters",
+    "heard": "what is heard",
+    "rules": "rules alone, words of the clips",
+    "heard and rules": "what is heard, and rules",
+    "heard and rules, more text": "and rules, words of more text",
+}
+
+
+def rows(found: Json) -> Iterator[str]:
+    """Where the rows of new letters start from: CER before any step, and after those of the plan."""
+    sizes, lines = every(found, "clips"), []
+    for language, start in sorted(grouped(found["rows"], "language", "start"), key=_order_of_start):
+        mine = [row for row in found["rows"] if (row["language"], row["start"]) == (language, start)]
+        cells = [
+            spread([row[key] for row in mine if row["clips"] == size and key in row])
+            for size in sizes
+            for key in ("cer_before", "cer_after")
+        ]
+        lines.append([LANGUAGES[language], STARTS[start], *cells])
+    text = (
+        f"CER in per cent, best path, from `{found['base']}`: median [lowest–highest] of up to "
+        f"{len(every(found, 'seed'))} seeds, each with clips of its own. Speech of espeak-ng: the voice follows the "
+        "very rules that the letters start from."
+    )
+    columns = [name for size in sizes for name in (f">{size} clips, no step", ">the plan's steps")]
+    yield from measured(("", "rows from", *columns), lines, text, found)
+
+
+def _order_of_start(key: tuple[str, str]) -> tuple[int, int]:
+    return list(LANGUAGES).index(key[0]), list(STARTS).index(key[1])
+
+
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "ablation_czech": ablation,
     "adapt_settings": adapt_settings,
@@ -644,6 +679,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "meta_speed": meta_speed,
     "pretraining": pretraining,
     "pretraining_speed": pretraining_speed,
+    "rows": rows,
     "self_adapt_czech": self_adapt,
     "sinusoid": sinusoid,
     "suggest_czech": suggest,

@@ -14,6 +14,7 @@ from earful.adapt.finetune import Plan
 from earful.adapt.spelling import MOST_WORDS, as_heard, likest, rule_counts, spelled, words_of
 from earful.adapt.start import untrained
 from earful.data.clips import read_clips
+from earful.data.manifest import Manifest
 from earful.encoder.encoder import EncoderConfig
 from earful.errors import SynthesisError
 from earful.model import ModelConfig
@@ -129,6 +130,14 @@ def test_espeak_says_how_letters_sound() -> None:
     assert again is not None and torch.equal(counts_VP, again)
 
 
+def test_capitals_sound_as_small_letters_do() -> None:
+    small, large = config("nl", "beinot"), config("nl", "BEINOT")
+    large = replace(large, rules=replace(large.rules, case="upper"))
+    assert words_of(["BOT 10 ON"], [], large)[:2] == ("BOT", "ON")
+    wanted, found = spelled(["bot", "ben"], small), spelled(["BOT", "BEN"], large)
+    assert wanted is not None and found is not None and torch.equal(wanted, found)
+
+
 @pytest.mark.parametrize("language", ["", "xx-none"])
 def test_unknown_languages_have_no_rules(language: str) -> None:
     assert spelled(["ahead"], config(language)) is None
@@ -149,8 +158,26 @@ def test_without_espeak_letters_start_as_they_are_heard(clips: Path, monkeypatch
     assert torch.equal(first_rows(clips, "rules"), with_rules), "the same again"
 
 
+def test_texts_and_other_speech_lend_their_words(clips: Path) -> None:
+    base, manifest = untrained(config("eo", "ab"), seed=1), read_clips(clips)
+    beside = Manifest(tuple(replace(u, id=f"b{u.id}", text="cab " * 5) for u in manifest[:2]))
+    ready = prepare(
+        base, manifest, rules=None, plan=Plan(steps=1, copies=0), texts=["ab xy"], beside=beside, seed=0, tell=told
+    )
+    assert {"cab", "ab"} <= set(ready.words) and "xy" not in ready.words
+    assert "c" in ready.config.alphabet.symbols
+    heard = prepare(
+        base, manifest, rules=None, plan=Plan(steps=1, copies=0, letters="heard"), texts=["ab"], seed=0, tell=told
+    )
+    assert heard.words == ()
+
+
+def told(stage: str, done: int, total: int) -> None:
+    """Progress that nobody looks at."""
+
+
 def first_rows(clips: Path, letters: str, language: str = "nl") -> Tensor:
     base = untrained(replace(config(language, "ab"), phones=Alphabet(("a", "b", "k"))), seed=1)
     plan = Plan(steps=1, copies=0, letters=letters)  # type: ignore[arg-type]
-    ready = prepare(base, read_clips(clips), rules=None, plan=plan, seed=0, tell=lambda *_: None)
+    ready = prepare(base, read_clips(clips), rules=None, plan=plan, seed=0, tell=told)
     return ready.start(range(2))["heads.text.weight"]

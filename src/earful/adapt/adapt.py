@@ -73,8 +73,7 @@ def adapt(
     Without `plan` it is the base's own where that was meta-trained, else that of `plan_for`. `progress(stage, done,
     total)` is called along the way. Clips without a transcript, with one that their sound cannot carry, or longer than
     a minute are left out. `texts`, other sentences of the language, join the transcripts in a language model for the
-    beam search; with None there is no such model. Where the language has no word list, its rules
-    of spelling, which letters start from, are learned from their words, too.
+    beam search; with None there is no such model. Where there is no word list, letters' rules are learned from them.
     With `words` it also learns from the word list of the rules' language, where there is one (package wordfreq).
     `beside` are clips of lesser authority, spoken by a synthesiser or transcribed by a recogniser: learned from with
     the others, as `Plan.own` says, but never measured on; their texts are not for the language model.
@@ -89,15 +88,7 @@ def adapt(
     tell = progress or (lambda stage, done, total: None)
     augmentation = augmentation or ADAPTATION
     ready = prepare(
-        base,
-        clips,
-        rules=rules,
-        plan=plan,
-        texts=texts or (),
-        beside=beside,
-        augmentation=augmentation,
-        seed=seed,
-        tell=tell,
+        base, clips, rules=rules, plan=plan, texts=texts, beside=beside, augmentation=augmentation, seed=seed, tell=tell
     )
     heard, config, plan = ready.heard, ready.config, ready.plan
     state = state / fingerprint(base, heard, plan, augmentation, seed, beside, ready.words) if state else None
@@ -148,7 +139,7 @@ def prepare(
     *,
     rules: TextRules | None,
     plan: Plan | None,
-    texts: Sequence[str] = (),
+    texts: Sequence[str] | None = (),
     beside: Manifest | None = None,
     augmentation: Augmentation = ADAPTATION,
     seed: int,
@@ -172,7 +163,7 @@ def prepare(
     beside_them = copied(written_in(alphabet, others), copies=COPIES, seed=seed + 1) if others else []
     first = [each[0] for each in (*copies, *beside_them[:MOST_HEARD])]
     written = [*heard.texts, *(others.texts if others else ())]
-    words = words_of(written, texts, config) if plan.letters == "rules" else ()
+    words = words_of(written, texts or (), config) if plan.letters == "rules" else ()
     begin = starter(base, alphabet, first, plan.letters, seed, spelled(words, config))
 
     def start(learn: Sequence[int]) -> Params:

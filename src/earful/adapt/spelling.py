@@ -10,6 +10,7 @@ Shapes as in `adapt.letters`: `V` are the letters of the new alphabet, `P` the p
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, islice
 
@@ -41,24 +42,32 @@ def spelled(words: Sequence[str], config: ModelConfig) -> Tensor | None:
     """
     if config.phones is None or not (config.rules.language and words):
         return None
+    lower = replace(config.rules, case="lower")  # of capitals espeak-ng says the names
+    forms = {word: normalize(word, lower) for word in words}
     try:
-        said = pronounce_words(words, config.rules.language)
+        said = pronounce_words(list(dict.fromkeys(forms.values())), lower.language)
     except SynthesisError:
         return None
-    return rule_counts(said, config.alphabet, config.phones)
+    strings = {word: said[form] for word, form in forms.items() if form in said}
+    return rule_counts(strings, config.alphabet, config.phones)
 
 
 def words_of(texts: Iterable[str], others: Iterable[str], config: ModelConfig) -> tuple[str, ...]:
     """Words of the language, once each: of the transcripts `texts`, normalised, and of its word list.
 
     Where there is no such list, `others` stand in for it, other texts of the user. Of each source the frequent words
-    come first; those that the alphabet cannot write, and single letters, are left out. No sound is in words: those of
-    clips that measure tell nothing of these.
+    come first; those that the alphabet cannot write, single letters and figures are left out. No sound is in words:
+    those of clips that measure tell nothing of these.
     """
     more = _listed(config.rules) or _by_frequency(normalize(text, config.rules) for text in others)
     known = set(config.alphabet.symbols)
-    fit = (word for word in chain(_by_frequency(texts), more) if len(word) >= SHORTEST and known.issuperset(word))
+    every = chain(_by_frequency(texts), more)
+    fit = (word for word in every if len(word) >= SHORTEST and known.issuperset(word) and not _has_figures(word))
     return tuple(islice(dict.fromkeys(fit), MOST_WORDS))
+
+
+def _has_figures(word: str) -> bool:
+    return any(c.isdigit() for c in word)
 
 
 def _by_frequency(texts: Iterable[str]) -> list[str]:
