@@ -180,7 +180,7 @@ def arguments() -> argparse.Namespace:
         "--text", nargs="+", default=[], metavar="CODE=FILE", help="sentences, where no words are known"
     )
     parser.add_argument("--clips", type=int, nargs="+", default=[5, 10, 50])
-    parser.add_argument("--corpus-clips", type=int, default=90, help="how many are spoken of each language")
+    parser.add_argument("--corpus-clips", type=int, default=150, help="how many are spoken of each language")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--starts", nargs="+", default=list(STARTS), choices=STARTS)
     parser.add_argument("--tune", nargs="*", default=list(STARTS), help="the starts to fine-tune too")
