@@ -639,20 +639,27 @@ def rows(found: Json) -> Iterator[str]:
     """Where the rows of new letters start from: CER before any step, and after those of the plan."""
     sizes, lines = every(found, "clips"), []
     for language, start in sorted(grouped(found["rows"], "language", "start"), key=_order_of_start):
-        mine = [row for row in found["rows"] if (row["language"], row["start"]) == (language, start)]
-        cells = [
-            spread([row[key] for row in mine if row["clips"] == size and key in row])
-            for size in sizes
-            for key in ("cer_before", "cer_after")
-        ]
+        cells = []
+        for size in sizes:
+            same = [row for row in found["rows"] if (row["language"], row["clips"]) == (language, size)]
+            mine, seeds = [row for row in same if row["start"] == start], _tuned_seeds(same)
+            cells.append(spread([row["cer_before"] for row in mine]))
+            cells.append(spread([row["cer_after"] for row in mine if row["seed"] in seeds and "cer_after" in row]))
         lines.append([LANGUAGES[language], STARTS[start], *cells])
     text = (
         f"CER in per cent, best path, from `{found['base']}`: median [lowest–highest] of up to "
-        f"{len(every(found, 'seed'))} seeds, each with clips of its own. Speech of espeak-ng: the voice follows the "
-        "very rules that the letters start from."
+        f"{len(every(found, 'seed'))} seeds, each with clips of its own; a single figure is of one seed, a dash was "
+        "not measured. Speech of espeak-ng: the voice follows the very rules that the letters start from."
     )
     columns = [name for size in sizes for name in (f">{size} clips, no step", ">the plan's steps")]
     yield from measured(("", "rows from", *columns), lines, text, found)
+
+
+def _tuned_seeds(runs: Sequence[Json]) -> set[int]:
+    """The seeds with which all starts took the plan's steps that did so with any: only these can be compared."""
+    tuned = grouped([row for row in runs if "cer_after" in row], "start")
+    seeds = [{row["seed"] for row in mine} for mine in tuned.values()]
+    return set.intersection(*seeds) if seeds else set()
 
 
 def _order_of_start(key: tuple[str, str]) -> tuple[int, int]:
