@@ -14,7 +14,7 @@ from earful.cli.beside import Beside, Speak, Unlabelled, can_speak, in_words, se
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_json
 from earful.cli.tuning import Found, Minutes, doubts, print_trials, ready, search, settings
-from earful.text.normalize import Case, Punctuation
+from earful.text.normalize import Case, Punctuation, Writing
 
 if TYPE_CHECKING:
     from earful.adapt.adapt import AdaptReport
@@ -40,6 +40,14 @@ Base = Annotated[
     ),
 ]
 
+HowWritten = Annotated[
+    Writing | None,
+    typer.Option(
+        help="Mandarin, by default in characters where the transcripts are: it learns pinyin, and a lexicon turns that "
+        "into characters. `given` learns each character by itself."
+    ),
+]
+
 
 def adapt(
     clips: Annotated[Path, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")],
@@ -48,6 +56,7 @@ def adapt(
     language: Annotated[str | None, typer.Option(help="Code of the language, such as cs.", metavar="CODE")] = None,
     case: Annotated[Case | None, typer.Option(help="Case of the letters that it writes.")] = None,
     punctuation: Annotated[Punctuation | None, typer.Option(help="Whether it writes punctuation.")] = None,
+    writing: HowWritten = None,
     text: Annotated[Path | None, typer.Option(help="Other text in the language, UTF-8.", metavar="FILE")] = None,
     words: Annotated[bool, typer.Option(help="Whether the language model knows the language's word list.")] = True,
     greedy: Annotated[bool, typer.Option("--greedy", help="Learn no language model.")] = False,
@@ -84,7 +93,8 @@ def adapt(
     ready(tune)
     manifest, sentences = read_clips(clips), texts_of(text)
     rules = {"language": language or language_of(manifest), "case": case, "punctuation": punctuation}
-    start = start_from(base, (u.text or "" for u in manifest), {k: v for k, v in rules.items() if v}, seed)
+    rules = {name: value for name, value in (rules | {"writing": writing}).items() if value}
+    start = start_from(base, (u.text or "" for u in manifest), rules, seed)
     start = replace(start, inner=None) if usual else start
     state = state_of(out)
     with progress() as tell:
@@ -99,6 +109,8 @@ def adapt(
     shutil.rmtree(state, ignore_errors=True)
     report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
     conclude(out, report, round(time.monotonic() - began, 2), len(manifest) - report.clips, found, beside, json)
+    if start.config.rules.writing == "characters" and not json:
+        print(f"The rates are of pinyin, which it hears; for those of characters: earful score {out} NEW-CLIPS")
     if not (json or speak or found.plan.inner):
         tell_of_voices(start.config.rules.language)
 

@@ -83,6 +83,12 @@ def load_words(language: str) -> Words:
     return make_words(frequencies, _SCRIPTS.get(name), "" if name in _UNSPACED else " ")
 
 
+def word_frequencies(language: str) -> dict[str, float]:
+    """The word list of a language: how likely each word is. Raises SynthesisError as `load_words`."""
+    found: dict[str, float] = _wordfreq().get_frequency_dict(_list_name(language), wordlist="best")
+    return found
+
+
 def draw_lines(language: str, words: int, generator: torch.Generator) -> list[str]:
     """Words of a language drawn by their frequency, a few to a line: text for an n-gram where the user has none.
 
