@@ -624,6 +624,24 @@ def self_adapt(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
+def mandarin(found: Json) -> Iterator[str]:
+    """Mandarin learned character by character, and through pinyin and a lexicon."""
+    groups = grouped(found["rows"], "wanted", "way")
+    rows = []
+    for wanted, way in sorted(groups, key=lambda key: (key[0], key[1] != "given")):
+        runs = groups[wanted, way]
+        cells = [spread([run[key] for run in runs if key in run]) for key in ("cer", "pinyin", "toneless")]
+        shown = "characters, one by one" if way == "given" else "pinyin, and a lexicon"
+        rows.append([wanted, median(runs, "speech_s"), shown, median(runs, "letters"), *cells, len(runs)])
+    text = (
+        f"Error rates in per cent on {found['test_clips']} test clips ({found['test_s'] / 60:.0f} minutes) of "
+        f"espeak-ng, adapted from `{found['base']}`, with the language model of `earful adapt`: of characters, of "
+        "pinyin with its accents, and of its letters alone; median [lowest–highest] of the seeds, each with other clips."
+    )
+    columns = (">clips", ">speech, s", "learned", ">symbols", ">CER", ">pinyin", ">without tones", ">seeds")
+    yield from measured(columns, rows, text, found)
+
+
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "ablation_czech": ablation,
     "adapt_settings": adapt_settings,
@@ -638,6 +656,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "gap": gap,
     "kshot_bases": kshot,
     "kshot_czech": kshot,
+    "mandarin": mandarin,
     "meta_conditions": meta_learners,
     "meta_czech": meta_learners,
     "meta_speech": meta_learners,

@@ -98,8 +98,7 @@ def adapt(
     outcome = run(task)
     before = kept(base.language, config.alphabet) if is_recognizer(base) and texts is not None else None
     gain = _language(task, outcome, texts, words, before)
-    transcripts = [u.text or "" for u in heard.clips]
-    lexicon = lexicon_for(config.rules, [*transcripts, *(texts or ())], words, base.lexicon)
+    lexicon = lexicon_for(config.rules, [*(u.text or "" for u in heard.clips), *(texts or ())], words, base.lexicon)
     report = AdaptReport(
         cer_before=outcome.before,
         cer_after=outcome.tuned.best.cer,
@@ -110,11 +109,7 @@ def adapt(
         speech_s=ready.speech_s,
         elapsed_s=time.monotonic() - began,
         curve=outcome.tuned.curve,
-        warnings=(
-            *_material_warnings(base, heard, config.alphabet),
-            *_character_warnings(config, lexicon),
-            *_result_warnings(outcome),
-        ),
+        warnings=(*_material_warnings(base, heard, config, lexicon), *_result_warnings(outcome)),
     )
     about = {"base": dict(base.about), "adapted": to_mapping(replace(report, elapsed_s=round(report.elapsed_s, 1)))}
     language = gain.language if gain else before
@@ -243,8 +238,9 @@ def fingerprint(
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
 
-def _material_warnings(base: Checkpoint, heard: Heard, alphabet: Alphabet) -> Iterator[str]:
+def _material_warnings(base: Checkpoint, heard: Heard, config: ModelConfig, lexicon: Lexicon | None) -> Iterator[str]:
     """What the user should know about the clips, each with what to do."""
+    alphabet = config.alphabet
     for reason, ids in heard.left_out.items():
         yield f"left out, {reason}: {_show(ids)}; `earful check CLIPS` says more"
     counts = Counter("".join(heard.texts))
@@ -253,6 +249,7 @@ def _material_warnings(base: Checkpoint, heard: Heard, alphabet: Alphabet) -> It
     like = sources(base.config.alphabet, alphabet)
     if new := [s for s, source in like.items() if source is None and s not in TONES]:  # those are in every syllable
         yield f"like no letter that the base knows, learned from nothing: {_show(new)}; record clips rich in them"
+    yield from _character_warnings(config, lexicon)
 
 
 def _character_warnings(config: ModelConfig, lexicon: Lexicon | None) -> Iterator[str]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earful.cli.adapt import DEFAULT_BASE, HowWritten, language_of
+from earful.cli.adapt import DEFAULT_BASE, HowWritten, asked_for, language_of
 from earful.cli.progress import progress
 from earful.cli.tables import counted, print_json, print_table
 
@@ -34,8 +34,8 @@ def check(
     from earful.data.clips import read_clips
 
     manifest = read_clips(clips)
-    rules = {"language": language or language_of(manifest), "writing": writing}
-    config = start_from(base, (u.text or "" for u in manifest), {k: v for k, v in rules.items() if v}).config
+    rules = asked_for(language=language or language_of(manifest), writing=writing)
+    config = start_from(base, (u.text or "" for u in manifest), rules).config
     heard = 0
     with progress() as tell:
 
