@@ -111,3 +111,8 @@ def test_without_the_package_pinyin_is_read_and_characters_are_an_error(monkeypa
     assert to_pinyin("nǐ hǎo") == "niˇ haoˇ"
     with pytest.raises(TextError, match=r'pypinyin.*pip install "earful\[mandarin\]"'):
         to_pinyin("你好")
+
+
+def test_a_long_word_that_is_no_pinyin_takes_no_time() -> None:
+    for word in ("xian" * 20 + "xˇ", "xian" * 2000 + "ˇ"):
+        assert to_pinyin(word) == word

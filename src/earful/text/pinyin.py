@@ -58,7 +58,7 @@ _FINALS_OF = {
 }
 SYLLABLES = frozenset(initial + final for initial, finals in _FINALS_OF.items() for final in finals.split())
 """All syllables of Mandarin, without tones."""
-_LONGEST = max(map(len, SYLLABLES))
+_LONGEST, _LONGEST_WORD = max(map(len, SYLLABLES)), 100
 
 
 def is_mandarin(language: str) -> bool:
@@ -141,7 +141,8 @@ def _pypinyin() -> Any:
         return importlib.import_module("pypinyin")
     except ImportError as error:
         raise TextError(
-            f"reading Chinese characters needs the package pypinyin, which is not here; run: {REMEDY}, or write pinyin"
+            "reading Chinese characters needs the package pypinyin, which is not here; "
+            f"run: {REMEDY}, or have each character learned by itself (--writing given)"
         ) from error
 
 
@@ -156,11 +157,11 @@ def _with_sign(syllable: str) -> str:
 def _cut(word: str) -> list[str] | None:
     """The syllables of a word in pinyin that bears a tone; None for any other."""
     letters, tones = _parted(word)
-    toned = any(tones) or any(c in _SIGNS for c in letters)
+    toned = len(word) <= _LONGEST_WORD and (any(tones) or any(c in _SIGNS for c in letters))
     return _cut_from(letters, tones, 0) if toned else None
 
 
-def _parted(word: str) -> tuple[str, list[str]]:
+def _parted(word: str) -> tuple[str, tuple[str, ...]]:
     """The letters of a word without accents of tone, and over each letter its tone, or ""."""
     letters: list[str] = []
     tones: list[str] = []
@@ -172,34 +173,36 @@ def _parted(word: str) -> tuple[str, list[str]]:
         else:
             letters.append({"v": "ü", "V": "Ü"}.get(point, point))
             tones.append("")
-    return "".join(c if len(c) == 1 else "?" for c in letters), tones  # no letter of pinyin bears another mark
+    return "".join(c if len(c) == 1 else "?" for c in letters), tuple(tones)  # no letter of pinyin bears another mark
 
 
-def _cut_from(letters: str, tones: list[str], start: int) -> list[str] | None:
+@lru_cache(maxsize=8192)  # else the ways to cut a long word that is none would be tried over and over
+def _cut_from(letters: str, tones: tuple[str, ...], start: int) -> list[str] | None:
     """Syllables from `start` to the end, the longest that leave the rest possible; None where there are none."""
     if start == len(letters):
         return []
     for end in range(min(len(letters), start + _LONGEST), start, -1):
         if letters[start:end].lower() not in SYLLABLES:
             continue
-        for r in (letters[end : end + 1].lower() == "r", False):
-            found = _closed(letters, tones, start, end, r)
-            if found is not None:
-                return found
+        if letters[end : end + 1].lower() == "r" and (found := _closed(letters, tones, start, end, ["erˊ"])):
+            return found
+        if found := _closed(letters, tones, start, end, []):
+            return found
     return None
 
 
-def _closed(letters: str, tones: list[str], start: int, end: int, r: bool) -> list[str] | None:
-    """A syllable, with an r after it or not, its tone and all that follow; None where they are not pinyin."""
-    after = end + r
-    sign = letters[after : after + 1]
-    signed = sign != "" and sign in _SIGNS
-    marks = [tone for tone in tones[start:after] if tone] + ([_SIGNS[sign]] if signed else [])
-    after += signed
-    parted = signed or letters[after : after + 1] == "'"
-    after += letters[after : after + 1] == "'" and after + 1 < len(letters)
+def _closed(letters: str, tones: tuple[str, ...], start: int, end: int, r: list[str]) -> list[str] | None:
+    """A syllable, an r that may follow it, its tone, and all syllables after it; None where they are not pinyin."""
+    after = end + len(r)
+    marks = "".join(tones[start:after])
+    if signed := letters[after : after + 1] in _SIGNS:
+        marks += _SIGNS[letters[after]]
+        after += 1
+    if apart := letters[after : after + 1] == "'" and after + 1 < len(letters):
+        after += 1
     # inside a word a syllable that begins with a vowel is parted by an apostrophe: fāngàn is fān gàn
-    if len("".join(marks)) > 1 or (not parted and letters[after : after + 1].lower() in (*"aoeê",)):
+    vowel_follows = after < len(letters) and letters[after].lower() in "aoeê"
+    if len(marks) > 1 or (vowel_follows and not (signed or apart)):
         return None
     rest = _cut_from(letters, tones, after)
-    return None if rest is None else [letters[start:end] + "".join(marks), *(["erˊ"] * r), *rest]
+    return None if rest is None else [letters[start:end] + marks, *r, *rest]
