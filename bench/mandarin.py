@@ -26,10 +26,12 @@ from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest
 from earful.data.synthesis.speak import speak_corpus
+from earful.data.synthesis.words import word_frequencies
 from earful.recognizer import Recognizer
 from earful.text.normalize import TextRules, Writing, as_written, normalize
-from earful.text.pinyin import toneless
+from earful.text.pinyin import between_scripts, toneless
 from earful.text.score import score
+from earful.text.vocabulary import make_lexicon
 
 WAYS: tuple[Writing, ...] = ("given", "characters")
 
@@ -67,6 +69,13 @@ def _plain(pinyin: str) -> list[str]:
     return [toneless(syllable)[0] for syllable in pinyin.split()]
 
 
+def perfect(test: Manifest) -> float:
+    """What the lexicon alone gets wrong: CER of the characters that it writes for pinyin without an error."""
+    lexicon, rules = make_lexicon(word_frequencies("zh"), []), TextRules(language="zh", writing="characters")
+    written = [" ".join(each.text for each in lexicon.write(normalize(u.text or "", rules).split())) for u in test]
+    return score([as_written(u.text or "", rules) for u in test], [between_scripts(text) for text in written]).cer
+
+
 def one(base: Checkpoint, way: Writing, support: Manifest, seed: int) -> tuple[Checkpoint, dict[str, object]]:
     """Adapt, and what that took."""
     began = time.process_time()
@@ -91,6 +100,7 @@ def main() -> None:
     frames = [clip.frames_FM for clip in compute_clips(test, Recognizer(base).frames_of)]
     found = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
     found |= {"machine": machine(), "base": options.base, "test_clips": len(test)}
+    found["perfect"] = perfect(test)
     found["test_s"] = round(sum(u.duration_s or 0 for u in test), 1)
     made = {(row["seed"], row["wanted"], row["way"]) for row in found["rows"]}
     for seed, wanted, way in itertools.product(options.seeds, options.clips, WAYS):
@@ -99,7 +109,7 @@ def main() -> None:
             row = {"way": way, "wanted": wanted, "seed": seed} | row | rates(model, test, frames)
             found["rows"].append(row)
             print(json.dumps(row), file=sys.stderr, flush=True)
-            options.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        options.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
