@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from earful.checkpoint import (
     CARD,
     INNER,
+    LEXICON,
     NGRAM,
     WEIGHTS,
     Checkpoint,
@@ -25,6 +26,8 @@ from earful.encoder.encoder import EncoderConfig
 from earful.errors import CheckpointError
 from earful.model import AcousticModel, ModelConfig
 from earful.text.alphabet import Alphabet
+from earful.text.lexicon import Entry, Lexicon
+from earful.text.normalize import TextRules
 
 TINY = EncoderConfig("conformer", width=16, layers=1, heads=2)
 
@@ -186,3 +189,36 @@ def test_a_damaged_inner_loop_is_named(tmp_path: Path, checkpoint: Checkpoint, d
     damage(tmp_path / "m" / INNER)
     with pytest.raises(CheckpointError, match=message):
         load_checkpoint(tmp_path / "m")
+
+
+LEXICON_OF_ONE = Lexicon((Entry("你好", ("niˇ", "haoˇ"), -1.5),), {("你好", "吗"): 2})
+
+
+def test_a_lexicon_goes_with_it(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    rules = TextRules(language="zh", writing="characters")
+    mandarin = replace(checkpoint, config=replace(checkpoint.config, rules=rules), lexicon=LEXICON_OF_ONE)
+    save_checkpoint(tmp_path / "m", mandarin)
+    loaded = load_checkpoint(tmp_path / "m")
+    assert loaded.lexicon == LEXICON_OF_ONE and loaded.config.rules == rules
+    save_checkpoint(tmp_path / "m", checkpoint, replace=True)
+    assert load_checkpoint(tmp_path / "m").lexicon is None and not (tmp_path / "m" / LEXICON).exists()
+
+
+def test_a_damaged_lexicon_is_named(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    save_checkpoint(tmp_path / "m", replace(checkpoint, lexicon=LEXICON_OF_ONE))
+    whole = (tmp_path / "m" / LEXICON).read_bytes()
+    (tmp_path / "m" / LEXICON).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match=r"lexicon\.json: damaged .* copy the model again"):
+        load_checkpoint(tmp_path / "m")
+    (tmp_path / "m" / LEXICON).unlink()
+    with pytest.raises(CheckpointError, match=r"lexicon\.json: missing"):
+        load_checkpoint(tmp_path / "m")
+
+
+def test_a_model_that_does_not_say_how_it_writes_writes_as_given(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    """Models from before there was a choice."""
+    save_checkpoint(tmp_path / "m", checkpoint)
+    card = json.loads((tmp_path / "m" / CARD).read_text("utf-8"))
+    del card["config"]["rules"]["writing"]
+    (tmp_path / "m" / CARD).write_text(json.dumps(card), "utf-8")
+    assert load_checkpoint(tmp_path / "m").config.rules.writing == "given"

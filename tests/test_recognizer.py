@@ -28,6 +28,9 @@ from earful.features.fbank import fbank, frame_count
 from earful.model import AcousticModel, ModelConfig, parameters_of
 from earful.recognizer import CONTEXT_S, WINDOW_S, Recognizer, Samples
 from earful.text.alphabet import Alphabet
+from earful.text.normalize import TextRules, Writing
+from earful.text.pinyin import TONES
+from earful.text.vocabulary import make_lexicon
 
 RATES = [(s, u) for s in (2, 3, 4) for u in (1, 2)]
 SECONDS = [14.99, 15.0, 15.004, 15.02, 16.7, 30.0, 31.23456, 46.1]
@@ -328,3 +331,52 @@ def test_a_loaded_model_adapts_itself_where_it_is_asked_to(tiny_base: Path, clip
         Recognizer.load(tiny_base, self_adapt=asked).transcribe(clips / "clip0.wav") for asked in (False, True)
     )
     assert fitted.confidence > plain.confidence
+
+
+class Speller(nn.Module):
+    """Writes one text whatever it hears: a frame for each letter, and a blank after it."""
+
+    def __init__(self, config: ModelConfig, text: str) -> None:
+        super().__init__()
+        self.labels, self.size = config.alphabet.encode(text), config.alphabet.size
+
+    def frames_of(self, samples_T: Tensor) -> Tensor:
+        return fbank(samples_T)[0][0]
+
+    def forward(self, frames_BFM: Tensor, frame_counts_B: Tensor) -> tuple[Tensor, Tensor]:
+        path = [label for each in self.labels for label in (each, 0)]
+        logp_FV = nn.functional.one_hot(torch.tensor(path), self.size).float().mul(9).log_softmax(1)
+        return logp_FV[None], torch.tensor([len(path)])
+
+
+@pytest.fixture
+def mandarin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recognizer]:
+    """`mandarin(text, writing)` hears that pinyin in all sound, and has a lexicon of a few words."""
+    config = replace(config_of(), alphabet=Alphabet.learn([f"{' abcdefghijklmnopqrstuvwxyzü'}{TONES}"]))
+    lexicon = make_lexicon({"我们": 0.2, "去": 0.2, "银行": 0.1, "上": 0.1}, ["用 wifi"])
+
+    def make(text: str, writing: Writing) -> Recognizer:
+        monkeypatch.setattr(Checkpoint, "build", lambda self: Speller(self.config, text))
+        return Recognizer(Checkpoint(replace(config, rules=TextRules(writing=writing)), {}, lexicon=lexicon))
+
+    return make
+
+
+def test_pinyin_is_written_with_its_accents(mandarin: Callable[..., Recognizer]) -> None:
+    found = mandarin("woˇ men quˋyinˊhangˊ ok", "pinyin").transcribe(np.zeros(16_000, np.float32))
+    assert found.text == "wǒ men qù yín háng ok", "a forgotten space is put after a tone"
+    hop_s = config_of().output_hop_s
+    assert [round(word.start_s / hop_s) for word in found.words[2:5]] == [16, 22, 30]
+
+
+def test_characters_have_the_times_of_their_syllables(mandarin: Callable[..., Recognizer]) -> None:
+    found = mandarin("woˇ menˊ quˋ yinˊ hangˊ shangˋ wifi chuangˊ", "characters").transcribe(
+        np.zeros(48_000, np.float32)
+    )
+    assert found.text == "我们去银行上 wifi chuáng", "a wrong tone is mended, an unknown syllable stays"
+    assert [word.text for word in found.words] == ["我们", "去", "银行", "上", "wifi", "chuáng"]
+    syllables = mandarin("woˇ menˊ quˋ", "pinyin").transcribe(np.zeros(48_000, np.float32)).words
+    assert (found.words[0].start_s, found.words[0].end_s) == (syllables[0].start_s, syllables[1].end_s)
+    assert found.words[1].start_s == syllables[2].start_s
+    plain = mandarin("woˇ", "given").transcribe(np.zeros(16_000, np.float32))
+    assert plain.text == "woˇ", "as it was learned"

@@ -95,3 +95,8 @@ def test_srt_can_be_read_back(words: list[Word]) -> None:
     for number, block in enumerate(blocks, 1):
         first, times, *lines = block.splitlines()
         assert first == str(number) and re.fullmatch(f"{clock} --> {clock}", times) and lines
+
+
+def test_no_spaces_among_characters() -> None:
+    words = [Word(text, float(i), i + 0.5, 0.9) for i, text in enumerate(["我们", "去", "wifi", "银行"])]
+    assert [cue.lines for cue in cues(words)] == [("我们去 wifi 银行",)]

@@ -19,9 +19,12 @@ from earful.config import finite, from_mapping, to_mapping
 from earful.ctc.ngram import NGram, load_ngram, save_ngram
 from earful.errors import CheckpointError, EarfulError
 from earful.model import AcousticModel, ModelConfig, Params
+from earful.text.lexicon import Lexicon, load_lexicon, save_lexicon
 
 FORMAT = 1
 WEIGHTS, CARD, NGRAM, INNER = "model.safetensors", "model.json", "ngram.safetensors", "inner.safetensors"
+LEXICON = "lexicon.json"
+FILES = frozenset({WEIGHTS, CARD, NGRAM, INNER, LEXICON})
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Checkpoint:
     """A model at rest: its configuration, its weights, `about`, free JSON on how it came to be, and its language model.
 
     Without a `language` it is decoded greedily. `inner` is the inner loop that was meta-trained with it, if it was.
+    `lexicon` turns the pinyin that it hears into characters, where `config.rules` say so.
     """
 
     config: ModelConfig
@@ -56,6 +60,7 @@ class Checkpoint:
     about: Mapping[str, Any] = field(default_factory=dict)
     language: Language | None = None
     inner: InnerLoop | None = None
+    lexicon: Lexicon | None = None
 
     def build(self) -> AcousticModel:
         """The model, its weights in place, in evaluation mode."""
@@ -79,6 +84,8 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
         card["language"] = {"weight": checkpoint.language.weight, "bonus": checkpoint.language.bonus}
     if checkpoint.inner:
         card["inner"] = to_mapping(checkpoint.inner.settings)
+    if checkpoint.lexicon:
+        card["lexicon"] = {"words": len(checkpoint.lexicon.entries)}
     weights = {name: _stored(tensor.detach().cpu(), half).contiguous() for name, tensor in checkpoint.params.items()}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -92,6 +99,8 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
                     {name: value.detach().cpu().clone() for name, value in checkpoint.inner.learned.items()},
                     beside / INNER,
                 )
+            if checkpoint.lexicon:
+                save_lexicon(beside / LEXICON, checkpoint.lexicon)
             (beside / CARD).write_text(json.dumps(card, ensure_ascii=False, indent=1, allow_nan=False) + "\n", "utf-8")
             for file in beside.iterdir():  # made for the owner's eyes only
                 file.chmod(0o644)
@@ -120,7 +129,7 @@ def check_destination(folder: Path, *, replace: bool = False) -> None:
     if folder.exists() or folder.is_symlink():
         if not replace:
             raise CheckpointError(f"{folder}: exists already; name another folder, or ask to replace it (--overwrite)")
-        if not folder.is_dir() or {path.name for path in folder.iterdir()} - {WEIGHTS, CARD, NGRAM, INNER}:
+        if not folder.is_dir() or {path.name for path in folder.iterdir()} - FILES:
             raise CheckpointError(f"{folder}: holds what is no model, so it is not overwritten; name another folder")
     parent = next(place for place in folder.absolute().parents if place.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
@@ -162,7 +171,9 @@ def load_checkpoint(model: str | Path) -> Checkpoint:
         raise CheckpointError(f"{error}: the model was made by another version of earful") from error
     _check_weights(weights, config, folder / WEIGHTS)
     params = {name: tensor.float() for name, tensor in weights.items()}
-    return Checkpoint(config, params, card.get("about", {}), _language(folder, card, config), _inner(folder, card))
+    language, inner = _language(folder, card, config), _inner(folder, card)
+    lexicon = load_lexicon(folder / LEXICON) if "lexicon" in card else None
+    return Checkpoint(config, params, card.get("about", {}), language, inner, lexicon)
 
 
 def shipped_bases() -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest
 from earful.errors import ManifestError
 from earful.recognizer import Recognizer
-from earful.text.normalize import normalize
+from earful.text.normalize import as_written
 from earful.text.score import Score, UtteranceErrors, errors_of_each, pool
 
 
@@ -26,8 +26,8 @@ def evaluate(
 ) -> Report:
     """Transcribe and score every utterance that has a transcript; `by` (a field, a key of `extra`) adds group scores.
 
-    References are normalised by the recogniser's own text rules, so that case and punctuation that it never writes are
-    not counted as errors. `advance(1)` is called after each utterance.
+    References are written by the recogniser's own text rules, so that case and punctuation that it never writes are
+    not counted as errors, and pinyin is compared with pinyin. `advance(1)` is called after each utterance.
 
     Raises:
         ManifestError: no utterance has a transcript.
@@ -37,7 +37,7 @@ def evaluate(
     if not spoken:
         raise ManifestError("no utterance of the manifest has a transcript to score against; add `text` to its lines")
     config = recognizer.checkpoint.config
-    references = [normalize(u.text or "", config.rules) for u in spoken]
+    references = [as_written(u.text or "", config.rules) for u in spoken]
     hypotheses: list[str] = []
     for text in recognizer.transcribe_many(clip.frames_FM for clip in compute_clips(spoken, recognizer.frames_of)):
         hypotheses.append(text)

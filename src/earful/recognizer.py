@@ -1,8 +1,8 @@
 """Recognizer: load, transcribe, adapt, save. What most programs need of earful."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain, pairwise
+from dataclasses import dataclass, replace
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -21,6 +21,7 @@ from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
 from earful.errors import AudioError
 from earful.model import fast_arithmetic
+from earful.text.pinyin import TONES, between_scripts, with_marks
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -140,9 +141,11 @@ class Recognizer:
         if not parts:
             raise AudioError("the recording holds no samples; record it again or leave it out")
         emissions = self._emissions(parts)
-        words = tuple(self._words(emissions, duration_s))
+        words = tuple(self._written(self._words(emissions, duration_s)))
         mean = sum(e.confidence for e in emissions) / len(emissions) if emissions else 0.0
-        return Transcript(" ".join(word.text for word in words), words, mean, duration_s)
+        text = " ".join(word.text for word in words)
+        plain = self.checkpoint.config.rules.writing != "characters"
+        return Transcript(text if plain else between_scripts(text), words, mean, duration_s)
 
     def _emissions(self, parts: Sequence[tuple[Tensor, ...]]) -> tuple[Emission, ...]:
         """Letters of a whole recording, by its windows: searched for with a language model, or the best path."""
@@ -174,18 +177,43 @@ class Recognizer:
         return logp_BFV[0]  # type: ignore[no-any-return]
 
     def _words(self, emissions: Iterable[Emission], duration_s: float) -> Iterator[Word]:
-        """Letters between spaces. The last frame may reach beyond the end of the recording; no word does."""
-        symbols, hop_s = self.checkpoint.config.alphabet.symbols, self.checkpoint.config.output_hop_s
+        """Letters between spaces; of pinyin, up to a tone, after which a space may have been forgotten."""
+        symbols, pinyin = self.checkpoint.config.alphabet.symbols, self.checkpoint.config.rules.writing != "given"
         letters: list[Emission] = []
         for emission in (*emissions, None):
-            if emission is not None and not symbols[emission.symbol - 1].isspace():
-                letters.append(emission)
-            elif letters:
-                text = "".join(symbols[e.symbol - 1] for e in letters)
-                confidence = sum(e.confidence for e in letters) / len(letters)
-                start_s, end_s = (min(place * hop_s, duration_s) for place in (letters[0].start, letters[-1].end))
-                yield Word(text, start_s, end_s, confidence)
+            symbol = symbols[emission.symbol - 1] if emission else " "
+            if letters and (symbol.isspace() or (pinyin and symbols[letters[-1].symbol - 1] in TONES)):
+                yield self._word(letters, duration_s)
                 letters = []
+            if emission and not symbol.isspace():
+                letters.append(emission)
+
+    def _word(self, letters: Sequence[Emission], duration_s: float) -> Word:
+        """The last frame may reach beyond the end of the recording; no word does."""
+        symbols, hop_s = self.checkpoint.config.alphabet.symbols, self.checkpoint.config.output_hop_s
+        text = "".join(symbols[e.symbol - 1] for e in letters)
+        confidence = sum(e.confidence for e in letters) / len(letters)
+        start_s, end_s = (min(place * hop_s, duration_s) for place in (letters[0].start, letters[-1].end))
+        return Word(text, start_s, end_s, confidence)
+
+    def _written(self, words: Iterable[Word]) -> Iterable[Word]:
+        """The words as the rules have them: syllables with their accents, or characters by the lexicon."""
+        config, lexicon = self.checkpoint.config, self.checkpoint.lexicon
+        if config.rules.writing == "given":
+            return words
+        heard = list(words)
+        if config.rules.writing == "pinyin" or lexicon is None:
+            return [replace(word, text=with_marks(word.text)) for word in heard]
+        left = iter(heard)
+        return [
+            _joined(each.text, list(islice(left, each.syllables))) for each in lexicon.write([w.text for w in heard])
+        ]
+
+
+def _joined(text: str, syllables: Sequence[Word]) -> Word:
+    """One word of several syllables; what stayed pinyin has its accent."""
+    confidence = sum(syllable.confidence for syllable in syllables) / len(syllables)
+    return Word(with_marks(text), syllables[0].start_s, syllables[-1].end_s, confidence)
 
 
 class _Window(NamedTuple):

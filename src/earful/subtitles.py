@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from earful.errors import ConfigError
 from earful.recognizer import Transcript, Word
+from earful.text.pinyin import closed_up
 
 LONGEST_CUE_S = 6.0
 PAUSE_S = 0.7
@@ -59,8 +60,9 @@ def _fits(group: Sequence[Word], word: Word) -> bool:
 def _lines(words: Sequence[str]) -> list[str]:
     lines: list[str] = []
     for word in words:
-        if lines and len(lines[-1]) + 1 + len(word) <= LINE_CHARACTERS:
-            lines[-1] += f" {word}"
+        longer = closed_up(f"{lines[-1]} {word}") if lines else ""
+        if lines and len(longer) <= LINE_CHARACTERS:
+            lines[-1] = longer
         else:
             lines.append(word)
     return lines

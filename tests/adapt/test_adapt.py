@@ -1,5 +1,6 @@
 """Adaptation from end to end, on the language of tones: how it measures, what it keeps, what it warns of."""
 
+import importlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,7 +21,7 @@ from earful.ctc.ngram import learn
 from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
 from earful.errors import AdaptationError, AudioError
-from earful.text.normalize import TextRules
+from earful.text.normalize import TextRules, normalize
 
 QUICK: dict[str, Any] = {"steps": 4, "copies": 1, "evaluations": 2, "batch_s": 8.0}
 
@@ -215,3 +216,54 @@ def test_an_interrupted_adaptation_is_the_same_one(base: Checkpoint, manifest: M
     assert ("measuring, part 2 of 3", 3) in seen and ("measuring, part 2 of 3", 2) not in seen
     assert all(torch.equal(whole.params[name], resumed.params[name]) for name in whole.params)
     assert (report.cer_before, report.cer_after) == (again.cer_before, again.cer_after)
+
+
+MANDARIN = TextRules(language="zh", writing="characters")
+SAID = ("我们去银行", "他是老师", "银行老师", "我们是老师")
+
+
+@pytest.fixture
+def words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small word list in place of that of Mandarin."""
+    few = {"我们": 0.2, "去": 0.2, "银行": 0.1, "老师": 0.1, "他": 0.2, "是": 0.2}
+    monkeypatch.setattr("earful.adapt.language.word_frequencies", lambda language: few)
+    monkeypatch.setattr("earful.adapt.adapt.listed", lambda language: ["我们去银行"])
+
+
+def test_mandarin_is_heard_as_pinyin_and_needs_no_package_to_be_written(
+    words: None, base: Checkpoint, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = with_texts(manifest, {i: SAID[i % 4] for i in range(8)})
+    adapted, report = run(base, said, rules=MANDARIN, texts=["用wifi"])
+    assert set(adapted.config.alphabet.symbols) == set(" " + "".join(normalize(text, MANDARIN) for text in SAID))
+    assert not any("ˇ" in warning for warning in report.warnings if warning.startswith("like no letter"))
+    assert any("words are known to be written" in warning for warning in report.warnings)
+    save_checkpoint(tmp_path / "m", adapted)
+    heard = normalize("我们去银行用wifi", MANDARIN).split()
+    before = [each.text for each in adapted.lexicon.write(heard)] if adapted.lexicon else []
+
+    def missing(name: str) -> object:
+        raise ImportError(name)
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    loaded = load_checkpoint(tmp_path / "m")
+    assert loaded.lexicon is not None and [each.text for each in loaded.lexicon.write(heard)] == before
+    assert before == ["我们", "去", "银行", "用", "wifi"]
+
+
+def test_a_recogniser_of_mandarin_that_is_adapted_further_keeps_its_words(
+    words: None, base: Checkpoint, manifest: Manifest
+) -> None:
+    known, _ = run(
+        base, with_texts(manifest[:3], dict.fromkeys(range(3), "他是老师")), rules=MANDARIN, texts=["用wifi"]
+    )
+    further, _ = run(known, with_texts(manifest[:3], dict.fromkeys(range(3), "她是老师")))
+    assert known.lexicon is not None and further.lexicon is not None
+    assert {"用", "wifi", "她"} <= further.lexicon.frequencies.keys()
+    assert further.lexicon.pairs[("是", "老师")] == 6
+
+
+def test_characters_one_by_one_are_warned_of(base: Checkpoint, manifest: Manifest) -> None:
+    _, report = run(base, with_texts(manifest[:3], {0: SAID[0], 1: SAID[1], 2: SAID[2]}))
+    (warning,) = (w for w in report.warnings if "one by one" in w)
+    assert warning.startswith("9 Chinese characters") and "--language zh" in warning and "earful[mandarin]" in warning

@@ -22,6 +22,7 @@ from earful.errors import CheckpointError
 from earful.model import BACKBONE, ModelConfig, moving
 from earful.recognizer import Recognizer
 from earful.text.alphabet import Alphabet
+from earful.text.normalize import TextRules
 
 TINY = EncoderConfig("conformer", width=16, layers=1, heads=2)
 SMALL = {"d_model": 16, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 32}
@@ -122,3 +123,18 @@ def test_letters_as_the_plan_says() -> None:
     chance = starter(base, Alphabet(("a", "ä")), clips, "random", 0)([0])["heads.text.weight"]
     assert torch.equal(like[1], base.params["heads.text.weight"][1])
     assert torch.equal(chance[0], like[0]) and not torch.equal(chance[1], like[1])
+
+
+def test_mandarin_has_its_usual_writing_unless_another_is_asked_for(tiny_base: Path, tmp_path: Path) -> None:
+    def writing(base: Path, texts: list[str], **rules: str) -> str:
+        return start_from(str(base), texts, rules).config.rules.writing
+
+    assert writing(tiny_base, ["你好"], language="zh") == "characters"
+    assert writing(tiny_base, ["nǐ hǎo"], language="zh") == "pinyin"
+    assert writing(tiny_base, ["你好"], language="zh", writing="given") == "given"
+    assert writing(tiny_base, ["你好"]) == "given"
+    assert set(start_from("none", ["你好"], {"language": "cmn"}).config.alphabet.symbols) == set(" niˇhao")
+    base = load_checkpoint(tiny_base)
+    known = replace(base, about={"adapted": {}}, config=replace(base.config, rules=TextRules(writing="pinyin")))
+    save_checkpoint(tmp_path / "m", known)
+    assert writing(tmp_path / "m", ["你好"], language="zh") == "pinyin", "a recogniser goes on as it writes"

@@ -233,3 +233,19 @@ def test_a_full_disk_in_the_middle(
     line = one_line(earful(*adapt_words(clips, tmp_path / "m", tiny_base)))
     assert "No space left" in line and not (tmp_path / "m").exists()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_mandarin_in_characters_and_in_pinyin(write_clips, earful, tiny_base: Path, tmp_path: Path) -> None:
+    clips = write_clips(tmp_path / "clips", 4)
+    for number in range(4):
+        (clips / f"clip{number}.txt").write_text("我们去银行", "utf-8")
+    words = ("--base", tiny_base, "--steps", 1, "--language", "zh", "--no-words")
+    run = earful("adapt", clips, "--out", tmp_path / "m", *words)
+    assert run.status == 0 and "The rates are of pinyin" in run.out and "only 5 words are known" in run.err
+    loaded = load_checkpoint(tmp_path / "m")
+    assert loaded.config.rules.writing == "characters" and loaded.lexicon is not None
+    assert earful("score", tmp_path / "m", clips, "--json").status == 0
+    run = earful("adapt", clips, "--out", tmp_path / "p", *words, "--writing", "pinyin")
+    assert run.status == 0 and load_checkpoint(tmp_path / "p").lexicon is None
+    reference = json.loads(earful("score", tmp_path / "p", clips, "--errors", 1, "--json").out)["worst"][0]["reference"]
+    assert reference == "wǒ men qù yín háng"

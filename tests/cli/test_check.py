@@ -50,3 +50,16 @@ def test_what_is_too_long_for_adaptation_is_an_error(
 def test_no_clips_at_all(earful, tiny_base: Path, tmp_path: Path) -> None:
     run = earful("check", tmp_path, "--base", tiny_base)
     assert run.status == 2 and "an empty folder" in run.err and run.err.count("\n") == 1
+
+
+def test_mandarin_is_judged_by_its_pinyin(write_clips, earful, tiny_base: Path, tmp_path: Path) -> None:
+    clips = write_clips(tmp_path / "clips", 4)
+    for number, text in enumerate(("我们去", "银行", "老师", "他们是")):
+        (clips / f"clip{number}.txt").write_text(text, "utf-8")
+    words = ("check", clips, "--base", tiny_base, "--json")
+    row = json.loads(earful(*words, "--language", "zh-CN").out)
+    assert set(row["alphabet"]) == set(" womenquyihaglstˇˋˊˉ") and row["alphabet"]["ˇ"] == 2
+    assert not any(finding["kind"] == "digits" for finding in row["findings"])
+    assert "我" in json.loads(earful(*words).out)["alphabet"]
+    run = earful(*words, "--language", "ja", "--writing", "pinyin")
+    assert run.status == 2 and "is for Mandarin" in run.err and run.err.count("\n") == 1

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from earful.data.synthesis.languages import find_language
 from earful.data.synthesis.sentences import (
     LEAST_WORDS,
     LONGEST,
@@ -17,7 +18,7 @@ from earful.data.synthesis.sentences import (
     read_sentences,
     split_sentences,
 )
-from earful.data.synthesis.words import Words, frequent_words, load_words, make_words
+from earful.data.synthesis.words import Words, frequent_words, load_words, make_words, word_frequencies
 from earful.errors import SynthesisError
 
 LIST = {
@@ -155,3 +156,9 @@ def test_a_text_file_is_read_or_refused(tmp_path: Path) -> None:
         read_sentences(path)
     with pytest.raises(SynthesisError, match="cannot read"):
         read_sentences(tmp_path / "nowhere.txt")
+
+
+def test_mandarin_by_all_its_names() -> None:
+    names = ("zh", "cmn", "zh-CN", "zho", "zh-Hans-SG")
+    assert {find_language(name).code for name in names} == {"cmn"}
+    assert word_frequencies("zh-CN")["我们"] > 0.0001

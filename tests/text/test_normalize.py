@@ -9,19 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earful.errors import ConfigError
-from earful.text.normalize import TextRules, normalize
+from earful.text.normalize import TextRules, as_written, normalize, usual_writing
 
-RULES = st.builds(
-    TextRules,
-    case=st.sampled_from(["lower", "upper", "keep"]),
-    punctuation=st.sampled_from(["remove", "keep"]),
-    language=st.sampled_from(["", "tr", "az-Latn", "el"]),
+CASES, PUNCTUATION = st.sampled_from(["lower", "upper", "keep"]), st.sampled_from(["remove", "keep"])
+RULES = st.one_of(
+    st.builds(TextRules, CASES, PUNCTUATION, st.sampled_from(["", "tr", "az-Latn", "el"])),
+    st.builds(TextRules, CASES, PUNCTUATION, st.sampled_from(["", "zh"]), st.sampled_from(["pinyin", "characters"])),
 )
 # Characters at which the rules interact, mixed with any others.
 TRICKY = st.sampled_from(
     list(
         "aIİiıßΣΐŉ'’`´·-! \t\n1½²€🙂😀क्षবর্যمیখে՞ـé\u0000\u0085\u2028\u2000\u212a\u1fef\u202b\ufe0f\u20e3\ud800"
-        "\u0301\u0345\u0307\u0323\u093c\u094d\u200c\u200d\u200b\u00ad"
+        "\u0301\u0345\u0307\u0323\u093c\u094d\u200c\u200d\u200b\u00ad行你ǐeˇ3"
     )
 )
 TEXTS = st.text(st.one_of(TRICKY, st.characters()), max_size=12)
@@ -147,3 +146,27 @@ def test_rules_survive_json() -> None:
 def test_a_wrong_option_is_named(options: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(options))):
         TextRules(**options)  # type: ignore[arg-type]
+
+
+def test_mandarin_is_learned_as_pinyin_and_shown_with_accents_or_in_characters() -> None:
+    text = "他在银行，Nǐhǎo wifi 2008年！"
+    learned = "taˉ zaiˋ yinˊ hangˊ niˇ haoˇ wifi 2008 nianˊ"
+    for writing in ("pinyin", "characters"):
+        assert normalize(text, TextRules(writing=writing)) == learned
+    assert as_written(text, TextRules(writing="pinyin")) == "tā zài yín háng nǐ hǎo wifi 2008 nián"
+    assert as_written("他 在银行，用wifi！", TextRules(writing="characters")) == "他在银行用 wifi"
+    assert as_written(text, TextRules()) == normalize(text)
+    assert normalize("Nǐ 好", TextRules(case="upper", writing="pinyin")) == "NIˇ HAOˇ"
+
+
+def test_the_usual_writing_is_that_of_the_transcripts() -> None:
+    assert usual_writing("zh-CN", ["nǐ", "你好"]) == "characters"
+    assert usual_writing("cmn", ["nǐ hǎo"]) == "pinyin"
+    assert usual_writing("ja", ["日本"]) == usual_writing("", ["你好"]) == "given"
+
+
+def test_pinyin_of_another_language_is_refused() -> None:
+    with pytest.raises(ConfigError, match="writing 'pinyin' is for Mandarin, and the language is 'yue'; leave"):
+        TextRules(language="yue", writing="pinyin")
+    with pytest.raises(ConfigError, match="writing must be one of"):
+        TextRules(writing="zhuyin")  # type: ignore[arg-type]

@@ -13,12 +13,12 @@ from typing import NamedTuple
 from earful.adapt.beside import COPIES, plan_beside, widened, written_in
 from earful.adapt.clips import Heard, Progress, listen, vary
 from earful.adapt.finetune import Plan, Point
-from earful.adapt.language import Gain, kept, learn_language, listed
+from earful.adapt.language import MANDARIN, Gain, kept, learn_language, lexicon_for, listed
 from earful.adapt.measure import Measured, Outcome, Task, run
 from earful.adapt.rows import sources
 from earful.adapt.select import learned_by, plan_by, plan_for
 from earful.adapt.spelling import spelled, words_of
-from earful.adapt.start import MOST_HEARD, starter
+from earful.adapt.start import MOST_HEARD, is_recognizer, starter
 from earful.audio.augment import Augmentation
 from earful.checkpoint import Checkpoint, Language
 from earful.config import to_mapping
@@ -28,10 +28,14 @@ from earful.data.manifest import Manifest
 from earful.errors import AdaptationError
 from earful.model import AcousticModel, ModelConfig, Params
 from earful.text.alphabet import Alphabet
+from earful.text.lexicon import Lexicon
 from earful.text.normalize import TextRules, normalize
+from earful.text.pinyin import REMEDY, TONES, has_characters
 
 ADAPTATION = Augmentation()
 """Augmentation of the copies that adaptation learns from."""
+FEW_WORDS = 5000
+"""With fewer words in characters much stays pinyin."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ def adapt(
     Without `plan` it is the base's own where that was meta-trained, else that of `plan_for`. `progress(stage, done,
     total)` is called along the way. Clips without a transcript, with one that their sound cannot carry, or longer than
     a minute are left out. `texts`, other sentences of the language, join the transcripts in a language model for the
-    beam search; with None there is no such model. Where there is no word list, letters' rules are learned from them.
+    beam search; with None there is no such model. Where there is no word list, letters' rules are learned from them,
+    and where the rules want characters, a lexicon of these.
     With `words` it also learns from the word list of the rules' language, where there is one (package wordfreq).
     `beside` are clips of lesser authority, spoken by a synthesiser or transcribed by a recogniser: learned from with
     the others, as `Plan.own` says, but never measured on; their texts are not for the language model.
@@ -97,6 +102,7 @@ def adapt(
     outcome = run(task)
     before = kept(base.language, config.alphabet) if is_recognizer(base) and texts is not None else None
     gain = _language(task, outcome, texts, words, before)
+    lexicon = lexicon_for(config.rules, [*(u.text or "" for u in heard.clips), *(texts or ())], words, base.lexicon)
     report = AdaptReport(
         cer_before=outcome.before,
         cer_after=outcome.tuned.best.cer,
@@ -107,10 +113,11 @@ def adapt(
         speech_s=ready.speech_s,
         elapsed_s=time.monotonic() - began,
         curve=outcome.tuned.curve,
-        warnings=(*_material_warnings(base, heard, config.alphabet), *_result_warnings(outcome)),
+        warnings=(*_material_warnings(base, heard, config, lexicon), *_result_warnings(outcome)),
     )
     about = {"base": dict(base.about), "adapted": to_mapping(replace(report, elapsed_s=round(report.elapsed_s, 1)))}
-    return Checkpoint(config, dict(outcome.tuned.params), about, gain.language if gain else before), report
+    language = gain.language if gain else before
+    return Checkpoint(config, dict(outcome.tuned.params), about, language, lexicon=lexicon), report
 
 
 class Prepared(NamedTuple):
@@ -195,11 +202,6 @@ def alphabet_for(base: Checkpoint, texts: Sequence[str]) -> Alphabet:
     return base.config.alphabet.extended(texts) if is_recognizer(base) else Alphabet.learn(texts)
 
 
-def is_recognizer(checkpoint: Checkpoint) -> bool:
-    """Whether it was made by adaptation, and so writes a language, and not a base of many."""
-    return "adapted" in checkpoint.about
-
-
 def with_dropout(config: ModelConfig, dropout: float | None) -> ModelConfig:
     """The configuration with another dropout in the encoder; as it is for None."""
     return config if dropout is None else replace(config, encoder=replace(config.encoder, dropout=dropout))
@@ -216,7 +218,8 @@ def _language(
         unmet = tuple(part._replace(params=task.start(part.learned)) for part in unmet)
     task.tell("learning the language", 0, 1)
     rules = task.model.config.rules
-    sources = [texts, listed(rules.language) if words else ()]
+    language = rules.language or (MANDARIN if rules.writing != "given" else "")
+    sources = [texts, listed(language) if words else ()]
     others = [[normalize(text, rules) for text in lines] for lines in sources]
     known = [before.ngram] if before else []
     gain = learn_language(task.model, [each[0] for each in task.copies], unmet, others, known)
@@ -251,15 +254,33 @@ def fingerprint(
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
 
-def _material_warnings(base: Checkpoint, heard: Heard, alphabet: Alphabet) -> Iterator[str]:
+def _material_warnings(base: Checkpoint, heard: Heard, config: ModelConfig, lexicon: Lexicon | None) -> Iterator[str]:
     """What the user should know about the clips, each with what to do."""
+    alphabet = config.alphabet
     for reason, ids in heard.left_out.items():
         yield f"left out, {reason}: {_show(ids)}; `earful check CLIPS` says more"
     counts = Counter("".join(heard.texts))
     if once := [c for c in alphabet.symbols if counts[c] == 1]:
         yield f"seen only once, hardly learnable: {_show(once)}; record clips with them, or correct the transcripts"
-    if new := [s for s, source in sources(base.config.alphabet, alphabet).items() if source is None]:
+    like = sources(base.config.alphabet, alphabet)
+    if new := [s for s, source in like.items() if source is None and s not in TONES]:  # those are in every syllable
         yield f"like no letter that the base knows, learned from nothing: {_show(new)}; record clips rich in them"
+    yield from _character_warnings(config, lexicon)
+
+
+def _character_warnings(config: ModelConfig, lexicon: Lexicon | None) -> Iterator[str]:
+    """Characters that are learned one by one, or that there are few words for."""
+    characters = sum(map(has_characters, config.alphabet.symbols))
+    if config.rules.writing == "given" and characters > config.alphabet.size / 2:
+        yield (
+            f"{characters} Chinese characters are learned one by one, each from a few sounds; for Mandarin say "
+            f"--language zh, which learns pinyin and writes characters (it needs {REMEDY})"
+        )
+    if lexicon is not None and len(lexicon.entries) < FEW_WORDS:
+        yield (
+            f"only {len(lexicon.entries)} words are known to be written in characters, those of your texts; "
+            f"{REMEDY} brings a word list, --text FILE more of your words"
+        )
 
 
 def _result_warnings(outcome: Outcome) -> Iterator[str]:

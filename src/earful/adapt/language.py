@@ -14,11 +14,14 @@ from earful.ctc.beam import PRIOR, Recording, tune
 from earful.ctc.greedy import greedy_ids
 from earful.ctc.ngram import NGram, learn, mix_with
 from earful.data.batch import Example
-from earful.data.synthesis.words import draw_lines
+from earful.data.synthesis.words import draw_lines, word_frequencies
 from earful.errors import SynthesisError
 from earful.model import AcousticModel, Params, fast_arithmetic
 from earful.text.alphabet import Alphabet
+from earful.text.lexicon import Lexicon
+from earful.text.normalize import TextRules
 from earful.text.score import errors_of_each
+from earful.text.vocabulary import make_lexicon
 
 MOST_TUNED = 60
 """Clips that the weight is tuned on, at most: more would only cost time."""
@@ -26,6 +29,7 @@ MOST_TUNED = 60
 
 GAIN = 0.03
 """By how much a search with a word list or other text is expected to lower CER (by hand on a few Dutch runs)."""
+MANDARIN = "zh"
 WORDS = 500_000
 """Words drawn from a word list: some seconds of counting."""
 
@@ -70,6 +74,26 @@ def listed(language: str) -> list[str]:
         return draw_lines(language, WORDS, torch.Generator().manual_seed(0)) if language else []
     except SynthesisError:
         return []
+
+
+def lexicon_for(rules: TextRules, texts: Sequence[str], words: bool, before: Lexicon | None) -> Lexicon | None:
+    """What turns pinyin into characters, if the rules want these: of `texts`, and the word list, where there is one.
+
+    A recogniser that is adapted further brings the list that it has.
+    """
+    if rules.writing != "characters":
+        return None
+    if before is not None:
+        return make_lexicon(before.frequencies, texts, before.pairs)
+    return make_lexicon(_frequencies(MANDARIN) if words else {}, texts)
+
+
+def _frequencies(language: str) -> dict[str, float]:
+    """How likely the words of a language are; empty where there is no word list, or no wordfreq."""
+    try:
+        return word_frequencies(language)
+    except SynthesisError:
+        return {}
 
 
 def _expected_gain(recordings: Sequence[Recording], more: bool) -> float:

@@ -18,7 +18,7 @@ from earful.encoder.hub import fetch_pretrained
 from earful.encoder.pretrained import load_backbone
 from earful.model import BACKBONE, PHONES, TEXT, AcousticModel, ModelConfig, Params, fast_arithmetic
 from earful.text.alphabet import Alphabet
-from earful.text.normalize import TextRules, normalize
+from earful.text.normalize import TextRules, normalize, usual_writing
 
 BY_BOTH = ("heard", "rules")
 NOTHING, HUB = "none", "hf:"
@@ -31,6 +31,7 @@ TOP = EncoderConfig(bins=384, subsampling=1)
 def start_from(base: str, texts: Iterable[str], rules: Mapping[str, Any], seed: int = 0) -> Checkpoint:
     """The checkpoint that `base` names, with those text `rules` changed that are given.
 
+    Without `writing` among the rules, a base that is no recogniser yet has the usual one of the language.
     `hf:NAME` or `hf:FOLDER` is a pre-trained encoder under an untrained top, `none` an untrained model: their alphabet
     is that of the normalised `texts`.
 
@@ -38,16 +39,24 @@ def start_from(base: str, texts: Iterable[str], rules: Mapping[str, Any], seed: 
         CheckpointError: there is no such base, or it is damaged.
         ConfigError, TextError: the rules or the texts cannot be used.
     """
+    texts = list(texts)
+    usual = {"writing": usual_writing(rules.get("language", ""), texts), **rules}
     if base != NOTHING and not base.startswith(HUB):
         checkpoint = load_checkpoint(base)
-        return replace(checkpoint, config=replace(checkpoint.config, rules=replace(checkpoint.config.rules, **rules)))
-    written = TextRules(**rules)
+        changed = replace(checkpoint.config.rules, **(rules if is_recognizer(checkpoint) else usual))
+        return replace(checkpoint, config=replace(checkpoint.config, rules=changed))
+    written = TextRules(**usual)
     alphabet = Alphabet.learn([normalize(text, written) for text in texts])
     if base == NOTHING:
         return untrained(ModelConfig(alphabet, rules=written), seed)
     backbone = load_backbone(fetch_pretrained(base))
     config = ModelConfig(alphabet, None, backbone.config, replace(TOP, bins=backbone.config.width), rules=written)
     return untrained(config, seed, backbone)
+
+
+def is_recognizer(checkpoint: Checkpoint) -> bool:
+    """Whether it was made by adaptation, and so writes a language, and not a base of many."""
+    return "adapted" in checkpoint.about
 
 
 def starter(

@@ -28,9 +28,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from earful.adapt.adapt import is_recognizer
 from earful.adapt.clips import LONGEST_S as LONGEST_KNOWN_S
 from earful.adapt.clips import Progress
+from earful.adapt.start import is_recognizer
 from earful.audio.files import SAMPLE_RATE_HZ, read
 from earful.checkpoint import Checkpoint
 from earful.ctc.greedy import greedy

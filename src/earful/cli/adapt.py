@@ -14,7 +14,7 @@ from earful.cli.beside import Beside, Speak, Unlabelled, can_speak, in_words, se
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_json
 from earful.cli.tuning import Found, Minutes, doubts, print_trials, ready, search, settings
-from earful.text.normalize import Case, Punctuation
+from earful.text.normalize import Case, Punctuation, Writing
 
 if TYPE_CHECKING:
     from earful.adapt.adapt import AdaptReport
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from earful.checkpoint import Checkpoint
     from earful.data.finding import Finding
     from earful.data.manifest import Manifest
+    from earful.text.normalize import TextRules
 
 DEFAULT_BASE = "earful-base"
 NAMED = 10
@@ -40,6 +41,14 @@ Base = Annotated[
     ),
 ]
 
+HowWritten = Annotated[
+    Writing | None,
+    typer.Option(
+        help="Mandarin, by default in characters where the transcripts are: it learns pinyin, and a lexicon turns that "
+        "into characters. `given` learns each character by itself."
+    ),
+]
+
 
 def adapt(
     clips: Annotated[Path, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")],
@@ -48,6 +57,7 @@ def adapt(
     language: Annotated[str | None, typer.Option(help="Code of the language, such as cs.", metavar="CODE")] = None,
     case: Annotated[Case | None, typer.Option(help="Case of the letters that it writes.")] = None,
     punctuation: Annotated[Punctuation | None, typer.Option(help="Whether it writes punctuation.")] = None,
+    writing: HowWritten = None,
     text: Annotated[Path | None, typer.Option(help="Other text in the language, UTF-8.", metavar="FILE")] = None,
     words: Annotated[bool, typer.Option(help="Whether the language model knows the language's word list.")] = True,
     greedy: Annotated[bool, typer.Option("--greedy", help="Learn no language model.")] = False,
@@ -83,10 +93,9 @@ def adapt(
     check_destination(out, replace=overwrite)
     ready(tune)
     manifest, sentences = read_clips(clips), texts_of(text)
-    rules = {"language": language or language_of(manifest), "case": case, "punctuation": punctuation}
-    start = start_from(base, (u.text or "" for u in manifest), {k: v for k, v in rules.items() if v}, seed)
-    start = replace(start, inner=None) if usual else start
-    state = state_of(out)
+    rules = asked_for(language=language or language_of(manifest), case=case, punctuation=punctuation, writing=writing)
+    start = start_from(base, (u.text or "" for u in manifest), rules, seed)
+    start, state = replace(start, inner=None) if usual else start, state_of(out)
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)
@@ -99,8 +108,8 @@ def adapt(
     shutil.rmtree(state, ignore_errors=True)
     report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
     conclude(out, report, round(time.monotonic() - began, 2), len(manifest) - report.clips, found, beside, json)
-    if not (json or speak or found.plan.inner):
-        tell_of_voices(start.config.rules.language)
+    if not json:
+        advise(start.config.rules, out, voices=not (speak or found.plan.inner))
 
 
 def conclude(
@@ -113,10 +122,20 @@ def conclude(
     show(out, report, seconds, left_out, found, beside)
 
 
-def tell_of_voices(language: str) -> None:
-    """What may help, where it can be had."""
-    if can_speak(language):
-        print(f"espeak-ng speaks {language}: --speak 400 learns from sentences that it says, too, and often helps much")
+def advise(rules: "TextRules", out: Path, voices: bool) -> None:
+    """What else to know of the model, and what may help, where it can be had."""
+    if rules.writing == "characters":
+        print(f"The rates are of pinyin, which it hears; for those of characters: earful score {out} NEW-CLIPS")
+    if voices and can_speak(rules.language):
+        print(
+            f"espeak-ng speaks {rules.language}: --speak 400 learns from sentences that it says, too, "
+            "and often helps much"
+        )
+
+
+def asked_for(**rules: str | None) -> dict[str, str]:
+    """The text rules that were given; the base's own stay for the others."""
+    return {name: value for name, value in rules.items() if value}
 
 
 def state_of(out: Path) -> Path:

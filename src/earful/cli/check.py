@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earful.cli.adapt import DEFAULT_BASE
+from earful.cli.adapt import DEFAULT_BASE, HowWritten, asked_for, language_of
 from earful.cli.progress import progress
 from earful.cli.tables import counted, print_json, print_table
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def check(
     clips: Annotated[Path, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")],
     base: Annotated[str, typer.Option(help="The base that is going to be adapted.", metavar="NAME|DIR")] = DEFAULT_BASE,
+    language: Annotated[str | None, typer.Option(help="Code of the language, such as cs.", metavar="CODE")] = None,
+    writing: HowWritten = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what is wrong with clips and transcripts before `earful adapt` learns from them.
@@ -27,12 +29,13 @@ def check(
     Example:
         earful check my-clips
     """
-    from earful.checkpoint import load_checkpoint
+    from earful.adapt.start import start_from
     from earful.data.check import inspect
     from earful.data.clips import read_clips
 
     manifest = read_clips(clips)
-    config = load_checkpoint(base).config
+    rules = asked_for(language=language or language_of(manifest), writing=writing)
+    config = start_from(base, (u.text or "" for u in manifest), rules).config
     heard = 0
     with progress() as tell:
 

@@ -123,7 +123,7 @@ def with_texts(transcribed: Path) -> "Manifest":
 
 def drafts(checkpoint: "Checkpoint", found: "Suggested", tell: Tell) -> list[str]:
     """What each suggested clip may say: a recogniser's transcript, or the sounds that a base hears, between spaces."""
-    from earful.adapt.adapt import is_recognizer
+    from earful.adapt.start import is_recognizer
     from earful.audio.files import read
     from earful.recognizer import Recognizer
 

@@ -4,7 +4,8 @@ A symbol learned from transcripts is one Unicode code point of the NFC text, the
 cluster: the clusters of Devanagari, Thai or a tone language with stacked marks (ọ̀ has no code point of its own) are
 many and most are rare, and a handful of recordings would leave most of them unheard, while their letters and marks
 come again and again. NFC, not NFD: where Unicode has a code point for the whole letter (č, й), it usually is a letter
-of its own to those who write it. The price is paid by Korean and Chinese, whose code points are syllables and words.
+of its own to those who write it. The price is paid by Korean and Chinese, whose code points are syllables and words
+(of Mandarin a model may learn the pinyin: `text.pinyin`).
 
 An alphabet may also be an inventory of phones; then a symbol may have several code points (tʃ), and a text is encoded
 as a sequence of symbols.

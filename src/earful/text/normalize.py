@@ -13,18 +13,22 @@ What a reader would not say is taken away, what carries sound stays:
   Question and stress marks that Armenian writes inside a word, and the Arabic tatweel, go without leaving a space.
 - punctuation "keep": it is kept as it was written.
 - digits stay digits. What is spoken for `3.5`, `%` or `&` depends on the language: spell it out in the transcript.
+- writing "pinyin" and "characters": Mandarin becomes pinyin, syllable by syllable (`text.pinyin`).
 """
 
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from earful.errors import ConfigError
+from earful.text.pinyin import between_scripts, has_characters, is_mandarin, to_pinyin, with_marks
 
 Case = Literal["lower", "upper", "keep"]
 Punctuation = Literal["remove", "keep"]
+Writing = Literal["given", "pinyin", "characters"]
 
 _ZWNJ, _ZWJ = "\u200c", "\u200d"
 _VIRAMA_CLASS = 9  # the canonical combining class that Unicode gives to every virama
@@ -60,7 +64,8 @@ class TextRules:
 
     case: "lower", "upper" or "keep". punctuation: "remove" or "keep". language: a BCP 47 tag or an ISO 639 code,
     "" if unknown; it matters to case only where i is dotted and I is not (Turkish, Azerbaijani, Crimean Tatar, Gagauz).
-    Raises ConfigError on another value.
+    writing: "given", as the transcripts are; for Mandarin "pinyin", or "characters": then the model hears pinyin too,
+    and a lexicon turns what it heard into characters. Raises ConfigError on another value.
 
     >>> normalize("IŞIK, İzmir’de!", TextRules(language="tr"))
     "ışık izmir'de"
@@ -69,16 +74,25 @@ class TextRules:
     case: Case = "lower"
     punctuation: Punctuation = "remove"
     language: str = ""
+    writing: Writing = "given"
 
     def __post_init__(self) -> None:
         _require_choice("case", self.case, get_args(Case))
         _require_choice("punctuation", self.punctuation, get_args(Punctuation))
+        _require_choice("writing", self.writing, get_args(Writing))
         if not isinstance(self.language, str):
             raise ConfigError(f"text rules: language must be a string such as 'nl', got {self.language!r}")
+        if self.writing != "given" and self.language and not is_mandarin(self.language):
+            raise ConfigError(
+                f"text rules: writing {self.writing!r} is for Mandarin, and the language is {self.language!r}; "
+                "leave the writing out, or say the language is zh"
+            )
 
 
 def normalize(text: str, rules: TextRules | None = None) -> str:
-    """Return `text` as the rules write it: NFC, possibly empty; normalising again changes nothing.
+    """Return `text` as the rules have a model learn it: NFC, possibly empty; normalising again changes nothing.
+
+    Raises TextError where characters are to be read as pinyin, and the package pypinyin is not there.
 
     >>> normalize("  “Don’t  stop!” ")
     "don't stop"
@@ -89,8 +103,31 @@ def normalize(text: str, rules: TextRules | None = None) -> str:
         # NFC again, because a letter and its mark may have been apart
         text = unicodedata.normalize("NFC", text.translate(_DELETE_INSIDE_WORDS))
         text = _without_punctuation(text)
+    if rules.writing != "given":
+        text = to_pinyin(text)
     text = unicodedata.normalize("NFC", _in_case(text, rules))
     return " ".join(_without_idle_joiners(text).split())
+
+
+def as_written(text: str, rules: TextRules) -> str:
+    """Return `text` as a recogniser that errs nowhere would write it: what its transcripts are compared with.
+
+    That is the normalised text; pinyin with its accents, characters without spaces. Raises TextError as `normalize`.
+
+    >>> as_written("我 爱 wifi。", TextRules(writing="characters"))
+    '我爱 wifi'
+    """
+    if rules.writing == "characters":
+        return between_scripts(normalize(text, replace(rules, writing="given")))
+    plain = normalize(text, rules)
+    return " ".join(map(with_marks, plain.split())) if rules.writing == "pinyin" else plain
+
+
+def usual_writing(language: str, texts: Iterable[str]) -> Writing:
+    """How a model of the language best writes: Mandarin in characters where its texts are in them, else in pinyin."""
+    if not is_mandarin(language):
+        return "given"
+    return "characters" if any(map(has_characters, texts)) else "pinyin"
 
 
 def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

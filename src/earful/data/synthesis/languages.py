@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from earful.errors import SynthesisError
+from earful.text.pinyin import is_mandarin
 
 REMEDY = 'pip install "earful[speak]"'
 
@@ -55,7 +56,7 @@ def find_language(code: str) -> Language:
     'French (France)'
     """
     table = _table()
-    language = table.get(code.lower())
+    language = table.get(code.lower()) or (table.get("cmn") if is_mandarin(code) else None)
     if language is None:
         near = difflib.get_close_matches(code.lower(), table, n=4, cutoff=0.5)
         near += [entry.code for entry in languages() if code and code.lower() in entry.name.lower()][:4]

@@ -79,8 +79,14 @@ def load_words(language: str) -> Words:
     ('de', 'van', 'het')
     """
     name = _list_name(language)
-    frequencies = _wordfreq().get_frequency_dict(name, wordlist="best")
+    frequencies = word_frequencies(language)
     return make_words(frequencies, _SCRIPTS.get(name), "" if name in _UNSPACED else " ")
+
+
+def word_frequencies(language: str) -> dict[str, float]:
+    """The word list of a language: how likely each word is. Raises SynthesisError as `load_words`."""
+    found: dict[str, float] = _wordfreq().get_frequency_dict(_list_name(language), wordlist="best")
+    return found
 
 
 def frequent_words(language: str, most: int) -> tuple[str, ...]:
@@ -89,8 +95,7 @@ def frequent_words(language: str, most: int) -> tuple[str, ...]:
     Raises SynthesisError as `load_words`.
     """
     name = _list_name(language)
-    frequencies = _wordfreq().get_frequency_dict(name, wordlist="best")
-    return tuple(word for word, _ in _kept(frequencies, _SCRIPTS.get(name), name in _UNSPACED, most))
+    return tuple(word for word, _ in _kept(word_frequencies(language), _SCRIPTS.get(name), name in _UNSPACED, most))
 
 
 def draw_lines(language: str, words: int, generator: torch.Generator) -> list[str]:
@@ -99,7 +104,7 @@ def draw_lines(language: str, words: int, generator: torch.Generator) -> list[st
     Raises SynthesisError as `load_words`.
     """
     name = _list_name(language)
-    frequencies = _wordfreq().get_frequency_dict(name, wordlist="best")
+    frequencies = word_frequencies(language)
     known = list(frequencies)
     cumulative_V = _cumulative(torch.tensor([frequencies[word] for word in known], dtype=torch.float64))
     places = torch.searchsorted(cumulative_V, torch.rand(words, generator=generator, dtype=torch.float64), right=True)
