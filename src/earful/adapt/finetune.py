@@ -43,7 +43,8 @@ class Plan:
     likest known letters; chance; or the mean of the frames that they align with. `copies` are the augmented copies of
     each clip, beside the clip itself. `own` is the share of speech that the clips keep, at least, where there is other
     speech beside them. `folds` says how CER is measured: 1 holds out `holdout` of the clips and, with `again`, learns
-    from all of them after that; more cross-validates, 0 measures on the clips that are learned from.
+    from all of them after that; more cross-validates, 0 measures on the clips that are learned from. With `averaged`
+    the weights are the mean of all these fine-tunings, where the last has learned from all clips.
 
     With `inner`, an inner loop that was meta-trained, this loop moves what `moves` says, without dropout and noise, and
     rate, head_factor, decay, warmup and clip_norm do not count.
@@ -62,6 +63,7 @@ class Plan:
     evaluations: int = 5
     folds: int = 1
     again: bool = False
+    averaged: bool = True
     holdout: float = 0.1
     letters: Letters = "rules"
     masks: SpecAugment = field(default_factory=SpecAugment)

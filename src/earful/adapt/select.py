@@ -47,6 +47,7 @@ def plan_by(learned: Learned, clips: int, seconds: float) -> Plan:
         dropout=0.0,
         batch_s=AT_ONCE_S,
         copies=0,
+        averaged=False,
         letters=learned.letters,
         masks=SpecAugment(frequency_masks=0, time_masks=0),
         inner=learned.inner,
