@@ -687,6 +687,7 @@ def mandarin(found: Json) -> Iterator[str]:
 
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "ablation_czech": ablation,
+    "averaged_czech": ablation,
     "adapt_settings": adapt_settings,
     "base": base,
     "beside_czech": beside,

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
+from earful.adapt import measure
 from earful.adapt.adapt import AdaptReport, adapt
 from earful.adapt.finetune import Plan
 from earful.adapt.select import plan_for
@@ -53,6 +55,29 @@ def test_many_clips_are_held_out(base: Checkpoint, manifest: Manifest) -> None:
     _, report = run(base, manifest, plan=quick(8, folds=1))
     assert report.measured == "held-out" and not any("cross-validated" in warning for warning in report.warnings)
     assert report.curve[0].cer == report.cer_before and report.cer_after == min(p.cer for p in report.curve)
+
+
+@pytest.mark.parametrize(("folds", "again"), [(2, False), (1, True)])
+def test_the_model_is_the_mean_of_all_fine_tunings(
+    base: Checkpoint, manifest: Manifest, monkeypatch: pytest.MonkeyPatch, folds: int, again: bool
+) -> None:
+    tuned: list[dict[str, Tensor]] = []
+    real = measure.finetune
+
+    def watched(*given: Any, **options: Any) -> Any:
+        found = real(*given, **options)
+        tuned.append(dict(found.params))
+        return found
+
+    monkeypatch.setattr(measure, "finetune", watched)
+    plan = quick(8, folds=folds, again=again, holdout=0.4, rate=1e-2, steps=10)
+    mean, report = run(base, manifest, plan=plan)
+    assert report.improved and len(tuned) == folds + 1
+    name = "upsample.expand.weight"
+    assert torch.allclose(mean.params[name], torch.stack([each[name] for each in tuned]).mean(0), atol=1e-7)
+    alone, same = run(base, manifest, plan=replace(plan, averaged=False))
+    assert torch.equal(alone.params[name], tuned[-1][name])
+    assert same.cer_after == report.cer_after, "what is measured is what has not met the clips"
 
 
 def test_what_was_held_out_is_learned_again(base: Checkpoint, manifest: Manifest) -> None:
