@@ -66,3 +66,25 @@ def test_a_terminal_sees_nothing_of_short_work(monkeypatch: pytest.MonkeyPatch) 
 
 def test_clock() -> None:
     assert [clock(s) for s in (0, 59.6, 3599, 3600)] == ["0:00", "1:00", "59:59", "1:00:00"]
+
+
+def test_between_two_stages_memory_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_back: list[str] = []
+    monkeypatch.setattr(progress, "give_back_memory", lambda: given_back.append("all"))
+    with progress.progress() as tell:
+        for stage, done in (("one", 1), ("one", 2), ("two", 1)):
+            tell(stage, done, 2)
+    assert len(given_back) == 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's way to keep memory")
+def test_what_is_free_is_given_back() -> None:
+    def resident_kb() -> int:
+        with open("/proc/self/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+    blocks = [bytes(60_000) + bytes([n % 7]) for n in range(2000)]  # too small to be mapped each by itself
+    full, last = resident_kb(), blocks[-1]
+    del blocks
+    progress.give_back_memory()
+    assert resident_kb() < full - 60_000 and len(last) == 60_001

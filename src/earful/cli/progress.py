@@ -1,9 +1,10 @@
 """Progress on stderr: a bar with the time left on a terminal, a line now and then in a log. Warnings too."""
 
+import ctypes
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 APPEAR_S = 0.5
@@ -51,6 +52,7 @@ def _bars() -> Iterator[Tell]:
 
     def tell(stage: str, done: float, total: float, note: str = "") -> None:
         if stage not in shown:
+            give_back_memory()
             for _, finished in (shown.popitem() for _ in tuple(shown)):
                 bars.remove_task(finished)
             shown[stage] = bars.add_task(stage, note="", total=total)
@@ -74,6 +76,7 @@ class _Lines:
     def __call__(self, stage: str, done: float, total: float, note: str = "") -> None:
         now = time.monotonic()
         if stage != self._stage:
+            give_back_memory()
             self._stage, self._began, self._next = stage, now, now + FIRST_LINE_S
         if now < self._next or not 0 < done < total:
             return
@@ -81,6 +84,12 @@ class _Lines:
         ending = f", {note}" if note else ""
         print(f"earful: {stage}: {done / total:.0%}, {clock(left_s)} left{ending}", file=sys.stderr, flush=True)
         self._next = now + LINE_EVERY_S
+
+
+def give_back_memory() -> None:
+    """Return to the system what is free; glibc keeps it, in pieces that the next stage, with other sizes, cannot use."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def clock(seconds: float) -> str:
