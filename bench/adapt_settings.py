@@ -30,7 +30,6 @@ CHANGES: dict[str, dict[str, float]] = {
     "twice the rate": {"rate": 2.0},
     "head at the encoder's rate": {"head_factor": 0.25},
     "head at ten times": {"head_factor": 2.5},
-    "head at ten times": {"head_factor": 2.5},
     "no augmented copies": {"copies": 0},
     "half the batch": {"batch_s": 0.5},
     "twice the steps and the rate": {"steps": 2.0, "rate": 2.0},

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_between_two_stages_memory_goes_back(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's way to keep memory")
 def test_what_is_free_is_given_back() -> None:
     def resident_kb() -> int:
-        with open("/proc/self/status") as file:
+        with Path("/proc/self/status").open() as file:
             return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
 
     blocks = [bytes(60_000) + bytes([n % 7]) for n in range(2000)]  # too small to be mapped each by itself

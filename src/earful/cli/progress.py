@@ -87,7 +87,7 @@ class _Lines:
 
 
 def give_back_memory() -> None:
-    """Return to the system what is free; glibc keeps it, in pieces that the next stage, with other sizes, cannot use."""
+    """Return to the system what is free: glibc keeps it, in pieces that the next stage, of other sizes, cannot use."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
