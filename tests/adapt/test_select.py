@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from earful.adapt.finetune import Plan
 from earful.adapt.inner import Inner
-from earful.adapt.select import FEW, FURTHER, Learned, learned_by, plan_by, plan_for, split_folds
+from earful.adapt.select import FEW, FURTHER, MOST_STEPS, Learned, learned_by, plan_by, plan_for, split_folds
 from earful.checkpoint import Checkpoint, InnerLoop
 from earful.config import to_mapping
 from earful.errors import ConfigError
@@ -44,6 +44,13 @@ def test_how_the_result_is_measured(clips: int, folds: int) -> None:
 def test_more_clips_more_steps() -> None:
     steps = [plan_for(clips, 3.0 * clips).steps for clips in (5, 50, 500)]
     assert steps == sorted(set(steps))
+
+
+def test_much_speech_is_gone_through_as_often() -> None:
+    minutes = (10, 27, 90, 180, 1000)
+    plans = [plan_for(20 * m, 60.0 * m) for m in minutes]
+    assert [plan.steps for plan in plans] == [300, 300, 990, 1980, MOST_STEPS]
+    assert [plan.copies for plan in plans] == [2, 2, 1, 1, 1]
 
 
 def test_a_tenth_is_held_out() -> None:

@@ -15,6 +15,10 @@ LEAST, FEW, MANY = 4, 30, 120
 below MANY, what was held out is dear enough to learn again with it."""
 
 
+EPOCHS, MOST_STEPS = 11, 3000
+"""With much speech there are steps for so many rounds through it, at most so many: some half an hour of a laptop."""
+
+
 FURTHER = 0.2
 """A recogniser of the language moves at this share of the rate, lest a few clips of a new speaker spoil what it knows
 (`bench/conditions.py` measures it)."""
@@ -68,7 +72,8 @@ def plan_for(clips: int, seconds: float, *, further: bool = False) -> Plan:
         return Plan(steps=80, copies=8, folds=3 if clips >= LEAST else 0)
     if clips < MANY:
         return Plan(steps=120, copies=4, again=True)
-    return Plan(steps=300, copies=2)
+    steps = min(round(EPOCHS * seconds / Plan.batch_s), MOST_STEPS)
+    return Plan(steps=300, copies=2) if steps <= 300 else Plan(steps=steps, copies=1)
 
 
 def split_folds(clips: int, plan: Plan, generator: torch.Generator) -> list[tuple[list[int], list[int]]]:
