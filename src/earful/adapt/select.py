@@ -16,7 +16,7 @@ below MANY, what was held out is dear enough to learn again with it."""
 
 
 EPOCHS, MOST_STEPS = 11, 3000
-"""With much speech there are steps for so many rounds through it, at most so many: some half an hour of a laptop."""
+"""With much speech there are steps for so many rounds through it, and at most so many steps."""
 
 
 FURTHER = 0.2
