@@ -84,7 +84,7 @@ def main() -> None:
                 plan = PLANS[variant](full)
                 # Where the fine-tunings that measure have no part in the model, they need not be made.
                 plan = plan if plan.averaged else replace(plan, folds=0)
-                checkpoint, _ = adapt(bases[options.base], support, plan=plan, texts=None, seed=seed, rules=rules)
+                checkpoint, _ = adapt(bases[options.base], support, plan=plan, greedy=True, seed=seed, rules=rules)
                 note(clips, seed, variant, rates(checkpoint, test, frames, greedy=True))
             with tempfile.TemporaryDirectory() as state:  # the second finds there what the first has learned
                 for variant in [v for v in options.languages if (clips, seed, v) not in done]:
@@ -95,7 +95,7 @@ def main() -> None:
                     note(clips, seed, variant, rates(checkpoint, test, frames, greedy=False))
             for other in [o for o in options.others if (clips, seed, f"from {Path(o).name}") not in done]:
                 plan = replace(full, folds=0)
-                checkpoint, _ = adapt(bases[other], support, plan=plan, texts=None, seed=seed, rules=rules)
+                checkpoint, _ = adapt(bases[other], support, plan=plan, greedy=True, seed=seed, rules=rules)
                 note(clips, seed, f"from {Path(other).name}", rates(checkpoint, test, frames, greedy=True))
 
 

@@ -32,6 +32,7 @@ CHANGES: dict[str, dict[str, float]] = {
     "head at ten times": {"head_factor": 2.5},
     "no augmented copies": {"copies": 0},
     "half the batch": {"batch_s": 0.5},
+    "a quarter of the batch": {"batch_s": 0.25},
     "twice the steps and the rate": {"steps": 2.0, "rate": 2.0},
 }
 
@@ -53,12 +54,20 @@ def main() -> None:
     options = parser.parse_args()
     base = load_checkpoint(options.base)
     train, test = (read_manifest(options.corpus / f"{part}.jsonl") for part in ("train", "test"))
-    frames, rows = frames_by(str(options.base), test), []
+    frames = frames_by(str(options.base), test)
+    rows = json.loads(options.out.read_text("utf-8"))["rows"] if options.out.exists() else []
     for seed in options.seeds:
         for clips in options.clips:
+            missing = [
+                name
+                for name in options.changes
+                if not any((row["clips"], row["seed"], row["change"]) == (clips, seed, name) for row in rows)
+            ]
+            if not missing:
+                continue
             ready = prepare(base, draw(train, clips, seed), rules=None, plan=None, seed=seed, tell=lambda *_: None)
             start, alphabet = ready.start(range(len(ready.copies))), ready.config.alphabet
-            for name in options.changes:
+            for name in missing:
                 plan, began = changed(ready.plan, CHANGES[name]), time.process_time()
                 copies = [each[: 1 + plan.copies] for each in ready.copies]
                 model = AcousticModel(with_dropout(ready.config, plan.dropout))

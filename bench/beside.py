@@ -72,13 +72,13 @@ def adapted(ground: Ground, clips: Manifest, variant: str, seed: int) -> tuple[C
     beside = said(ground, clips, seed) if variant in ("spoken", "both") else Manifest(())
     facts: dict[str, Any] = {"spoken_s": round(beside.duration_s, 1), "believed_s": 0.0}
     if variant in ("unlabelled", "both"):
-        first, _ = adapt(ground.base, clips, plan=plan, texts=None, beside=beside, seed=seed)
+        first, _ = adapt(ground.base, clips, plan=plan, greedy=True, beside=beside, seed=seed)
         known = {u.id for u in clips}
         rest = draw(ground.train.filter(lambda u: u.id not in known), ground.unlabelled, seed)
         found = believed(with_language(first, clips, ground.texts), rest, least=ground.least, tell=lambda *_: None)
         facts |= {"unlabelled_s": round(rest.duration_s, 1), "believed_s": round(found.duration_s, 1)}
         beside = Manifest((*beside, *found))
-    made, _ = adapt(ground.base, clips, plan=plan, texts=None, beside=beside, seed=seed)
+    made, _ = adapt(ground.base, clips, plan=plan, greedy=True, beside=beside, seed=seed)
     return with_language(made, clips, ground.texts), facts | {"steps": plan.steps}
 
 

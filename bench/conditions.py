@@ -37,7 +37,7 @@ CROWD = 6
 def dutch(base: Checkpoint, clips: Manifest) -> Checkpoint:
     """The recogniser that meets the new kind: adapted to `clips`, unmeasured."""
     known = draw(clips, KNOWN, 0)
-    return adapt(base, known, plan=replace(plan_for(len(known), known.duration_s), folds=0), texts=None)[0]
+    return adapt(base, known, plan=replace(plan_for(len(known), known.duration_s), folds=0), greedy=True)[0]
 
 
 def amid_voices(clips: Manifest, crowd: Sequence[np.ndarray], snr_db: float, folder: Path) -> Manifest:
@@ -64,7 +64,7 @@ def measured(
     before = rates(known, test, frames, greedy=True)
     for seed in seeds:
         for count in counts:
-            checkpoint, report = adapt(known, draw(train, count, seed), texts=None, seed=seed)
+            checkpoint, report = adapt(known, draw(train, count, seed), greedy=True, seed=seed)
             after = rates(checkpoint, test, frames, greedy=True)
             yield {
                 "clips": count,

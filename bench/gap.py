@@ -91,7 +91,7 @@ def measured(base: Checkpoint, train: Manifest, test: Manifest, options: argpars
         for seed in options.draws:
             clips = draw(train, count, seed)
             plan = replace(plan_for(count, clips.duration_s), folds=0)
-            adapted, _ = adapt(base, clips, plan=plan, texts=None, seed=seed)
+            adapted, _ = adapt(base, clips, plan=plan, greedy=True, seed=seed)
             rows.append({"clips": count, "draw": seed, "cer": rates(adapted, test, frames, greedy=True)["cer"]})
     return rows
 

@@ -133,7 +133,7 @@ def measured(
     frames = [clip.frames_FM for clip in compute_clips(tested, checkpoint.build().frames_of)]
     for count in clips:
         plan = replace(plan_for(count, 3.0 * count), folds=0, letters="like")
-        adapted, _ = adapt(checkpoint, draw(train, count, seed), plan=plan, texts=None, seed=seed)
+        adapted, _ = adapt(checkpoint, draw(train, count, seed), plan=plan, greedy=True, seed=seed)
         yield {"clips": count, "cer": round(rates(adapted, tested, frames, greedy=True)["cer"], 4)}
 
 

@@ -97,7 +97,7 @@ def main() -> None:
                 if way not in options.ways or (way, count, seed) in done:
                     continue
                 plan = replace(plan_for(len(clips), clips.duration_s), folds=0)  # the test measures
-                checkpoint, _ = adapt(base, clips, plan=plan, texts=None, seed=seed)
+                checkpoint, _ = adapt(base, clips, plan=plan, greedy=True, seed=seed)
                 row = {"way": way, "wanted": count, "seed": seed, "clips": len(clips)}
                 row |= {"speech_s": round(clips.duration_s, 1)}
                 row |= {"test": rates(checkpoint, test, frames, greedy=True)}

@@ -147,7 +147,7 @@ def test_a_recogniser_that_is_adapted_further_keeps_its_language(base: Checkpoin
     few = Manifest(tuple(manifest)[:3])
     further, _ = run(known, few, plan=quick(3, folds=0))
     assert further.language is not None and further.language.ngram.perplexity(["ab"]) == ngram.perplexity(["ab"])
-    greedy, _ = run(known, few, plan=quick(3, folds=0), texts=None)
+    greedy, _ = run(known, few, plan=quick(3, folds=0), greedy=True)
     assert greedy.language is None
 
 

@@ -79,8 +79,8 @@ def test_what_cannot_be_written_is_left_out(base: Checkpoint, manifest: Manifest
     """A letter seen once is of a foreign word: its clip is not learned from, so nothing changes."""
     ours, plan = Manifest(tuple(manifest)[:4]), replace(PLAN, folds=0)
     foreign = Manifest((replace(manifest[5], text="abba ß"), replace(manifest[6], text="cab")))
-    left, _ = adapt(base, ours, plan=plan, texts=None, beside=foreign)
-    right, _ = adapt(base, ours, plan=plan, texts=None, beside=Manifest(tuple(foreign)[1:]))
+    left, _ = adapt(base, ours, plan=plan, greedy=True, beside=foreign)
+    right, _ = adapt(base, ours, plan=plan, greedy=True, beside=Manifest(tuple(foreign)[1:]))
     assert left.config.alphabet == right.config.alphabet and "ß" not in left.config.alphabet.symbols
     assert left.params.keys() == right.params.keys()
 
@@ -93,10 +93,10 @@ def test_without_a_plan_there_are_more_steps(base: Checkpoint, manifest: Manifes
         seen[stage] = total
 
     two = Manifest(tuple(manifest)[:2])
-    adapt(base, two, texts=None, beside=Manifest(tuple(manifest)[2:]), progress=note, state=tmp_path)
+    adapt(base, two, greedy=True, beside=Manifest(tuple(manifest)[2:]), progress=note, state=tmp_path)
     assert seen["adapting"] == LONGER * plan_for(2, 4.0).steps
     assert len(list(tmp_path.iterdir())) == 1
-    adapt(base, two, plan=replace(PLAN, steps=1), texts=None, state=tmp_path)
+    adapt(base, two, plan=replace(PLAN, steps=1), greedy=True, state=tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
 
 

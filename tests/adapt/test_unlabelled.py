@@ -18,7 +18,7 @@ from earful.recognizer import Recognizer
 def recogniser(tiny_base: Path, manifest: Manifest) -> Checkpoint:
     """It has learned the tones, well enough to write some of each clip."""
     plan = Plan(steps=150, rate=3e-3, copies=1, folds=0, batch_s=8.0)
-    found, _ = adapt(load_checkpoint(tiny_base), manifest, plan=plan, texts=None)
+    found, _ = adapt(load_checkpoint(tiny_base), manifest, plan=plan, greedy=True)
     ngram = learn([u.text or "" for u in manifest], found.config.alphabet)
     return replace(found, language=Language(ngram, 0.5, 1.0))
 

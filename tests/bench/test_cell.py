@@ -47,7 +47,7 @@ def by_adapt(entrant: Entrant, task: Task, row: Row, plan: Plan) -> float:
     """CER of what `adapt` makes of the same clips; it has to have kept that, and not the base."""
     config = replace(entrant.checkpoint.config, rules=task.rules)
     base, clips = replace(entrant.checkpoint, config=config), task.support(row.seed, row.shots)
-    adapted, report = adapt(base, clips, plan=plan, texts=None, seed=row.seed)
+    adapted, report = adapt(base, clips, plan=plan, greedy=True, seed=row.seed)
     assert report.improved
     return evaluate(Recognizer(adapted, greedy=True), task.test).score.cer
 

@@ -65,8 +65,9 @@ def adapt(
     rules: TextRules | None = None,
     plan: Plan | None = None,
     augmentation: Augmentation | None = None,
-    texts: Sequence[str] | None = (),
+    texts: Sequence[str] = (),
     words: bool = True,
+    greedy: bool = False,
     beside: Manifest | None = None,
     seed: int = 0,
     state: Path | None = None,
@@ -77,8 +78,8 @@ def adapt(
     Without `plan` it is the base's own where that was meta-trained, else that of `plan_for`. `progress(stage, done,
     total)` is called along the way. Clips without a transcript, with one that their sound cannot carry, or longer than
     a minute are left out. `texts`, other sentences of the language, join the transcripts in a language model for the
-    beam search; with None there is no such model. Where there is no word list, letters' rules are learned from them,
-    and where the rules want characters, a lexicon of these.
+    beam search. Where there is no word list, letters' rules are learned from them, and where the rules want
+    characters, a lexicon of these. With `greedy` there is no language model.
     With `words` it also learns from the word list of the rules' language, where there is one (package wordfreq).
     `beside` are clips of lesser authority, spoken by a synthesiser or transcribed by a recogniser: learned from with
     the others, as `Plan.own` says, but never measured on; their texts are not for the language model.
@@ -100,9 +101,9 @@ def adapt(
     model, learned = AcousticModel(with_dropout(config, plan.dropout)), base.inner.learned if base.inner else None
     task = Task(model, ready.start, ready.copies, plan, seed, state, tell, learned, ready.beside)
     outcome = run(task)
-    before = kept(base.language, config.alphabet) if is_recognizer(base) and texts is not None else None
-    gain = _language(task, outcome, texts, words, before)
-    lexicon = lexicon_for(config.rules, [*(u.text or "" for u in heard.clips), *(texts or ())], words, base.lexicon)
+    before = kept(base.language, config.alphabet) if is_recognizer(base) and not greedy else None
+    gain = None if greedy else _language(task, outcome, texts, words, before)
+    lexicon = lexicon_for(config.rules, [*(u.text or "" for u in heard.clips), *texts], words, base.lexicon)
     report = AdaptReport(
         cer_before=outcome.before,
         cer_after=outcome.tuned.best.cer,
@@ -146,7 +147,7 @@ def prepare(
     *,
     rules: TextRules | None,
     plan: Plan | None,
-    texts: Sequence[str] | None = (),
+    texts: Sequence[str] = (),
     beside: Manifest | None = None,
     augmentation: Augmentation = ADAPTATION,
     seed: int,
@@ -170,7 +171,7 @@ def prepare(
     beside_them = copied(written_in(alphabet, others), copies=COPIES, seed=seed + 1) if others else []
     first = [each[0] for each in (*copies, *beside_them[:MOST_HEARD])]
     written = [*heard.texts, *(others.texts if others else ())]
-    words = words_of(written, texts or (), config) if plan.letters == "rules" else ()
+    words = words_of(written, texts, config) if plan.letters == "rules" else ()
     begin = starter(base, alphabet, first, plan.letters, seed, spelled(words, config))
 
     def start(learn: Sequence[int]) -> Params:
@@ -207,12 +208,8 @@ def with_dropout(config: ModelConfig, dropout: float | None) -> ModelConfig:
     return config if dropout is None else replace(config, encoder=replace(config.encoder, dropout=dropout))
 
 
-def _language(
-    task: Task, outcome: Outcome, texts: Sequence[str] | None, words: bool, before: Language | None
-) -> Gain | None:
-    """The language model, where one is wanted, can be measured, and helps; beside the base where that is kept."""
-    if texts is None:
-        return None
+def _language(task: Task, outcome: Outcome, texts: Sequence[str], words: bool, before: Language | None) -> Gain | None:
+    """The language model, where it can be measured, and helps; beside the base where that is kept."""
     unmet = outcome.unmet
     if not outcome.tuned.best.step:
         unmet = tuple(part._replace(params=task.start(part.learned)) for part in unmet)

@@ -101,8 +101,10 @@ def adapt(
         name_left_out(manifest, used, findings)
         found = search(start, used, plan_of(used, steps, start), minutes=tune, seed=seed, state=state, tell=tell)
         said = spoken(start, speak, sentences, used, folder=state / "spoken", seed=seed, tell=tell) if speak else None
-        plans, texts = plans_of(found.plan, steps), None if greedy else sentences
-        learn = partial(run, start, used, plans, texts=texts, words=words, seed=seed, state=state, tell=tell)
+        learn = partial(
+            run, start, used, plans_of(found.plan, steps),
+            texts=sentences, words=words, greedy=greedy, seed=seed, state=state, tell=tell,
+        )  # fmt: skip
         checkpoint, report, beside = self_trained(learn, said, unlabelled, tell)
     save_checkpoint(out, checkpoint, replace=overwrite)
     shutil.rmtree(state, ignore_errors=True)
@@ -194,8 +196,9 @@ def run(
     plans: tuple["Plan", "Plan"],
     beside: "Manifest | None" = None,
     *,
-    texts: Sequence[str] | None = (),
+    texts: Sequence[str] = (),
     words: bool = True,
+    greedy: bool = False,
     seed: int,
     state: Path | None,
     tell: Tell,
@@ -205,8 +208,9 @@ def run(
 
     plan = plans[bool(beside)]
     return adapt_base(
-        start, manifest, plan=plan, texts=texts, words=words, beside=beside, seed=seed, state=state, progress=tell
-    )
+        start, manifest, plan=plan, texts=texts, words=words, greedy=greedy, beside=beside, seed=seed, state=state,
+        progress=tell,
+    )  # fmt: skip
 
 
 def plans_of(plan: "Plan", steps: int | None) -> tuple["Plan", "Plan"]:
