@@ -33,6 +33,7 @@ CHANGES: dict[str, dict[str, float]] = {
     "no augmented copies": {"copies": 0},
     "half the batch": {"batch_s": 0.5},
     "a quarter of the batch": {"batch_s": 0.25},
+    "a quarter of the batch, twice the steps": {"batch_s": 0.25, "steps": 2.0},
     "twice the steps and the rate": {"steps": 2.0, "rate": 2.0},
 }
 

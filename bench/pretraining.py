@@ -19,32 +19,38 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from kshot import draw, rates
+from torch import Tensor
 
-from earful.adapt.adapt import adapt
+from earful.adapt.adapt import Prepared, prepare
+from earful.adapt.finetune import finetune
 from earful.adapt.select import plan_for
+from earful.adapt.start import starter
 from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint
 from earful.config import from_mapping, read_toml
 from earful.data.frames import compute_clips
-from earful.data.manifest import read_manifest
+from earful.data.manifest import Manifest, read_manifest
 from earful.encoder.encoder import EncoderConfig
 from earful.features.mask import spec_augment
+from earful.model import AcousticModel
 from earful.pretrain.dataset import Dataset, open_dataset
+from earful.pretrain.objective import Need, Objective
 from earful.pretrain.order import Order
 from earful.pretrain.probe import phone_accuracy
 from earful.pretrain.recipe import Corpus, Recipe
 from earful.pretrain.selfsupervised import Objectives, SelfRecipe, model_for, objectives_of, pretrain, speech_for
 from earful.pretrain.supervised import losses, model_of
+from earful.pretrain.unlabelled import Unlabelled
 from earful.train import Optimisation, fit
 
-NAMES = tuple(field.name for field in fields(Objectives))
+NAMES = tuple(each.name for each in fields(Objectives))
 STARTS = ("none", "supervised", *NAMES, "best_rq+simclr")
 TURNS, CALIBRATION, PROBED = 2, 8, 200
 Tell = Callable[[Any], None]
@@ -58,6 +64,7 @@ class Ground:
     labelled: Dataset
     speech: tuple[Corpus, ...]
     work: Path
+    views: dict[frozenset[Need], Unlabelled] = field(default_factory=dict)
 
     def plan(self, name: str, steps: int, seed: int) -> SelfRecipe:
         """The self-supervised recipe of one start."""
@@ -65,7 +72,7 @@ class Ground:
         return SelfRecipe(
             out=self.work / "unused",
             corpora=self.speech,
-            optimisation=Optimisation(steps, rate=1e-3),
+            optimisation=Optimisation(max(1, steps), rate=1e-3),
             objectives=from_mapping(Objectives, objectives, name),
             work=self.work / f"{name}-{seed}",
             cache=self.recipe.cache,
@@ -85,7 +92,14 @@ class Ground:
         if name == "none":
             return Checkpoint(model.config, dict(model.state_dict()))
         objectives = objectives_of(plan, model)
-        return pretrain(plan, model, objectives, speech_for(plan, model, objectives), tell)
+        return pretrain(plan, model, objectives, self.heard(plan, model, objectives), tell)
+
+    def heard(self, plan: SelfRecipe, model: AcousticModel, objectives: dict[str, Objective]) -> Unlabelled:
+        """The clips with what these objectives need of them: the same views and units for all seeds, made once."""
+        needs = frozenset[Need]().union(*(objective.needs for objective in objectives.values()))
+        if needs not in self.views:
+            self.views[needs] = speech_for(replace(plan, seed=0), model, objectives)
+        return self.views[needs]
 
     def supervised(self, steps: int, seed: int, tell: Tell) -> Checkpoint:
         """CTC on letters and phones, and the phone of each frame, of synthetic speech."""
@@ -121,20 +135,41 @@ def _mark(marks: list[float], step: Any) -> None:
     marks.append(time.process_time())
 
 
+@dataclass
+class Czech:
+    """What all starts meet, heard once, since all hear by one frozen encoder: test clips, and K to learn from."""
+
+    train: Manifest
+    tested: Manifest
+    frames: list[Tensor]
+    ready: dict[tuple[int, int], Prepared] = field(default_factory=dict)
+
+    def clips(self, checkpoint: Checkpoint, count: int, seed: int) -> Prepared:
+        """The K clips of a seed and their augmented copies."""
+        if (count, seed) not in self.ready:
+            plan = replace(plan_for(count, 3.0 * count), folds=0, letters="like")
+            clips = draw(self.train, count, seed)
+            self.ready[count, seed] = prepare(checkpoint, clips, rules=None, plan=plan, seed=seed, tell=lambda *_: None)
+        return self.ready[count, seed]
+
+
 def measured(
-    ground: Ground, checkpoint: Checkpoint, corpus: Path, clips: list[int], seed: int
+    ground: Ground, checkpoint: Checkpoint, czech: Czech, clips: list[int], seed: int
 ) -> Iterator[dict[str, Any]]:
     """The probe; then CER on the test levels after adaptation to K clips of the others, greedily."""
     timed = [i for i, u in enumerate(ground.labelled.utterances) if u.extra.get("phones")]
     chosen = [timed[i] for i in torch.randperm(len(timed), generator=torch.Generator().manual_seed(9)).tolist()]
     learn, test = chosen[:PROBED], chosen[PROBED : 2 * PROBED]
     yield {"probe": round(phone_accuracy(checkpoint.build(), ground.labelled, learn, test), 4)}
-    train, tested = (read_manifest(corpus / f"{part}.jsonl") for part in ("train", "test"))
-    frames = [clip.frames_FM for clip in compute_clips(tested, checkpoint.build().frames_of)]
     for count in clips:
-        plan = replace(plan_for(count, 3.0 * count), folds=0, letters="like")
-        adapted, _ = adapt(checkpoint, draw(train, count, seed), plan=plan, greedy=True, seed=seed)
-        yield {"clips": count, "cer": round(rates(adapted, tested, frames, greedy=True)["cer"], 4)}
+        ready = czech.clips(checkpoint, count, seed)
+        alphabet = ready.config.alphabet
+        config = replace(checkpoint.config, alphabet=alphabet, rules=ready.config.rules)
+        begin = starter(checkpoint, alphabet, [each[0] for each in ready.copies], "like", seed)
+        start = begin(range(len(ready.copies)))
+        tuned = finetune(AcousticModel(config), start, ready.copies, [], alphabet, ready.plan, seed=seed)
+        cer = rates(Checkpoint(config, tuned.params), czech.tested, czech.frames, greedy=True)["cer"]
+        yield {"clips": count, "cer": round(cer, 4)}
 
 
 def main() -> None:
@@ -154,6 +189,9 @@ def main() -> None:
     recipe = replace(recipe, encoder=EncoderConfig("conformer", bins=384, width=144, layers=3, subsampling=1))
     speech = tuple(Corpus(path, not_languages=("cs",)) for path in options.speech)
     ground = Ground(recipe, open_dataset(recipe), speech, options.work)
+    train, tested = (read_manifest(options.corpus / f"{part}.jsonl") for part in ("train", "test"))
+    front = ground.trained("none", 0, 0).build().frames_of
+    czech = Czech(train, tested, [clip.frames_FM for clip in compute_clips(tested, front)])
     facts: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
     cost_s = facts.setdefault("cost_s", calibrated(ground) if not facts else {})
     facts |= {"machine": machine(), "budget_s": options.budget_s}
@@ -165,7 +203,7 @@ def main() -> None:
                 continue
             steps = max(1, round(options.budget_s / cost_s[name])) if name != "none" else 0
             checkpoint = ground.trained(name, steps, seed)
-            found = list(measured(ground, checkpoint, options.corpus, options.clips, seed))
+            found = list(measured(ground, checkpoint, czech, options.clips, seed))
             rows.extend({"start": name, "seed": seed, "steps": steps} | row for row in found)
             print(json.dumps(rows[-len(found) :]), file=sys.stderr, flush=True)
             options.out.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
