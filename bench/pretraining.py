@@ -8,6 +8,12 @@ phones of synthetic speech from the frozen hidden frames, and each start adapts 
     python bench/pretraining.py --out bench/pretraining.json --corpus work/fillets-cs \\
         --speech work/{fillets-nl/train,prompts/manifest,klettres/manifest,ktuberling/manifest}.jsonl
 
+Does it pay to train a base further on the user's recordings, before it adapts? With --start a base takes the place of
+the new encoder; "none" is that base:
+
+    python bench/pretraining.py --start work/synthetic --rate 3e-4 --out bench/continued.json --clips 10 50 \\
+        --corpus work/fillets-nl --speech work/fillets-nl/train.jsonl --starts none best_rq hubert simclr denoise
+
 It goes on where it was.
 """
 
@@ -64,6 +70,8 @@ class Ground:
     labelled: Dataset
     speech: tuple[Corpus, ...]
     work: Path
+    start: str | None
+    rate: float
     views: dict[frozenset[Need], Unlabelled] = field(default_factory=dict)
 
     def plan(self, name: str, steps: int, seed: int) -> SelfRecipe:
@@ -72,11 +80,12 @@ class Ground:
         return SelfRecipe(
             out=self.work / "unused",
             corpora=self.speech,
-            optimisation=Optimisation(max(1, steps), rate=1e-3),
+            optimisation=Optimisation(max(1, steps), rate=self.rate),
             objectives=from_mapping(Objectives, objectives, name),
             work=self.work / f"{name}-{seed}",
             cache=self.recipe.cache,
             seed=seed,
+            start=self.start,
             batch_s=60.0,
             encoder=self.recipe.encoder,
             pretrained=self.recipe.pretrained,
@@ -118,9 +127,9 @@ class Ground:
         return Checkpoint(model.config, dict(model.state_dict()))
 
 
-def calibrated(ground: Ground) -> dict[str, float]:
+def calibrated(ground: Ground, starts: list[str]) -> dict[str, float]:
     """Median processor seconds of a step of each start, in turns; the first steps of a turn do not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in STARTS if name != "none"}
+    seconds: dict[str, list[float]] = {name: [] for name in starts if name != "none"}
     for turn in range(TURNS):
         for name, each in seconds.items():
             marks: list[float] = []
@@ -147,7 +156,7 @@ class Czech:
     def clips(self, checkpoint: Checkpoint, count: int, seed: int) -> Prepared:
         """The K clips of a seed and their augmented copies."""
         if (count, seed) not in self.ready:
-            plan = replace(plan_for(count, 3.0 * count), folds=0, letters="like")
+            plan = replace(plan_for(count, 3.0 * count), folds=0, letters="heard")
             clips = draw(self.train, count, seed)
             self.ready[count, seed] = prepare(checkpoint, clips, rules=None, plan=plan, seed=seed, tell=lambda *_: None)
         return self.ready[count, seed]
@@ -165,7 +174,7 @@ def measured(
         ready = czech.clips(checkpoint, count, seed)
         alphabet = ready.config.alphabet
         config = replace(checkpoint.config, alphabet=alphabet, rules=ready.config.rules)
-        begin = starter(checkpoint, alphabet, [each[0] for each in ready.copies], "like", seed)
+        begin = starter(checkpoint, alphabet, [each[0] for each in ready.copies], ready.plan.letters, seed)
         start = begin(range(len(ready.copies)))
         tuned = finetune(AcousticModel(config), start, ready.copies, [], alphabet, ready.plan, seed=seed)
         cer = rates(Checkpoint(config, tuned.params), czech.tested, czech.frames, greedy=True)["cer"]
@@ -178,6 +187,8 @@ def main() -> None:
     parser.add_argument("--speech", type=Path, nargs="+", required=True, help="manifests; their texts are not read")
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("work/pretraining-bench"))
+    parser.add_argument("--start", help="a base that is trained further, instead of a new encoder (no supervised one)")
+    parser.add_argument("--rate", type=float, default=1e-3, help="of the self-supervised ones")
     parser.add_argument("--starts", nargs="+", choices=STARTS, default=list(STARTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--clips", type=int, nargs="+", default=[10, 50, 200])
@@ -188,13 +199,13 @@ def main() -> None:
     recipe = read_toml(Recipe, options.recipe)
     recipe = replace(recipe, encoder=EncoderConfig("conformer", bins=384, width=144, layers=3, subsampling=1))
     speech = tuple(Corpus(path, not_languages=("cs",)) for path in options.speech)
-    ground = Ground(recipe, open_dataset(recipe), speech, options.work)
+    ground = Ground(recipe, open_dataset(recipe), speech, options.work, options.start, options.rate)
     train, tested = (read_manifest(options.corpus / f"{part}.jsonl") for part in ("train", "test"))
     front = ground.trained("none", 0, 0).build().frames_of
     czech = Czech(train, tested, [clip.frames_FM for clip in compute_clips(tested, front)])
     facts: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
-    cost_s = facts.setdefault("cost_s", calibrated(ground) if not facts else {})
-    facts |= {"machine": machine(), "budget_s": options.budget_s}
+    cost_s = facts.setdefault("cost_s", calibrated(ground, options.starts) if not facts else {})
+    facts |= {"machine": machine(), "budget_s": options.budget_s, "start": options.start, "rate": options.rate}
     facts |= {"speech": [path.parent.name for path in options.speech]}
     rows = facts.setdefault("rows", [])
     for seed in options.seeds:

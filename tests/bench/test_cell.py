@@ -68,6 +68,18 @@ def test_as_usual(entrant: Entrant, task: Task, ear: Ear) -> None:
     assert row.cer == by_adapt(usual, task, row, plan)
 
 
+def test_mandarin_in_characters(entrant: Entrant, spoken: Manifest, ear: Ear) -> None:
+    texts = {"a": "爱", "b": "北", "c": "才"}
+    clips = [replace(u, language="zh", text="".join(texts.get(c, "我") for c in u.text or "")) for u in spoken]
+    rules = TextRules(language="zh", writing="characters")
+    task = Task("zh", Manifest(tuple(clips[:3])), Manifest(tuple(clips[3:])), rules)
+    usual = entrant._replace(checkpoint=replace(entrant.checkpoint, inner=None))
+    (row,) = rows_of(usual, task, cells_of(usual, 4), ear, silent)
+    assert row.characters == sum(len(u.text or "") for u in task.test)
+    plan = replace(plan_from(usual.checkpoint, 2, 4.0), steps=4, folds=0)
+    assert row.cer == by_adapt(usual, task, row, plan)
+
+
 def test_no_steps_and_many(entrant: Entrant, task: Task, ear: Ear) -> None:
     told = list[tuple[Steps, float]]()
     none, two = rows_of(

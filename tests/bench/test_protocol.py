@@ -93,6 +93,14 @@ def test_the_language_of_a_task_rules_its_case() -> None:
     assert task.rules.language == ""
 
 
+def test_mandarin_is_written_as_adapt_writes_it() -> None:
+    characters = Manifest(tuple(replace(u, language="zh", text="我" * (i + 1)) for i, u in enumerate(clips(0, 20))))
+    pinyin = Manifest(tuple(replace(u, text="wo3 " * (i + 1)) for i, u in enumerate(characters)))
+    for manifest, writing in ((characters, "characters"), (pinyin, "pinyin")):
+        ((task,), _) = tasks_of(manifest, protocol())
+        assert (task.rules.language, task.rules.writing) == ("zh", writing)
+
+
 def test_a_task_that_is_too_small_is_named_or_left_out() -> None:
     few = clips(20, 9)
     with pytest.raises(

@@ -66,6 +66,7 @@ def test_an_interruption_that_can_be_resumed_says_so(command: str) -> None:
         (("nothing",), "No such command 'nothing'; see earful --help"),
         (("corpus", "speak", "--hour", "1"), "see earful corpus speak --help"),
         (("score", "m", "x", "--by", "word"), "see earful score --help"),
+        (("adapt", "x", "--out", "y", "--writing", "z"), "Invalid value for '--writing': 'z' is not one of 'given'"),
     ],
 )
 def test_a_command_line_that_cannot_be_read(earful, arguments: tuple[str, ...], line: str) -> None:

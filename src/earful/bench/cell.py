@@ -10,6 +10,7 @@ from torch import Tensor
 from earful.adapt.adapt import ADAPTATION, alphabet_for, plan_from, with_dropout
 from earful.adapt.clips import Heard, vary
 from earful.adapt.finetune import Plan, finetune
+from earful.adapt.language import lexicon_for
 from earful.adapt.spelling import spelled, words_of
 from earful.adapt.start import start_from, starter
 from earful.bench.protocol import USUAL, Steps, Task
@@ -21,7 +22,8 @@ from earful.data.frames import Front, compute_clips
 from earful.data.manifest import Manifest
 from earful.model import AcousticModel, ModelConfig, Params
 from earful.recognizer import Recognizer
-from earful.text.normalize import TextRules, normalize
+from earful.text.lexicon import Lexicon
+from earful.text.normalize import TextRules, as_written, normalize
 from earful.text.score import errors_of_each
 
 
@@ -54,13 +56,17 @@ class Ear:
 
 
 class Ready(NamedTuple):
-    """What is there before the first step; `cpu_s` is what that took, and `learned` what was of the inner loop."""
+    """What is there before the first step; `cpu_s` is what that took, and `learned` what was of the inner loop.
+
+    `lexicon` turns pinyin into characters, where the rules want these.
+    """
 
     heard: Heard
     config: ModelConfig
     plan: Plan
     params: Params
     learned: Params | None
+    lexicon: Lexicon | None
     cpu_s: float
 
     @property
@@ -106,8 +112,9 @@ def ready_of(entrant: Entrant, support: Manifest, rules: TextRules, seed: int, e
     plain = [each for (each,) in _vary(heard, config, ear.front, 0, seed)]
     spelling = spelled(words_of(texts, (), config), config) if plan.letters == "rules" else None
     params = starter(base, alphabet, plain, plan.letters, seed, spelling)(range(len(plain)))
+    lexicon = lexicon_for(config.rules, [u.text or "" for u in support], True, base.lexicon)
     cpu_s = time.process_time() - began + sum(ear.cpu_s[u.id] for u in support)
-    return Ready(heard, config, plan, params, base.inner.learned if base.inner else None, cpu_s)
+    return Ready(heard, config, plan, params, base.inner.learned if base.inner else None, lexicon, cpu_s)
 
 
 def start_of(entrant: Entrant, texts: Sequence[str], rules: TextRules, seed: int) -> Checkpoint:
@@ -145,8 +152,8 @@ def moved(
 
 def tested(cell: Cell, taken: int, ready: Ready, params: Params, cpu_s: float, task: Task, ear: Ear) -> Row:
     """The errors on the clips that test, by the best path. A letter that the support lacks is an error there."""
-    recognizer = Recognizer(Checkpoint(ready.config, params), greedy=True)
-    references = [normalize(u.text or "", task.rules) for u in task.test]
+    recognizer = Recognizer(Checkpoint(ready.config, params, lexicon=ready.lexicon), greedy=True)
+    references = [as_written(u.text or "", task.rules) for u in task.test]
     counts = errors_of_each(references, list(recognizer.transcribe_many(ear.hear(task.test))))
     errors, characters = (sum(getattr(each.characters, what) for each in counts) for what in ("errors", "length"))
     word_errors, words = (sum(getattr(each.words, what) for each in counts) for what in ("errors", "length"))

@@ -11,7 +11,7 @@ from earful.data.finding import listed
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
 from earful.errors import ConfigError, ManifestError
-from earful.text.normalize import TextRules, normalize
+from earful.text.normalize import TextRules, normalize, usual_writing
 
 ALL: Literal["all"] = "all"
 USUAL: Literal["usual"] = "usual"
@@ -28,7 +28,7 @@ class Protocol:
     these at once, or with "all" all clips. It is tested on `test_clips` of its clips or, where `test_s` is given, on
     so many seconds and the clip that reaches them; the same ones for all. With `usual` a base that brings an inner loop
     of its own enters twice: adapted by that, and as any other base is. `rules` say how everyone writes; their language
-    is the task's. `skip_small` leaves out tasks with too few clips.
+    is the task's, and Mandarin is written as `adapt` writes it. `skip_small` leaves out tasks with too few clips.
 
     Raises ConfigError for a value that cannot be.
     """
@@ -129,7 +129,9 @@ def _task(name: str, members: Sequence[Utterance], test: Sequence[Utterance], pr
     met = {mark for u in test for mark in _marks(u)}
     pool = tuple(u for u in members if not met.intersection(_marks(u)))
     languages = {u.language or "" for u in members}
-    rules = replace(protocol.rules, language=languages.pop()) if len(languages) == 1 else protocol.rules
+    language = languages.pop() if len(languages) == 1 else ""
+    writing = usual_writing(language, [u.text or "" for u in members])
+    rules = replace(protocol.rules, language=language, writing=writing) if language else protocol.rules
     return Task(name, Manifest(tuple(test)), Manifest(pool), rules)
 
 

@@ -104,7 +104,8 @@ def explain(error: BaseException, command: str) -> tuple[str, int]:
         return " ".join(str(error).split("\n")), 2
     if hasattr(error, "format_message"):  # what typer says of the command line
         asked = getattr(getattr(error, "ctx", None), "command_path", "earful")
-        return f"{str(error.format_message()).rstrip('.')}; see {asked} --help", 2
+        said = str(error.format_message()).replace("Value error, ", "")  # some versions of typer say it
+        return f"{said.rstrip('.')}; see {asked} --help", 2
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename is not None else ""
         return f"{where}{error.strerror or error}; correct that and try again", 2
