@@ -73,7 +73,8 @@ def main() -> None:
                 copies = [each[: 1 + plan.copies] for each in ready.copies]
                 model = AcousticModel(with_dropout(ready.config, plan.dropout))
                 tuned = finetune(model, start, copies, [], alphabet, plan, seed=seed)
-                row = {"clips": clips, "seed": seed, "change": name, "cpu_s": round(time.process_time() - began, 1)}
+                row = {"clips": clips, "seed": seed, "change": name, "batch_s": plan.batch_s}
+                row |= {"cpu_s": round(time.process_time() - began, 1)}
                 rows.append(row | rates(Checkpoint(ready.config, tuned.params), test, frames, greedy=True))
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
                 result = {"machine": machine(), "base": options.base.name, "test_clips": len(test), "rows": rows}

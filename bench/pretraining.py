@@ -2,8 +2,9 @@
 
 One new encoder on the frozen one of Whisper tiny.en is trained by each objective on recordings without transcripts, for
 the same processor time: as many steps as its own cost allows, timed beforehand, interleaved with the others'. Beside
-stand no training at all, and supervised training on synthetic speech for the same time. A linear probe then tells
-phones of synthetic speech from the frozen hidden frames, and each start adapts to K clips, the very same ones for all.
+stand no training at all, supervised training on synthetic speech for the same time, and half of that after half of the
+other. A linear probe then tells phones of synthetic speech from the frozen hidden frames, and each start adapts to K
+clips, the very same ones for all.
 
     python bench/pretraining.py --out bench/pretraining.json --corpus work/fillets-cs \\
         --speech work/{fillets-nl/train,prompts/manifest,klettres/manifest,ktuberling/manifest}.jsonl
@@ -24,7 +25,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
@@ -57,7 +58,8 @@ from earful.pretrain.unlabelled import Unlabelled
 from earful.train import Optimisation, fit
 
 NAMES = tuple(each.name for each in fields(Objectives))
-STARTS = ("none", "supervised", *NAMES, "best_rq+simclr")
+THEN = ", then "
+STARTS = ("none", "supervised", *NAMES, "best_rq+simclr", f"best_rq{THEN}supervised")
 TURNS, CALIBRATION, PROBED = 2, 8, 200
 Tell = Callable[[Any], None]
 
@@ -92,8 +94,16 @@ class Ground:
             augmentation=self.recipe.augmentation,
         )
 
+    def staged(self, name: str, steps: Sequence[int], seed: int) -> Checkpoint:
+        """The start of that name after so many steps of each of its stages."""
+        first, *then = zip(name.split(THEN), steps, strict=True)
+        checkpoint = self.trained(*first, seed)
+        for _, count in then:
+            checkpoint = self.supervised(count, seed, before=checkpoint)
+        return checkpoint
+
     def trained(self, name: str, steps: int, seed: int, tell: Tell = lambda step: None) -> Checkpoint:
-        """The start of that name after so many steps; `tell` is called after each."""
+        """The start of one stage after so many steps; `tell` is called after each."""
         if name == "supervised":
             return self.supervised(steps, seed, tell)
         plan = self.plan("best_rq" if name == "none" else name, steps, seed)
@@ -110,9 +120,13 @@ class Ground:
             self.views[needs] = speech_for(replace(plan, seed=0), model, objectives)
         return self.views[needs]
 
-    def supervised(self, steps: int, seed: int, tell: Tell) -> Checkpoint:
-        """CTC on letters and phones, and the phone of each frame, of synthetic speech."""
+    def supervised(
+        self, steps: int, seed: int, tell: Tell = lambda step: None, before: Checkpoint | None = None
+    ) -> Checkpoint:
+        """CTC on letters and phones, and the phone of each frame, of synthetic speech; from the encoder of `before`."""
         model = model_of(replace(self.recipe, seed=seed), self.labelled)
+        if before is not None:
+            model.encoder.load_state_dict(before.build().encoder.state_dict())
         order = Order(self.labelled.frames.counts, round(60.0 / self.labelled.features.hop_s), seed)
 
         def losses_of(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
@@ -121,7 +135,7 @@ class Ground:
             return losses(model, batch._replace(frames_BFM=frames), phones)
 
         weights: Callable[[int], Mapping[str, float]] = lambda step: self.recipe.weights.at(step, steps)  # noqa: E731
-        state = self.work / f"supervised-{seed}.safetensors"
+        state = self.work / f"supervised-{seed}{'-then' if before else ''}.safetensors"
         optimisation = Optimisation(steps, rate=1.5e-3)
         fit(model, losses_of, optimisation, seed=seed, state=state, weights_of=weights, report=tell)
         return Checkpoint(model.config, dict(model.state_dict()))
@@ -129,7 +143,7 @@ class Ground:
 
 def calibrated(ground: Ground, starts: list[str]) -> dict[str, float]:
     """Median processor seconds of a step of each start, in turns; the first steps of a turn do not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in starts if name != "none"}
+    seconds: dict[str, list[float]] = {name: [] for name in starts if name != "none" and THEN not in name}
     for turn in range(TURNS):
         for name, each in seconds.items():
             marks: list[float] = []
@@ -206,16 +220,19 @@ def main() -> None:
     facts: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
     cost_s = facts.setdefault("cost_s", calibrated(ground, options.starts) if not facts else {})
     facts |= {"machine": machine(), "budget_s": options.budget_s, "start": options.start, "rate": options.rate}
-    facts |= {"speech": [path.parent.name for path in options.speech]}
+    facts |= {"corpus": options.corpus.name, "speech": [path.parent.name for path in options.speech]}
     rows = facts.setdefault("rows", [])
     for seed in options.seeds:
         for name in options.starts:
             if any((row["start"], row["seed"]) == (name, seed) for row in rows):
                 continue
-            steps = max(1, round(options.budget_s / cost_s[name])) if name != "none" else 0
-            checkpoint = ground.trained(name, steps, seed)
+            stages = name.split(THEN)
+            steps = [
+                max(1, round(options.budget_s / len(stages) / cost_s[each])) if each != "none" else 0 for each in stages
+            ]
+            checkpoint = ground.staged(name, steps, seed)
             found = list(measured(ground, checkpoint, czech, options.clips, seed))
-            rows.extend({"start": name, "seed": seed, "steps": steps} | row for row in found)
+            rows.extend({"start": name, "seed": seed, "steps": sum(steps)} | row for row in found)
             print(json.dumps(rows[-len(found) :]), file=sys.stderr, flush=True)
             options.out.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 

@@ -122,7 +122,20 @@ SAMPLES = {
     "adapt_settings": {
         "machine": MACHINE,
         "test_clips": 195,
-        "rows": [{"clips": 10, "seed": 0, "change": "as chosen", "cer": 0.6, "wer": 0.9, "cpu_s": 20.1}],
+        "rows": [
+            {
+                "clips": 10, "seed": 0, "change": "as chosen", "batch_s": 60.0, "cer": 0.6, "wer": 0.9, "cpu_s": 20.1,
+            },
+        ],
+    },
+    "pretraining": {
+        "machine": MACHINE, "budget_s": 90.0, "corpus": "fillets-cs",
+        "rows": [
+            {"start": "none", "seed": 0, "steps": 0, "probe": 0.3},
+            {"start": "none", "seed": 0, "steps": 0, "clips": 10, "cer": 0.9},
+            {"start": "best_rq", "seed": 0, "steps": 80, "probe": 0.4},
+            {"start": "best_rq", "seed": 0, "steps": 80, "clips": 10, "cer": 0.8},
+        ],
     },
     "base": {
         "machine": MACHINE, "model": "earful-base", "parameters": 4_078_853, "symbols": 148, "phones": 172,
@@ -153,7 +166,8 @@ EXPECTED = {
     "ablation_czech": "| random letters | 46.0 | +5.0 [+5.0–+5.0] |",
     "encoders": "| bigru | 3.6 M | 90 | 21.0 [20.0–22.0] | 50.0 [50.0–50.0] | 151 |",
     "transcribe_speed": "| a recording of ten minutes | 2 | 200 | 200 |",
-    "adapt_settings": "| as chosen | 60.0 | 20 |",
+    "adapt_settings": "| as chosen | 60 | 60.0 | 20 |",
+    "pretraining": "| best-rq | 80 | 40.0 | 80.0 | -10.0 |",
     "base": "| training | 2 h 5 min |",
     "sinusoid": "| amplitude, phase, frequency | meta-sgd | 0.51 ± 0.05 | diverges |",
 }
