@@ -59,7 +59,8 @@ from earful.train import Optimisation, fit
 
 NAMES = tuple(each.name for each in fields(Objectives))
 THEN = ", then "
-STARTS = ("none", "supervised", *NAMES, "best_rq+simclr", f"best_rq{THEN}supervised")
+SELF = ("none", "supervised", *NAMES, "best_rq+simclr")
+STARTS = (*SELF, *(f"{each}{THEN}supervised" for each in SELF[2:]))
 TURNS, CALIBRATION, PROBED = 2, 8, 200
 Tell = Callable[[Any], None]
 
@@ -203,7 +204,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("work/pretraining-bench"))
     parser.add_argument("--start", help="a base that is trained further, instead of a new encoder (no supervised one)")
     parser.add_argument("--rate", type=float, default=1e-3, help="of the self-supervised ones")
-    parser.add_argument("--starts", nargs="+", choices=STARTS, default=list(STARTS))
+    parser.add_argument("--starts", nargs="+", choices=STARTS, default=list(SELF))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--clips", type=int, nargs="+", default=[10, 50, 200])
     parser.add_argument("--budget-s", type=float, default=600.0, help="processor seconds of one training")
