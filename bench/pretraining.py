@@ -2,9 +2,9 @@
 
 One new encoder on the frozen one of Whisper tiny.en is trained by each objective on recordings without transcripts, for
 the same processor time: as many steps as its own cost allows, timed beforehand, interleaved with the others'. Beside
-stand no training at all, supervised training on synthetic speech for the same time, and half of that after half of the
-other. A linear probe then tells phones of synthetic speech from the frozen hidden frames, and each start adapts to K
-clips, the very same ones for all.
+stand no training at all, and supervised training on synthetic speech for the same time. Each objective can also be
+followed by that supervised training: beside these stands supervised training for twice the time. A linear probe then
+tells phones of synthetic speech from the frozen hidden frames, and each start adapts to K clips, the same for all.
 
     python bench/pretraining.py --out bench/pretraining.json --corpus work/fillets-cs \\
         --speech work/{fillets-nl/train,prompts/manifest,klettres/manifest,ktuberling/manifest}.jsonl
@@ -60,7 +60,8 @@ from earful.train import Optimisation, fit
 NAMES = tuple(each.name for each in fields(Objectives))
 THEN = ", then "
 SELF = ("none", "supervised", *NAMES, "best_rq+simclr")
-STARTS = (*SELF, *(f"{each}{THEN}supervised" for each in SELF[2:]))
+TWICE = "supervised, twice the time"
+STARTS = (*SELF, TWICE, *(f"{each}{THEN}supervised" for each in SELF[2:]))
 TURNS, CALIBRATION, PROBED = 2, 8, 200
 Tell = Callable[[Any], None]
 
@@ -105,7 +106,7 @@ class Ground:
 
     def trained(self, name: str, steps: int, seed: int, tell: Tell = lambda step: None) -> Checkpoint:
         """The start of one stage after so many steps; `tell` is called after each."""
-        if name == "supervised":
+        if name in ("supervised", TWICE):
             return self.supervised(steps, seed, tell)
         plan = self.plan("best_rq" if name == "none" else name, steps, seed)
         model = model_for(plan)
@@ -136,7 +137,8 @@ class Ground:
             return losses(model, batch._replace(frames_BFM=frames), phones)
 
         weights: Callable[[int], Mapping[str, float]] = lambda step: self.recipe.weights.at(step, steps)  # noqa: E731
-        state = self.work / f"supervised-{seed}{'-then' if before else ''}.safetensors"
+        before_it = "-after-" + "-".join(before.about["pretrained"]["objectives"]) if before else ""
+        state = self.work / f"supervised-{steps}-{seed}{before_it}.safetensors"
         optimisation = Optimisation(steps, rate=1.5e-3)
         fit(model, losses_of, optimisation, seed=seed, state=state, weights_of=weights, report=tell)
         return Checkpoint(model.config, dict(model.state_dict()))
@@ -144,7 +146,7 @@ class Ground:
 
 def calibrated(ground: Ground, starts: list[str]) -> dict[str, float]:
     """Median processor seconds of a step of each start, in turns; the first steps of a turn do not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in starts if name != "none" and THEN not in name}
+    seconds: dict[str, list[float]] = {name: [] for name in starts if name not in ("none", TWICE) and THEN not in name}
     for turn in range(TURNS):
         for name, each in seconds.items():
             marks: list[float] = []
@@ -153,6 +155,14 @@ def calibrated(ground: Ground, starts: list[str]) -> dict[str, float]:
                 scratch.trained(name, CALIBRATION, turn, partial(_mark, marks))
             each.extend(after - before for before, after in itertools.pairwise(marks[2:]))
     return {name: statistics.median(each) for name, each in seconds.items()}
+
+
+def steps_for(stage: str, budget_s: float, cost_s: Mapping[str, float]) -> int:
+    """As many steps as a stage may take."""
+    if stage == "none":
+        return 0
+    times, name = (2, "supervised") if stage == TWICE else (1, stage)
+    return max(1, round(times * budget_s / cost_s[name]))
 
 
 def _mark(marks: list[float], step: Any) -> None:
@@ -227,10 +237,7 @@ def main() -> None:
         for name in options.starts:
             if any((row["start"], row["seed"]) == (name, seed) for row in rows):
                 continue
-            stages = name.split(THEN)
-            steps = [
-                max(1, round(options.budget_s / len(stages) / cost_s[each])) if each != "none" else 0 for each in stages
-            ]
+            steps = [steps_for(each, options.budget_s, cost_s) for each in name.split(THEN)]
             checkpoint = ground.staged(name, steps, seed)
             found = list(measured(ground, checkpoint, czech, options.clips, seed))
             rows.extend({"start": name, "seed": seed, "steps": sum(steps)} | row for row in found)
