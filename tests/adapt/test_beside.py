@@ -55,7 +55,7 @@ def test_letters_that_come_often_join_the_alphabet() -> None:
 
 def test_more_steps_and_nothing_else() -> None:
     plan = plan_for(10, 30.0)
-    assert plan_beside(plan) == replace(plan, steps=LONGER * plan.steps)
+    assert plan_beside(plan) == replace(plan, steps=LONGER * plan.steps, batch_s=Plan.batch_s)
 
 
 @pytest.mark.parametrize("own", [0.0, 1.0])

@@ -24,8 +24,8 @@ Copies = Sequence[Example]
 
 
 def plan_beside(plan: Plan) -> Plan:
-    """The plan where other speech lies beside the clips: more steps."""
-    return replace(plan, steps=LONGER * plan.steps)
+    """The plan where other speech lies beside the clips: more steps, and batches as for much speech."""
+    return replace(plan, steps=LONGER * plan.steps, batch_s=max(plan.batch_s, Plan.batch_s))
 
 
 def mixed(own: Sequence[Copies], beside: Sequence[Copies], share: float) -> list[Copies]:
