@@ -53,7 +53,7 @@ def test_letters_that_come_often_join_the_alphabet() -> None:
     assert widened(Alphabet(("a", "ž")), texts).symbols == ("a", "ž")
 
 
-def test_more_steps_and_nothing_else() -> None:
+def test_more_steps_in_whole_batches() -> None:
     plan = plan_for(10, 30.0)
     assert plan_beside(plan) == replace(plan, steps=LONGER * plan.steps, batch_s=Plan.batch_s)
 
@@ -67,7 +67,7 @@ def test_shares_are_shares(own: float) -> None:
 def test_it_is_learned_from_but_never_measures(base: Checkpoint, manifest: Manifest) -> None:
     others = Manifest(tuple(replace(u, text=f"{u.text} ddddd") for u in tuple(manifest)[4:]))
     ours = Manifest(tuple(manifest)[:4])
-    options: dict[str, Any] = {"plan": PLAN, "texts": None}
+    options: dict[str, Any] = {"plan": PLAN, "greedy": True}
     alone, without = adapt(base, ours, **options)
     adapted, report = adapt(base, ours, beside=others, **options)
     assert (report.clips, report.speech_s) == (without.clips, without.speech_s)
