@@ -2,7 +2,7 @@
 
 import importlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from earful.ctc.ngram import learn
 from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
 from earful.errors import AdaptationError, AudioError
+from earful.model import ModelConfig
 from earful.text.normalize import TextRules, normalize
 
 QUICK: dict[str, Any] = {"steps": 4, "copies": 1, "evaluations": 2, "batch_s": 8.0}
@@ -149,6 +150,20 @@ def test_a_recogniser_that_is_adapted_further_keeps_its_language(base: Checkpoin
     assert further.language is not None and further.language.ngram.perplexity(["ab"]) == ngram.perplexity(["ab"])
     greedy, _ = run(known, few, plan=quick(3, folds=0), greedy=True)
     assert greedy.language is None
+
+
+def test_without_a_language_model_other_text_still_tells_the_rules_of_spelling(
+    base: Checkpoint, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[Sequence[str]]()
+
+    def noting(written: Sequence[str], others: Sequence[str], config: ModelConfig) -> Sequence[str]:
+        asked.append(others)
+        return ()
+
+    monkeypatch.setattr(importlib.import_module("earful.adapt.adapt"), "words_of", noting)
+    adapted, report = run(base, manifest, plan=quick(2, folds=0, letters="rules"), texts=["abba"], greedy=True)
+    assert asked == [["abba"]] and adapted.language is None and report.cer_with_language is None
 
 
 def test_letters_seen_once_and_letters_like_none(base: Checkpoint, manifest: Manifest) -> None:
