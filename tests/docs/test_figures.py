@@ -167,7 +167,7 @@ EXPECTED = {
     "encoders": "| bigru | 3.6 M | 90 | 21.0 [20.0–22.0] | 50.0 [50.0–50.0] | 151 |",
     "transcribe_speed": "| a recording of ten minutes | 2 | 200 | 200 |",
     "adapt_settings": "| as chosen | 60 | 60.0 | 20 |",
-    "pretraining": "| best-rq | 80 | 40.0 | 80.0 | -10.0 |",
+    "pretraining": "| best-rq | 80 | 40.0 | 80.0 |",
     "base": "| training | 2 h 5 min |",
     "sinusoid": "| amplitude, phase, frequency | meta-sgd | 0.51 ± 0.05 | diverges |",
 }
