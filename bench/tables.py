@@ -547,7 +547,7 @@ def pretraining(found: Json) -> Iterator[str]:
     text = (
         f"{found['budget_s']:g} s of processor time for each training; median [lowest–highest] of "
         f"{len(every(found, 'seed'))} seeds, a single figure is of one. Probe: phones of frames of synthetic speech "
-        f"that a linear layer tells, in per cent. CER: real {CORPORA[found['corpus']]}, best path, the same clips for all."
+        f"that a linear layer tells, in per cent. CER: real {CORPORA[found['corpus']]}, best path, the same clips."
     )
     yield from measured(("", ">steps", ">probe", *(f">CER, K = {size}" for size in sizes)), rows, text, found)
 
