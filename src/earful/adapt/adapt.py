@@ -78,8 +78,7 @@ def adapt(
     Without `plan` it is the base's own where that was meta-trained, else that of `plan_for`. `progress(stage, done,
     total)` is called along the way. Clips without a transcript, with one that their sound cannot carry, or longer than
     a minute are left out. `texts`, other sentences of the language, join the transcripts in a language model for the
-    beam search. Where there is no word list, letters' rules are learned from them, and where the rules want
-    characters, a lexicon of these. With `greedy` there is no language model.
+    beam search (none with `greedy`), in the lexicon of characters and, without a word list, for the rules of spelling.
     With `words` it also learns from the word list of the rules' language, where there is one (package wordfreq).
     `beside` are clips of lesser authority, spoken by a synthesiser or transcribed by a recogniser: learned from with
     the others, as `Plan.own` says, but never measured on; their texts are not for the language model.

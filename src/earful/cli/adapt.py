@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -48,6 +48,14 @@ HowWritten = Annotated[
         "into characters. `given` learns each character by itself."
     ),
 ]
+
+
+class Reading(NamedTuple):
+    """What there is to read beside the clips, and whether a language model is learned from it."""
+
+    texts: Sequence[str] = ()
+    words: bool = True
+    greedy: bool = False
 
 
 def adapt(
@@ -101,10 +109,8 @@ def adapt(
         name_left_out(manifest, used, findings)
         found = search(start, used, plan_of(used, steps, start), minutes=tune, seed=seed, state=state, tell=tell)
         said = spoken(start, speak, sentences, used, folder=state / "spoken", seed=seed, tell=tell) if speak else None
-        learn = partial(
-            run, start, used, plans_of(found.plan, steps),
-            texts=sentences, words=words, greedy=greedy, seed=seed, state=state, tell=tell,
-        )  # fmt: skip
+        plans, reading = plans_of(found.plan, steps), Reading(sentences, words, greedy)
+        learn = partial(run, start, used, plans, reading, seed=seed, state=state, tell=tell)
         checkpoint, report, beside = self_trained(learn, said, unlabelled, tell)
     save_checkpoint(out, checkpoint, replace=overwrite)
     shutil.rmtree(state, ignore_errors=True)
@@ -194,11 +200,9 @@ def run(
     start: "Checkpoint",
     manifest: "Manifest",
     plans: tuple["Plan", "Plan"],
+    reading: Reading,
     beside: "Manifest | None" = None,
     *,
-    texts: Sequence[str] = (),
-    words: bool = True,
-    greedy: bool = False,
     seed: int,
     state: Path | None,
     tell: Tell,
@@ -208,9 +212,8 @@ def run(
 
     plan = plans[bool(beside)]
     return adapt_base(
-        start, manifest, plan=plan, texts=texts, words=words, greedy=greedy, beside=beside, seed=seed, state=state,
-        progress=tell,
-    )  # fmt: skip
+        start, manifest, plan=plan, beside=beside, seed=seed, state=state, progress=tell, **reading._asdict()
+    )
 
 
 def plans_of(plan: "Plan", steps: int | None) -> tuple["Plan", "Plan"]:
