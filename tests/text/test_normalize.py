@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import asdict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from earful.errors import ConfigError
@@ -28,6 +28,7 @@ TEXTS = st.text(st.one_of(TRICKY, st.characters()), max_size=12)
 
 @settings(max_examples=600, deadline=None)
 @given(TEXTS, RULES)
+@example("A`𠀀", TextRules(writing="pinyin"))
 def test_normalising_twice_is_normalising_once(text: str, rules: TextRules) -> None:
     once = normalize(text, rules)
     assert normalize(once, rules) == once
