@@ -6,14 +6,16 @@ stand no training at all, and supervised training on synthetic speech for the sa
 followed by that supervised training: beside these stands supervised training for twice the time. A linear probe then
 tells phones of synthetic speech from the frozen hidden frames, and each start adapts to K clips, the same for all.
 
-    python bench/pretraining.py --out bench/pretraining.json --corpus work/fillets-cs \\
+    python bench/pretraining.py --out bench/pretraining.json --corpus work/fillets-cs --budget-s 90 \\
         --speech work/{fillets-nl/train,prompts/manifest,klettres/manifest,ktuberling/manifest}.jsonl
+    python bench/pretraining.py …  # the same, with --clips 10 50 --starts "supervised, twice the time" \\
+        "wav2vec2, then supervised" "hubert, then supervised" "best_rq, then supervised" "denoise, then supervised"
 
 Does it pay to train a base further on the user's recordings, before it adapts? With --start a base takes the place of
 the new encoder; "none" is that base:
 
-    python bench/pretraining.py --start work/synthetic --rate 3e-4 --out bench/continued.json --clips 10 50 \\
-        --corpus work/fillets-nl --speech work/fillets-nl/train.jsonl --starts none best_rq hubert simclr denoise
+    python bench/pretraining.py --start work/synthetic --rate 3e-4 --budget-s 90 --out bench/continued.json \\
+        --corpus work/fillets-nl --speech work/fillets-nl/train.jsonl --clips 10 50 --starts none denoise
 
 It goes on where it was.
 """

@@ -71,7 +71,7 @@ def options(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (that of the process, if none is given); answers the exit status. Nothing raises."""
     # Clips are of all lengths, and oneDNN keeps a kernel a shape, by default 1024 of them: hundreds of megabytes.
-    # Fewer cost a hundredth or two of the time.
+    # With 16 of them adapt took hardly longer.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
     run: dict[str, Any] = {"debug": False, "command": None}
     for stream in (sys.stdout, sys.stderr):
