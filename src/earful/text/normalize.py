@@ -105,7 +105,7 @@ def normalize(text: str, rules: TextRules | None = None) -> str:
         text = _without_punctuation(text)
     if rules.writing != "given":
         text = to_pinyin(text)
-        if rules.punctuation == "remove":  # again: syllables have come apart, and an apostrophe between two is at an end
+        if rules.punctuation == "remove":  # again: an apostrophe between syllables is now at the end of one
             text = _without_punctuation(text)
     text = unicodedata.normalize("NFC", _in_case(text, rules))
     return " ".join(_without_idle_joiners(text).split())
