@@ -172,7 +172,7 @@ def _mark(marks: list[float], step: Any) -> None:
 
 
 @dataclass
-class Czech:
+class Real:
     """What all starts meet, heard once, since all hear by one frozen encoder: test clips, and K to learn from."""
 
     train: Manifest
@@ -190,7 +190,7 @@ class Czech:
 
 
 def measured(
-    ground: Ground, checkpoint: Checkpoint, czech: Czech, clips: list[int], seed: int
+    ground: Ground, checkpoint: Checkpoint, real: Real, clips: list[int], seed: int
 ) -> Iterator[dict[str, Any]]:
     """The probe; then CER on the test levels after adaptation to K clips of the others, greedily."""
     timed = [i for i, u in enumerate(ground.labelled.utterances) if u.extra.get("phones")]
@@ -198,13 +198,13 @@ def measured(
     learn, test = chosen[:PROBED], chosen[PROBED : 2 * PROBED]
     yield {"probe": round(phone_accuracy(checkpoint.build(), ground.labelled, learn, test), 4)}
     for count in clips:
-        ready = czech.clips(checkpoint, count, seed)
+        ready = real.clips(checkpoint, count, seed)
         alphabet = ready.config.alphabet
         config = replace(checkpoint.config, alphabet=alphabet, rules=ready.config.rules)
         begin = starter(checkpoint, alphabet, [each[0] for each in ready.copies], ready.plan.letters, seed)
         start = begin(range(len(ready.copies)))
         tuned = finetune(AcousticModel(config), start, ready.copies, [], alphabet, ready.plan, seed=seed)
-        cer = rates(Checkpoint(config, tuned.params), czech.tested, czech.frames, greedy=True)["cer"]
+        cer = rates(Checkpoint(config, tuned.params), real.tested, real.frames, greedy=True)["cer"]
         yield {"clips": count, "cer": round(cer, 4)}
 
 
@@ -229,7 +229,7 @@ def main() -> None:
     ground = Ground(recipe, open_dataset(recipe), speech, options.work, options.start, options.rate)
     train, tested = (read_manifest(options.corpus / f"{part}.jsonl") for part in ("train", "test"))
     front = ground.trained("none", 0, 0).build().frames_of
-    czech = Czech(train, tested, [clip.frames_FM for clip in compute_clips(tested, front)])
+    real = Real(train, tested, [clip.frames_FM for clip in compute_clips(tested, front)])
     facts: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
     cost_s = facts.setdefault("cost_s", calibrated(ground, options.starts) if not facts else {})
     facts |= {"machine": machine(), "budget_s": options.budget_s, "start": options.start, "rate": options.rate}
@@ -241,7 +241,7 @@ def main() -> None:
                 continue
             steps = [steps_for(each, options.budget_s, cost_s) for each in name.split(THEN)]
             checkpoint = ground.staged(name, steps, seed)
-            found = list(measured(ground, checkpoint, czech, options.clips, seed))
+            found = list(measured(ground, checkpoint, real, options.clips, seed))
             rows.extend({"start": name, "seed": seed, "steps": sum(steps)} | row for row in found)
             print(json.dumps(rows[-len(found) :]), file=sys.stderr, flush=True)
             options.out.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
