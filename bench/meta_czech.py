@@ -93,7 +93,7 @@ def rows_of(
             chosen = name if name in LEARNERS else "multitask"
             best = min((row for row in learned["search"] if row["learner"] == chosen), key=lambda row: row["cer"])
             setting = Setting(best["inner"], best["outer"])
-            _, _, meta = meta_of(ground, name, setting, seed, options)
+            meta = meta_of(ground, name, setting, seed, options)
             meta = with_rows(meta, ground.start.config.alphabet, there.start.config.alphabet)
             for clips in options.shots:
                 if (name, seed, clips) in done:
@@ -120,11 +120,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     learned = json.loads(options.learned.read_text("utf-8"))
-    options.by, options.output, options.base_steps = "language", "letters", learned["base_steps"]
+    options.by, options.base_steps = "language", learned["base_steps"]
     options.budget_s = learned["budget_s"]
     before = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
     rows: list[dict[str, Any]] = before["rows"]
-    for row in rows_of(ground_of(options)._replace(cost_s=learned["cost_s"]), options, learned, tuple(rows)):
+    for row in rows_of(ground_of(options, "letters")._replace(cost_s=learned["cost_s"]), options, learned, tuple(rows)):
         rows.append(row)
         print(json.dumps(row), file=sys.stderr, flush=True)
         facts = {"machine": machine(), "by": "language", "test": ["cs"], "steps": learned["steps"], "rows": rows}

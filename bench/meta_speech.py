@@ -13,12 +13,15 @@ which that language is heard.
     python bench/meta_speech.py --out bench/meta_speech.json
     python bench/meta_speech.py --by speaker --out bench/meta_speakers.json
     python bench/meta_speech.py --by condition --out bench/meta_conditions.json
-    python bench/meta_speech.py --output heard --learners start fomaml --out bench/meta_output.json   # and the others
+    python bench/meta_speech.py --output letters phones heard prototypes --learners start multitask fomaml \\
+        --known bench/meta_speech.json --out bench/meta_output.json
 
-It goes on where it was; trained parameters are kept in the work folder, for bench/meta_czech.py.
+It goes on where it was; trained parameters are kept in the work folder, for bench/meta_czech.py. A learner whose tasks
+have another output layer than letters has it behind its name.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import sys
@@ -67,6 +70,8 @@ class Held(NamedTuple):
 
 
 LEARNERS = ("multitask", "fomaml", "maml", "meta-sgd", "maml++", "anil", "boil", "reptile", "imaml")
+STARTS = ("start", "scratch", *LEARNERS)
+KEPT: tuple[tuple[str, Any], ...] = (("cost_s", dict), ("search", list), ("rows", list))
 LANGUAGES = Held(("fi", "id", "lt", "sl", "tr", "uk"), ("ca", "da"))
 VOICES = Held(("de+belinda", "de+f4", "de+Hugo", "de+klatt6", "de+m2", "de+Storm"), ("de+anika", "de+mike2"))
 STEPS = 3
@@ -158,10 +163,15 @@ class Ground(NamedTuple):
         return replace(tasks, listening=(PHONES,)) if by_phones else tasks
 
 
-def calibrated(ground: Ground, count: int = 9) -> dict[str, float]:
+def labelled(name: str, output: Output) -> str:
+    """The name that rows have."""
+    return name if output == "letters" else f"{name}, {output}"
+
+
+def calibrated(ground: Ground, names: Sequence[str], count: int = 9) -> dict[str, float]:
     """Median processor seconds of a task for each learner, interleaved; loops' own time is the same for all."""
-    seconds: dict[str, list[float]] = {name: [] for name in LEARNERS}
-    speeches = {name: ground.speech(name, Setting(INNER[0], OUTER[0])) for name in LEARNERS}
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    speeches = {name: ground.speech(name, Setting(INNER[0], OUTER[0])) for name in names}
     for number in range(count):
         episode = ground.tasks.episode(ground.tasks.draw(number))
         for name, speech in speeches.items():
@@ -169,7 +179,7 @@ def calibrated(ground: Ground, count: int = 9) -> dict[str, float]:
             meta, began = learner.init(speech.params), time.process_time()
             learner.gradient(meta, episode)
             seconds[name].append(time.process_time() - began)
-    return {name: statistics.median(each[1:]) for name, each in seconds.items()}
+    return {name: round(statistics.median(each[1:]), 4) for name, each in seconds.items()}
 
 
 def trained(ground: Ground, name: str, setting: Setting, seed: int, budget_s: float, state: Path) -> Meta:
@@ -233,7 +243,7 @@ def _ratio(found: Sequence[tuple[int, int]]) -> float:
     return round(sum(errors for errors, _ in found) / sum(length for _, length in found), 4)
 
 
-def ground_of(options: argparse.Namespace) -> Ground:
+def ground_of(options: argparse.Namespace, output: Output) -> Ground:
     """The base and the tasks: of languages, from the recipe's clips; else of one language, spoken for the purpose."""
     recipe = read_toml(Recipe, options.recipe)
     dataset, held = open_dataset(recipe), VOICES if options.by == "speaker" else LANGUAGES
@@ -249,11 +259,11 @@ def ground_of(options: argparse.Namespace) -> Ground:
     if options.by == "condition":
         names = sorted({str(u.extra["condition"]) for u in dataset.utterances})
         held = Held(tuple(names[:6]), tuple(names[6:8]))
-    start = start_of(base, dataset, options.output)
+    start = start_of(base, dataset, output)
     model = start.build()
     rules = TaskRules(by=(options.by,), shots=Shots(clips=TRAIN_SHOTS, query=QUERY), without=held.all)
-    tasks = tasks_of(dataset, model, options.output, rules, 0)
-    return Ground(start, model, dataset, tasks, {}, options.output, options.by, held)
+    tasks = tasks_of(dataset, model, output, rules, 0)
+    return Ground(start, model, dataset, tasks, {}, output, options.by, held)
 
 
 def main() -> None:
@@ -261,10 +271,11 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, default=Path("recipes/base/synthetic.toml"), help="whose clips to use")
     parser.add_argument("--work", type=Path, default=Path("work/meta-bench"))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--learners", nargs="+", choices=[*LEARNERS, "start", "scratch"], default=None)
+    parser.add_argument("--known", type=Path, help="what this script wrote before, of the same base")
+    parser.add_argument("--learners", nargs="+", choices=STARTS, default=list(STARTS))
     parser.add_argument("--by", choices=["language", "speaker", "condition"], default="language")
     parser.add_argument("--spoken", type=Path, default=Path("work/speak-de/manifest.jsonl"), help="one language")
-    parser.add_argument("--output", choices=get_args(Output), default="letters", help="where a task's rows come from")
+    parser.add_argument("--output", nargs="+", choices=get_args(Output), default=["letters"], help="a task's rows")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 5, 10, 25])
     parser.add_argument("--budget-s", type=float, default=100.0, help="processor seconds of one meta-training")
@@ -272,61 +283,66 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    facts: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
-    ground = ground_of(options)
-    facts.setdefault("cost_s", {name: round(each, 4) for name, each in calibrated(ground).items()} if not facts else {})
-    ground = ground._replace(cost_s=facts["cost_s"])
+    before = options.out if options.out.exists() else options.known
+    facts: dict[str, Any] = json.loads(before.read_text("utf-8")) if before else {}
+    grounds = {output: ground_of(options, output) for output in options.output}
+    cost_s, search, rows = (facts.setdefault(key, kind()) for key, kind in KEPT)
+    for output, ground in grounds.items():
+        named = {labelled(name, output): name for name in LEARNERS if name in (*options.learners, "multitask")}
+        if missing := [name for label, name in named.items() if label not in cost_s]:
+            cost_s |= {labelled(name, output): each for name, each in calibrated(ground, missing).items()}
+        grounds[output] = ground._replace(cost_s={name: cost_s[label] for label, name in named.items()})
+    wanted = {labelled(name, output) for output in options.output for name in options.learners}
+    rows[:] = [row for row in rows if row["learner"] in wanted or not options.known]
     facts |= {"machine": machine(), "budget_s": options.budget_s, "base_steps": options.base_steps, "by": options.by}
     facts |= {"test": ground.held_out.test, "validation": ground.held_out.validation}
     moving = ground.speech("multitask", Setting(INNER[0], OUTER[0])).params
     facts |= {"parameters": sum(value.numel() for value in moving.values())}
     facts |= {"output": options.output, "tasks": TASKS, "steps": STEPS, "train_shots": TRAIN_SHOTS, "query": 2 * QUERY}
-    search, rows = facts.setdefault("search", []), facts.setdefault("rows", [])
 
-    def keep(into: list[dict[str, Any]], found: Iterator[dict[str, Any]]) -> None:
+    def keep(into: list[dict[str, Any]], found: Iterator[dict[str, Any]], output: Output) -> None:
         for row in found:
-            into.append(row)
-            print(json.dumps(row), file=sys.stderr, flush=True)
+            into.append(row | {"learner": labelled(row["learner"], output)})
+            print(json.dumps(into[-1]), file=sys.stderr, flush=True)
             options.out.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 
-    def best(name: str) -> Setting:
+    def best(name: str, ground: Ground) -> Setting:
         name = learning(name, Setting(INNER[0], OUTER[0])).learner
-        known = [row for row in search if row["learner"] == name]
+        label = labelled(name, ground.output)
+        known = [row for row in search if row["learner"] == label]
         if len(known) < len(INNER) * len(OUTER):  # one that was interrupted begins again
-            search[:] = [row for row in search if row["learner"] != name]
-            keep(search, searched(ground, name, options.budget_s / 4, options.work))
-        row = min((row for row in search if row["learner"] == name), key=lambda row: row["cer"])
+            search[:] = [row for row in search if row["learner"] != label]
+            keep(search, searched(ground, name, options.budget_s / 4, options.work), ground.output)
+        row = min((row for row in search if row["learner"] == label), key=lambda row: row["cer"])
         return Setting(row["inner"], row["outer"])
 
-    for seed in options.seeds:
-        for name in options.learners or ("start", "scratch", *LEARNERS):
-            known = [row for row in rows if (row["learner"], row["seed"]) == (name, seed)]
-            if len(known) == len(options.shots) * len(ground.held_out.test):
-                continue
-            rows[:] = [row for row in rows if row not in known]
-            setting = best(name)
-            keep(rows, measured(ground, *meta_of(ground, name, setting, seed, options), seed, options.shots))
+    for seed, (output, ground), name in itertools.product(options.seeds, grounds.items(), options.learners):
+        known = [row for row in rows if (row["learner"], row["seed"]) == (labelled(name, output), seed)]
+        if len(known) == len(options.shots) * len(ground.held_out.test):
+            continue
+        rows[:] = [row for row in rows if row not in known]
+        setting = best(name, ground)
+        meta = meta_of(ground, name, setting, seed, options)
+        keep(rows, measured(ground, name, setting, meta, seed, options.shots), output)
     options.out.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 
 
-def meta_of(
-    ground: Ground, name: str, setting: Setting, seed: int, options: argparse.Namespace
-) -> tuple[str, Setting, Meta]:
-    """The name to go by, its setting, and the meta-parameters; read where they were trained before."""
+def meta_of(ground: Ground, name: str, setting: Setting, seed: int, options: argparse.Namespace) -> Meta:
+    """The meta-parameters of a learner, or of what is none; read where they were trained before."""
     speech = ground.speech(name, setting)
     start = speech.learner_at(1.0).init(speech.params)
     if name == "start":
-        return name, setting, start
+        return start
     if name == "scratch":
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             random = parameters_of(AcousticModel(ground.start.config))
-        return name, setting, {key: random[key.removeprefix(START)] for key in start}
-    path = options.work / f"{options.by}-{options.output}-{name}-{seed}.safetensors"
+        return {key: random[key.removeprefix(START)] for key in start}
+    path = options.work / f"{ground.by}-{ground.output}-{name}-{seed}.safetensors"
     if not path.exists():
         meta = trained(ground, name, setting, seed, options.budget_s, path.with_suffix(".state"))
         save_file({key: value.contiguous() for key, value in meta.items()}, path)
-    return name, setting, load_file(path)
+    return load_file(path)
 
 
 if __name__ == "__main__":
