@@ -1,6 +1,7 @@
 """What tests of several rooms need: a language of tones, recordings of it, and a tiny base with random weights."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,9 +10,12 @@ import pytest
 import soundfile
 import torch
 
+from earful.adapt.inner import Inner
+from earful.adapt.select import Learned
 from earful.audio.files import SAMPLE_RATE_HZ, write
-from earful.checkpoint import Checkpoint, save_checkpoint
+from earful.checkpoint import Checkpoint, InnerLoop, load_checkpoint, save_checkpoint
 from earful.cli.main import main
+from earful.config import to_mapping
 from earful.encoder.encoder import EncoderConfig
 from earful.model import AcousticModel, ModelConfig, parameters_of
 from earful.text.alphabet import Alphabet
@@ -68,6 +72,15 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         checkpoint = Checkpoint(config, parameters_of(AcousticModel(config)), {"languages": ["tones"]})
     folder = tmp_path_factory.mktemp("base") / "tiny"
     save_checkpoint(folder, checkpoint)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def meta_base(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny base with an inner loop of two steps, as meta-training leaves it."""
+    learned = Learned(Inner(0.1, 2, clip_norm=1.0))
+    folder = tmp_path_factory.mktemp("meta") / "meta"
+    save_checkpoint(folder, replace(load_checkpoint(tiny_base), inner=InnerLoop(to_mapping(learned), {})))
     return folder
 
 

@@ -2,12 +2,13 @@
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from earful.adapt.finetune import Plan, Tuned, cer_of, finetune, rate_factor
+from earful.adapt.finetune import Plan, Tuned, cer_of, finetune, finetune_in_stages, rate_factor, stages
 from earful.data.batch import Example
 from earful.encoder.encoder import EncoderConfig
 from earful.errors import AdaptationError, CheckpointError, ConfigError
@@ -171,3 +172,15 @@ def test_the_schedule_rises_and_falls() -> None:
 def test_plans_that_cannot_be(change: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(change))):
         Plan(**{"steps": 10, **change})  # type: ignore[arg-type]
+
+
+def test_stages_are_one_fine_tuning_after_the_other(model: AcousticModel, clips: list[list[Example]]) -> None:
+    plan, told = replace(PLAN, copies=1, first=replace(PLAN, steps=3)), list[tuple[int, int]]()
+    params, taken = finetune_in_stages(
+        model, parameters_of(model), clips, LETTERS, plan, learned=None, seed=1, report=lambda *each: told.append(each)
+    )
+    expected = parameters_of(model)
+    for part in stages(plan):
+        copies = [each[: 1 + part.copies] for each in clips]
+        expected = dict(finetune(model, expected, copies, [], LETTERS, part, seed=1).params)
+    assert same(params, expected) and taken == 11 and told == [(n, 11) for n in range(1, 12)]

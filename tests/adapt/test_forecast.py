@@ -223,7 +223,7 @@ def test_each_size_has_its_own_plan_and_what_measures_is_not_met(
         seen.append((len(clips), len(clips[0]), plan.steps, len(held)))
         return finetune(model, start, clips, held, alphabet, replace(QUICK, steps=1), **named)
 
-    monkeypatch.setattr(module, "finetune", watching)
+    monkeypatch.setattr("earful.adapt.finetune.finetune", watching)
     monkeypatch.setattr(module, "CHAINS", 2)
     monkeypatch.setattr(
         module, "plan_from", lambda base, clips, seconds: replace(QUICK, steps=max(1, clips), copies=int(clips < 5))
@@ -249,7 +249,7 @@ def test_errors_are_those_of_the_clips_that_were_held_out(
         scored.append(len(held))
         return 0.5 if id(params) not in started else 0.75
 
-    monkeypatch.setattr(module, "finetune", tuning)
+    monkeypatch.setattr("earful.adapt.finetune.finetune", tuning)
     monkeypatch.setattr(module, "cer_of", scoring)
     found = run(base, manifest)
     assert [rate.cer for rate in found.points] == pytest.approx([0.5] * 3) and set(scored) == {1}
@@ -262,7 +262,7 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 0.0
         monkeypatch.setattr(module, "monotonic", lambda: self.now_s)
-        monkeypatch.setattr(module, "finetune", self.finetune)
+        monkeypatch.setattr("earful.adapt.finetune.finetune", self.finetune)
 
     def finetune(self, *arguments: Any, **named: Any) -> Any:
         self.now_s += 1

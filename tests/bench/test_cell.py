@@ -11,6 +11,7 @@ import torch
 from earful.adapt.adapt import adapt, plan_from, prepare
 from earful.adapt.finetune import Plan
 from earful.adapt.language import lexicon_for
+from earful.bench import cell
 from earful.bench.cell import Ear, Entrant, plan_after, rows_of
 from earful.bench.protocol import Steps, Task
 from earful.bench.results import Cell, Row
@@ -53,12 +54,22 @@ def by_adapt(entrant: Entrant, task: Task, row: Row, plan: Plan) -> float:
     return evaluate(Recognizer(adapted, greedy=True), task.test).score.cer
 
 
-@pytest.mark.parametrize("steps", [1, 3, "usual"])
+@pytest.mark.parametrize("steps", [1, 3])
 def test_by_the_inner_loop_that_was_learned(entrant: Entrant, task: Task, ear: Ear, steps: Steps) -> None:
     (row,) = rows_of(entrant, task, cells_of(entrant, steps), ear, silent)
-    plan = plan_from(entrant.checkpoint, 2, 4.0)
-    assert plan.inner is not None and row.taken == (2 if steps == "usual" else steps)
+    plan = plan_from(entrant.checkpoint, 2, 4.0).first
+    assert plan and plan.inner is not None and row.taken == steps
     assert row.cer == by_adapt(entrant, task, row, replace(plan, steps=row.taken, folds=0))
+
+
+def test_by_the_inner_loop_and_then_as_usual(
+    entrant: Entrant, task: Task, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = replace(plan_from(entrant.checkpoint, 2, 4.0), rate=3e-3, steps=40, batch_s=4.0)
+    monkeypatch.setattr(cell, "plan_from", lambda *given: plan)
+    own, whole = rows_of(entrant, task, cells_of(entrant, 2, "usual"), ear, silent)
+    assert (own.taken, whole.taken) == (2, 2 + plan.steps) and own.cpu_s < whole.cpu_s
+    assert whole.cer == by_adapt(entrant, task, whole, replace(plan, folds=0))
 
 
 def test_as_usual(entrant: Entrant, task: Task, ear: Ear) -> None:
@@ -138,5 +149,5 @@ def test_plans() -> None:
     plan = Plan(steps=80, folds=3, again=True)
     assert plan_after(plan, 0) is None
     some, usual = plan_after(plan, 7), plan_after(plan, "usual")
-    assert some is not None and (some.steps, some.folds, some.evaluations) == (7, 0, 1)
+    assert some is not None and (some.steps, some.folds) == (7, 0)
     assert usual is not None and usual.steps == 80

@@ -58,6 +58,22 @@ def test_for_people(earful, clips: Path, tiny_base: Path, tmp_path: Path) -> Non
     assert "warning: few clips" in run.err
 
 
+def test_a_metatrained_base_takes_its_own_steps_first(earful, clips: Path, meta_base: Path, tmp_path: Path) -> None:
+    words = ("--overwrite", "--greedy")
+    both = earful(*adapt_words(clips, tmp_path / "m", meta_base), *words)
+    own = earful(*adapt_words(clips, tmp_path / "m", meta_base, 0), *words)
+    assert "2 steps in the way that the base has learned first\n" in both.out
+    assert "2 steps in the way that the base has learned\n" in own.out
+    row = json.loads(earful(*adapt_words(clips, tmp_path / "m", meta_base), *words, "--json").out)
+    assert row["inner_loop"] == "learned" and (row["plan"]["first"]["steps"], row["plan"]["steps"]) == (2, 5)
+    usual = earful(*adapt_words(clips, tmp_path / "m", meta_base), *words, "--usual", "--json")
+    assert json.loads(usual.out)["inner_loop"] == "usual" and json.loads(usual.out)["plan"]["first"] is None
+
+
+def test_no_steps(earful, clips: Path, tiny_base: Path, tmp_path: Path) -> None:
+    assert "steps is 0, must be at least 1" in one_line(earful(*adapt_words(clips, tmp_path / "m", tiny_base, 0)))
+
+
 def test_text_rules(earful, clips: Path, tiny_base: Path, tmp_path: Path) -> None:
     words = adapt_words(clips, tmp_path / "m", tiny_base, 1)
     assert earful(*words, "--case", "upper", "--language", "sw").status == 0

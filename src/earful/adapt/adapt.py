@@ -16,7 +16,7 @@ from earful.adapt.finetune import Plan, Point
 from earful.adapt.language import MANDARIN, Gain, kept, learn_language, lexicon_for, listed
 from earful.adapt.measure import Measured, Outcome, Task, run
 from earful.adapt.rows import sources
-from earful.adapt.select import learned_by, plan_by, plan_for
+from earful.adapt.select import learned_by, plan_after, plan_for
 from earful.adapt.spelling import spelled, words_of
 from earful.adapt.start import MOST_HEARD, is_recognizer, starter
 from earful.audio.augment import Augmentation
@@ -75,17 +75,17 @@ def adapt(
 ) -> tuple[Checkpoint, AdaptReport]:
     """Adapt `base` to `clips`, each with audio and transcript. With the folder `state` an interrupted run goes on.
 
-    Without `plan` it is the base's own where that was meta-trained, else that of `plan_for`. `progress(stage, done,
-    total)` is called along the way. Clips without a transcript, with one that their sound cannot carry, or longer than
-    a minute are left out. `texts`, other sentences of the language, join the transcripts in a language model for the
-    beam search (none with `greedy`), in the lexicon of characters and, without a word list, for the rules of spelling.
-    With `words` it also learns from the word list of the rules' language, where there is one (package wordfreq).
-    `beside` are clips of lesser authority, spoken by a synthesiser or transcribed by a recogniser: learned from with
-    the others, as `Plan.own` says, but never measured on; their texts are not for the language model.
-    Returns the adapted checkpoint, which on the clips that measure is never worse than the base, and the report.
+    Without `plan` it is that of `plan_for`, after the base's own where that was meta-trained; the clips that measure
+    say whether it does better than the base's own alone. `progress(stage, done, total)` is called along the way. Clips
+    without a transcript, with one that their sound cannot carry, or longer than a minute are left out. `texts`, other
+    sentences of the language, join the transcripts in a language model for the beam search (none with `greedy`), in the
+    lexicon of characters and, without a word list, for the rules of spelling. With `words` it also learns from the word
+    list of the rules' language, where there is one (package wordfreq). `beside` are clips of lesser authority, spoken
+    by a synthesiser or a recogniser's: learned from with the others, as `Plan.own` says, never measured on, no part of
+    the language model. Returns the adapted checkpoint, on the clips that measure never worse than the base; a report.
 
     Raises:
-        AdaptationError: no clip can be used, or the base was meta-trained to move on the clips alone, without `beside`.
+        AdaptationError: no clip can be used, or the plan is an inner loop alone, which knows none `beside` them.
         AudioError: a recording cannot be read.
         CheckpointError: `state` is damaged or cannot be written.
     """
@@ -185,16 +185,16 @@ def _others(beside: Manifest | None, plan: Plan, config: ModelConfig, front: Fro
         return None
     if plan.inner:
         raise AdaptationError(
-            "the base was meta-trained to move on the clips alone, so other speech has no place beside them; "
-            "adapt as usual (--usual), or without it"
+            "a base was meta-trained to move on the clips alone, so other speech has no place in its own steps; "
+            "let more steps follow them, adapt as usual (--usual), or leave the other speech out"
         )
     return listen(beside, config, front, tell)
 
 
 def plan_from(base: Checkpoint, clips: int, seconds: float) -> Plan:
-    """The plan for so many clips: the base's own where it was meta-trained."""
+    """The plan for so many clips; where the base was meta-trained, its own comes first."""
     learned = learned_by(base)
-    return plan_by(learned, clips, seconds) if learned else plan_for(clips, seconds, further=is_recognizer(base))
+    return plan_after(learned, clips, seconds) if learned else plan_for(clips, seconds, further=is_recognizer(base))
 
 
 def alphabet_for(base: Checkpoint, texts: Sequence[str]) -> Alphabet:

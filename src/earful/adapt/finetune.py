@@ -47,7 +47,8 @@ class Plan:
     the weights are the mean of all these fine-tunings, where the last has learned from all clips.
 
     With `inner`, an inner loop that was meta-trained, this loop moves what `moves` says, without dropout and noise, and
-    rate, head_factor, decay, warmup and clip_norm do not count.
+    rate, head_factor, decay, warmup and clip_norm do not count. `first` is a plan that is followed before this one, as
+    with a meta-trained base, whose own steps come first.
     """
 
     steps: int
@@ -69,6 +70,7 @@ class Plan:
     masks: SpecAugment = field(default_factory=SpecAugment)
     inner: Inner | None = None
     moves: Selection = "all"
+    first: "Plan | None" = None
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("evaluations", 1), ("copies", 0), ("folds", 0)):
@@ -77,6 +79,19 @@ class Plan:
         if not (0 < self.holdout < 1 and 0 < self.own < 1 and 0 <= self.warmup < 1):
             shares = f"{self.holdout}, {self.own} and {self.warmup}"
             raise ConfigError(f"holdout, own and warmup are shares, below 1, got {shares}")
+
+
+def stages(plan: Plan) -> tuple[Plan, ...]:
+    """The plans to follow one after the other; all measure in the same way, that of the last."""
+    if plan.first is None:
+        return (plan,)
+    measuring = {name: getattr(plan, name) for name in ("folds", "holdout", "again", "evaluations")}
+    return (*stages(replace(plan.first, **measuring)), replace(plan, first=None))
+
+
+def steps_of(plan: Plan) -> int:
+    """The steps of all stages of a plan."""
+    return sum(part.steps for part in stages(plan))
 
 
 class Point(NamedTuple):
@@ -120,9 +135,9 @@ def finetune(
 ) -> Tuned:
     """Fine-tune `params` on `clips`, each of them a sequence of augmented copies; keep what does best on `held`.
 
-    `learned` has what was learned of the plan's inner loop. Without `held` the last parameters are kept. With the file
-    `state` the run can be interrupted and continued.
-    `report(done, total)` is called after every step.
+    This is one stage: what comes `first` in the plan is the caller's to take (`finetune_in_stages`). `learned` has what
+    was learned of the plan's inner loop. Without `held` the last parameters are kept. With the file `state` the run can
+    be interrupted and continued. `report(done, total)` is called after every step.
 
     Raises:
         AdaptationError: there is no clip to learn from.
@@ -153,6 +168,33 @@ def finetune(
         if report:
             report(step, plan.steps)
     return tuned
+
+
+def finetune_in_stages(
+    model: AcousticModel,
+    params: Params,
+    clips: Sequence[Sequence[Example]],
+    alphabet: Alphabet,
+    plan: Plan,
+    *,
+    learned: Params | None,
+    seed: int,
+    report: Callable[[int, int], None],
+) -> tuple[Params, int]:
+    """The parameters after all stages of a plan, nothing held out, and how many steps were taken.
+
+    `report(done, total)` counts the steps of all stages. Raises AdaptationError: there is no clip to learn from.
+    """
+    done = skipped = 0
+
+    def tell(step: int, of: int) -> None:
+        report(done + step, steps_of(plan))
+
+    for part in stages(replace(plan, evaluations=1)):
+        copies = [each[: 1 + part.copies] for each in clips]
+        tuned = finetune(model, params, copies, [], alphabet, part, learned=learned, seed=seed, report=tell)
+        params, done, skipped = tuned.params, done + part.steps, skipped + tuned.skipped
+    return params, done - skipped
 
 
 def _usual_rule(plan: Plan, start: Params) -> Rule:

@@ -8,7 +8,7 @@ Suffixes: `S` sizes, the smallest first; `C` held-out clips; `R` resamples.
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from time import monotonic
@@ -20,7 +20,7 @@ from torch import Tensor
 from earful.adapt.adapt import ADAPTATION, Prepared, fingerprint, plan_from, prepare, with_dropout
 from earful.adapt.clips import Progress
 from earful.adapt.curve import LOW, RUN, Curve, Curves, fit
-from earful.adapt.finetune import Plan, cer_of, finetune
+from earful.adapt.finetune import Plan, cer_of, finetune_in_stages, steps_of
 from earful.checkpoint import Checkpoint
 from earful.data.manifest import Manifest
 from earful.errors import AdaptationError, ConfigError
@@ -212,7 +212,7 @@ def nested(seconds: Sequence[float], halvings: int) -> list[int]:
 def _measure(work: _Work, began_s: float, limit_s: float, path: Path | None) -> Sequence[_Chain]:
     """Part by part, those that were kept first, while the next will probably end in time."""
     chains, before_s = _kept(path)
-    steps = [sum(work.plan_of(learn).steps for learn in part.sizes) for part in work.parts]
+    steps = [sum(steps_of(work.plan_of(learn)) for learn in part.sizes) for part in work.parts]
     held = accumulate(len(part.held) for part in work.parts)
     least = 1 + sum(count < min(LEAST_HELD, len(work.seconds)) for count in held)
     done = sum(steps[: len(chains)])
@@ -257,20 +257,19 @@ def _adapted(
     work: _Work, learn: Sequence[int], seed: int, advance: Callable[[int, int], None]
 ) -> tuple[AcousticModel, Params]:
     """The base after adaptation to these clips, by the plan for so many."""
-    plan = replace(work.plan_of(learn), evaluations=1)
+    plan = work.plan_of(learn)
     model = AcousticModel(with_dropout(work.ready.config, plan.dropout))
-    tuned = finetune(
+    params, _ = finetune_in_stages(
         model,
         work.ready.start(learn),
-        [work.ready.copies[i][: 1 + plan.copies] for i in learn],
-        [],
+        [work.ready.copies[i] for i in learn],
         work.ready.config.alphabet,
         plan,
         learned=work.base.inner.learned if work.base.inner else None,
         seed=seed,
         report=advance,
     )
-    return model, tuned.params
+    return model, params
 
 
 def _numbers(values: Iterable[float]) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from earful.adapt.beside import mixed
 from earful.adapt.clips import Progress
-from earful.adapt.finetune import Plan, Tuned, cer_of, finetune
+from earful.adapt.finetune import Plan, Tuned, cer_of, finetune, stages
 from earful.adapt.select import split_folds
 from earful.data.batch import Example
 from earful.model import AcousticModel, Params
@@ -56,7 +56,50 @@ class Outcome:
 
 
 def run(task: Task) -> Outcome:
-    """Fine-tune as the plan says; what comes out is on the clips that measure never worse than the start."""
+    """Fine-tune as the plan says; what comes out is on the clips that measure never worse than the start.
+
+    Of a plan in stages each goes on from where the one before has ended, and is kept where the clips that measure say
+    that it did better.
+    """
+    outcome, begun = None, task.start
+    for number, plan in enumerate(stages(task.plan)):
+        part = task._replace(
+            plan=plan,
+            start=begun,
+            copies=[each[: 1 + plan.copies] for each in task.copies],
+            state=task.state / str(number) if task.state and number else task.state,
+            beside=() if plan.inner else task.beside,
+        )
+        found = _run(part)
+        outcome = _joined(outcome, found) if outcome else found
+        begun = _further(found, part)
+    assert outcome is not None
+    return outcome
+
+
+def _further(outcome: Outcome, task: Task) -> Callable[[Sequence[int]], Params]:
+    """What the next stage starts from: for the clips that it learns from, the fine-tuning that learned from the same.
+
+    Clips that measure stay unmet so. Where the stage was no better than its start, that is the start again.
+    """
+    if not outcome.tuned.best.step:
+        return task.start
+    ends = {tuple(part.learned): part.params for part in outcome.unmet}
+    return lambda learn: ends.get(tuple(learn), outcome.tuned.params)
+
+
+def _joined(first: Outcome, then: Outcome) -> Outcome:
+    """Two stages as one: the curve goes on, and the later one counts where it was better than its start."""
+    taken = first.tuned.curve[-1].step
+    best, *later = (p._replace(step=taken + p.step) for p in (then.tuned.best, *then.tuned.curve[1:]))
+    better, best = (then, best) if then.tuned.best.step else (first, first.tuned.best)
+    curve, skipped = (*first.tuned.curve, *later), first.tuned.skipped + then.tuned.skipped
+    tuned = replace(better.tuned, best=best, curve=curve, skipped=skipped)
+    return replace(better, before=first.before, tuned=tuned)
+
+
+def _run(task: Task) -> Outcome:
+    """One stage."""
     plain, everything = [each[0] for each in task.copies], range(len(task.copies))
     alphabet = task.model.config.alphabet
     folds = split_folds(len(task.copies), task.plan, torch.Generator().manual_seed(task.seed))

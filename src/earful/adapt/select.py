@@ -63,6 +63,11 @@ def plan_by(learned: Learned, clips: int, seconds: float) -> Plan:
     )
 
 
+def plan_after(learned: Learned, clips: int, seconds: float) -> Plan:
+    """The plan of `plan_by`, and then as many more steps as any base takes."""
+    return replace(plan_for(clips, seconds), letters=learned.letters, first=plan_by(learned, clips, seconds))
+
+
 def plan_for(clips: int, seconds: float, *, further: bool = False) -> Plan:
     """The plan for `clips` recordings of `seconds` in all; `bench/adapt_settings.py` tries its neighbours on Dutch.
 

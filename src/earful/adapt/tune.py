@@ -54,8 +54,8 @@ def tune(
     optuna = load_optuna()
     if base.inner:
         raise AdaptationError(
-            "the base has learned how to be adapted, so there are no settings to search for; leave out --tune, or add "
-            "--usual"
+            "the base has learned how to be adapted, and its own steps come first, which a search does not know; leave "
+            "out --tune, or add --usual"
         )
     material, plan = _prepare(base, clips, rules, plan, seed, progress or (lambda stage, done, total: None))
     with _silent(optuna):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from earful.adapt.adapt import ADAPTATION, alphabet_for, plan_from, with_dropout
 from earful.adapt.clips import Heard, vary
-from earful.adapt.finetune import Plan, finetune
+from earful.adapt.finetune import Plan, finetune_in_stages, stages
 from earful.adapt.language import lexicon_for
 from earful.adapt.spelling import spelled, words_of
 from earful.adapt.start import start_from, starter
@@ -81,20 +81,21 @@ def rows_of(
     """Adapt to the one support of some `cells`, which differ in their steps, and test after each number of them.
 
     `report(cell, share)` says how far a cell is. Processor time is that of all that a recogniser needs until it is
-    there; the augmented copies of the clips count for every cell that takes steps, though they are made but once.
+    there; the augmented copies of the clips count for every cell that learns from them, though they are made but once.
     """
     if not cells:
         return
     _, _, seed, shots, _ = cells[0]
     ready = ready_of(entrant, task.support(seed, shots), task.rules, seed, ear)
-    copies, varying_s = list[list[Example]](), 0.0
+    made: dict[int, tuple[list[list[Example]], float]] = {}
     for cell in cells:
         params, taken, moving_s = ready.params, 0, 0.0
         if plan := plan_after(ready.plan, cell.steps):
-            if not copies:
+            if plan.copies not in made:
                 began = time.process_time()
-                copies = _vary(ready.heard, ready.config, ear.front, plan.copies, seed)
-                varying_s = time.process_time() - began
+                varied = _vary(ready.heard, ready.config, ear.front, plan.copies, seed)
+                made[plan.copies] = varied, time.process_time() - began
+            copies, varying_s = made[plan.copies]
             began = time.process_time()
             params, taken = moved(ready, copies, plan, cell, report)
             moving_s = varying_s + time.process_time() - began
@@ -126,28 +127,31 @@ def start_of(entrant: Entrant, texts: Sequence[str], rules: TextRules, seed: int
 
 
 def plan_after(plan: Plan, steps: Steps) -> Plan | None:
-    """The plan for so many steps, as `earful adapt --steps` has it, which measures nothing; None for no steps."""
+    """The plan for so many steps, which measures nothing; None for no steps.
+
+    Of a base that was meta-trained these are the steps that it has learned, and no others; "usual" is the whole plan.
+    """
     if steps == 0:
         return None
-    return replace(plan, steps=plan.steps if steps == USUAL else int(steps), folds=0, evaluations=1)
+    if steps != USUAL:
+        plan = replace(stages(plan)[0], steps=int(steps))
+    return replace(plan, folds=0)
 
 
 def moved(
     ready: Ready, copies: Sequence[Sequence[Example]], plan: Plan, cell: Cell, report: Callable[[Cell, float], None]
 ) -> tuple[Params, int]:
     """The parameters after the steps of the plan, and how many were taken: those that had a finite gradient."""
-    tuned = finetune(
+    return finetune_in_stages(
         AcousticModel(with_dropout(ready.config, plan.dropout)),
         ready.params,
         copies,
-        [],
         ready.config.alphabet,
         plan,
         learned=ready.learned,
         seed=cell.seed,
         report=lambda done, total: report(cell, done / total),
     )
-    return tuned.params, plan.steps - tuned.skipped
 
 
 def tested(cell: Cell, taken: int, ready: Ready, params: Params, cpu_s: float, task: Task, ear: Ear) -> Row:

@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from earful.adapt.adapt import plan_from
+from earful.adapt.finetune import steps_of
 from earful.adapt.select import learned_by
 from earful.adapt.start import start_from
 from earful.bench.cell import Ear, Entrant, plan_after, rows_of
@@ -92,7 +93,7 @@ def works_of(
     for cell in every_cell(protocol, tasks, entrants):
         plan = plan_after(plans[cell.entrant, cell.shots], cell.steps)
         if cell not in known:
-            works[cell] = tests[cell.task] + (plan.steps * (STEP + min(cell.shots, BUSY_CLIPS)) if plan else 0.0)
+            works[cell] = tests[cell.task] + (steps_of(plan) * (STEP + min(cell.shots, BUSY_CLIPS)) if plan else 0.0)
     return works
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE = "earful-base"
 NAMED = 10
+STEPS_HELP = "Steps, if not as many as suit; after its own where a base was meta-trained (0: these alone)."
 _MEASURED = {
     "held-out": "on clips that were held out",
     "cross-validated": "cross-validated",
@@ -69,7 +70,7 @@ def adapt(
     text: Annotated[Path | None, typer.Option(help="Other text in the language, UTF-8.", metavar="FILE")] = None,
     words: Annotated[bool, typer.Option(help="Whether the language model knows the language's word list.")] = True,
     greedy: Annotated[bool, typer.Option("--greedy", help="Learn no language model.")] = False,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps, if not as many as suit.", metavar="N")] = None,
+    steps: Annotated[int | None, typer.Option(min=0, help=STEPS_HELP, metavar="N")] = None,
     tune: Minutes = None,
     speak: Speak = None,
     unlabelled: Unlabelled = None,
@@ -224,11 +225,20 @@ def plans_of(plan: "Plan", steps: int | None) -> tuple["Plan", "Plan"]:
 
 
 def plan_of(manifest: "Manifest", steps: int | None, start: "Checkpoint") -> "Plan":
-    """The settings that suit the amount of data, with so many steps if they are given."""
+    """The settings that suit the amount of data, with so many steps if they are given; 0 leaves a base's own."""
     from earful.adapt.adapt import plan_from
 
     plan = plan_from(start, len(manifest), manifest.duration_s)
+    if steps == 0 and plan.first:
+        return plan.first
     return plan if steps is None else replace(plan, steps=steps)
+
+
+def learned_steps(plan: "Plan") -> int:
+    """How many steps are taken in the way that a meta-trained base has learned."""
+    from earful.adapt.finetune import stages
+
+    return sum(part.steps for part in stages(plan) if part.inner)
 
 
 def print_json_summary(
@@ -250,7 +260,7 @@ def print_json_summary(
         "improved": report.improved,
         "warnings": list(report.warnings),
         "left_out": left_out,
-        "inner_loop": "learned" if found.plan.inner else "usual",
+        "inner_loop": "learned" if learned_steps(found.plan) else "usual",
     }
     print_json(row | settings(found) | to_mapping(beside))
 
@@ -265,8 +275,8 @@ def print_summary(
     print(f"CER after   {percent(report.cer_after):>7}  {_MEASURED[report.measured]}")
     if report.cer_with_language is not None:
         print(f"with a language model {percent(report.cer_with_language):>7}")
-    if found.plan.inner:
-        print(f"{counted(found.plan.steps, 'step')}, in the way that the base has learned")
+    if count := learned_steps(found.plan):
+        print(f"{counted(count, 'step')} in the way that the base has learned{' first' * (not found.plan.inner)}")
     print(f"{counted(report.clips, 'clip')}{without}, {report.speech_s:.0f} s of speech")
     for line in in_words(beside):
         print(line)
