@@ -42,10 +42,12 @@ def test_every_learner_makes_a_checkpoint_that_adapts(
     save_checkpoint(tmp_path / "model", result.best)
     clips = Manifest(tuple(u for u in read_manifest(spoken) if u.language == "it")[:3])
     _, report = adapt(load_checkpoint(tmp_path / "model"), clips, greedy=True)
-    assert report.clips == 3 and report.curve[-1].step == 2
-    head = {"anil": True, "boil": False}.get(name)
     plan = plan_from(load_checkpoint(tmp_path / "model"), 3, 5.0)
-    assert plan.moves == {True: "head", False: "body", None: "all"}[head] and plan.steps == 2
+    own = plan.first
+    assert own and report.clips == 3 and [point.step for point in report.curve[:3]] == [0, 1, 2]
+    assert report.curve[-1].step == own.steps + plan.steps
+    head = {"anil": True, "boil": False}.get(name)
+    assert own.moves == {True: "head", False: "body", None: "all"}[head] and own.steps == 2
 
 
 @pytest.mark.parametrize("output", ["letters", "phones", "heard", "prototypes"])
@@ -70,7 +72,8 @@ def test_adapt_does_what_was_metatrained(
     expected = learner.adapt(result.trained.last, support)
     clips = Manifest(tuple(dataset.utterances[i] for i in drawn.support))
     loaded = load_checkpoint(tmp_path / "model")
-    ready = prepare(loaded, clips, rules=None, plan=None, seed=0, tell=lambda *_: None)
+    own = plan_from(loaded, len(clips), clips.duration_s).first
+    ready = prepare(loaded, clips, rules=None, plan=own, seed=0, tell=lambda *_: None)
     first = ready.start(range(len(clips)))
     adapted = AcousticModel(with_dropout(ready.config, ready.plan.dropout))
     assert loaded.inner is not None

@@ -34,7 +34,7 @@ from earful.trees import part, split
 LETTERS: Mapping[Output, Letters] = {
     "letters": "like",
     "phones": "phones",
-    "heard": "heard",
+    "heard": "rules",  # by what is heard, and by the rules of the language where there are any
     "prototypes": "prototypes",
 }
 SECOND_ORDER = ("maml", "anil", "boil", "meta-sgd")

@@ -1,0 +1,82 @@
+"""A base of full size, meta-trained: is it a better one to adapt to people than the base itself?
+
+From one base each learner goes on with the same languages for the same processor time, by calibration, as in
+bench/meta_speech.py; letters begin from the sounds that they align with, as in adaptation. "multitask" is more training
+of the usual kind. Then bench/kshot.py lets `earful adapt` learn from K clips of real speech, from each of them:
+
+    python bench/meta_base.py --start work/synthetic --budget-s 600 --work work/meta-base
+    python bench/kshot.py --corpus work/fillets-nl --clips 10 50 --seeds 0 1 2 --out bench/meta_dutch.json \\
+        --about work/meta-base/facts.json --bases work/synthetic work/meta-base/{multitask,reptile,fomaml,maml}
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from meta_speech import QUERY, STEPS, TASKS, TRAIN_SHOTS, Ground, Held, Setting, calibrated, learning, trained
+
+from earful.bench.machine import machine
+from earful.checkpoint import load_checkpoint, save_checkpoint
+from earful.config import read_toml
+from earful.data.episode import Shots
+from earful.metatrain.loop import Outer
+from earful.metatrain.speech.recipe import MetaRecipe, TaskRules
+from earful.metatrain.speech.tasks import tasks_of
+from earful.metatrain.speech.train import checkpoint_of, start_of
+from earful.pretrain.dataset import open_dataset
+from earful.pretrain.recipe import Recipe
+from earful.train import Optimisation
+
+SETTING = Setting(inner=0.1, outer=3e-4)
+"""What most learners took in bench/meta_speech.py."""
+FACTS = "facts.json"
+
+
+def ground_of(options: argparse.Namespace) -> Ground:
+    """The base, and the languages of the recipe as tasks."""
+    dataset = open_dataset(read_toml(Recipe, options.recipe))
+    start = start_of(load_checkpoint(options.start), dataset, options.output)
+    model, rules = start.build(), TaskRules(shots=Shots(clips=TRAIN_SHOTS, query=QUERY))
+    tasks = tasks_of(dataset, model, options.output, rules, 0)
+    return Ground(start, model, dataset, tasks, {}, options.output, "language", Held((), ()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--start", required=True, help="the base that all go on from")
+    parser.add_argument("--recipe", type=Path, default=Path("recipes/base/synthetic.toml"), help="whose clips to use")
+    parser.add_argument("--learners", nargs="+", default=["multitask", "reptile", "fomaml", "maml"])
+    parser.add_argument("--output", default="heard")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--budget-s", type=float, default=600.0, help="processor seconds of one meta-training")
+    parser.add_argument("--work", type=Path, required=True, help="the folder for the models")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    options.work.mkdir(parents=True, exist_ok=True)
+    ground = ground_of(options)
+    cost_s = calibrated(ground, options.learners, count=7)
+    ground = ground._replace(cost_s=cost_s)
+    facts = {"machine": machine(), "start": options.start, "output": options.output, "budget_s": options.budget_s}
+    facts |= {"cost_s": cost_s, "tasks": TASKS, "steps": STEPS, "seed": options.seed}
+    (options.work / FACTS).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+    for name in options.learners:
+        if (options.work / name).exists():
+            continue
+        state = options.work / f"{name}.safetensors"
+        meta = trained(ground, name, SETTING, options.seed, options.budget_s, state)
+        recipe = MetaRecipe(
+            out=options.work / name,
+            start=options.start,
+            corpora=read_toml(Recipe, options.recipe).corpora,
+            learning=learning(name, SETTING),
+            outer=Outer(Optimisation(1)),
+            output=options.output,
+            about="bench/meta_base.py",
+        )
+        inner = ground.speech(name, SETTING).learner_at(1.0).inner
+        save_checkpoint(recipe.out, checkpoint_of(ground.start, meta, recipe, inner), half=True)
+
+
+if __name__ == "__main__":
+    main()
