@@ -252,6 +252,18 @@ def test_copies_are_refused_only_if_they_cannot_be_split(copies: list[int], supp
             EpisodeSampler(utterances, "language", shots, 0)
 
 
+def test_augmented_copies_of_a_clip_stay_on_one_side() -> None:
+    utterances = [replace(u, extra={"copy": copy}) for copy in (0, 1, 2) for u in clips({"nl": 6})]
+    sampler = EpisodeSampler(utterances, "language", FEW, 0)
+    assert sampler.tasks == {"nl": tuple(range(18))}
+    for number in range(30):
+        drawn = sampler.draw(number)
+        assert {i % 6 for i in drawn.support}.isdisjoint(i % 6 for i in drawn.query)
+    again = [*utterances, replace(utterances[7], id="again")]
+    with pytest.raises(ManifestError, match="'again' are the same clip; leave one out"):
+        EpisodeSampler(again, "language", FEW, 0)
+
+
 def test_a_clip_may_come_once_a_condition() -> None:
     utterances = under(clips({"nl": 4}), ("clean", "room"))
     assert EpisodeSampler(utterances, "language", FEW, 0).tasks == {"nl": tuple(range(8))}

@@ -76,7 +76,8 @@ class EpisodeSampler:
     """Draws episodes from the tasks that utterances make up: each language, speaker or condition, or two at once.
 
     A condition is what a clip is heard under (noise, a room, a line), in words: `extra["condition"]`. A clip may come
-    under several of them, once each; where a task holds such copies, each counts, and all are on one side.
+    under several of them, or in augmented copies (a number, `extra["copy"]`), once each; where a task holds such
+    copies, each counts, and all are on one side.
     `apart`: what support and query must not share beside clips: "speaker", "text" (normalised to the same).
     `alpha`: tasks come in proportion to clips^alpha: 0 each alike, 1 by size (Lample & Conneau 2019, § 3.1).
     `skip_small` leaves out tasks too small for an episode: `left_out` has them and why, `tasks` the others' clips.
@@ -203,7 +204,7 @@ def _check_options(by: By, apart: Collection[Apart], alpha: float) -> None:
 
 
 def _check_utterances(utterances: Sequence[Utterance], texts: Sequence[str], needed: Sequence[str]) -> None:
-    """Every utterance has what is needed of it and comes once a condition, and no language goes by two names."""
+    """Every utterance has what is needed and comes once a condition and copy; no language goes by two names."""
     if not utterances:
         raise ManifestError("there are no utterances to draw episodes from; give clips with transcripts")
     once: dict[object, str] = {}
@@ -212,7 +213,7 @@ def _check_utterances(utterances: Sequence[Utterance], texts: Sequence[str], nee
         lacks = ["transcript"] * (not text) + [key for key in needed if not str(_known(u, key) or "").strip()]
         if lacks:
             raise ManifestError(f"utterance {u.id!r} has no {lacks[0].removesuffix('_s')}; add it, or leave it out")
-        heard = (_stretch(u), _known(u, "condition"))
+        heard = (_stretch(u), _known(u, "condition"), u.extra.get("copy"))
         if heard in once:
             raise ManifestError(f"utterances {once[heard]!r} and {u.id!r} are the same clip; leave one out")
         once[heard] = u.id

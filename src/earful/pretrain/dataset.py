@@ -195,13 +195,12 @@ def chosen(corpus: Corpus, *, labelled: bool = True) -> list[Utterance]:
 
 
 def _copies(corpus: Corpus, conditions: Sequence[str]) -> Iterator[Utterance]:
+    """Each clip as often as it has copies, which say which they are: by their condition, or by a number."""
     kept = chosen(corpus)
     for copy in range(corpus.copies):
-        if conditions:
-            told = (conditions[(place + copy) % len(conditions)] for place in range(len(kept)))
-            yield from (replace(u, extra={**u.extra, "condition": name}) for u, name in zip(kept, told, strict=True))
-        else:
-            yield from kept
+        for place, u in enumerate(kept):
+            which = {"condition": conditions[(place + copy) % len(conditions)]} if conditions else {"copy": copy}
+            yield replace(u, extra={**u.extra, **which})
 
 
 def _belongs(utterance: Utterance, corpus: Corpus, labelled: bool) -> bool:

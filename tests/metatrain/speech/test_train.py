@@ -14,6 +14,7 @@ from earful.adapt.rows import WEIGHT
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.data.manifest import Manifest, read_manifest
 from earful.errors import CheckpointError, ConfigError
+from earful.features.fbank import FbankConfig
 from earful.metatrain import LEARNERS
 from earful.metatrain.learner import START
 from earful.metatrain.loop import MetaStep
@@ -21,7 +22,7 @@ from earful.metatrain.speech.recipe import Learning, MetaRecipe, Output
 from earful.metatrain.speech.tasks import tasks_of
 from earful.metatrain.speech.train import Result, metatrain_base, speech_of, start_of, validated
 from earful.model import AcousticModel
-from earful.pretrain.dataset import Dataset
+from earful.pretrain.dataset import Dataset, dataset_of
 from earful.trees import dot, part
 
 NAMES = [name for name in LEARNERS if name != "cavia"]
@@ -102,6 +103,13 @@ def test_resumed_is_uninterrupted(recipe: MetaRecipe, base: Checkpoint, dataset:
     assert resumed.trained.validation == whole.trained.validation
     lines = (tmp_path / "parts" / "log.jsonl").read_text("utf-8").splitlines()
     assert len(lines) == 4 and '"validation"' in lines[0]
+
+
+def test_clips_in_augmented_copies(recipe: MetaRecipe, base: Checkpoint, tmp_path: Path) -> None:
+    corpora = tuple(replace(corpus, copies=2) for corpus in recipe.corpora)
+    twice = replace(recipe, corpora=corpora, cache=tmp_path / "cache")
+    dataset = dataset_of(twice, FbankConfig())
+    assert learned_from(twice, base, dataset, tmp_path).trained.skipped == 0
 
 
 def test_the_query_loss_falls(recipe: MetaRecipe, base: Checkpoint, dataset: Dataset, tmp_path: Path) -> None:
