@@ -11,9 +11,9 @@ which that language is heard.
     earful corpus speak …    # as recipes/base/README.md has it: work/speak and work/speak-more
     earful corpus speak --language de --hours 3.5 --seed 7 --out work/speak-de
     python bench/meta_speech.py --out bench/meta_speech.json
-    python bench/meta_speech.py --by speaker --out bench/meta_speakers.json
-    python bench/meta_speech.py --by condition --out bench/meta_conditions.json
-    python bench/meta_speech.py --output letters phones heard prototypes --learners start multitask fomaml \\
+    python bench/meta_speech.py --by speaker --out bench/meta_speakers.json --budget-s 60 --seeds 0 1 2 \\
+        --learners start multitask fomaml maml meta-sgd reptile    # and --by condition --out bench/meta_conditions.json
+    python bench/meta_speech.py --output letters phones heard prototypes --learners start fomaml --seeds 0 1 2 \\
         --known bench/meta_speech.json --out bench/meta_output.json
 
 It goes on where it was; trained parameters are kept in the work folder, for bench/meta_czech.py. A learner whose tasks
@@ -292,8 +292,9 @@ def main() -> None:
         if missing := [name for label, name in named.items() if label not in cost_s]:
             cost_s |= {labelled(name, output): each for name, each in calibrated(ground, missing).items()}
         grounds[output] = ground._replace(cost_s={name: cost_s[label] for label, name in named.items()})
-    wanted = {labelled(name, output) for output in options.output for name in options.learners}
-    rows[:] = [row for row in rows if row["learner"] in wanted or not options.known]
+    if options.known:
+        wanted = {labelled(name, output) for output in options.output for name in options.learners}
+        rows[:] = [row for row in rows if row["learner"] in wanted and row["seed"] in options.seeds]
     facts |= {"machine": machine(), "budget_s": options.budget_s, "base_steps": options.base_steps, "by": options.by}
     facts |= {"test": ground.held_out.test, "validation": ground.held_out.validation}
     moving = ground.speech("multitask", Setting(INNER[0], OUTER[0])).params
