@@ -1,11 +1,12 @@
 """Is `earful forecast` right? What it says of K clips, against what adapting to 1, 2, 4 and 8 times K gives.
 
-Real Dutch, and a base that has never heard Dutch. A part of the clips is set aside, drawn from all levels, so that it
-is of the same kind as the rest; every adapted model writes that part down. Adaptation is the user's own command; K
-clips lie among the 2 K, and the forecast is asked for as much speech as those hold. Rows of an earlier run are kept, so
-an interrupted one goes on.
+Real speech of a language that the base has never heard. A part of the clips is set aside, drawn from all levels, so
+that it is of the same kind as the rest; every adapted model writes that part down. Adaptation is the user's own
+command; K clips lie among the 2 K, and the forecast is asked for as much speech as those hold. Rows of an earlier run
+are kept, so an interrupted one goes on.
 
-    python bench/forecast.py --base work/synthetic --corpus work/fillets-nl --out bench/forecast.json
+    python bench/forecast.py --base earful-base --corpus work/fillets-cs --clips 10 20 --minutes 4 \\
+        --out bench/forecast.json
 """
 
 import argparse

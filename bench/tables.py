@@ -448,14 +448,38 @@ def meta_learners(found: Json) -> Iterator[str]:
     yield "Negative is better than multitask training. The clips are the same; 95 % intervals over seeds and tasks."
 
 
+def meta_base(found: Json) -> Iterator[str]:
+    """What meta-training a base of full size is worth: K clips of real speech, by the user's own command."""
+    about, rows = found["about"], []
+    runs = {(row["wanted"], row["base"], row["seed"]): row["test"]["cer"] for row in found["rows"]}
+    for wanted, base in grouped(found["rows"], "wanted", "base"):
+        mine = {seed: cer for (k, name, seed), cer in runs.items() if (k, name) == (wanted, base)}
+        gaps = [cer - runs[wanted, about["start"], seed] for seed, cer in mine.items()]
+        name, is_start = Path(base).name, base == about["start"]
+        steps = 0 if is_start else round(about["budget_s"] / about["cost_s"][name] / about["tasks"])
+        cells = [percent(found["before"][base]["cer"]), spread(list(mine.values()))]
+        rows.append(
+            [wanted, "the base itself" if is_start else name, steps, *cells, "" if is_start else spread(gaps, points)]
+        )
+    text = (
+        f"CER in per cent on {found['test_clips']} test clips of real {CORPORA[found['corpus']]}, best path; median "
+        f"[lowest–highest] of {len(every(found, 'seed'))} draws of clips, differences draw by draw; each learner was "
+        f"trained once, for {about['budget_s']:g} s of processor time, with {about['tasks']} tasks in a step."
+    )
+    columns = (">clips", "went on by", ">outer steps", ">CER before", ">CER", ">beside the base")
+    yield from measured(columns, rows, text, found)
+
+
 def _meta_facts(found: Json, cers: dict[tuple[str, int], dict[tuple[int, str], Json]]) -> str:
     seeds = len({seed for runs in cers.values() for seed, _ in runs})
-    test = f"{len(found['test'])} conditions" if found["by"] == "condition" else ", ".join(found["test"])
+    kinds = {"condition": "conditions", "speaker": "voices"}
+    test = f"{len(found['test'])} {kinds[found['by']]}" if found["by"] in kinds else ", ".join(found["test"])
     told = f"{seeds} seeds; tested on {test}. {found['parameters'] / 1e6:.2f} M parameters move; "
     told += f"{found['budget_s']:g} s of processor time for each meta-training"
     if "cost_s" in found:
-        steps = {name: round(found["budget_s"] / cost / found["tasks"]) for name, cost in found["cost_s"].items()}
-        told += f" (from {min(steps.values())} to {max(steps.values())} steps of {found['tasks']} tasks)"
+        costs = [cost for name, cost in found["cost_s"].items() if any(name == learner for learner, _ in cers)]
+        steps = [round(found["budget_s"] / cost / found["tasks"]) for cost in costs]
+        told += f" (from {min(steps)} to {max(steps)} steps of {found['tasks']} tasks)"
     return f"{told}, {found['steps']} inner steps. {on(found['machine'])}."
 
 
@@ -709,6 +733,9 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "kshot_czech": kshot,
     "mandarin": mandarin,
     "meta_conditions": meta_learners,
+    "meta_dutch": meta_base,
+    "meta_output": meta_learners,
+    "meta_speakers": meta_learners,
     "meta_czech": meta_learners,
     "meta_speech": meta_learners,
     "meta_speed": meta_speed,
