@@ -66,10 +66,11 @@ def benchmark(
 
     For each task (a language, a speaker, a condition) some clips are laid aside to test. From the others each seed
     draws K to adapt to, the same for all bases, the five among the ten; sentences of the test are not among them. Each
-    base adapts to them as `earful adapt` does, with as many steps as are said, and is tested by the best path. A base
-    that was meta-trained adapts in the way that it has learned and, once more, as usual. Processor time is measured,
-    since equal steps are not always equal compute. DIR gets results.json, with every adaptation, and a picture,
-    plots.svg (package matplotlib). Interrupted, the same command goes on where it was.
+    base adapts to them as `earful adapt` does, with as many steps as are said, and is tested by the best path. The
+    steps of a base that was meta-trained are those that it has learned, and with `usual` as many as any base's after
+    them; it enters once more as if it were none. Processor time is measured, since equal steps are not always equal
+    compute. DIR gets results.json, with every adaptation, and a picture, plots.svg (package matplotlib). Interrupted,
+    the same command goes on where it was.
 
     \b
     Examples:
