@@ -1,5 +1,8 @@
 """What tests of several rooms need: a language of tones, recordings of it, and a tiny base with random weights."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -123,3 +126,17 @@ def write_game() -> Callable[..., Path]:
         return folder
 
     return write_game
+
+
+@pytest.fixture
+def torchrun() -> Callable[..., "subprocess.Popen[bytes]"]:
+    """Start `earful ARGUMENTS` in two processes; what they print goes to the file `log`."""
+
+    def start(log: Path, *arguments: object) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        with log.open("wb") as out:
+            words = [*command, "-m", "earful", *map(str, arguments)]
+            return subprocess.Popen(words, stdout=out, stderr=out, env=environment)
+
+    return start

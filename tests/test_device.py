@@ -340,9 +340,10 @@ def test_elsewhere_a_base_is_metatrained(
 @WALKS
 def test_elsewhere_processes_sum(elsewhere: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
     """Gradients are on the device, what is counted beside them is not; one call sums both."""
+    monkeypatch.setattr("earful.processes.world", lambda: (2, 0))
     monkeypatch.setattr(torch.distributed, "all_reduce", lambda flat: flat.mul_(2))
     one, gradient = torch.ones((), dtype=torch.float64), {"a": torch.full((2, 3), 0.5).to(elsewhere)}
-    found = _over_processes(_Total(gradient, one, 2 * one, 0 * one, torch.ones(2, 1)), 2)
+    found = _over_processes(_Total(gradient, one, 2 * one, 0 * one, torch.ones(2, 1)))
     assert found.gradient["a"].device == elsewhere and found.gradient["a"].tolist() == [[1.0] * 3] * 2
     assert [each.tolist() for each in found[1:]] == [2.0, 4.0, 0.0, [[2.0], [2.0]]] and found.loss.device == CPU
 

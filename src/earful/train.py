@@ -15,7 +15,11 @@ from torch import Tensor, nn
 
 from earful.device import CPU, home_of, moved
 from earful.errors import CheckpointError, ConfigError
+from earful.processes import sums, world
 from earful.writing import replacing
+
+OTHERS = 499_979
+"""What the randomness of each further process is away from that of the one before."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +72,19 @@ def fit(
 
     `losses_of(step, generator)` gives the losses of a step by name; their sum, weighted by `weights_of(step)` (1 where
     it says nothing), is minimised. All randomness of a step comes from `(seed, step)`, so a run resumed from the file
-    `state` equals one that was never interrupted.
+    `state` equals one that was never interrupted. Under `torchrun` gradients and losses are averaged over the
+    processes, each of which takes its share of a batch (`processes.share`); the first one reports and saves.
 
     Raises:
         CheckpointError: `state` is damaged or of another model, or cannot be written.
+        TrainingError: another process has ended.
     """
     moving = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(
         moving, lr=optimisation.rate, weight_decay=optimisation.weight_decay, betas=(0.9, 0.98)
     )
     first, skipped = _restore(state, model, optimiser)
+    leads = world()[1] == 0
     model.train()
     began = time.monotonic()
     for step in range(first, optimisation.steps):
@@ -87,11 +94,12 @@ def fit(
         if math.isfinite(norm):
             optimiser.step()
         skipped += not math.isfinite(norm)
-        if report:
+        if report and leads:
             report(Step(step + 1, losses, norm, time.monotonic() - began))
-        if (step + 1) % save_every == 0 and step + 1 < optimisation.steps:
+        if leads and (step + 1) % save_every == 0 and step + 1 < optimisation.steps:
             _save(state, model, optimiser, step + 1, skipped)
-    _save(state, model, optimiser, max(first, optimisation.steps), skipped)
+    if leads:
+        _save(state, model, optimiser, max(first, optimisation.steps), skipped)
     return skipped
 
 
@@ -103,17 +111,33 @@ def _backward(
     step: int,
     seed: int,
 ) -> tuple[dict[str, float], float]:
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    chance = seed * 1_000_003 + step + OTHERS * world()[1]
+    generator = torch.Generator().manual_seed(chance)
     device = home_of(model)
     # Dropout draws from the global state, of the device too: give it one of its own.
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed * 1_000_003 + step)
+        torch.manual_seed(chance)
         losses = losses_of(step, generator)
         model.zero_grad(set_to_none=True)
         total = torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
         torch.autograd.backward(total)
+    told = _averaged(model, losses)
     norm = float(nn.utils.clip_grad_norm_(model.parameters(), optimisation.clip_norm))
-    return {name: float(loss.detach()) for name, loss in losses.items()}, norm
+    return told, norm
+
+
+def _averaged(model: nn.Module, losses: Mapping[str, Tensor]) -> dict[str, float]:
+    """The losses as numbers; they and the gradients as means over the processes."""
+    size, _ = world()
+    if size > 1:
+        moving = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        there = torch.tensor([parameter.grad is not None for parameter in moving])
+        gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in moving]
+        *gradients, there, told = sums([*gradients, there.float(), torch.stack(list(losses.values()))])
+        for parameter, gradient, known in zip(moving, gradients, there.tolist(), strict=True):
+            parameter.grad = gradient / size if known else None
+        losses = dict(zip(losses, told / size, strict=True))
+    return {name: float(loss.detach()) for name, loss in losses.items()}
 
 
 def _save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: int, skipped: int) -> None:

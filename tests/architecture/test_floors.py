@@ -18,7 +18,7 @@ TREES = {module: ast.parse(path.read_text("utf-8")) for module, path in FILES.it
 
 # A room and the highest floor it may import from; the rooms of one floor do not know each other, but for `ALSO`.
 FLOORS = {
-    **dict.fromkeys(("errors", "trees", "config", "writing", "device"), 0),
+    **dict.fromkeys(("errors", "trees", "config", "writing", "device", "processes"), 0),
     **dict.fromkeys(("audio", "text"), 1),
     "features": 2,
     **dict.fromkeys(("encoder", "ctc"), 3),
@@ -34,6 +34,7 @@ LIMITS = {"data": 2, "train": 0}
 ALSO = {
     ("config", "errors"),
     ("device", "errors"),
+    ("processes", "errors"),
     ("checkpoint", "model"),
     ("evaluate", "recognizer"),
     ("subtitles", "recognizer"),
@@ -113,7 +114,7 @@ def test_adaptation_as_such_knows_nothing_of_speech() -> None:
             foreign = {
                 name
                 for name, _ in imports(module)
-                if room(name) not in ("adapt", "metatrain", "train", "trees", "errors")
+                if room(name) not in ("adapt", "metatrain", "train", "processes", "trees", "errors")
             }
             assert not foreign, module
 

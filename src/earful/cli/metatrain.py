@@ -1,20 +1,15 @@
 """`earful metatrain`: a base that has learned how to be adapted, from a recipe."""
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from earful.cli.curves import curves
-from earful.cli.progress import progress
+from earful.cli.processes import processes, progress_of
 from earful.cli.tables import peak_memory_mb, percent, print_facts
 
 if TYPE_CHECKING:
-    import torch
-
     from earful.metatrain.loop import MetaStep
     from earful.metatrain.speech.recipe import MetaRecipe
     from earful.metatrain.speech.train import Result
@@ -51,7 +46,7 @@ def metatrain(
         base = load_checkpoint(plan.start)
         steps: list[MetaStep] = []
         folder = plan.work / "tensorboard" if tensorboard and rank == 0 else None
-        with progress() if rank == 0 else nullcontext(_silent) as tell, curves(folder) as draw:
+        with progress_of(rank) as tell, curves(folder) as draw:
             with in_turn():  # the first one computes features, the others find them
                 front = base.build().to(where).backbone or base.config.features
                 dataset = dataset_of(plan, front, lambda done, total: tell("computing features", done, total))  # type: ignore[arg-type]
@@ -98,45 +93,6 @@ def note_of(steps: "list[MetaStep]", tasks: int) -> str:
         told.append(f"{(last.number - first.number) * tasks / (last.elapsed_s - first.elapsed_s):.1f} tasks/s")
     told += [f"{last.skipped} tasks skipped"] if last.skipped else []
     return ", ".join(told)
-
-
-def _silent(stage: str, done: float, total: float, note: str = "") -> None:
-    """The other processes say nothing."""
-
-
-@contextmanager
-def processes(device: "torch.device") -> Iterator[tuple[int, Callable[[], AbstractContextManager[None]]]]:
-    """The rank of this process under torchrun (0 without it), and a context that the first process goes through first.
-
-    Tensors on GPUs are summed by NCCL, others by gloo.
-    """
-    import datetime
-
-    from torch import cuda, distributed
-
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield 0, nullcontext
-        return
-    on_gpu = device.type == "cuda"
-    if on_gpu:
-        cuda.set_device(device)
-    backend, own = ("nccl", device) if on_gpu else ("gloo", None)
-    distributed.init_process_group(backend, timeout=datetime.timedelta(hours=6), device_id=own)
-    rank = distributed.get_rank()
-
-    @contextmanager
-    def in_turn() -> Iterator[None]:
-        if rank:
-            distributed.barrier()
-        yield
-        if not rank:
-            distributed.barrier()
-
-    try:
-        yield rank, in_turn
-        distributed.barrier()  # nobody leaves while another is still at a sum
-    finally:
-        distributed.destroy_process_group()
 
 
 def points_of(step: "MetaStep") -> dict[str, float | None]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earful.cli.curves import Draw, curves
-from earful.cli.progress import Tell, progress, warn
+from earful.cli.processes import Turn, processes, progress_of
+from earful.cli.progress import Tell, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_facts, within
 from earful.cli.train import losses_of, means
 
@@ -48,10 +49,10 @@ def pretrain(
 
     SOURCE is a recipe, which says all; or a folder of recordings of any length, from which the stretches of speech are
     cut. The objectives are wav2vec2, cpc, simclr, siamese, triplet, prototypical, hubert, best_rq and denoise. Every
-    step is logged in the work folder. Interrupted by Ctrl-C, the same command goes on from the last saved state.
-
-    --probe takes synthetic speech, whose phones are known, and measures now and then how well a linear layer tells
-    them from what the base makes of it: a sign of whether it learns. Training is the same with it and without.
+    step is logged in the work folder. Interrupted by Ctrl-C, the same command goes on from the last saved state. With
+    torchrun --nproc-per-node 2 -m earful pretrain SOURCE several processes share the clips of each batch, on GPUs where
+    there are any. --probe takes synthetic speech, whose phones are known, and measures now and then how well a linear
+    layer tells them from what the base makes of it: a sign of whether it learns. Training is the same with it.
 
     \b
     Examples:
@@ -67,31 +68,39 @@ def pretrain(
     from earful.pretrain.selfsupervised import SelfRecipe
 
     where = device_of(device)
-    with progress() as tell, curves(tensorboard) as draw:
-        if probe is not None:
-            timed_clips(probe)  # what is wrong comes to light before the recordings are heard, which takes long
-        if source.is_dir():
-            if out is not None:
-                check_destination(out, replace=overwrite)
-            locate(start)
-            plan = recipe_for(source, out, objective or [DEFAULT_OBJECTIVE], start, steps, tell)
-        else:
-            plan = read_toml(SelfRecipe, source)
-            check_destination(plan.out, replace=overwrite)
-        plan = replace(plan, probe=probe or plan.probe, probe_every=probe_every or plan.probe_every)
-        checkpoint, clips, history = trained(plan, tell, draw, where)
-    save_checkpoint(plan.out, checkpoint, half=True, replace=overwrite)
+    with processes(where) as (rank, in_turn):
+        with progress_of(rank) as tell, curves(tensorboard if rank == 0 else None) as draw:
+            if probe is not None:
+                timed_clips(probe)  # what is wrong comes to light before the recordings are heard, which takes long
+            if source.is_dir():
+                if out is not None and rank == 0:
+                    check_destination(out, replace=overwrite)
+                locate(start)
+                with in_turn():  # the first one cuts the recordings, the others find the clips
+                    plan = recipe_for(source, out, objective or [DEFAULT_OBJECTIVE], start, steps, tell)
+            else:
+                plan = read_toml(SelfRecipe, source)
+                if rank == 0:
+                    check_destination(plan.out, replace=overwrite)
+            plan = replace(plan, probe=probe or plan.probe, probe_every=probe_every or plan.probe_every)
+            checkpoint, clips, history = trained(plan, tell, draw, where, in_turn)
+        if rank:
+            return
+        save_checkpoint(plan.out, checkpoint, half=True, replace=overwrite)
     conclude(plan, checkpoint, clips, history, json)
 
 
-def trained(plan: "SelfRecipe", tell: Tell, draw: Draw, device: "torch.device") -> "tuple[Checkpoint, int, History]":
+def trained(
+    plan: "SelfRecipe", tell: Tell, draw: Draw, device: "torch.device", in_turn: Turn
+) -> "tuple[Checkpoint, int, History]":
     """The model that a recipe makes on a device, of how many clips, and what is shown of the way there."""
     from earful.pretrain.selfsupervised import model_for, objectives_of, pretrain, probe_for, speech_for
 
     model, history = model_for(plan).to(device), History()
     objectives = objectives_of(plan, model)
-    probe = probe_for(plan, model, lambda done, total: tell("hearing the probe", done, total))
-    speech = speech_for(plan, model, objectives, lambda done, total: tell("hearing", done, total))
+    with in_turn():  # the first one hears the clips, the others find what it heard
+        probe = probe_for(plan, model, lambda done, total: tell("hearing the probe", done, total))
+        speech = speech_for(plan, model, objectives, lambda done, total: tell("hearing", done, total))
 
     def report(told: "Told") -> None:
         history.add(told)

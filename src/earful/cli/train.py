@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earful.cli.progress import progress
+from earful.cli.processes import processes, progress_of
 from earful.cli.tables import peak_memory_mb, print_facts
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ def train(
     """Train a base model by a recipe.
 
     Every step is logged in the recipe's work folder. Interrupted by Ctrl-C, the same command goes on from the last
-    saved state.
+    saved state. On several processes, which share the clips of each batch: torchrun --nproc-per-node 2 -m earful train
+    RECIPE.toml; each takes a GPU of its own where there are GPUs.
 
     \b
     Example:
@@ -36,18 +37,23 @@ def train(
     from earful.train import rate_at
 
     plan, where = read_toml(Recipe, recipe), device_of(device)
-    check_destination(plan.out, replace=overwrite)
     steps: list[Step] = []
-    with progress() as tell:
-        dataset = open_dataset(plan, lambda done, total: tell("computing features", done, total), where)
+    with processes(where) as (rank, in_turn):
+        if rank == 0:
+            check_destination(plan.out, replace=overwrite)
+        with progress_of(rank) as tell:
+            with in_turn():  # the first one computes features, the others find them
+                dataset = open_dataset(plan, lambda done, total: tell("computing features", done, total), where)
 
-        def report(step: "Step") -> None:
-            steps[:] = [*steps[-199:], step]
-            rate = rate_at(step.number - 1, plan.optimisation)
-            tell("training", step.number, plan.optimisation.steps, f"{losses_of(steps[-20:])}, rate {rate:.1e}")
+            def report(step: "Step") -> None:
+                steps[:] = [*steps[-199:], step]
+                rate = rate_at(step.number - 1, plan.optimisation)
+                tell("training", step.number, plan.optimisation.steps, f"{losses_of(steps[-20:])}, rate {rate:.1e}")
 
-        checkpoint = train_base(plan, dataset, report, device=where)
-    save_checkpoint(plan.out, checkpoint, half=True, replace=overwrite)
+            checkpoint = train_base(plan, dataset, report, device=where)
+        if rank:
+            return
+        save_checkpoint(plan.out, checkpoint, half=True, replace=overwrite)
     found = {
         "model": str(plan.out),
         "clips": len(dataset.utterances),

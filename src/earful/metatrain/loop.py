@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor
 
 from earful.adapt.descend import Params
-from earful.errors import CheckpointError, ConfigError, TrainingError
+from earful.errors import CheckpointError, ConfigError
 from earful.metatrain.learner import Episode, Learner, Meta
+from earful.processes import sums, world
 from earful.train import Optimisation, load_state, rate_at, save_state
 from earful.trees import is_finite, plus, scale, under
 
@@ -99,7 +100,7 @@ def metatrain(
     Raises:
         CheckpointError: `state` is damaged or of another run, or cannot be written.
     """
-    world, rank = _world()
+    size, rank = world()
     meta = learner_at(0.0).init(params)
     leaves = {name: value.requires_grad_() for name, value in meta.items()}
     optimiser = _optimiser(outer, list(leaves.values()))
@@ -111,9 +112,9 @@ def metatrain(
             group["lr"] = rate_at(step, outer.optimisation)
         learner = learner_at(step / steps)
         here = {name: value.detach() for name, value in leaves.items()}
-        tasks = range(rank, outer.tasks, world)
+        tasks = range(rank, outer.tasks, size)
         total = _sum(learner, here, [draw(step, task, losses) for task in tasks], outer.chunk, names)
-        total = _over_processes(total, world)
+        total = _over_processes(total)
         skipped += round(float(total.skipped))
         losses = _remember(losses, names, total)
         norm = _apply(optimiser, leaves, total, outer.optimisation.clip_norm)
@@ -189,28 +190,9 @@ def _apply(optimiser: torch.optim.Optimizer, leaves: Mapping[str, Tensor], total
     return norm
 
 
-def _world() -> tuple[int, int]:
-    """How many processes there are, and which this is."""
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_world_size(), distributed.get_rank()
-    return 1, 0
-
-
-def _over_processes(total: _Total, world: int) -> _Total:
-    """Sums over all processes, by one call."""
-    if world == 1:
-        return total
-    parts = [*total.gradient.values(), *total[1:]]
-    flat = torch.cat([each.detach().to(parts[0].device, torch.float64).flatten() for each in parts])
-    try:
-        distributed.all_reduce(flat)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise TrainingError(
-            f"another process of this run has ended ({reason}); start the same command again to resume"
-        ) from error
-    split = torch.split(flat, [each.numel() for each in parts])
-    pieces = iter([piece.reshape(part.shape).to(part) for piece, part in zip(split, parts, strict=True)])
+def _over_processes(total: _Total) -> _Total:
+    """Sums over all processes."""
+    pieces = iter(sums([*total.gradient.values(), *total[1:]]))
     return _Total({name: next(pieces) for name in total.gradient}, *pieces)
 
 

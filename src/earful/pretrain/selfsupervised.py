@@ -34,6 +34,7 @@ from earful.pretrain.simclr import SimCLR, SimCLRSettings
 from earful.pretrain.triplet import Triplet, TripletSettings
 from earful.pretrain.unlabelled import Units, Unlabelled, open_unlabelled
 from earful.pretrain.wav2vec2 import Wav2Vec2, Wav2Vec2Settings
+from earful.processes import share, world
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import TextRules
 from earful.train import Optimisation, Step, append_log, fit, rate_at
@@ -214,7 +215,7 @@ def pretrain(
 
     def losses_of(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         watch.began = time.monotonic()
-        heard, losses = moved(speech.heard(order.at(step)), device), dict[str, Tensor]()
+        heard, losses = moved(speech.heard(share(order.at(step))), device), dict[str, Tensor]()
         watch.heard = heard
         facts.clear()
         for name, objective in objectives.items():
@@ -226,7 +227,7 @@ def pretrain(
             facts.update({f"{name} {fact}": value for fact, value in found.facts.items()})
         return losses
 
-    if probe and not state.exists():
+    if probe and not state.exists() and world()[1] == 0:
         watch.look(Step(0, {}, 0.0, 0.0), {})
     skipped = fit(
         whole,

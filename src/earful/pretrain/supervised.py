@@ -20,6 +20,7 @@ from earful.model import PHONE_FRAMES, PHONES, TEXT, AcousticModel, ModelConfig,
 from earful.pretrain.dataset import UNKNOWN, Dataset
 from earful.pretrain.order import Order
 from earful.pretrain.recipe import Recipe
+from earful.processes import share
 from earful.train import Step, append_log, fit
 
 
@@ -100,7 +101,7 @@ def train_base(
     log = recipe.work / "log.jsonl"
 
     def losses_of(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        batch, phones = moved(dataset.batch(order.at(step), model.config), device)
+        batch, phones = moved(dataset.batch(share(order.at(step)), model.config), device)
         masked = spec_augment(batch.frames_BFM, batch.frame_counts_B, recipe.masks, generator)
         return losses(model, batch._replace(frames_BFM=masked), phones)
 

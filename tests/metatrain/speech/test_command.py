@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -139,30 +138,23 @@ def test_a_recipe_that_is_wrong(
     assert run.status == 2 and message in run.err and "recipe.toml" in run.err
 
 
-def torchrun(recipe: Path, log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    with log.open("wb") as out:
-        return subprocess.Popen(
-            [*command, "-m", "earful", "metatrain", str(recipe), "--json"], stdout=out, stderr=out, env=environment
-        )
-
-
-def test_two_processes_make_the_model_of_one(earful: Any, write_recipe: Any, tmp_path: Path) -> None:
+def test_two_processes_make_the_model_of_one(earful: Any, torchrun: Any, write_recipe: Any, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
     assert earful("metatrain", write_recipe(tmp_path / "one")).status == 0
-    status = torchrun(write_recipe(tmp_path / "two"), tmp_path / "log").wait(timeout=240)
+    status = torchrun(tmp_path / "log", "metatrain", write_recipe(tmp_path / "two"), "--json").wait(timeout=240)
     assert status == 0, (tmp_path / "log").read_text("utf-8")
     one, two = (load_checkpoint(tmp_path / name / "work" / "last") for name in ("one", "two"))
     for name, value in one.params.items():
         torch.testing.assert_close(two.params[name], value, rtol=1e-2, atol=2e-3, msg=name)  # stored as float16
 
 
-def test_a_process_that_dies_stops_the_run_and_it_resumes(earful: Any, write_recipe: Any, tmp_path: Path) -> None:
+def test_a_process_that_dies_stops_the_run_and_it_resumes(
+    earful: Any, torchrun: Any, write_recipe: Any, tmp_path: Path
+) -> None:
     recipe = write_recipe(tmp_path)
     recipe.write_text(recipe.read_text("utf-8").replace("steps = 4", "steps = 400"), "utf-8")
-    run = torchrun(recipe, tmp_path / "log")
+    run = torchrun(tmp_path / "log", "metatrain", recipe, "--json")
     state, began = tmp_path / "work" / "state.safetensors", time.monotonic()
     while not state.exists() and time.monotonic() - began < 200:
         time.sleep(0.2)

@@ -1,0 +1,65 @@
+"""`earful train` and `earful pretrain` under torchrun: two processes make the model of one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from earful.checkpoint import load_checkpoint
+
+RECIPE = """
+out = "{out}/base"
+work = "{out}/work"
+cache = "{out}/frames"
+batch_s = 20
+{more}
+[[corpora]]
+manifest = "{out}/train.jsonl"
+[encoder]
+width = 32
+layers = 1
+heads = 2
+kernel = 7
+dropout = 0.0
+[optimisation]
+steps = 4
+"""
+NO_MASKS = "[masks]\nfrequency_masks = 0\ntime_masks = 0\n"
+
+
+def write_recipe(folder: Path, clips: Path, more: str, end: str) -> Path:
+    folder.mkdir()
+    rows = [
+        {"audio_filepath": str(p), "text": p.with_suffix(".txt").read_text().strip(), "duration": 2.0}
+        for p in sorted(clips.glob("*.wav"))
+    ]
+    (folder / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    (folder / "tiny.toml").write_text(RECIPE.format(out=folder, more=more) + end, "utf-8")
+    return folder / "tiny.toml"
+
+
+@pytest.mark.parametrize(
+    ("command", "more", "end", "same"),
+    [
+        ("train", "rarest_symbol = 1", NO_MASKS, True),
+        ("pretrain", "[features]\n[objectives.simclr]", "", False),  # the others of a batch teach, and each sees half
+    ],
+)
+def test_two_processes(
+    command: str, more: str, end: str, same: bool, earful: Any, torchrun: Any, clips: Path, tmp_path: Path
+) -> None:
+    one, two = (write_recipe(tmp_path / name, clips, more, end) for name in ("one", "two"))
+    assert earful(command, one).status == 0
+    log = tmp_path / "log"
+    assert torchrun(log, command, two, "--json").wait(timeout=240) == 0, log.read_text("utf-8")
+    assert log.read_text("utf-8").count('"steps"') == 1, "the first one alone tells"
+    assert len((two.parent / "work" / "log.jsonl").read_text("utf-8").splitlines()) == 4
+    alone, together = (load_checkpoint(recipe.parent / "base").params for recipe in (one, two))
+    for name, value in alone.items():
+        assert torch.isfinite(together[name]).all()
+        if same:
+            torch.testing.assert_close(together[name], value, rtol=1e-2, atol=1e-3, msg=name)  # stored as float16
+    again = torchrun(log, command, two, "--json", "--overwrite")
+    assert again.wait(timeout=240) == 0, "from the state that the first one kept"
