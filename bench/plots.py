@@ -24,21 +24,26 @@ def mean(rows: list[dict[str, Any]], learner: str, clips: int, moment: str) -> f
 
 
 def draw(found: dict[str, Any], clips: int) -> plt.Figure:
-    """Two panels that share the vertical axis."""
+    """CER against inner steps and, where there are several numbers of clips, against these, on one vertical axis."""
     rows = [row for row in found["rows"] if row["learner"] != "scratch"]
     learners = list(dict.fromkeys(row["learner"] for row in rows))
     steps = [moment for moment in rows[0]["cer"] if moment.isdigit()]
     shots = sorted({row["clips"] for row in rows})
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
+    panels = 1 + (len(shots) > 1)
+    figure, ((left, *others),) = plt.subplots(
+        1, panels, figsize=(1 + 4 * panels, 4), sharey=True, layout="constrained", squeeze=False
+    )
     for learner in learners:
         colour, line = STYLES.get(learner, (None, "-"))
         settings = {"label": learner, "linestyle": line, "color": colour}
         left.plot([int(step) for step in steps], [mean(rows, learner, clips, step) for step in steps], **settings)
-        right.plot(range(len(shots)), [mean(rows, learner, k, steps[-1]) for k in shots], marker=".", **settings)
+        for right in others:
+            right.plot(range(len(shots)), [mean(rows, learner, k, steps[-1]) for k in shots], marker=".", **settings)
     left.axvline(found["steps"], color="0.85", zorder=0)
     left.set(xlabel=f"inner steps (meta-trained with {found['steps']})", ylabel="CER, %", title=f"K = {clips} clips")
-    right.set(xlabel="clips", title=f"{steps[-1]} inner steps", xticks=range(len(shots)), xticklabels=shots)
-    right.legend(fontsize="small", frameon=False)
+    for right in others:
+        right.set(xlabel="clips", title=f"{steps[-1]} inner steps", xticks=range(len(shots)), xticklabels=shots)
+    figure.axes[-1].legend(fontsize="small", frameon=False)
     return figure
 
 
