@@ -434,18 +434,19 @@ def meta_learners(found: Json) -> Iterator[str]:
     told = [f"after {m} steps" if m.isdigit() else "after the usual fine-tuning" for m in moments]
     yield ""
     yield f"Each cell: {', '.join(told)}. {_meta_facts(found, cers)}"
-    if "multitask" not in learners:
+    beside = "multitask" if "multitask" in learners else "fomaml"
+    if beside not in learners:
         return
     yield ""
     rows = []
     for name in learners:
-        if name not in ("multitask", "scratch"):
-            pairs = [(cers[name, k], cers["multitask", k], moment) for k in shots for moment in (trained, "10")]
+        if name not in (beside, "scratch"):
+            pairs = [(cers[name, k], cers[beside, k], moment) for k in shots for moment in (trained, "10")]
             rows.append([name, *(_difference(*pair) for pair in pairs)])
     heads = [f">K = {k}, {moment} steps" for k in shots for moment in (trained, "10")]
-    yield from table(("points of CER beside multitask", *heads), rows)
+    yield from table((f"points of CER beside {beside}", *heads), rows)
     yield ""
-    yield "Negative is better than multitask training. The clips are the same; 95 % intervals over seeds and tasks."
+    yield f"Negative is better than {beside}. The clips are the same; 95 % intervals over seeds and tasks."
 
 
 def meta_base(found: Json) -> Iterator[str]:
