@@ -1,6 +1,11 @@
 """Results on stdout."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 
 from earful.cli.tables import peak_memory_mb, percent, print_json, print_table
 
@@ -22,3 +27,13 @@ def test_percent() -> None:
 
 def test_peak_memory_is_in_megabytes() -> None:
     assert 20 < peak_memory_mb() < 100_000
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux starts a process with another's peak")
+def test_the_peak_is_that_of_this_process_alone() -> None:
+    """A process that holds much starts one that holds little."""
+    code = "from earful.cli.tables import peak_memory_mb; print(peak_memory_mb())"
+    start = f"subprocess.run([sys.executable, '-c', {code!r}], check=True)"
+    big = f"import subprocess, sys; held = b'1' * (300 << 20); {start}"
+    done = subprocess.run([sys.executable, "-c", big], capture_output=True, text=True, check=True)
+    assert 5 < int(done.stdout) < 250
