@@ -111,9 +111,9 @@ def kshot(found: Json) -> Iterator[str]:
         f"Rates in per cent on {found['test_clips']} test clips ({found['test_s'] / 60:.0f} minutes): of the best path "
         f"and of the search with the character n-gram of transcripts, free text and the word list; median "
         f"[lowest–highest] of up to {len(every(found, 'seed'))} seeds, each with clips of its own. "
-        "Time and peak memory of `earful adapt`: medians."
+        "Time of `earful adapt`: medians."
     )
-    columns = (">clips", ">speech, s", "from", ">CER before", ">CER", ">CER, n-gram", ">WER, n-gram", ">s", ">MB")
+    columns = (">clips", ">speech, s", "from", ">CER before", ">CER", ">CER, n-gram", ">WER, n-gram", ">s")
     yield from measured(columns, rows, text, found)
 
 
@@ -135,7 +135,6 @@ def _kshot_row(base: str, runs: list[Json], before: Json) -> list[object]:
         spread([each["cer"] for each in searched]),
         percent(statistics.median(each["wer"] for each in searched)) if searched else "–",
         median(runs, "seconds"),
-        median(runs, "peak_memory_mb"),
     ]
 
 

@@ -162,7 +162,7 @@ SAMPLES = {
 }  # fmt: skip
 
 EXPECTED = {
-    "kshot_czech": "| 10 | 36 | `earful-base` | 78.0 | 61.5 [60.0–63.0] | 51.5 [50.0–53.0] | 80.0 | 40 | 900 |",
+    "kshot_czech": "| 10 | 36 | `earful-base` | 78.0 | 61.5 [60.0–63.0] | 51.5 [50.0–53.0] | 80.0 | 40 |",
     "ablation_czech": "| random letters | 46.0 | +5.0 [+5.0–+5.0] |",
     "encoders": "| bigru | 3.6 M | 90 | 21.0 [20.0–22.0] | 50.0 [50.0–50.0] | 151 |",
     "transcribe_speed": "| a recording of ten minutes | 2 | 200 | 200 |",
