@@ -1,5 +1,6 @@
-"""What TensorBoard would read of the files that are written for it."""
+"""What TensorBoard would read of the files that are written for it, and manifests of clips to train on."""
 
+import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -29,3 +30,17 @@ def read(folder: Path) -> Points:
 def points() -> Callable[[Path], Points]:
     """`points(folder)` are the curves in it by name: pairs of step and value."""
     return read
+
+
+@pytest.fixture
+def list_clips() -> Callable[[Path, Path], None]:
+    """Write the manifest of a folder of clips with transcripts beside them."""
+
+    def write(clips: Path, manifest: Path) -> None:
+        rows = [
+            {"audio_filepath": str(p), "text": p.with_suffix(".txt").read_text().strip(), "duration": 2.0}
+            for p in sorted(clips.glob("*.wav"))
+        ]
+        manifest.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+
+    return write

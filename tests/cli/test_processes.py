@@ -1,6 +1,5 @@
 """`earful train` and `earful pretrain` under torchrun: two processes make the model of one."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +28,7 @@ steps = 4
 NO_MASKS = "[masks]\nfrequency_masks = 0\ntime_masks = 0\n"
 
 
-def write_recipe(folder: Path, clips: Path, more: str, end: str) -> Path:
-    folder.mkdir()
-    rows = [
-        {"audio_filepath": str(p), "text": p.with_suffix(".txt").read_text().strip(), "duration": 2.0}
-        for p in sorted(clips.glob("*.wav"))
-    ]
-    (folder / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+def write_recipe(folder: Path, more: str, end: str) -> Path:
     (folder / "tiny.toml").write_text(RECIPE.format(out=folder, more=more) + end, "utf-8")
     return folder / "tiny.toml"
 
@@ -48,9 +41,20 @@ def write_recipe(folder: Path, clips: Path, more: str, end: str) -> Path:
     ],
 )
 def test_two_processes(
-    command: str, more: str, end: str, same: bool, earful: Any, torchrun: Any, clips: Path, tmp_path: Path
-) -> None:
-    one, two = (write_recipe(tmp_path / name, clips, more, end) for name in ("one", "two"))
+    command: str,
+    more: str,
+    end: str,
+    same: bool,
+    earful: Any,
+    torchrun: Any,
+    list_clips: Any,
+    clips: Path,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        list_clips(clips, tmp_path / name / "train.jsonl")
+    one, two = (write_recipe(tmp_path / name, more, end) for name in ("one", "two"))
     assert earful(command, one).status == 0
     log = tmp_path / "log"
     assert torchrun(log, command, two, "--json").wait(timeout=240) == 0, log.read_text("utf-8")

@@ -26,12 +26,8 @@ steps = 4
 
 
 @pytest.fixture
-def recipe(clips: Path, tmp_path: Path) -> Path:
-    rows = [
-        {"audio_filepath": str(p), "text": p.with_suffix(".txt").read_text().strip(), "duration": 2.0}
-        for p in sorted(clips.glob("*.wav"))
-    ]
-    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+def recipe(clips: Path, list_clips, tmp_path: Path) -> Path:
+    list_clips(clips, tmp_path / "train.jsonl")
     (tmp_path / "tiny.toml").write_text(RECIPE.format(out=tmp_path), "utf-8")
     return tmp_path / "tiny.toml"
 
