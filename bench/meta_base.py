@@ -11,6 +11,7 @@ of the usual kind. Then bench/kshot.py lets `earful adapt` learn from K clips of
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -25,7 +26,7 @@ from earful.metatrain.speech.recipe import MetaRecipe, TaskRules
 from earful.metatrain.speech.tasks import tasks_of
 from earful.metatrain.speech.train import checkpoint_of, start_of
 from earful.pretrain.dataset import open_dataset
-from earful.pretrain.recipe import Recipe
+from earful.pretrain.recipe import Corpus, Recipe
 from earful.train import Optimisation
 
 SETTING = Setting(inner=0.1, outer=3e-4)
@@ -33,20 +34,29 @@ SETTING = Setting(inner=0.1, outer=3e-4)
 FACTS = "facts.json"
 
 
+def recipe_of(options: argparse.Namespace) -> Recipe:
+    """Whose clips are trained on, and augmented how."""
+    recipe = read_toml(Recipe, options.recipe)
+    return replace(recipe, corpora=(*recipe.corpora, *(Corpus(manifest) for manifest in options.also)))
+
+
 def ground_of(options: argparse.Namespace) -> Ground:
-    """The base, and the languages of the recipe as tasks."""
-    dataset = open_dataset(read_toml(Recipe, options.recipe))
+    """The base, and the languages or speakers of the recipe's clips as tasks."""
+    dataset = open_dataset(recipe_of(options))
     start = start_of(load_checkpoint(options.start), dataset, options.output)
-    model, rules = start.build(), TaskRules(shots=Shots(clips=TRAIN_SHOTS, query=QUERY))
+    model = start.build()
+    rules = TaskRules(by=tuple(options.by), shots=Shots(clips=TRAIN_SHOTS, query=QUERY), skip_small=True)
     tasks = tasks_of(dataset, model, options.output, rules, 0)
-    return Ground(start, model, dataset, tasks, {}, options.output, "language", Held((), ()))
+    return Ground(start, model, dataset, tasks, {}, options.output, options.by[0], Held((), ()))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--start", required=True, help="the base that all go on from")
     parser.add_argument("--recipe", type=Path, default=Path("recipes/base/synthetic.toml"), help="whose clips to use")
+    parser.add_argument("--also", type=Path, nargs="*", default=[], help="manifests of more clips: invented languages")
     parser.add_argument("--learners", nargs="+", default=["multitask", "reptile", "fomaml", "maml"])
+    parser.add_argument("--by", nargs="+", choices=["language", "speaker"], default=["language"], help="what tasks are")
     parser.add_argument("--output", default="heard")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--budget-s", type=float, default=600.0, help="processor seconds of one meta-training")
@@ -58,6 +68,7 @@ def main() -> None:
     cost_s = calibrated(ground, options.learners, count=7)
     ground = ground._replace(cost_s=cost_s)
     facts = {"machine": machine(), "start": options.start, "output": options.output, "budget_s": options.budget_s}
+    facts |= {"by": options.by, "also": [str(manifest) for manifest in options.also]}
     facts |= {"cost_s": cost_s, "tasks": TASKS, "steps": STEPS, "seed": options.seed}
     (options.work / FACTS).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
     for name in options.learners:
@@ -68,7 +79,7 @@ def main() -> None:
         recipe = MetaRecipe(
             out=options.work / name,
             start=options.start,
-            corpora=read_toml(Recipe, options.recipe).corpora,
+            corpora=recipe_of(options).corpora,
             learning=learning(name, SETTING),
             outer=Outer(Optimisation(1)),
             output=options.output,

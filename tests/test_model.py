@@ -73,6 +73,21 @@ def test_the_loss_is_ctc_of_the_text_head(model: AcousticModel) -> None:
     torch.testing.assert_close(loss_of(model)(parameters_of(model), batch), expected)
 
 
+def test_symbols_that_do_not_compete_stay(model: AcousticModel) -> None:
+    batch = collate([Example(torch.randn(40, 80), (2, 1)), Example(torch.randn(32, 80), (2,))])
+    logp_BFV, counts_B = model(batch[0], batch[1])
+    without = logp_BFV[..., :3].log_softmax(-1)
+    expected = ctc_loss(without.transpose(0, 1), batch[2], counts_B, batch[3])
+    leaves = {name: tensor.requires_grad_() for name, tensor in parameters_of(model).items()}
+    value = loss_of(model, among=[2, 1])(leaves, batch)
+    torch.testing.assert_close(value, expected)
+    (grad_VD,) = torch.autograd.grad(value, [leaves["heads.text.weight"]])
+    assert grad_VD[:3].any(1).all() and not grad_VD[3:].any()
+    other = collate([Example(torch.randn(40, 80), (3, 1))])
+    (grad_VD,) = torch.autograd.grad(loss_of(model, among=[3, 1])(leaves, other), [leaves["heads.text.weight"]])
+    assert grad_VD.any(1).tolist() == [place in (0, 1, 3) for place in range(len(grad_VD))]
+
+
 @pytest.mark.parametrize(("head", "idle"), [(TEXT, "heads.phone"), (PHONES, "heads.text")])
 def test_the_gradient_reaches_all_that_takes_part(model: AcousticModel, head: str, idle: str) -> None:
     leaves = {name: tensor.requires_grad_() for name, tensor in parameters_of(model).items()}

@@ -1,6 +1,6 @@
 """The acoustic model: encoder, upsampling, output layers; and its loss as a pure function of parameters and batch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -16,7 +16,7 @@ from earful.encoder.encoder import EncoderConfig
 from earful.encoder.pretrained import BackboneConfig, build_backbone
 from earful.errors import ConfigError
 from earful.features.fbank import FbankConfig, fbank
-from earful.text.alphabet import Alphabet
+from earful.text.alphabet import BLANK_ID, Alphabet
 from earful.text.normalize import TextRules
 
 Params = dict[str, Tensor]
@@ -120,14 +120,22 @@ def moving(config: ModelConfig, name: str) -> bool:
     return moves(config.features, name.removeprefix(BACKBONE))
 
 
-def loss_of(model: AcousticModel, head: str = TEXT) -> Callable[[Mapping[str, Tensor], tuple[Tensor, ...]], Tensor]:
+def loss_of(
+    model: AcousticModel, head: str = TEXT, among: Collection[int] | None = None
+) -> Callable[[Mapping[str, Tensor], tuple[Tensor, ...]], Tensor]:
     """The pure loss: `loss(params, batch)` is the CTC loss of `batch` under `params`; the model lends only its shape.
 
-    A clip whose transcript is longer than its frames can carry counts zero, not infinity.
+    A clip whose transcript is longer than its frames can carry counts zero, not infinity. With `among`, ids of symbols
+    that hold all labels, only these compete, and the blank: a symbol that no transcript has is then not unlearned.
     """
+    ids = None if among is None else torch.tensor(sorted({BLANK_ID, *among}), device=home_of(model))
+    rows = (f"heads.{head}.weight", f"heads.{head}.bias")
 
     def loss(params: Mapping[str, Tensor], batch: tuple[Tensor, ...]) -> Tensor:
         frames_BFM, frame_counts_B, labels_BL, label_counts_B = batch
+        if ids is not None:  # rows are chosen, not outputs: the gradient of the others is zero to the last digit
+            params = {**params, **{name: params[name][ids] for name in rows}}
+            labels_BL = torch.searchsorted(ids, labels_BL)
         logp_BFV, counts_B = functional_call(model, dict(params), (frames_BFM, frame_counts_B, head))
         return ctc_loss(logp_BFV.transpose(0, 1), labels_BL, counts_B, label_counts_B, zero_infinity=True)
 

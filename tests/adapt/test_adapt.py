@@ -16,6 +16,7 @@ from earful.adapt import measure
 from earful.adapt.adapt import AdaptReport, adapt
 from earful.adapt.finetune import Plan
 from earful.adapt.select import plan_for
+from earful.adapt.start import untrained
 from earful.audio.augment import Augmentation
 from earful.audio.files import write
 from earful.checkpoint import Checkpoint, Language, load_checkpoint, save_checkpoint
@@ -24,6 +25,7 @@ from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
 from earful.errors import AdaptationError, AudioError
 from earful.model import ModelConfig
+from earful.text.alphabet import Alphabet
 from earful.text.normalize import TextRules, normalize
 
 QUICK: dict[str, Any] = {"steps": 4, "copies": 1, "evaluations": 2, "batch_s": 8.0}
@@ -162,7 +164,8 @@ def test_without_a_language_model_other_text_still_tells_the_rules_of_spelling(
         return ()
 
     monkeypatch.setattr(importlib.import_module("earful.adapt.adapt"), "words_of", noting)
-    adapted, report = run(base, manifest, plan=quick(2, folds=0, letters="rules"), texts=["abba"], greedy=True)
+    with_phones = untrained(replace(base.config, phones=Alphabet(("a", "b"))))
+    adapted, report = run(with_phones, manifest, plan=quick(2, folds=0, letters="rules"), texts=["abba"], greedy=True)
     assert asked == [["abba"]] and adapted.language is None and report.cer_with_language is None
 
 

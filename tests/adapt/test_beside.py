@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earful.adapt.adapt import adapt
-from earful.adapt.beside import LONGER, mixed, plan_beside, widened
+from earful.adapt.beside import LONGER, mixed, plan_beside
 from earful.adapt.finetune import Plan
 from earful.adapt.inner import Inner
 from earful.adapt.select import plan_for
@@ -18,7 +18,6 @@ from earful.checkpoint import Checkpoint
 from earful.data.batch import Example
 from earful.data.manifest import Manifest
 from earful.errors import AdaptationError, ConfigError
-from earful.text.alphabet import Alphabet
 
 PLAN = Plan(steps=4, copies=1, evaluations=2, batch_s=8.0, folds=3)
 
@@ -45,12 +44,6 @@ def test_the_clips_keep_their_share(own: list[int], beside: list[int], share: fl
 def test_nothing_beside_changes_nothing() -> None:
     ours = [clip(30), clip(40)]
     assert mixed(ours, [], 0.5) == ours and mixed([], ours, 0.5) == ours
-
-
-def test_letters_that_come_often_join_the_alphabet() -> None:
-    texts = ["žába 42!", "ža ža ža", "ža ñ"]
-    assert widened(Alphabet(("a", "b")), texts).symbols == ("a", "b", "ž")
-    assert widened(Alphabet(("a", "ž")), texts).symbols == ("a", "ž")
 
 
 def test_more_steps_in_whole_batches() -> None:

@@ -49,6 +49,14 @@ def held() -> list[Example]:
     return [example("bac", 100), example("cb", 101)]
 
 
+def test_letters_that_no_clip_has_stay(model: AcousticModel, clips: list[list[Example]]) -> None:
+    few = [copies for copies, word in zip(clips, WORDS, strict=True) if "c" not in word]
+    start = parameters_of(model)
+    moved = finetune(model, start, few, [], LETTERS, PLAN).params
+    same_V = (moved["heads.text.weight"] == start["heads.text.weight"]).all(1)
+    assert same_V.tolist() == [False, False, False, True]
+
+
 def same(first: Params, second: Params) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from earful.adapt.language import WORDS, learn_language, listed
 from earful.adapt.measure import Unmet
-from earful.ctc.beam import Fusion
+from earful.ctc.beam import USUAL, Fusion
+from earful.ctc.ngram import learn
 from earful.data.batch import Example
 from earful.model import ModelConfig
 from earful.text.alphabet import Alphabet
@@ -58,8 +59,14 @@ def test_it_is_left_out_where_nothing_is_to_mend() -> None:
     assert learned([spoken(text) for text in TEXTS], others=TEXTS) is None
 
 
-def test_it_is_left_out_where_nothing_was_held_out() -> None:
-    assert learn_language(Reader(), [spoken(TEXTS[0])], [], [TEXTS]) is None  # type: ignore[arg-type]
+def test_where_nothing_was_held_out_other_text_weighs_as_usual() -> None:
+    clips, ngram = [spoken(TEXTS[0])], learn(TEXTS, ALPHABET)
+    gain = learn_language(Reader(), clips, [], [TEXTS])  # type: ignore[arg-type]
+    assert gain is not None and (gain.cer, gain.greedy_cer) == (None, None)
+    assert (gain.language.weight, gain.language.bonus) == USUAL
+    assert gain.language.ngram.perplexity(["de hond"]) < learn(TEXTS[:1], ALPHABET).perplexity(["de hond"])
+    assert learn_language(Reader(), clips, [], [[]]) is None, "the transcripts alone"  # type: ignore[arg-type]
+    assert learn_language(Reader(), clips, [], [TEXTS], [ngram]) is None, "weighed before"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("others", [["ЖЖЖ"], [""], []])

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from earful.adapt.beside import COPIES, plan_beside, widened, written_in
+from earful.adapt.beside import COPIES, plan_beside, written_in
 from earful.adapt.clips import Heard, Progress, listen, vary
 from earful.adapt.finetune import Plan, Point
 from earful.adapt.language import MANDARIN, Gain, kept, learn_language, lexicon_for, listed
@@ -19,6 +19,7 @@ from earful.adapt.rows import sources
 from earful.adapt.select import learned_by, plan_after, plan_for
 from earful.adapt.spelling import spelled, words_of
 from earful.adapt.start import MOST_HEARD, is_recognizer, starter
+from earful.adapt.symbols import alphabet_for, of_language, widened
 from earful.audio.augment import Augmentation
 from earful.checkpoint import Checkpoint, Language
 from earful.config import to_mapping
@@ -27,7 +28,6 @@ from earful.data.frames import Front
 from earful.data.manifest import Manifest
 from earful.errors import AdaptationError
 from earful.model import AcousticModel, ModelConfig, Params
-from earful.text.alphabet import Alphabet
 from earful.text.lexicon import Lexicon
 from earful.text.normalize import TextRules, normalize
 from earful.text.pinyin import REMEDY, TONES, has_characters
@@ -43,7 +43,8 @@ class AdaptReport:
     """What adaptation did. `measured` says on which clips all rates were taken; without `improved` the base was kept.
 
     `cer_after` is that of the best path; `cer_with_language` that of the search with the language model, None where
-    there is none. `clips` and `speech_s` are of what was used; clips that were left out are named in `warnings`.
+    there is none, or no clip to measure it on. `clips` and `speech_s` are of what was used; clips that were left out are
+    named in `warnings`.
     """
 
     cer_before: float
@@ -164,13 +165,14 @@ def prepare(
     plan = plan or (plan_beside(chosen) if beside else chosen)
     others = _others(beside, plan, config, front, tell)
     alphabet = widened(alphabet, others.texts) if others else alphabet
+    alphabet = of_language(alphabet, config.rules, texts) if by_rules(plan, config) else alphabet
     config = replace(config, alphabet=alphabet)
     copied = partial(vary, config=config, front=front, augmentation=augmentation, tell=tell)
     copies = copied(heard, copies=plan.copies, seed=seed)
     beside_them = copied(written_in(alphabet, others), copies=COPIES, seed=seed + 1) if others else []
     first = [each[0] for each in (*copies, *beside_them[:MOST_HEARD])]
     written = [*heard.texts, *(others.texts if others else ())]
-    words = words_of(written, texts, config) if plan.letters == "rules" else ()
+    words = words_of(written, texts, config) if by_rules(plan, config) else ()
     begin = starter(base, alphabet, first, plan.letters, seed, spelled(words, config))
 
     def start(learn: Sequence[int]) -> Params:
@@ -197,9 +199,9 @@ def plan_from(base: Checkpoint, clips: int, seconds: float) -> Plan:
     return plan_after(learned, clips, seconds) if learned else plan_for(clips, seconds, further=is_recognizer(base))
 
 
-def alphabet_for(base: Checkpoint, texts: Sequence[str]) -> Alphabet:
-    """The letters of the normalised texts; after its own for a recogniser: a few clips do not hold them all."""
-    return base.config.alphabet.extended(texts) if is_recognizer(base) else Alphabet.learn(texts)
+def by_rules(plan: Plan, config: ModelConfig) -> bool:
+    """Whether letters start from the rules of the language too: the base needs phones for it."""
+    return plan.letters == "rules" and config.phones is not None
 
 
 def with_dropout(config: ModelConfig, dropout: float | None) -> ModelConfig:
@@ -259,7 +261,8 @@ def _material_warnings(base: Checkpoint, heard: Heard, config: ModelConfig, lexi
     if once := [c for c in alphabet.symbols if counts[c] == 1]:
         yield f"seen only once, hardly learnable: {_show(once)}; record clips with them, or correct the transcripts"
     like = sources(base.config.alphabet, alphabet)
-    if new := [s for s, source in like.items() if source is None and s not in TONES]:  # those are in every syllable
+    unlike = [s for s, source in like.items() if source is None and counts[s]]
+    if new := [s for s in unlike if s not in TONES]:  # those are in every syllable
         yield f"like no letter that the base knows, learned from nothing: {_show(new)}; record clips rich in them"
     yield from _character_warnings(config, lexicon)
 

@@ -4,8 +4,7 @@ It never measures anything. The clips stay in the lead: they keep a share of the
 lies beside them.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from earful.adapt.clips import Heard
@@ -17,8 +16,6 @@ COPIES = 1
 """Augmented copies of a clip that lies beside: there are many such clips, and each comes seldom."""
 LONGER = 3
 """By how many times there are more steps: there is so much more to learn from."""
-LEAST_SEEN = 5
-"""A letter that only the other speech has is learned where it comes so often; below, it is of a foreign word."""
 
 Copies = Sequence[Example]
 
@@ -34,16 +31,6 @@ def mixed(own: Sequence[Copies], beside: Sequence[Copies], share: float) -> list
         return [*own, *beside]
     wanted = share / (1 - share) * _frames(beside) / max(_frames(own), 1)
     return [*(clip for clip in own for _ in range(max(1, round(wanted)))), *beside]
-
-
-def widened(alphabet: Alphabet, texts: Iterable[str]) -> Alphabet:
-    """The alphabet with letters that other `texts` use: a handful of transcripts does not hold them all.
-
-    Only letters are taken: how a figure or a sign is said, nobody knows from its look.
-    """
-    counts = Counter("".join(texts))
-    more = sorted(c for c, n in counts.items() if n >= LEAST_SEEN and c.isalpha() and c not in alphabet.symbols)
-    return alphabet.extended(["".join(more)])
 
 
 def written_in(alphabet: Alphabet, heard: Heard) -> Heard:

@@ -1,7 +1,7 @@
 """Fine-tuning: descend on the clips, watch the held-out part, keep the best."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -139,16 +139,19 @@ def finetune(
     was learned of the plan's inner loop. Without `held` the last parameters are kept. With the file `state` the run can
     be interrupted and continued. `report(done, total)` is called after every step.
 
+    Symbols of the alphabet that no clip has do not compete: they stay as they are, and can be written.
+
     Raises:
         AdaptationError: there is no clip to learn from.
         CheckpointError: `state` is damaged, of another run, or cannot be written.
     """
     if not clips:
         raise AdaptationError("there is no clip to learn from; give some, or hold out fewer")
+    among = {label for copies in clips for label in copies[0].labels}
     run = (_resume(state, params) if state else None) or _begin(model, params, held, alphabet)
     tuned, losses = run.tuned, list[float]()
     steps = descend(
-        _quiet_loss(model) if plan.inner else _noisy_loss(model, seed),
+        _quiet_loss(model, among) if plan.inner else _noisy_loss(model, seed, among),
         run.params,
         _batches(clips, plan, model.config.features.hop_s, seed, run.step),
         rule_of(plan.inner, learned or {}, params) if plan.inner else _usual_rule(plan, params),
@@ -236,9 +239,9 @@ def moves(config: ModelConfig, name: str) -> bool:
     return used and moving(config, name)
 
 
-def _quiet_loss(model: AcousticModel) -> Loss:
+def _quiet_loss(model: AcousticModel, among: Collection[int]) -> Loss:
     """The CTC loss as inner loops are meta-trained on it: in float32, without dropout."""
-    plain = loss_of(model)
+    plain = loss_of(model, among=among)
 
     def loss(params: Mapping[str, Tensor], item: tuple[int, Batch]) -> Tensor:
         model.eval()
@@ -247,9 +250,9 @@ def _quiet_loss(model: AcousticModel) -> Loss:
     return loss
 
 
-def _noisy_loss(model: AcousticModel, seed: int) -> Loss:
+def _noisy_loss(model: AcousticModel, seed: int, among: Collection[int]) -> Loss:
     """The CTC loss under dropout and bf16; each step's randomness is its own, so a resumed run is the same run."""
-    plain = loss_of(model)
+    plain = loss_of(model, among=among)
 
     def loss(params: Mapping[str, Tensor], item: tuple[int, Batch]) -> Tensor:
         step, batch = item

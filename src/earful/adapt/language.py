@@ -10,7 +10,7 @@ from torch.func import functional_call
 
 from earful.adapt.measure import Unmet
 from earful.checkpoint import Language
-from earful.ctc.beam import PRIOR, Recording, tune
+from earful.ctc.beam import PRIOR, USUAL, Recording, tune
 from earful.ctc.greedy import greedy_ids
 from earful.ctc.ngram import NGram, learn, mix_with
 from earful.data.batch import Example
@@ -35,11 +35,14 @@ WORDS = 500_000
 
 
 class Gain(NamedTuple):
-    """A language model, and the character error rate on unmet clips: with it, and of the best path without it."""
+    """A language model, and the character error rate on unmet clips: with it, and of the best path without it.
+
+    None where there are no such clips.
+    """
 
     language: Language
-    cer: float
-    greedy_cer: float
+    cer: float | None
+    greedy_cer: float | None
 
 
 def learn_language(
@@ -53,15 +56,17 @@ def learn_language(
 
     `others` are sources of further text, normalised, and `known` what was learned from such before: each counts as much
     as it helps to predict the transcripts.
-    While tuning, the n-gram knows only the transcripts that the same fine-tuning learned from. None where there is
-    nothing to tune on, or where the best path makes fewer errors, by more than a few clips can show by chance.
+    While tuning, the n-gram knows only the transcripts that the same fine-tuning learned from. Where there is nothing to
+    tune on, the weight is what experience says, if there is further text; what was `known` has a weight already. None
+    without any of these, or where the best path makes fewer errors, by more than a few clips can show by chance.
     """
     alphabet = model.config.alphabet
     texts = [alphabet.decode(clip.labels) for clip in clips]
     sources = [*known, *(learn(lines, alphabet) for lines in others if _readable(lines, alphabet))]
     recordings = [each for part in unmet for each in _recordings(model, clips, texts, part, sources)]
     if not recordings:
-        return None
+        untuned = sources and not known
+        return Gain(Language(_ngram(texts, sources, alphabet), *USUAL), None, None) if untuned else None
     found, greedy_cer = tune(recordings), _greedy_cer(recordings)
     if not greedy_cer or found.cer >= greedy_cer + _expected_gain(recordings, bool(sources)):
         return None

@@ -19,6 +19,10 @@ LITTLE_S = 30.0
 """Little speech is learned from in smaller batches, which do no worse and take less time; much speech is not."""
 
 
+SLOW = 2e-4
+"""The rate for a few sentences: at the usual one their letters and their voice are learned by heart."""
+
+
 EPOCHS, MOST_STEPS = 11, 3000
 """With much speech there are steps for so many rounds through it, and at most so many steps."""
 
@@ -77,8 +81,10 @@ def plan_for(clips: int, seconds: float, *, further: bool = False) -> Plan:
     if further:
         plan = plan_for(clips, seconds)
         return replace(plan, rate=FURTHER * plan.rate, letters="like")
+    if clips < LEAST:
+        return Plan(steps=80, rate=SLOW, batch_s=LITTLE_S, copies=8, folds=0)
     if clips < FEW:
-        return Plan(steps=80, batch_s=LITTLE_S, copies=8, folds=3 if clips >= LEAST else 0)
+        return Plan(steps=80, batch_s=LITTLE_S, copies=8, folds=3)
     if clips < MANY:
         return Plan(steps=120, batch_s=LITTLE_S, copies=4, again=True)
     steps = min(round(EPOCHS * seconds / Plan.batch_s), MOST_STEPS)

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from earful.adapt.adapt import ADAPTATION, alphabet_for, plan_from, with_dropout
+from earful.adapt.adapt import ADAPTATION, by_rules, plan_from, with_dropout
 from earful.adapt.clips import Heard, vary
 from earful.adapt.finetune import Plan, finetune_in_stages, stages
 from earful.adapt.language import lexicon_for
 from earful.adapt.spelling import spelled, words_of
 from earful.adapt.start import start_from, starter
+from earful.adapt.symbols import alphabet_for, of_language
 from earful.bench.protocol import USUAL, Steps, Task
 from earful.bench.results import Cell, Row
 from earful.checkpoint import Checkpoint
@@ -107,11 +108,13 @@ def ready_of(entrant: Entrant, support: Manifest, rules: TextRules, seed: int, e
     frames, began = ear.hear(support), time.process_time()
     texts = tuple(normalize(u.text or "", rules) for u in support)
     base = start_of(entrant, texts, rules, seed)
-    alphabet = alphabet_for(base, texts)
-    config, heard = replace(base.config, alphabet=alphabet), Heard(support, texts, tuple(frames), {})
-    plan = plan_from(base, len(support), heard.frame_count * config.features.hop_s)
+    heard = Heard(support, texts, tuple(frames), {})
+    plan = plan_from(base, len(support), heard.frame_count * base.config.features.hop_s)
+    ruled, alphabet = by_rules(plan, base.config), alphabet_for(base, texts)
+    alphabet = of_language(alphabet, base.config.rules, ()) if ruled else alphabet
+    config = replace(base.config, alphabet=alphabet)
     plain = [each for (each,) in _vary(heard, config, ear.front, 0, seed)]
-    spelling = spelled(words_of(texts, (), config), config) if plan.letters == "rules" else None
+    spelling = spelled(words_of(texts, (), config), config) if ruled else None
     params = starter(base, alphabet, plain, plan.letters, seed, spelling)(range(len(plain)))
     lexicon = lexicon_for(config.rules, [u.text or "" for u in support], True, base.lexicon)
     cpu_s = time.process_time() - began + sum(ear.cpu_s[u.id] for u in support)

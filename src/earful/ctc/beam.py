@@ -31,6 +31,8 @@ WEIGHTS = (0.5, 0.75, 1.0, 1.25)
 BONUSES = (0.5, 1.0, 1.5, 2.0, 2.5)
 PRIOR = 1500.0
 """How many characters of held-out transcripts the experience with other recordings (`unusual`) weighs as much as."""
+USUAL = 1.0, 1.5
+"""The weight and bonus that experience says, where there is nothing to tune them on."""
 _BLANK, _ROOT = 0, 0
 _BLOCK = 1024  # frames read at once; and the alignment of a long recording may be cut once in as many
 
@@ -123,13 +125,13 @@ def tune(
 
 
 def unusual(weight: float, bonus: float) -> float:
-    """What character error rate a weight and bonus cost beyond the usual ones, of 1.0 and 1.5.
+    """What character error rate a weight and bonus cost beyond the `USUAL` ones.
 
     A parabola, fitted by eye to a few runs on real Dutch: a unit of weight wants 1.3 more of bonus, and along that line
     little changes.
     """
-    further = weight - 1.0
-    return 0.025 * further**2 + 0.013 * (bonus - 1.5 - 1.3 * further) ** 2
+    further, longer = weight - USUAL[0], bonus - USUAL[1]
+    return 0.025 * further**2 + 0.013 * (longer - 1.3 * further) ** 2
 
 
 def _check(width: int, least_logp: float) -> None:
