@@ -83,12 +83,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--bases", nargs="+", default=["earful-base", "earful-tiny", "hf:work/whisper-tiny-en", "none"])
     parser.add_argument("--text", type=Path, help="free text of the language, for the language model")
-    parser.add_argument("--about", type=Path, help="JSON of how the bases were made, to keep beside the rates")
+    parser.add_argument("--about", type=Path, nargs="*", help="JSON of how the bases were made, each in their folder")
     options = parser.parse_args()
     train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
     found = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": [], "before": {}}
     found |= {"machine": machine(), "corpus": options.corpus.name, "test_clips": len(test)}
-    found |= {"about": json.loads(options.about.read_text("utf-8"))} if options.about else {}
+    if options.about:
+        found["about"] = {str(path.parent): json.loads(path.read_text("utf-8")) for path in options.about}
     found["test_s"] = round(sum(u.duration_s or 0 for u in test), 1)
     frames = {base: frames_by(base, test) for base in options.bases}
     for base in options.bases:

@@ -6,7 +6,7 @@ of the usual kind. Then bench/kshot.py lets `earful adapt` learn from K clips of
 
     python bench/meta_base.py --start work/synthetic --budget-s 600 --work work/meta-base
     python bench/kshot.py --corpus work/fillets-nl --clips 10 50 --seeds 0 1 2 --out bench/meta_dutch.json \\
-        --about work/meta-base/facts.json --bases work/synthetic work/meta-base/{multitask,reptile,fomaml,maml}
+        --about work/meta-base/facts.json --bases work/synthetic work/meta-base/{multitask,fomaml,maml}
 """
 
 import argparse
@@ -18,13 +18,16 @@ import torch
 from meta_speech import QUERY, STEPS, TASKS, TRAIN_SHOTS, Ground, Held, Setting, calibrated, learning, trained
 
 from earful.bench.machine import machine
-from earful.checkpoint import load_checkpoint, save_checkpoint
+from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.config import read_toml
 from earful.data.episode import Shots
+from earful.encoder.backbone import recut
+from earful.features.fbank import FbankConfig
 from earful.metatrain.loop import Outer
 from earful.metatrain.speech.recipe import MetaRecipe, TaskRules
 from earful.metatrain.speech.tasks import tasks_of
 from earful.metatrain.speech.train import checkpoint_of, start_of
+from earful.model import AcousticModel
 from earful.pretrain.dataset import open_dataset
 from earful.pretrain.recipe import Corpus, Recipe
 from earful.train import Optimisation
@@ -32,18 +35,37 @@ from earful.train import Optimisation
 SETTING = Setting(inner=0.1, outer=3e-4)
 """What most learners took in bench/meta_speech.py."""
 FACTS = "facts.json"
+MOVING = 3
+"""With adapters, the layer of the pre-trained encoder that they are in, counted from 0."""
 
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
     """Whose clips are trained on, and augmented how."""
     recipe = read_toml(Recipe, options.recipe)
-    return replace(recipe, corpora=(*recipe.corpora, *(Corpus(manifest) for manifest in options.also)))
+    thinned = [replace(corpus, every=corpus.every * options.every) for corpus in recipe.corpora]
+    below = recipe.pretrained
+    if options.adapters and below:
+        below = replace(below, frozen=MOVING)
+    return replace(recipe, corpora=(*thinned, *(Corpus(manifest) for manifest in options.also)), pretrained=below)
+
+
+def adapted_below(base: Checkpoint, rank: int) -> Checkpoint:
+    """The base with low-rank adapters in the last layer of its pre-trained encoder, which change nothing yet."""
+    features = base.config.features
+    assert not isinstance(features, FbankConfig)
+    config = replace(base.config, features=recut(features, frozen=MOVING, rank=rank))
+    torch.manual_seed(0)
+    return replace(base, config=config, params={**AcousticModel(config).state_dict(), **base.params})
 
 
 def ground_of(options: argparse.Namespace) -> Ground:
     """The base, and the languages or speakers of the recipe's clips as tasks."""
+    base = load_checkpoint(options.start)
+    if options.adapters:
+        base = adapted_below(base, options.adapters)
+        save_checkpoint(options.work / "start", base, replace=True)
     dataset = open_dataset(recipe_of(options))
-    start = start_of(load_checkpoint(options.start), dataset, options.output)
+    start = start_of(base, dataset, options.output)
     model = start.build()
     rules = TaskRules(by=tuple(options.by), shots=Shots(clips=TRAIN_SHOTS, query=QUERY), skip_small=True)
     tasks = tasks_of(dataset, model, options.output, rules, 0)
@@ -54,6 +76,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--start", required=True, help="the base that all go on from")
     parser.add_argument("--recipe", type=Path, default=Path("recipes/base/synthetic.toml"), help="whose clips to use")
+    parser.add_argument("--every", type=int, default=1, help="of the recipe's clips, one in so many")
+    parser.add_argument(
+        "--adapters", type=int, default=0, help="rank of adapters in the pre-trained encoder's last layer"
+    )
     parser.add_argument("--also", type=Path, nargs="*", default=[], help="manifests of more clips: invented languages")
     parser.add_argument("--learners", nargs="+", default=["multitask", "reptile", "fomaml", "maml"])
     parser.add_argument("--by", nargs="+", choices=["language", "speaker"], default=["language"], help="what tasks are")
@@ -68,7 +94,7 @@ def main() -> None:
     cost_s = calibrated(ground, options.learners, count=7)
     ground = ground._replace(cost_s=cost_s)
     facts = {"machine": machine(), "start": options.start, "output": options.output, "budget_s": options.budget_s}
-    facts |= {"by": options.by, "also": [str(manifest) for manifest in options.also]}
+    facts |= {"by": options.by, "also": [str(manifest) for manifest in options.also], "adapters": options.adapters}
     facts |= {"cost_s": cost_s, "tasks": TASKS, "steps": STEPS, "seed": options.seed}
     (options.work / FACTS).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
     for name in options.learners:

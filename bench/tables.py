@@ -117,6 +117,7 @@ def kshot(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
+SHIPPED = "earful-base"
 BASES = {
     "none": "nothing",
     "hf:work/whisper-tiny-en": "Whisper's encoder alone",
@@ -450,24 +451,70 @@ def meta_learners(found: Json) -> Iterator[str]:
 
 def meta_base(found: Json) -> Iterator[str]:
     """What meta-training a base of full size is worth: K clips of real speech, by the user's own command."""
-    about, rows = found["about"], []
+    facts, rows = next(iter(found["about"].values())), []
+    start = facts["start"]
     runs = {(row["wanted"], row["base"], row["seed"]): row["test"]["cer"] for row in found["rows"]}
     for wanted, base in grouped(found["rows"], "wanted", "base"):
         mine = {seed: cer for (k, name, seed), cer in runs.items() if (k, name) == (wanted, base)}
-        gaps = [cer - runs[wanted, about["start"], seed] for seed, cer in mine.items()]
-        name, is_start = Path(base).name, base == about["start"]
-        steps = 0 if is_start else round(about["budget_s"] / about["cost_s"][name] / about["tasks"])
-        cells = [percent(found["before"][base]["cer"]), spread(list(mine.values()))]
-        rows.append(
-            [wanted, "the base itself" if is_start else name, steps, *cells, "" if is_start else spread(gaps, points)]
-        )
+        gaps = [cer - runs[wanted, start, seed] for seed, cer in mine.items()]
+        about = found["about"].get(str(Path(base).parent))
+        named = _trained_by(Path(base).name, about) if about else ("the base itself", 0)
+        rows.append([wanted, *named, spread(list(mine.values())), spread(gaps, points) if about else ""])
     text = (
         f"CER in per cent on {found['test_clips']} test clips of real {CORPORA[found['corpus']]}, best path; median "
-        f"[lowest–highest] of {len(every(found, 'seed'))} draws of clips, differences draw by draw; each learner was "
-        f"trained once, for {about['budget_s']:g} s of processor time, with {about['tasks']} tasks in a step."
+        f"[lowest–highest] of {len(every(found, 'seed'))} draws of clips, differences draw by draw; each was trained "
+        f"once, with {facts['tasks']} tasks in a step, for {facts['budget_s']:g} s of processor time."
     )
-    columns = (">clips", "went on by", ">outer steps", ">CER before", ">CER", ">beside the base")
+    columns = (">clips", "went on by", ">outer steps", ">CER", ">beside the base")
     yield from measured(columns, rows, text, found)
+
+
+STAGES = {
+    "none": "nothing: random weights",
+    "hf:work/whisper-tiny-en": "and Whisper's encoder, below",
+    "work/synthetic": "and synthetic speech, supervised",
+    "earful-base": "and real voices, supervised: `earful-base`",
+}
+
+
+def stages(found: Json) -> Iterator[str]:
+    """What each stage of the learning path is worth to somebody who adapts; and further stages, beside the base."""
+    sizes, rows = every(found, "wanted"), []
+    groups = grouped(found["rows"], "base", "wanted")
+    kept = {(base, k, run["seed"]): run["test"]["cer"] for (base, k), runs in groups.items() for run in runs}
+    for (base,) in grouped(found["rows"], "base"):
+        about = found["about"].get(str(Path(base).parent))
+        cells = []
+        for size in sizes:
+            runs = groups.get((base, size), [])
+            pairs = [(run["test"]["cer"], kept.get((SHIPPED, size, run["seed"]))) for run in runs]
+            cells.append(spread([cer for cer, _ in pairs]))
+            gaps = [cer - shipped for cer, shipped in pairs if shipped is not None and base != SHIPPED]
+            cells.append(spread(gaps, points) if gaps else "")
+        name = "and further: " + _trained_by(Path(base).name, about)[0] if about else STAGES[base]
+        rows.append([name, *cells])
+    text = (
+        f"CER in per cent on {found['test_clips']} test clips of real {CORPORA[found['corpus']]}, best path; median "
+        f"[lowest–highest] of up to {len(every(found, 'seed'))} draws of clips, and the difference to `{SHIPPED}`, draw "
+        "by draw. Each base was trained once."
+    )
+    yield from measured(("learned from", *_by_size(sizes, "difference")), rows, text, found)
+
+
+def _by_size(sizes: Sequence[int], beside: str) -> Iterator[str]:
+    for size in sizes:
+        yield from (f">{size} clip{'s' * (size > 1)}", f">{beside}")
+
+
+def _trained_by(learner: str, about: Json) -> tuple[str, int]:
+    """What a base went on by, in words, and by how many outer steps."""
+    told = ["the base itself" if learner == "start" else learner]
+    told += ["tasks are voices"] if about.get("by") == ["speaker"] else []
+    told += [f"and {Path(manifest).parent.name}" for manifest in about.get("also", [])]
+    told += [] if about["output"] == "heard" else [f"letters from {about['output']}"]
+    told += [f"adapters of rank {about['adapters']} below"] if about.get("adapters") else []
+    cost_s = about["cost_s"].get(learner)
+    return ", ".join(told), round(about["budget_s"] / cost_s / about["tasks"]) if cost_s else 0
 
 
 def _meta_facts(found: Json, cers: dict[tuple[str, int], dict[tuple[int, str], Json]]) -> str:
@@ -734,6 +781,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "mandarin": mandarin,
     "meta_conditions": meta_learners,
     "meta_dutch": meta_base,
+    "stages_czech": stages,
     "meta_output": meta_learners,
     "meta_speakers": meta_learners,
     "meta_czech": meta_learners,

@@ -43,8 +43,8 @@ class AdaptReport:
     """What adaptation did. `measured` says on which clips all rates were taken; without `improved` the base was kept.
 
     `cer_after` is that of the best path; `cer_with_language` that of the search with the language model, None where
-    there is none, or no clip to measure it on. `clips` and `speech_s` are of what was used; clips that were left out are
-    named in `warnings`.
+    there is none, or no clip to measure it on. `clips` and `speech_s` are of what was used; clips that were left out
+    are named in `warnings`.
     """
 
     cer_before: float

@@ -56,9 +56,9 @@ def learn_language(
 
     `others` are sources of further text, normalised, and `known` what was learned from such before: each counts as much
     as it helps to predict the transcripts.
-    While tuning, the n-gram knows only the transcripts that the same fine-tuning learned from. Where there is nothing to
-    tune on, the weight is what experience says, if there is further text; what was `known` has a weight already. None
-    without any of these, or where the best path makes fewer errors, by more than a few clips can show by chance.
+    While tuning, the n-gram knows only the transcripts that the same fine-tuning learned from. Where there is nothing
+    to tune on, the weight is what experience says, if there is further text; what was `known` has a weight already.
+    None without any of these, or where the best path makes fewer errors, by more than a few clips can show by chance.
     """
     alphabet = model.config.alphabet
     texts = [alphabet.decode(clip.labels) for clip in clips]
