@@ -495,8 +495,8 @@ def stages(found: Json) -> Iterator[str]:
         rows.append([name, *cells])
     text = (
         f"CER in per cent on {found['test_clips']} test clips of real {CORPORA[found['corpus']]}, best path; median "
-        f"[lowest–highest] of up to {len(every(found, 'seed'))} draws of clips, and the difference to `{SHIPPED}`, draw "
-        "by draw. Each base was trained once."
+        f"[lowest–highest] of up to {len(every(found, 'seed'))} draws of clips, and the difference to `{SHIPPED}`, "
+        "draw by draw. Each base was trained once."
     )
     yield from measured(("learned from", *_by_size(sizes, "difference")), rows, text, found)
 

@@ -6,7 +6,7 @@ import pytest
 
 from earful.adapt import symbols
 from earful.adapt.start import untrained
-from earful.adapt.symbols import alphabet_for, of_language, widened
+from earful.adapt.symbols import alphabet_for, letter_shares, of_language, widened
 from earful.encoder.encoder import EncoderConfig
 from earful.model import ModelConfig
 from earful.text.alphabet import Alphabet
@@ -27,13 +27,17 @@ def test_a_recogniser_keeps_its_own() -> None:
 
 
 def test_a_word_list_and_other_texts_lend_letters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(symbols, "listed_words", lambda rules: ["ča"] * 5 + ["字x"] * 5 if rules.language else [])
+    shares = {"č": 0.01, "q": 1e-5, "字": 0.1, "x": 1e-4, "'": 0.1}
+    monkeypatch.setattr(symbols, "letter_shares", lambda rules: shares if rules.language else {})
     known = Alphabet(("a", " "))
-    assert of_language(known, TextRules(language="cs"), ["Ďas! 3"] * 5).symbols == ("a", " ", "s", "x", "č", "ď")
+    assert of_language(known, TextRules(language="cs"), ["Ďas! 3"] * 5).symbols == ("a", " ", "x", "č", "s", "ď")
     assert of_language(known, TextRules(), ["Ďas! 3"] * 5).symbols == ("a", " ", "s", "ď")
     assert of_language(known, TextRules(), ()) == known
 
 
 def test_the_word_list_has_the_letters_of_the_language() -> None:
     pytest.importorskip("wordfreq", reason="the extra `speak` is not installed")
-    assert set("abcdefghijklmnoprstuvwz") <= set(of_language(Alphabet(("a",)), TextRules(language="nl"), ()).symbols)
+    dutch, french = (of_language(Alphabet(("a",)), TextRules(language=code), ()) for code in ("nl", "fr"))
+    assert set("abcdefghijklmnopqrstuvwxyzéëï") <= set(dutch.symbols) and not set("õ'1 ") & set(dutch.symbols)
+    assert set("àçéèêîôùûœ") <= set(french.symbols)
+    assert sum(letter_shares(TextRules(language="nl")).values()) == pytest.approx(1)

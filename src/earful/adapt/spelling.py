@@ -59,7 +59,7 @@ def words_of(texts: Iterable[str], others: Iterable[str], config: ModelConfig) -
     come first; those that the alphabet cannot write, single letters and figures are left out. No sound is in words:
     those of clips that measure tell nothing of these.
     """
-    more = listed_words(config.rules) or _by_frequency(normalize(text, config.rules) for text in others)
+    more = _listed(config.rules) or _by_frequency(normalize(text, config.rules) for text in others)
     known = set(config.alphabet.symbols)
     every = chain(_by_frequency(texts), more)
     fit = (word for word in every if len(word) >= SHORTEST and known.issuperset(word) and not _has_figures(word))
@@ -74,8 +74,8 @@ def _by_frequency(texts: Iterable[str]) -> list[str]:
     return [word for word, _ in Counter(word for text in texts for word in text.split()).most_common()]
 
 
-def listed_words(rules: TextRules) -> list[str]:
-    """The frequent words of the language, as the rules write them; none where there is no list."""
+def _listed(rules: TextRules) -> list[str]:
+    """The word list of the language, as the rules write it; none where there is none."""
     try:
         return [normalize(word, rules) for word in frequent_words(rules.language, MOST_WORDS)]
     except SynthesisError:

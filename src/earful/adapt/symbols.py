@@ -4,18 +4,21 @@ A handful of transcripts does not hold all letters of a language, and what is no
 """
 
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from earful.adapt.spelling import listed_words
 from earful.adapt.start import is_recognizer
 from earful.checkpoint import Checkpoint
+from earful.data.synthesis.words import frequent_words, word_frequencies
+from earful.errors import SynthesisError
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import TextRules, normalize
 from earful.text.pinyin import has_characters
 
-LEAST_SEEN = 5
-"""A letter that only other text has is learned where it comes so often; below, it is of a foreign word."""
+LEAST_SEEN, RAREST = 5, 5e-5
+"""A letter that only other text has is learned where it comes so often there, and one that only the word list has where
+it is so great a share of all letters that are read; below, it is of a foreign word."""
+MOST_WORDS = 10_000
 
 
 def alphabet_for(base: Checkpoint, texts: Iterable[str]) -> Alphabet:
@@ -29,7 +32,7 @@ def widened(alphabet: Alphabet, texts: Iterable[str]) -> Alphabet:
     Only letters and their marks are taken: how a figure or a sign is said, nobody knows from its look.
     """
     counts = Counter("".join(texts))
-    return alphabet.extended(c for c, n in counts.items() if n >= LEAST_SEEN and unicodedata.category(c)[0] in "LM")
+    return alphabet.extended(c for c, n in counts.items() if n >= LEAST_SEEN and is_letter(c))
 
 
 def of_language(alphabet: Alphabet, rules: TextRules, texts: Iterable[str]) -> Alphabet:
@@ -38,5 +41,26 @@ def of_language(alphabet: Alphabet, rules: TextRules, texts: Iterable[str]) -> A
     Their sounds are known by the rules of the language, or by those that the base heard them have. Not so of Chinese
     characters, each of which is a word.
     """
-    every = [*listed_words(rules), *(normalize(text, rules) for text in texts)]
-    return widened(alphabet, ("".join(c for c in text if not has_characters(c)) for text in every))
+    shares = letter_shares(rules)
+    listed = [c for c, share in shares.items() if share >= RAREST and is_letter(c) and not has_characters(c)]
+    written = ("".join(c for c in normalize(text, rules) if not has_characters(c)) for text in texts)
+    return widened(alphabet.extended(listed), written)
+
+
+def letter_shares(rules: TextRules) -> dict[str, float]:
+    """How often each letter is read in the language, of all, by its word list; empty where there is none."""
+    try:
+        frequencies, words = word_frequencies(rules.language), frequent_words(rules.language, MOST_WORDS)
+    except SynthesisError:
+        return {}
+    read: dict[str, float] = defaultdict(float)
+    for word in words:
+        for letter in normalize(word, rules):
+            read[letter] += frequencies.get(word, 0.0)
+    total = sum(read.values())
+    return {letter: share / total for letter, share in read.items()}
+
+
+def is_letter(character: str) -> bool:
+    """Letters and the marks that go with them."""
+    return unicodedata.category(character)[0] in "LM"
