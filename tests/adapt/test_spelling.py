@@ -153,8 +153,8 @@ def test_without_espeak_letters_start_as_they_are_heard(clips: Path, monkeypatch
 
     with monkeypatch.context() as without:
         without.setattr(spelling, "pronounce_words", missing)
-        without_rules = first_rows(clips, "rules")
-        assert torch.equal(without_rules[: len(heard)], heard), "letters that the clips lack come after"
+        without_rules = first_rows(clips, "rules")  # letters that the clips lack come after
+        torch.testing.assert_close(without_rules[: len(heard)], heard, rtol=0, atol=1e-5)
     assert torch.equal(first_rows(clips, "rules", language=""), first_rows(clips, "heard", language=""))
     assert torch.equal(first_rows(clips, "rules"), with_rules), "the same again"
 
