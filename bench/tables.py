@@ -469,6 +469,34 @@ def meta_base(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
+def held_out(found: Json) -> Iterator[str]:
+    """What `earful benchmark` measured: CER by task, base and number of steps; and how bases differ from the first."""
+    cers: dict[str, dict[tuple[int, str], dict[str, float]]] = {}
+    for row in found["rows"]:
+        cers.setdefault(row["entrant"], {}).setdefault((row["seed"], row["task"]), {})[str(row["steps"])] = row["cer"]
+    first, *others = cers
+    steps, seeds = [str(each) for each in found["settings"]["steps"]], found["settings"]["seeds"]
+
+    def mean(entrant: str, task: str, moment: str) -> str:
+        return percent(statistics.fmean(cer[moment] for (_, name), cer in cers[entrant].items() if name == task))
+
+    rows = [
+        [task, *(" / ".join(mean(name, task, moment) for name in cers) for moment in steps)] for task in found["tasks"]
+    ]
+    yield from table(("CER, %", *(f">{moment} steps" for moment in steps)), rows)
+    yield ""
+    named = ", ".join(f"`{Path(name).name}`" for name in cers)
+    yield f"Each cell: {named}. K = {found['settings']['shots'][0]}, means of {seeds} draws of clips."
+    yield ""
+    gaps = [
+        [f"`{Path(name).name}`", *(_difference(cers[name], cers[first], moment) for moment in steps)] for name in others
+    ]
+    yield from table((f"points beside `{first}`", *(f">{moment} steps" for moment in steps)), gaps)
+    yield ""
+    tested = sum(task["test_clips"] for task in found["tasks"].values())
+    yield f"95 % intervals over draws and tasks; {tested} test clips in all. {on(found['machines'][0])}."
+
+
 STAGES = {
     "none": "nothing: random weights",
     "hf:work/whisper-tiny-en": "and Whisper's encoder, below",
@@ -782,6 +810,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "meta_conditions": meta_learners,
     "meta_dutch": meta_base,
     "stages_czech": stages,
+    "held_out": held_out,
     "meta_output": meta_learners,
     "meta_speakers": meta_learners,
     "meta_czech": meta_learners,

@@ -20,6 +20,7 @@ from earful.adapt.start import untrained
 from earful.audio.augment import Augmentation
 from earful.audio.files import write
 from earful.checkpoint import Checkpoint, Language, load_checkpoint, save_checkpoint
+from earful.ctc.beam import USUAL
 from earful.ctc.ngram import learn
 from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
@@ -152,6 +153,14 @@ def test_a_recogniser_that_is_adapted_further_keeps_its_language(base: Checkpoin
     assert further.language is not None and further.language.ngram.perplexity(["ab"]) == ngram.perplexity(["ab"])
     greedy, _ = run(known, few, plan=quick(3, folds=0), greedy=True)
     assert greedy.language is None
+
+
+def test_a_few_clips_and_other_text_have_a_language_model(base: Checkpoint, manifest: Manifest) -> None:
+    adapted, report = run(base, manifest[:3], plan=quick(2, folds=0), texts=["abba cab"] * 9)
+    assert adapted.language is not None and (adapted.language.weight, adapted.language.bonus) == USUAL
+    assert report.cer_with_language is None and any("weigh the language model" in line for line in report.warnings)
+    without, report = run(base, manifest[:3], plan=quick(2, folds=0))
+    assert without.language is None and not any("language model" in line for line in report.warnings)
 
 
 def test_without_a_language_model_other_text_still_tells_the_rules_of_spelling(

@@ -114,7 +114,7 @@ def adapt(
         speech_s=ready.speech_s,
         elapsed_s=time.monotonic() - began,
         curve=outcome.tuned.curve,
-        warnings=(*_material_warnings(base, heard, config, lexicon), *_result_warnings(outcome)),
+        warnings=(*_material_warnings(base, heard, config, lexicon), *_result_warnings(outcome, gain)),
     )
     about = {"base": dict(base.about), "adapted": to_mapping(replace(report, elapsed_s=round(report.elapsed_s, 1)))}
     language = gain.language if gain else before
@@ -282,11 +282,12 @@ def _character_warnings(config: ModelConfig, lexicon: Lexicon | None) -> Iterato
         )
 
 
-def _result_warnings(outcome: Outcome) -> Iterator[str]:
+def _result_warnings(outcome: Outcome, gain: Gain | None) -> Iterator[str]:
     """What the user should know about the result, each with what to do."""
     measured, tuned = outcome.measured, outcome.tuned
     if measured == "own clips":
-        yield "both rates are of the clips it learned from, and flatter; give at least 4 clips to hold some out"
+        more = ", and to weigh the language model on" if gain else ""
+        yield f"both rates are of the clips it learned from, and flatter; give at least 4 clips to hold some out{more}"
     if measured == "cross-validated":
         yield "few clips: the rates are cross-validated, and rough; with 30 or more a part is held out"
     if tuned.skipped:
