@@ -2,11 +2,27 @@
 
 From one base each learner goes on with the same languages for the same processor time, by calibration, as in
 bench/meta_speech.py; letters begin from the sounds that they align with, as in adaptation. "multitask" is more training
-of the usual kind. Then bench/kshot.py lets `earful adapt` learn from K clips of real speech, from each of them:
+of the usual kind. Other tasks than languages, languages that nobody speaks, other output rows and low-rank adapters are
+tried by FOMAML alone. Then bench/kshot.py lets `earful adapt` learn from K clips of real Dutch, from each of them:
 
-    python bench/meta_base.py --start work/synthetic --budget-s 600 --work work/meta-base
-    python bench/kshot.py --corpus work/fillets-nl --clips 10 50 --seeds 0 1 2 --out bench/meta_dutch.json \\
-        --about work/meta-base/facts.json --bases work/synthetic work/meta-base/{multitask,fomaml,maml}
+    python bench/meta_base.py --start work/synthetic --work work/meta-base --learners multitask fomaml
+    python bench/meta_base.py --start work/synthetic --work work/meta-base-speaker --learners fomaml --by speaker
+    earful corpus invent --count 80 --hours 3 --out work/invented
+    python bench/meta_base.py --start work/synthetic --work work/meta-base-invented --learners fomaml \\
+        --also work/invented/manifest.jsonl
+    python bench/meta_base.py --start work/synthetic --work work/meta-base-prototypes --learners fomaml \\
+        --output prototypes
+    python bench/meta_base.py --start work/synthetic --work work/meta-adapters --learners fomaml --adapters 8 --every 12
+    python bench/kshot.py --corpus work/fillets-nl --clips 10 --seeds 0 1 2 --out bench/meta_dutch.json \\
+        --about work/meta-*/facts.json --bases work/synthetic work/meta-base*/{multitask,fomaml} …
+
+Two go on from the shipped base, with real voices among the tasks, for real Czech, which picks nothing:
+
+    python bench/meta_base.py --start earful-base --budget-s 720 --work work/meta-shipped --learners fomaml multitask \\
+        --by language speaker \\
+        --also work/fillets-nl/train.jsonl work/klettres/manifest.jsonl work/ktuberling/manifest.jsonl
+    python bench/kshot.py --corpus work/fillets-cs --text work/free-cs.txt --clips 1 10 --out bench/stages_czech.json \\
+        --about work/meta-shipped/facts.json --bases work/synthetic earful-base work/meta-shipped/{multitask,fomaml}
 """
 
 import argparse
@@ -85,7 +101,7 @@ def main() -> None:
     parser.add_argument("--by", nargs="+", choices=["language", "speaker"], default=["language"], help="what tasks are")
     parser.add_argument("--output", default="heard")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--budget-s", type=float, default=600.0, help="processor seconds of one meta-training")
+    parser.add_argument("--budget-s", type=float, default=300.0, help="processor seconds of one meta-training")
     parser.add_argument("--work", type=Path, required=True, help="the folder for the models")
     options = parser.parse_args()
     torch.set_num_threads(1)
