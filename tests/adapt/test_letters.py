@@ -1,6 +1,7 @@
 """What letters sound like, from clips whose phones are known; and the rows that come of it."""
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -20,6 +21,7 @@ from earful.adapt.letters import (
     letter_phones,
     likeness,
     prior_of,
+    rarer,
     rows_from_phones,
     shares_of,
     sounds_of,
@@ -229,6 +231,27 @@ def test_heard_rows() -> None:
     shift_PD = old[f"heads.{PHONES}.weight"] - old[f"heads.{PHONES}.weight"][0] + old[WEIGHT][0]
     nearest = torch.cdist(new[WEIGHT][3:], shift_PD).argmin(1)
     assert nearest.tolist() == [1, 2, 3]  # ა like a, ბ like b, ც like c
+
+
+def test_of_letters_of_one_sound_the_frequent_one_is_written() -> None:
+    rules_VP = torch.tensor([[90.0, 0.0], [10.0, 0.0], [0.0, 5.0], [0.0, 0.0], [45.0, 5.0]])
+    found_V = rarer(rules_VP)
+    assert found_V[0] == pytest.approx(math.log(90 / 145)) and found_V[1] == pytest.approx(math.log(10 / 145))
+    assert found_V[2] == pytest.approx(math.log(0.5)) and found_V[3] == 0
+    assert found_V[4] == pytest.approx(0.9 * math.log(45 / 145) + 0.1 * math.log(0.5))
+
+
+def test_letters_that_no_clip_has_are_rarer() -> None:
+    old, logp = params(), {PHONES: [peaks("ab")]}
+    rules_VP = torch.zeros(len(NEW.symbols), len(PHONES_HEARD))
+    rules_VP[NEW.encode("ბ")[0] - 1, 1], rules_VP[NEW.encode("ც")[0] - 1, 1] = 60.0, 20.0
+    met, unmet = (
+        heard_rows(old, OLD, NEW, logp, [tuple(NEW.encode(text))], torch.Generator(), rules_VP)[BIAS][
+            NEW.encode("ც")[0]
+        ]
+        for text in ("აც", "აბ")
+    )
+    assert unmet < met - 1, "it shares its only sound with a letter that comes three times as often"
 
 
 def test_heads_are_averaged() -> None:

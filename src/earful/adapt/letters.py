@@ -173,6 +173,17 @@ def shares_of(heads: Iterable[str], labels: Sequence[tuple[int, ...]], rules_VP:
     return functional.normalize(known_HV, p=1, dim=0)
 
 
+def rarer(rules_VP: Tensor) -> Tensor:
+    """How much less likely a letter is written than all that stand for the same phones, in nats, at most 0 `[V]`.
+
+    A row says what a letter sounds like, not which of two letters of one sound is written: clips teach that, but not of
+    a letter that they lack. By Bayes' rule it is the expectation of log P(letter | phone) over the letter's phones, in
+    the words that the rules were asked about. Of a letter that is in no word nothing is known: 0.
+    """
+    share_VP = rules_VP / rules_VP.sum(0).clamp(min=_LEAST)
+    return (functional.normalize(rules_VP, p=1, dim=1) * share_VP.clamp(min=_LEAST).log()).sum(1)
+
+
 def heard_rows(
     params: Mapping[str, Tensor],
     old: Alphabet,
@@ -186,7 +197,7 @@ def heard_rows(
 
     `heard` has, for each head that listens, the log-posteriors of every clip under the base; `labels` their letters in
     `new`; `rules_VP` what the rules of the language say of them (see `sounds`). The rows are the mean of what the heads
-    say. A symbol that is written and not said (space, punctuation) keeps the row that `carry_rows` gives it. Time and
+    say; letters that no clip has are `rarer`. A symbol that is written and not said (space, punctuation) keeps the row that `carry_rows` gives it. Time and
     memory grow with the clips: give a hundred at most.
 
     Raises:
@@ -202,6 +213,9 @@ def heard_rows(
     share_HV = torch.cat([equal_HV[:, :1], share_HV], 1)  # of the blank, which they have in common
     weight_VD = sum(share_V[:, None] * weight_VD for share_V, (weight_VD, _) in zip(share_HV, rows, strict=True))
     bias_V = sum(share_V * bias_V for share_V, (_, bias_V) in zip(share_HV, rows, strict=True))
+    if rules_VP is not None:
+        unmet_V = torch.bincount(torch.tensor([i for ids in labels for i in ids]).long(), minlength=len(bias_V)) == 0
+        bias_V = bias_V + functional.pad(rarer(rules_VP), (1, 0)) * unmet_V
     said_V = torch.tensor([False, *map(is_said, new.symbols)])
     weight_VD = torch.where(said_V[:, None], weight_VD, carried[WEIGHT])
     return {**carried, WEIGHT: weight_VD, BIAS: torch.where(said_V, bias_V, carried[BIAS])}
