@@ -197,8 +197,8 @@ def heard_rows(
 
     `heard` has, for each head that listens, the log-posteriors of every clip under the base; `labels` their letters in
     `new`; `rules_VP` what the rules of the language say of them (see `sounds`). The rows are the mean of what the heads
-    say; letters that no clip has are `rarer`. A symbol that is written and not said (space, punctuation) keeps the row that `carry_rows` gives it. Time and
-    memory grow with the clips: give a hundred at most.
+    say; letters that no clip has are `rarer`. A symbol that is written and not said (space, punctuation) keeps the row
+    that `carry_rows` gives it. Time and memory grow with the clips: give a hundred at most.
 
     Raises:
         ValueError: no head listens, there is no clip, or labels or rules do not fit clips and alphabet.
