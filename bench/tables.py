@@ -226,6 +226,27 @@ def adapt_settings(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
+WRITTEN = {
+    "clips": "of the clips alone",
+    "language": "and of the language",
+    "rarer": "and of the language, as likely as among those of their sound",
+}
+
+
+def few(found: Json) -> Iterator[str]:
+    """One clip to ten: the letters that are written, by the rate of the steps."""
+    sizes, rows = every(found, "clips"), []
+    for (rate, written), runs in grouped(found["rows"], "rate", "written").items():
+        by_size = grouped(runs, "clips")
+        rows.append([f"{1e4 * rate:g}", WRITTEN[written], *(spread([r["cer"] for r in by_size[k,]]) for k in sizes)])
+    text = (
+        f"CER in per cent on {found['test_clips']} test clips of real Dutch, best path, with a base that has never heard any; "
+        f"median [lowest–highest] of {len(every(found, 'seed'))} seeds."
+    )
+    columns = (">rate, 10⁻⁴", "letters", *(f">{k} clip{'s' * (k > 1)}" for k in sizes))
+    yield from measured(columns, rows, text, found)
+
+
 KINDS = {"nl-small": "the first speaker", "nl-big": "the second speaker"}
 
 
@@ -811,6 +832,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "meta_dutch": meta_base,
     "stages_czech": stages,
     "held_out": held_out,
+    "few": few,
     "meta_output": meta_learners,
     "meta_speakers": meta_learners,
     "meta_czech": meta_learners,
