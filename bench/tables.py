@@ -240,8 +240,8 @@ def few(found: Json) -> Iterator[str]:
         by_size = grouped(runs, "clips")
         rows.append([f"{1e4 * rate:g}", WRITTEN[written], *(spread([r["cer"] for r in by_size[k,]]) for k in sizes)])
     text = (
-        f"CER in per cent on {found['test_clips']} test clips of real Dutch, best path, with a base that has never heard any; "
-        f"median [lowest–highest] of {len(every(found, 'seed'))} seeds."
+        f"CER in per cent on {found['test_clips']} test clips of real Dutch, best path, with a base that has never "
+        f"heard any; median [lowest–highest] of {len(every(found, 'seed'))} seeds."
     )
     columns = (">rate, 10⁻⁴", "letters", *(f">{k} clip{'s' * (k > 1)}" for k in sizes))
     yield from measured(columns, rows, text, found)
