@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from earful.adapt import spelling
-from earful.adapt.adapt import prepare
+from earful.adapt.adapt import adapt, prepare
 from earful.adapt.finetune import Plan
 from earful.adapt.spelling import MOST_WORDS, as_heard, likest, rule_counts, spelled, words_of
 from earful.adapt.start import untrained
@@ -171,6 +171,14 @@ def test_texts_and_other_speech_lend_their_words(clips: Path) -> None:
         base, manifest, rules=None, plan=Plan(steps=1, copies=0, letters="heard"), texts=["ab"], seed=0, tell=told
     )
     assert heard.words == ()
+
+
+def test_letters_that_no_clip_has_are_named(clips: Path) -> None:
+    pytest.importorskip("wordfreq", reason="the extra `speak` is not installed")
+    base = untrained(replace(config("nl", "ab"), phones=Alphabet(("a", "b", "k"))), seed=1)
+    _, report = adapt(base, read_clips(clips), plan=Plan(steps=1, copies=0, folds=0), greedy=True)
+    (named,) = (line for line in report.warnings if line.startswith("in no clip"))
+    assert " e f g " in named and " a " not in named
 
 
 def told(stage: str, done: int, total: int) -> None:

@@ -114,7 +114,7 @@ def adapt(
         speech_s=ready.speech_s,
         elapsed_s=time.monotonic() - began,
         curve=outcome.tuned.curve,
-        warnings=(*_material_warnings(base, heard, config, lexicon), *_result_warnings(outcome, gain)),
+        warnings=(*_material_warnings(base, ready, lexicon), *_result_warnings(outcome, gain)),
     )
     about = {"base": dict(base.about), "adapted": to_mapping(replace(report, elapsed_s=round(report.elapsed_s, 1)))}
     language = gain.language if gain else before
@@ -252,19 +252,23 @@ def fingerprint(
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
 
-def _material_warnings(base: Checkpoint, heard: Heard, config: ModelConfig, lexicon: Lexicon | None) -> Iterator[str]:
+def _material_warnings(base: Checkpoint, ready: Prepared, lexicon: Lexicon | None) -> Iterator[str]:
     """What the user should know about the clips, each with what to do."""
-    alphabet = config.alphabet
-    for reason, ids in heard.left_out.items():
+    alphabet = ready.config.alphabet
+    for reason, ids in ready.heard.left_out.items():
         yield f"left out, {reason}: {_show(ids)}; `earful check CLIPS` says more"
-    counts = Counter("".join(heard.texts))
+    counts = Counter("".join(ready.heard.texts))
     if once := [c for c in alphabet.symbols if counts[c] == 1]:
         yield f"seen only once, hardly learnable: {_show(once)}; record clips with them, or correct the transcripts"
     like = sources(base.config.alphabet, alphabet)
     unlike = [s for s, source in like.items() if source is None and counts[s]]
     if new := [s for s in unlike if s not in TONES]:  # those are in every syllable
         yield f"like no letter that the base knows, learned from nothing: {_show(new)}; record clips rich in them"
-    yield from _character_warnings(config, lexicon)
+    met = {alphabet.symbols[label - 1] for copies in (*ready.copies, *ready.beside) for label in copies[0].labels}
+    known = met.union(base.config.alphabet.symbols if is_recognizer(base) else ())
+    if lent := [s for s in alphabet.symbols if s not in known]:
+        yield f"in no clip, known by the rules of the language alone: {_show(lent)}; record clips with them"
+    yield from _character_warnings(ready.config, lexicon)
 
 
 def _character_warnings(config: ModelConfig, lexicon: Lexicon | None) -> Iterator[str]:
