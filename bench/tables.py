@@ -504,7 +504,8 @@ def held_out(found: Json) -> Iterator[str]:
     rows = [
         [task, *(" / ".join(mean(name, task, moment) for name in cers) for moment in steps)] for task in found["tasks"]
     ]
-    yield from table(("CER, %", *(f">{moment} steps" for moment in steps)), rows)
+    heads = [f">{moment} step{'s' * (moment != '1')}" for moment in steps]
+    yield from table(("CER, %", *heads), rows)
     yield ""
     named = ", ".join(f"`{Path(name).name}`" for name in cers)
     yield f"Each cell: {named}. K = {found['settings']['shots'][0]}, means of {seeds} draws of clips."
@@ -512,7 +513,7 @@ def held_out(found: Json) -> Iterator[str]:
     gaps = [
         [f"`{Path(name).name}`", *(_difference(cers[name], cers[first], moment) for moment in steps)] for name in others
     ]
-    yield from table((f"points beside `{first}`", *(f">{moment} steps" for moment in steps)), gaps)
+    yield from table((f"points beside `{first}`", *heads), gaps)
     yield ""
     tested = sum(task["test_clips"] for task in found["tasks"].values())
     yield f"95 % intervals over draws and tasks; {tested} test clips in all. {on(found['machines'][0])}."
