@@ -13,6 +13,8 @@ tried by FOMAML alone. Then bench/kshot.py lets `earful adapt` learn from K clip
     python bench/meta_base.py --start work/synthetic --work work/meta-base-prototypes --learners fomaml \\
         --output prototypes
     python bench/meta_base.py --start work/synthetic --work work/meta-adapters --learners fomaml --adapters 8 --every 12
+    python bench/meta_base.py --start work/synthetic --work work/meta-base-real --learners fomaml \\
+        --by language speaker --alone --also work/klettres/manifest.jsonl work/ktuberling/manifest.jsonl
     python bench/kshot.py --corpus work/fillets-nl --clips 10 --seeds 0 1 2 --out bench/meta_dutch.json \\
         --about work/meta-*/facts.json --bases work/synthetic work/meta-base*/{multitask,fomaml} …
 
@@ -29,6 +31,7 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from meta_speech import QUERY, STEPS, TASKS, TRAIN_SHOTS, Ground, Held, Setting, calibrated, learning, trained
@@ -51,6 +54,8 @@ from earful.train import Optimisation
 SETTING = Setting(inner=0.1, outer=3e-4)
 """What most learners took in bench/meta_speech.py."""
 FACTS = "facts.json"
+REAL: dict[str, Any] = {"copies": 2, "not_languages": ("nl",)}
+"""How clips of people are taken where they are alone: Dutch is what is tested on."""
 MOVING = 3
 """With adapters, the layer of the pre-trained encoder that they are in, counted from 0."""
 
@@ -62,7 +67,8 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     below = recipe.pretrained
     if options.adapters and below:
         below = replace(below, frozen=MOVING)
-    return replace(recipe, corpora=(*thinned, *(Corpus(manifest) for manifest in options.also)), pretrained=below)
+    also = [Corpus(manifest, **(REAL if options.alone else {})) for manifest in options.also]
+    return replace(recipe, corpora=tuple(also) if options.alone else (*thinned, *also), pretrained=below)
 
 
 def adapted_below(base: Checkpoint, rank: int) -> Checkpoint:
@@ -97,6 +103,7 @@ def main() -> None:
         "--adapters", type=int, default=0, help="rank of adapters in the pre-trained encoder's last layer"
     )
     parser.add_argument("--also", type=Path, nargs="*", default=[], help="manifests of more clips: invented languages")
+    parser.add_argument("--alone", action="store_true", help="those clips alone, but for Dutch, and none of the recipe")
     parser.add_argument("--learners", nargs="+", default=["multitask", "reptile", "fomaml", "maml"])
     parser.add_argument("--by", nargs="+", choices=["language", "speaker"], default=["language"], help="what tasks are")
     parser.add_argument("--output", default="heard")
@@ -111,6 +118,7 @@ def main() -> None:
     ground = ground._replace(cost_s=cost_s)
     facts = {"machine": machine(), "start": options.start, "output": options.output, "budget_s": options.budget_s}
     facts |= {"by": options.by, "also": [str(manifest) for manifest in options.also], "adapters": options.adapters}
+    facts["alone"] = options.alone
     facts |= {"cost_s": cost_s, "tasks": TASKS, "steps": STEPS, "seed": options.seed}
     (options.work / FACTS).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
     for name in options.learners:

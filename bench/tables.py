@@ -560,7 +560,8 @@ def _trained_by(learner: str, about: Json) -> tuple[str, int]:
     """What a base went on by, in words, and by how many outer steps."""
     told = ["the base itself" if learner == "start" else learner]
     told += ["tasks are voices"] if about.get("by") == ["speaker"] else []
-    told += [f"and {Path(manifest).parent.name}" for manifest in about.get("also", [])]
+    also = " and ".join(Path(manifest).parent.name for manifest in about.get("also", []))
+    told += [f"{'' if about.get('alone') else 'and '}{also}{' alone' if about.get('alone') else ''}"] if also else []
     told += [] if about["output"] == "heard" else [f"letters from {about['output']}"]
     told += [f"adapters of rank {about['adapters']} below"] if about.get("adapters") else []
     cost_s = about["cost_s"].get(learner)
