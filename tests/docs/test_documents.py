@@ -153,12 +153,13 @@ def rows(document: str, heading: str) -> list[list[str]]:
 
 def test_plans() -> None:
     """How much `adapt` does: docs/adaptation.md against `plan_for`, at both ends of each row."""
-    for clips, steps, copies, measured in rows("docs/adaptation.md", "## How much"):
+    for clips, steps, rate, copies, measured in rows("docs/adaptation.md", "## How much"):
         numbers = [int(number) for number in re.findall(r"\d+", clips)]
         ends = [numbers[0] - 1] if "fewer" in clips else numbers
         for count in ends:
             plan = plan_for(count, 5.0 * count)
             assert (plan.steps, plan.copies) == (int(steps), int(copies)), clips
+            assert plan.rate == pytest.approx(1e-4 * float(rate)), clips
             kind = {0: "themselves", 1: "held out", 3: "cross-validated"}[plan.folds]
             assert kind in measured, clips
 
