@@ -19,7 +19,7 @@ import torch
 from kshot import draw, frames_by, rates
 from torch import Tensor
 
-from earful.adapt.adapt import Prepared, prepare, with_dropout
+from earful.adapt.adapt import Prepared, prepare
 from earful.adapt.finetune import finetune
 from earful.adapt.letters import rarer
 from earful.adapt.rows import BIAS
@@ -34,7 +34,7 @@ NEVER = -1e4
 
 
 def writing(ready: Prepared, params: Params) -> Mapping[str, Params]:
-    """The parameters that write all letters, or fewer, or all as if each were alone with its sound."""
+    """The parameters that write the clips' letters alone; all, each as if alone with its sound; all, as adapted."""
     met = {label for copies in ready.copies for label in copies[0].labels}
     lacking_V = torch.tensor([place not in met for place in range(1, ready.config.alphabet.size)])
     rules_VP = spelled(ready.words, ready.config)
@@ -67,10 +67,9 @@ def main() -> None:
     frames, rows = frames_by(str(options.base), test), list[dict]()
     for clips in options.clips:
         for seed in options.seeds:
-            ready = prepare(
-                base, draw(train, clips, seed), rules=rules, plan=None, seed=seed, tell=lambda *told: None
-            )  # fmt: skip
-            start, model = ready.start(range(len(ready.copies))), AcousticModel(with_dropout(ready.config, None))
+            support = draw(train, clips, seed)
+            ready = prepare(base, support, rules=rules, plan=None, seed=seed, tell=lambda *told: None)
+            start, model = ready.start(range(len(ready.copies))), AcousticModel(ready.config)
             for rate in options.rates:
                 plan = replace(ready.plan, rate=rate, folds=0, evaluations=1)
                 tuned = finetune(model, start, ready.copies, [], ready.config.alphabet, plan, seed=seed)

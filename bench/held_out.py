@@ -6,7 +6,9 @@ these. Slovak is spoken from random words of the word list, Esperanto from the s
 
     python bench/held_out.py --corpus work/fillets-cs --out work/held-out
     earful benchmark work/held-out/manifest.jsonl --by condition --out work/held-out/compared \\
-        --base earful-base --base work/meta-shipped/fomaml --no-usual --shots 5,10 --steps 1,5,20,100,usual --seeds 3
+        --base earful-base --base work/meta-shipped/multitask --base work/meta-shipped/fomaml \\
+        --no-usual --shots 5 --steps 0,1,5,20 --seeds 3
+    cp work/held-out/compared/results.json bench/held_out.json
 """
 
 import argparse
@@ -48,9 +50,8 @@ def main() -> None:
     noisy = {snr_db: amid_voices(clips, crowd, snr_db, options.out / "noisy") for snr_db in options.snr_db}
     tasks = [named(clips, "Czech"), *(named(each, f"Czech amid voices, {snr:g} dB") for snr, each in noisy.items())]
     for name, language, text in (("Slovak", "sk", None), ("Esperanto", "eo", ESPERANTO)):
-        spoken, _ = speak_corpus(
-            [language], options.out / language, clips=options.clips, text=text, seed=0, workers=1
-        )  # fmt: skip
+        folder = options.out / language
+        spoken, _ = speak_corpus([language], folder, clips=options.clips, text=text, seed=0, workers=1)
         tasks.append(named(spoken, f"{name}, synthetic"))
     write_manifest(options.out / "manifest.jsonl", Manifest(tuple(u for task in tasks for u in task)))
 

@@ -23,8 +23,9 @@ Two go on from the shipped base, with real voices among the tasks, for real Czec
     python bench/meta_base.py --start earful-base --budget-s 720 --work work/meta-shipped --learners fomaml multitask \\
         --by language speaker \\
         --also work/fillets-nl/train.jsonl work/klettres/manifest.jsonl work/ktuberling/manifest.jsonl
-    python bench/kshot.py --corpus work/fillets-cs --text work/free-cs.txt --clips 1 10 --out bench/stages_czech.json \\
-        --about work/meta-shipped/facts.json --bases work/synthetic earful-base work/meta-shipped/{multitask,fomaml}
+    python bench/kshot.py --corpus work/fillets-cs --text work/free-cs.txt --clips 10 --seeds 0 1 2 \\
+        --out bench/stages_czech.json --about work/meta-shipped/facts.json \\
+        --bases none hf:work/whisper-tiny-en work/synthetic earful-base work/meta-shipped/{multitask,fomaml}
 """
 
 import argparse
