@@ -178,7 +178,11 @@ def test_letters_that_no_clip_has_are_named(clips: Path) -> None:
     base = untrained(replace(config("nl", "ab"), phones=Alphabet(("a", "b", "k"))), seed=1)
     _, report = adapt(base, read_clips(clips), plan=Plan(steps=1, copies=0, folds=0), greedy=True)
     (named,) = (line for line in report.warnings if line.startswith("in no clip"))
-    assert " e f g " in named and " a " not in named
+    assert " e f g " in named and " a " not in named and "rules" in named
+    unknown = replace(base, config=replace(base.config, rules=TextRules()))
+    _, report = adapt(unknown, read_clips(clips), plan=Plan(steps=1, copies=0, folds=0), texts=["zzzzz"], greedy=True)
+    (named,) = (line for line in report.warnings if line.startswith("in no clip"))
+    assert " z;" in named and "look like" in named
 
 
 def told(stage: str, done: int, total: int) -> None:

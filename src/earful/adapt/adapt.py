@@ -267,7 +267,8 @@ def _material_warnings(base: Checkpoint, ready: Prepared, lexicon: Lexicon | Non
     met = {alphabet.symbols[label - 1] for copies in (*ready.copies, *ready.beside) for label in copies[0].labels}
     known = met.union(base.config.alphabet.symbols if is_recognizer(base) else ())
     if lent := [s for s in alphabet.symbols if s not in known]:
-        yield f"in no clip, known by the rules of the language alone: {_show(lent)}; record clips with them"
+        how = "the rules of the language" if ready.config.rules.language else "letters that look like them"
+        yield f"in no clip, known by {how} alone: {_show(lent)}; record clips with them"
     yield from _character_warnings(ready.config, lexicon)
 
 
