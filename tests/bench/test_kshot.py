@@ -9,7 +9,7 @@ import pytest
 
 from earful.bench.kshot import benchmark, entrants_of, every_cell
 from earful.bench.protocol import Protocol, tasks_of
-from earful.bench.results import Row
+from earful.bench.results import Row, read_results, settings_of
 from earful.data.manifest import Manifest
 from earful.errors import AudioError, CheckpointError, ConfigError, ManifestError
 
@@ -85,12 +85,20 @@ def test_what_cannot_be_is_said_before_anything_runs(protocol: Protocol, spoken:
         benchmark(protocol, spoken, results=path, tell=lambda *told: pytest.fail("something ran"))
 
 
-def test_results_of_other_settings(protocol: Protocol, spoken: Manifest, tmp_path: Path) -> None:
-    path = tmp_path / "results.json"
-    quick: dict[str, Any] = {"bases": protocol.bases[:1], "shots": (1,), "steps": (0,), "seeds": 1}
-    benchmark(replace(protocol, **quick), spoken, results=path)
-    with pytest.raises(ConfigError, match="seeds were 1 and are now 2"):
-        benchmark(replace(protocol, **quick | {"seeds": 2}), spoken, results=path)
+def test_results_grow(protocol: Protocol, spoken: Manifest, tmp_path: Path) -> None:
+    path, told = tmp_path / "results.json", list[str]()
+    one = replace(protocol, bases=protocol.bases[:1], shots=(1,), steps=(0,), seeds=1)
+    two = replace(one, steps=(0, 1), seeds=2)
+    first = benchmark(one, spoken, results=path)
+    grown = benchmark(two, spoken, results=path, tell=lambda stage, done, total, note: told.append(note))
+    apart = benchmark(two, spoken)
+    assert [(row.cell, row.cer) for row in grown] == [(row.cell, row.cer) for row in apart]
+    assert set(first) <= set(grown), "what was there is not done again"
+    assert not any("seed 0, 1 clip, 0 steps" in note for note in told)
+    assert benchmark(one, spoken, results=path) == first, "and none that was not asked for is shown"
+    assert len(read_results(path, settings_of(two, spoken, {})).rows) == len(grown)
+    with pytest.raises(ConfigError, match="test_clips were 2 and are now 3"):
+        benchmark(replace(two, test_clips=3), spoken, results=path)
 
 
 def test_a_missing_recording_is_named(protocol: Protocol, spoken: Manifest) -> None:

@@ -37,22 +37,21 @@ def settings(base: Checkpoint) -> dict[str, Any]:
 
 def test_what_is_written_is_read(settings: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "new" / "results.json"
-    assert read_results(path, settings) == ([], [])
+    assert read_results(path, settings) == ([], [], settings)
     write_results(path, settings, [], TASKS, ROWS)
-    rows, machines = read_results(path, settings)
-    assert rows == ROWS and machines == [machine()]
+    assert read_results(path, settings) == (ROWS, [machine()], settings)
     assert [file.name for file in path.parent.iterdir()] == ["results.json"]
     found = json.loads(path.read_text("utf-8"))
     assert set(found) == {"format", "machines", "settings", "tasks", "rows"}
     assert found["tasks"]["nl"]["test"] == ["u1"] and found["settings"]["shots"] == [5]
     write_results(path, settings, [], TASKS, [])
-    assert read_results(path, settings)[0] == []
+    assert read_results(path, settings).rows == []
 
 
 def test_machines_are_kept_and_none_is_named(settings: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     write_results(path, settings, [{"cpu": "another"}], TASKS, ROWS)
-    assert read_results(path, settings)[1] == [{"cpu": "another"}, machine()]
+    assert read_results(path, settings).machines == [{"cpu": "another"}, machine()]
     assert machine()["cpu"] and machine()["cores"] >= 1
     assert len(socket.gethostname()) < 4 or socket.gethostname() not in json.dumps(machine())
 
@@ -76,6 +75,17 @@ def test_other_settings_are_refused(
     assert path.read_bytes() == before
 
 
+def test_a_file_grows_by_bases_steps_and_seeds(base: Checkpoint, settings: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    write_results(path, settings, [], TASKS, ROWS)
+    other = replace(base, params={name: value + 0.01 for name, value in base.params.items()})
+    more = settings_of(replace(PROTOCOL, bases=("b", "a"), steps=(1, "usual"), seeds=7), CLIPS, {"a": base, "b": other})
+    rows, _, both = read_results(path, more)
+    assert rows == ROWS and (both["bases"], both["steps"], both["seeds"]) == (["a", "b"], [0, "usual", 1], 7)
+    write_results(path, both, [], TASKS, rows)
+    assert read_results(path, settings).settings == both, "who asks for less takes nothing away"
+
+
 def test_other_clips_and_other_weights_are_refused(base: Checkpoint, settings: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     write_results(path, settings, [], TASKS, ROWS)
@@ -86,7 +96,7 @@ def test_other_clips_and_other_weights_are_refused(base: Checkpoint, settings: d
     with pytest.raises(ConfigError, match="the weights of a base have changed"):
         read_results(path, settings_of(PROTOCOL, CLIPS, {"a": trained}))
     elsewhere = Manifest((replace(CLIPS[0], audio=Path("elsewhere/x.wav")),))
-    assert read_results(path, settings_of(PROTOCOL, elsewhere, {"a": base}))[0] == ROWS, "a folder may move"
+    assert read_results(path, settings_of(PROTOCOL, elsewhere, {"a": base})).rows == ROWS, "a folder may move"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 9, "settings": {}, "rows": [], "machines": []}'])
@@ -119,5 +129,5 @@ def test_a_full_disk_leaves_what_was_there(
         patch.setattr(Path, "replace", full)
         with pytest.raises(ConfigError, match="No space left"):
             write_results(path, settings, [], TASKS, ROWS)
-    assert read_results(path, settings)[0] == ROWS[:1]
+    assert read_results(path, settings).rows == ROWS[:1]
     assert [file.name for file in tmp_path.iterdir()] == ["results.json"]

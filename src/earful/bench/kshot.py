@@ -11,7 +11,7 @@ from earful.adapt.select import learned_by
 from earful.adapt.start import start_from
 from earful.bench.cell import Ear, Entrant, plan_after, rows_of
 from earful.bench.protocol import USUAL, Protocol, Task, tasks_of
-from earful.bench.results import Cell, Row, read_results, settings_of, write_results
+from earful.bench.results import Cell, Known, Row, read_results, settings_of, write_results
 from earful.config import to_mapping
 from earful.data.manifest import Manifest
 
@@ -30,8 +30,8 @@ def benchmark(
 
     Each row is an adaptation of its own, from the same clips for all entrants, as `earful adapt --steps` makes it, but
     for two things: it does not go back to the base where that would be better, and it is tested by the best path. With
-    the file `results` it is written after every row, and what is there already is not done again. Clips are
-    taken as they are: `earful.data.check` tells those that cannot be used.
+    the file `results` it is written after every row, and what is there already is not done again: more bases, steps or
+    seeds may be asked for later. Clips are taken as they are: `earful.data.check` tells those that cannot be used.
 
     Raises:
         ManifestError: clips that make no such tasks; before anything is run.
@@ -44,7 +44,7 @@ def benchmark(
     tasks, _ = tasks_of(clips, protocol)
     entrants = entrants_of(protocol, clips)
     settings = settings_of(protocol, clips, {each.base: each.checkpoint for each in entrants})
-    found, machines = read_results(results, settings) if results else ([], [])
+    found, machines, settings = read_results(results, settings) if results else Known([], [], settings)
     rows = {row.cell: row for row in found}
     fronts = {each.base: each.checkpoint.build().frames_of for each in entrants}
     if results:

@@ -16,6 +16,8 @@ from earful.errors import ConfigError
 from earful.writing import replacing
 
 FORMAT = 1
+GROWING = ("bases", "steps", "seeds", "weights")
+"""Settings of which a file may hold more than one run asks for; a row tells its own, and none depends on another's."""
 
 
 class Cell(NamedTuple):
@@ -62,29 +64,48 @@ def settings_of(protocol: Protocol, clips: Manifest, bases: Mapping[str, Checkpo
     return dict(to_mapping(protocol)) | {"clips": _digest(rows), "weights": weights}
 
 
-def read_results(path: Path, settings: Mapping[str, Any]) -> tuple[list[Row], list[dict[str, Any]]]:
-    """The rows of an earlier run with the same settings, and the machines that made them; none where there is no file.
+class Known(NamedTuple):
+    """Rows that are there already, the machines that made them, and the settings of these and of a run to come."""
+
+    rows: list[Row]
+    machines: list[dict[str, Any]]
+    settings: dict[str, Any]
+
+
+def read_results(path: Path, settings: Mapping[str, Any]) -> Known:
+    """The rows of earlier runs to which one with `settings` can add its own; none where there is no file.
+
+    That one may have other bases, steps and seeds: the file then holds those of all.
 
     Raises ConfigError for a file that is damaged, or of other settings: the first that differs is named.
     """
     if not path.exists():
-        return [], []
+        return Known([], [], dict(settings))
     try:
         found = json.loads(path.read_text("utf-8"))
         before, rows, machines = dict(found["settings"]), list(found["rows"]), list(found["machines"])
         if found["format"] != FORMAT:
             raise ValueError(f"format {found['format']}, this version reads {FORMAT}")
+        both = {name: _both(before[name], settings[name]) for name in GROWING}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{path}: no results that can be gone on with ({error}); remove it, or overwrite it"
         ) from None
-    for name, value in settings.items():
-        if before.get(name) != value:
-            raise ConfigError(
-                f"{path}: made with other settings: {_differ(name, before.get(name), value)}; "
-                "name another folder, or overwrite it"
-            )
-    return [from_mapping(Row, row, f"{path}: row {number}") for number, row in enumerate(rows, 1)], machines
+    weights = before["weights"]
+    changed = [name for name, value in settings.items() if name not in GROWING and before.get(name) != value]
+    changed += ["weights" for base, own in settings["weights"].items() if weights.get(base, own) != own]
+    if changed:
+        what = _differ(changed[0], before.get(changed[0]), settings[changed[0]])
+        raise ConfigError(f"{path}: made with other settings: {what}; name another folder, or overwrite it")
+    rows = [from_mapping(Row, row, f"{path}: row {number}") for number, row in enumerate(rows, 1)]
+    return Known(rows, machines, dict(settings) | both)
+
+
+def _both(before: Any, now: Any) -> Any:
+    """What one or the other has: of lists the members, of mappings the entries, of numbers the larger."""
+    if isinstance(now, int):
+        return max(before, now)
+    return before | now if isinstance(now, Mapping) else [*before, *(each for each in now if each not in before)]
 
 
 def write_results(

@@ -70,7 +70,7 @@ def benchmark(
     steps of a base that was meta-trained are those that it has learned, and with `usual` as many as any base's after
     them; it enters once more as if it were none. Processor time is measured, since equal steps are not always equal
     compute. DIR gets results.json, with every adaptation, and a picture, plots.svg (package matplotlib). Interrupted,
-    the same command goes on where it was.
+    the same command goes on where it was; with another base, more steps or seeds it adds what is new.
 
     \b
     Examples:
