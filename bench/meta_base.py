@@ -52,8 +52,8 @@ from earful.pretrain.dataset import open_dataset
 from earful.pretrain.recipe import Corpus, Recipe
 from earful.train import Optimisation
 
-SETTING = Setting(inner=0.1, outer=3e-4)
-"""What most learners took in bench/meta_speech.py."""
+INNER, OUTER = 0.1, 3e-4
+"""The rates that most learners took in bench/meta_speech.py."""
 FACTS = "facts.json"
 REAL: dict[str, Any] = {"copies": 2, "not_languages": ("nl",)}
 """How clips of people are taken where they are alone: Dutch is what is tested on."""
@@ -108,10 +108,12 @@ def main() -> None:
     parser.add_argument("--learners", nargs="+", default=["multitask", "reptile", "fomaml", "maml"])
     parser.add_argument("--by", nargs="+", choices=["language", "speaker"], default=["language"], help="what tasks are")
     parser.add_argument("--output", default="heard")
+    parser.add_argument("--outer", type=float, default=OUTER, help="rate of the outer loop")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--budget-s", type=float, default=300.0, help="processor seconds of one meta-training")
     parser.add_argument("--work", type=Path, required=True, help="the folder for the models")
     options = parser.parse_args()
+    setting = Setting(INNER, options.outer)
     torch.set_num_threads(1)
     options.work.mkdir(parents=True, exist_ok=True)
     ground = ground_of(options)
@@ -120,23 +122,23 @@ def main() -> None:
     facts = {"machine": machine(), "start": options.start, "output": options.output, "budget_s": options.budget_s}
     facts |= {"by": options.by, "also": [str(manifest) for manifest in options.also], "adapters": options.adapters}
     facts["alone"] = options.alone
-    facts |= {"cost_s": cost_s, "tasks": TASKS, "steps": STEPS, "seed": options.seed}
+    facts |= {"cost_s": cost_s, "outer": options.outer, "tasks": TASKS, "steps": STEPS, "seed": options.seed}
     (options.work / FACTS).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
     for name in options.learners:
         if (options.work / name).exists():
             continue
         state = options.work / f"{name}.safetensors"
-        meta = trained(ground, name, SETTING, options.seed, options.budget_s, state)
+        meta = trained(ground, name, setting, options.seed, options.budget_s, state)
         recipe = MetaRecipe(
             out=options.work / name,
             start=options.start,
             corpora=recipe_of(options).corpora,
-            learning=learning(name, SETTING),
+            learning=learning(name, setting),
             outer=Outer(Optimisation(1)),
             output=options.output,
             about="bench/meta_base.py",
         )
-        inner = ground.speech(name, SETTING).learner_at(1.0).inner
+        inner = ground.speech(name, setting).learner_at(1.0).inner
         save_checkpoint(recipe.out, checkpoint_of(ground.start, meta, recipe, inner), half=True)
 
 

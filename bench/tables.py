@@ -490,33 +490,43 @@ def meta_base(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
-def held_out(found: Json) -> Iterator[str]:
-    """What `earful benchmark` measured: CER by task, base and number of steps; and how bases differ from the first."""
-    cers: dict[str, dict[tuple[int, str], dict[str, float]]] = {}
-    for row in found["rows"]:
-        cers.setdefault(row["entrant"], {}).setdefault((row["seed"], row["task"]), {})[str(row["steps"])] = row["cer"]
-    first, *others = cers
-    steps, seeds = [str(each) for each in found["settings"]["steps"]], found["settings"]["seeds"]
+WORK = "work/"
 
-    def mean(entrant: str, task: str, moment: str) -> str:
-        return percent(statistics.fmean(cer[moment] for (_, name), cer in cers[entrant].items() if name == task))
+
+def held_out(found: Json) -> Iterator[str]:
+    """What `earful benchmark` measured: CER by task, K, base and steps; and how bases differ from the first."""
+    settings = found["settings"]
+    steps, clips, bases = [str(each) for each in settings["steps"]], settings["shots"], settings["bases"]
+    cers: dict[tuple[str, int], dict[tuple[int, str], dict[str, float]]] = {}
+    for row in found["rows"]:
+        own = cers.setdefault((row["entrant"], row["shots"]), {})
+        own.setdefault((row["seed"], row["task"]), {})[str(row["steps"])] = row["cer"]
+    first, *others = bases
+    names = {base: f"`{base.removeprefix(WORK)}`" for base in bases}
+
+    def mean(base: str, count: int, task: str, moment: str) -> str:
+        return percent(statistics.fmean(cer[moment] for (_, name), cer in cers[base, count].items() if name == task))
 
     rows = [
-        [task, *(" / ".join(mean(name, task, moment) for name in cers) for moment in steps)] for task in found["tasks"]
+        [task, count, *(" / ".join(mean(base, count, task, moment) for moment in steps) for base in bases)]
+        for task in found["tasks"]
+        for count in clips
     ]
-    heads = [f">{moment} step{'s' * (moment != '1')}" for moment in steps]
-    yield from table(("CER, %", *heads), rows)
-    yield ""
-    named = ", ".join(f"`{Path(name).name}`" for name in cers)
-    yield f"Each cell: {named}. K = {found['settings']['shots'][0]}, means of {seeds} draws of clips."
-    yield ""
-    gaps = [
-        [f"`{Path(name).name}`", *(_difference(cers[name], cers[first], moment) for moment in steps)] for name in others
-    ]
-    yield from table((f"points beside `{first}`", *heads), gaps)
+    yield from table(("CER, %", ">K", *names.values()), rows)
     yield ""
     tested = sum(task["test_clips"] for task in found["tasks"].values())
-    yield f"95 % intervals over draws and tasks; {tested} test clips in all. {on(found['machines'][0])}."
+    after = f"{', '.join(steps[:-1])} and {steps[-1]}"
+    yield f"Each cell: after {after} steps; means of {settings['seeds']} draws of clips, {tested} test clips in all."
+    yield ""
+    gaps = [
+        [names[base], count, *(_difference(cers[base, count], cers[first, count], moment) for moment in steps)]
+        for base in others
+        for count in clips
+    ]
+    heads = [f">{moment} step{'s' * (moment != '1')}" for moment in steps]
+    yield from table((f"points beside {names[first]}", ">K", *heads), gaps)
+    yield ""
+    yield f"95 % intervals over draws and tasks. {on(found['machines'][0])}."
 
 
 STAGES = {
@@ -834,6 +844,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "meta_dutch": meta_base,
     "stages_czech": stages,
     "held_out": held_out,
+    "held_out_clips": held_out,
     "few": few,
     "meta_output": meta_learners,
     "meta_speakers": meta_learners,
