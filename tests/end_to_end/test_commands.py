@@ -7,7 +7,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -101,9 +100,7 @@ def test_a_reader_that_goes_away(clips: Path, tiny_base: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif("earful-base" not in shipped_bases(), reason="no base is shipped yet")
 def test_the_demo_learns_a_language_that_the_base_has_never_heard(tmp_path: Path) -> None:
-    began = time.monotonic()
     shown = run("demo", "--out", tmp_path / "demo").stdout
-    assert time.monotonic() - began < 300
     before, after = (float(re.search(rf"{name} +([\d.]+) %", shown)[1]) for name in ("before", "after"))
     assert "has never heard it" in shown and after < before - 5
 
