@@ -134,6 +134,7 @@ def test_a_text_starts_again_in_other_voices(tmp_path: Path) -> None:
 def test_arguments_that_do_not_fit_are_refused(tmp_path: Path, arguments: dict[str, object], message: str) -> None:
     with pytest.raises(SynthesisError, match=message):
         speak_corpus(out=tmp_path / "uit", workers=1, **arguments)  # type: ignore[arg-type]
+    assert not (tmp_path / "uit").exists()
 
 
 def test_a_language_that_cannot_be_said_is_an_error(tmp_path: Path) -> None:

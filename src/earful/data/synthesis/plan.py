@@ -16,7 +16,7 @@ from earful.data.synthesis.languages import find_language
 from earful.data.synthesis.sentences import random_sentence
 from earful.data.synthesis.speech import Voice
 from earful.data.synthesis.voices import random_voice
-from earful.data.synthesis.words import load_words
+from earful.data.synthesis.words import list_name, load_words
 from earful.errors import SynthesisError
 
 SUFFIXES = (".flac", ".wav")
@@ -87,6 +87,8 @@ class Plan:
             raise SynthesisError("no language given; name one or more, such as nl or en-us")
         for language in self.languages:
             find_language(language)
+            if self.sentences is None:
+                list_name(language)  # one without a list is found out before a folder is there
         Amount(self.hours, self.clips)
         if self.sentences is None and self.hours is None and self.clips is None:
             raise SynthesisError("how much to speak is missing; give hours or clips, or a text to be said once")

@@ -78,14 +78,14 @@ def load_words(language: str) -> Words:
     >>> load_words("nl").words[:3]  # doctest: +SKIP
     ('de', 'van', 'het')
     """
-    name = _list_name(language)
+    name = list_name(language)
     frequencies = word_frequencies(language)
     return make_words(frequencies, _SCRIPTS.get(name), "" if name in _UNSPACED else " ")
 
 
 def word_frequencies(language: str) -> dict[str, float]:
     """The word list of a language: how likely each word is. Raises SynthesisError as `load_words`."""
-    found: dict[str, float] = _wordfreq().get_frequency_dict(_list_name(language), wordlist="best")
+    found: dict[str, float] = _wordfreq().get_frequency_dict(list_name(language), wordlist="best")
     return found
 
 
@@ -94,7 +94,7 @@ def frequent_words(language: str, most: int) -> tuple[str, ...]:
 
     Raises SynthesisError as `load_words`.
     """
-    name = _list_name(language)
+    name = list_name(language)
     return tuple(word for word, _ in _kept(word_frequencies(language), _SCRIPTS.get(name), name in _UNSPACED, most))
 
 
@@ -103,7 +103,7 @@ def draw_lines(language: str, words: int, generator: torch.Generator) -> list[st
 
     Raises SynthesisError as `load_words`.
     """
-    name = _list_name(language)
+    name = list_name(language)
     frequencies = word_frequencies(language)
     known = list(frequencies)
     cumulative_V = _cumulative(torch.tensor([frequencies[word] for word in known], dtype=torch.float64))
@@ -146,7 +146,8 @@ def _wordfreq() -> Any:
         ) from error
 
 
-def _list_name(language: str) -> str:
+def list_name(language: str) -> str:
+    """wordfreq's list of a language. Raises SynthesisError where there is none."""
     code = find_language(language).code
     name = _LISTS.get(code, _LISTS.get(code.split("-")[0], code.split("-")[0]))
     available = _wordfreq().available_languages("best")
