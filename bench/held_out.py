@@ -5,10 +5,17 @@ other people talk beside each noisy clip, as in bench/conditions.py. Czech is fo
 these. Slovak is spoken from random words of the word list, Esperanto from the sentences of the demo.
 
     python bench/held_out.py --corpus work/fillets-cs --out work/held-out
-    earful benchmark work/held-out/manifest.jsonl --by condition --out work/held-out/compared \\
-        --base earful-base --base work/meta-shipped/multitask --base work/meta-shipped/fomaml \\
-        --no-usual --shots 5 --steps 0,1,5,20 --seeds 3
-    cp work/held-out/compared/results.json bench/held_out.json
+    compare="earful benchmark --no-usual --base earful-base $(printf ' --base work/meta-shipped/%s' \
+        start multitask reptile fomaml maml meta-sgd)"
+    $compare work/held-out/manifest.jsonl --by condition --out work/held-out/K5 --shots 5 --steps 0,1,5,20 --seeds 3
+    czech="work/fillets-cs/manifest.jsonl --by language --test-clips 60"
+    $compare $czech --out work/held-out/K1 --shots 1 --steps 0,1,5,20,100,usual
+    $compare $czech --out work/held-out/K10 --shots 10 --steps 0,1,5,20,usual
+    $compare $czech --out work/held-out/K50 --shots 50 --steps 0,1,usual
+    jq --slurp . work/held-out/K*/results.json > bench/held_out.json
+    python bench/plots.py
+
+A hundred steps, and two hundred clips, were then asked of some bases alone: a file of results grows.
 """
 
 import argparse

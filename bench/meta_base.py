@@ -2,8 +2,9 @@
 
 From one base each learner goes on with the same languages for the same processor time, by calibration, as in
 bench/meta_speech.py; letters begin from the sounds that they align with, as in adaptation. "multitask" is more training
-of the usual kind. Other tasks than languages, languages that nobody speaks, other output rows and low-rank adapters are
-tried by FOMAML alone. Then bench/kshot.py lets `earful adapt` learn from K clips of real Dutch, from each of them:
+of the usual kind; "start" is the base itself, which adapts by the learners' inner loop. Other tasks than languages,
+languages that nobody speaks, other output rows and low-rank adapters are tried by FOMAML alone. Then bench/kshot.py
+lets `earful adapt` learn from K clips of real Dutch, from each of them:
 
     python bench/meta_base.py --start work/synthetic --work work/meta-base --learners multitask fomaml
     python bench/meta_base.py --start work/synthetic --work work/meta-base-speaker --learners fomaml --by speaker
@@ -13,19 +14,24 @@ tried by FOMAML alone. Then bench/kshot.py lets `earful adapt` learn from K clip
     python bench/meta_base.py --start work/synthetic --work work/meta-base-prototypes --learners fomaml \\
         --output prototypes
     python bench/meta_base.py --start work/synthetic --work work/meta-adapters --learners fomaml --adapters 8 --every 12
-    python bench/meta_base.py --start work/synthetic --work work/meta-base-real --learners fomaml \\
+    python bench/meta_base.py --start work/synthetic --work work/meta-base-real --learners fomaml multitask \\
         --by language speaker --alone --also work/klettres/manifest.jsonl work/ktuberling/manifest.jsonl
     python bench/kshot.py --corpus work/fillets-nl --clips 10 --seeds 0 1 2 --out bench/meta_dutch.json \\
         --about work/meta-*/facts.json --bases work/synthetic work/meta-base*/{multitask,fomaml} …
+    python bench/kshot.py --corpus work/fillets-nl --clips 10 --out bench/meta_real.json \\
+        --about work/meta-base-real/facts.json --bases work/synthetic work/meta-base-real/{multitask,fomaml}
 
-Two go on from the shipped base, with real voices among the tasks, for real Czech, which picks nothing:
+Others go on from the shipped base, with real voices among the tasks or alone, for real Czech, which picks nothing:
 
-    python bench/meta_base.py --start earful-base --budget-s 720 --work work/meta-shipped --learners fomaml multitask \\
-        --by language speaker \\
+    python bench/meta_base.py --start earful-base --budget-s 720 --work work/meta-shipped \\
+        --learners start multitask fomaml reptile maml meta-sgd --by language speaker \\
         --also work/fillets-nl/train.jsonl work/klettres/manifest.jsonl work/ktuberling/manifest.jsonl
+    python bench/meta_base.py --start earful-base --budget-s 720 --work work/meta-shipped-real --outer 1e-4 \\
+        --learners multitask fomaml --by language speaker --alone \\
+        --also work/klettres/manifest.jsonl work/ktuberling/manifest.jsonl
     python bench/kshot.py --corpus work/fillets-cs --text work/free-cs.txt --clips 10 --seeds 0 1 2 \\
-        --out bench/stages_czech.json --about work/meta-shipped/facts.json \\
-        --bases none hf:work/whisper-tiny-en work/synthetic earful-base work/meta-shipped/{multitask,fomaml}
+        --out bench/stages_czech.json --about work/meta-shipped*/facts.json --bases none hf:work/whisper-tiny-en \\
+        work/synthetic earful-base work/meta-shipped/{multitask,fomaml} work/meta-shipped-real/{multitask,fomaml}
 """
 
 import argparse
@@ -117,7 +123,9 @@ def main() -> None:
     torch.set_num_threads(1)
     options.work.mkdir(parents=True, exist_ok=True)
     ground = ground_of(options)
-    cost_s = calibrated(ground, options.learners, count=7)
+    cost_s = json.loads((options.work / FACTS).read_text("utf-8"))["cost_s"] if (options.work / FACTS).exists() else {}
+    if new := [name for name in options.learners if name not in cost_s and name != "start"]:
+        cost_s |= calibrated(ground, new, count=7)
     ground = ground._replace(cost_s=cost_s)
     facts = {"machine": machine(), "start": options.start, "output": options.output, "budget_s": options.budget_s}
     facts |= {"by": options.by, "also": [str(manifest) for manifest in options.also], "adapters": options.adapters}
@@ -127,8 +135,12 @@ def main() -> None:
     for name in options.learners:
         if (options.work / name).exists():
             continue
-        state = options.work / f"{name}.safetensors"
-        meta = trained(ground, name, setting, options.seed, options.budget_s, state)
+        speech, state = ground.speech(name, setting), options.work / f"{name}.safetensors"
+        meta = (
+            speech.learner_at(1.0).init(speech.params)
+            if name == "start"
+            else trained(ground, name, setting, options.seed, options.budget_s, state)
+        )
         recipe = MetaRecipe(
             out=options.work / name,
             start=options.start,
@@ -138,7 +150,7 @@ def main() -> None:
             output=options.output,
             about="bench/meta_base.py",
         )
-        inner = ground.speech(name, setting).learner_at(1.0).inner
+        inner = speech.learner_at(1.0).inner
         save_checkpoint(recipe.out, checkpoint_of(ground.start, meta, recipe, inner), half=True)
 
 

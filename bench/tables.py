@@ -490,43 +490,70 @@ def meta_base(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
-WORK = "work/"
+USUAL = "usual"
 
 
-def held_out(found: Json) -> Iterator[str]:
-    """What `earful benchmark` measured: CER by task, K, base and steps; and how bases differ from the first."""
-    settings = found["settings"]
-    steps, clips, bases = [str(each) for each in settings["steps"]], settings["shots"], settings["bases"]
-    cers: dict[tuple[str, int], dict[tuple[int, str], dict[str, float]]] = {}
-    for row in found["rows"]:
-        own = cers.setdefault((row["entrant"], row["shots"]), {})
-        own.setdefault((row["seed"], row["task"]), {})[str(row["steps"])] = row["cer"]
-    first, *others = bases
-    names = {base: f"`{base.removeprefix(WORK)}`" for base in bases}
-
-    def mean(base: str, count: int, task: str, moment: str) -> str:
-        return percent(statistics.fmean(cer[moment] for (_, name), cer in cers[base, count].items() if name == task))
-
-    rows = [
-        [task, count, *(" / ".join(mean(base, count, task, moment) for moment in steps) for base in bases)]
-        for task in found["tasks"]
-        for count in clips
+def held_out(comparisons: Sequence[Json]) -> Iterator[str]:
+    """What runs of `earful benchmark` measured: CER by task, K and base; and how bases differ from the first."""
+    rows = [row for found in comparisons for row in found["rows"]]
+    moments = sorted({row["steps"] for row in rows}, key=lambda steps: math.inf if steps == USUAL else steps)
+    draws = {key: len({row["seed"] for row in own}) for key, own in grouped(rows, *CELL[:2]).items()}
+    whole = {key: own for key, own in grouped(rows, *CELL).items() if len(own) == draws[key[:2]]}
+    means = {key: statistics.fmean(row["cer"] for row in own) for key, own in whole.items()}
+    first, *others = (base for (base,) in grouped(rows, "entrant"))
+    others.sort(key=lambda base: Path(base).name != "start")
+    known = grouped(rows, "shots", "entrant")
+    names = {base: f"`{Path(base).name}`" for base in (first, *others)}
+    cells = [
+        [named_task(task), clips]
+        + [" / ".join(percent(means.get((task, clips, base, each))) for each in moments) for base in names]
+        for (task,) in grouped(rows, "task")
+        for (clips,) in sorted(grouped([row for row in rows if row["task"] == task], "shots"))
     ]
-    yield from table(("CER, %", ">K", *names.values()), rows)
+    yield from table(("CER, %", ">K", *names.values()), cells)
     yield ""
-    tested = sum(task["test_clips"] for task in found["tasks"].values())
-    after = f"{', '.join(steps[:-1])} and {steps[-1]}"
-    yield f"Each cell: after {after} steps; means of {settings['seeds']} draws of clips, {tested} test clips in all."
+    named = f"{', '.join(map(str, moments[:-1]))} and {moments[-1]}"
+    yield f"Each cell: after {named} steps, the mean over all draws of clips; – where not all were made."
     yield ""
     gaps = [
-        [names[base], count, *(_difference(cers[base, count], cers[first, count], moment) for moment in steps)]
+        [names[base], clips, *(_beside_first(rows, clips, base, first, each) for each in moments)]
+        for (clips,) in sorted(grouped(rows, "shots"))
         for base in others
-        for count in clips
+        if (clips, base) in known
     ]
-    heads = [f">{moment} step{'s' * (moment != '1')}" for moment in steps]
+    heads = [f">{each} step{'s' * (each != 1)}" for each in moments]
     yield from table((f"points beside {names[first]}", ">K", *heads), gaps)
     yield ""
-    yield f"95 % intervals over draws and tasks. {on(found['machines'][0])}."
+    yield (
+        "Negative is better; 95 % intervals over tasks and draws, in brackets how many of both. "
+        f"{on(comparisons[0]['machines'][0])}."
+    )
+
+
+CELL = ("task", "shots", "entrant", "steps")
+
+
+def named_task(task: str) -> str:
+    """A task that is a language alone is all that was recorded of it."""
+    return {"cs": "Czech, all its levels"}.get(task, task)
+
+
+def _beside_first(rows: Sequence[Json], clips: int, base: str, first: str, moment: object) -> str:
+    """How a base differs from the first after so many steps; and from how many tasks and draws this is known."""
+    ours, theirs = (
+        {
+            (row["seed"], row["task"]): {USUAL: row["cer"]}
+            for row in rows
+            if (row["shots"], row["entrant"], row["steps"]) == (clips, each, moment)
+        }
+        for each in (base, first)
+    )
+    tasks, met = {task for _, task in ours}, ours.keys() & theirs.keys()
+    draws = [seed for seed in sorted({seed for seed, _ in met}) if all((seed, task) in met for task in tasks)]
+    if not draws:
+        return "–"
+    whole = {key: cer for key, cer in ours.items() if key[0] in draws}
+    return f"{_difference(whole, theirs, USUAL)} ({len(tasks)} × {len(draws)})"
 
 
 STAGES = {
@@ -842,9 +869,9 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "mandarin": mandarin,
     "meta_conditions": meta_learners,
     "meta_dutch": meta_base,
+    "meta_real": meta_base,
     "stages_czech": stages,
     "held_out": held_out,
-    "held_out_clips": held_out,
     "few": few,
     "meta_output": meta_learners,
     "meta_speakers": meta_learners,
