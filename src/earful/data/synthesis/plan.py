@@ -87,8 +87,6 @@ class Plan:
             raise SynthesisError("no language given; name one or more, such as nl or en-us")
         for language in self.languages:
             find_language(language)
-            if self.sentences is None:
-                list_name(language)  # one without a list is found out before a folder is there
         Amount(self.hours, self.clips)
         if self.sentences is None and self.hours is None and self.clips is None:
             raise SynthesisError("how much to speak is missing; give hours or clips, or a text to be said once")
@@ -97,6 +95,8 @@ class Plan:
         if not 0 <= self.invented <= 1:
             raise SynthesisError(f"invented is {self.invented}, must be between 0 and 1: the fraction of made-up words")
         check_suffix(self.suffix)
+        for language in self.languages if self.sentences is None else ():
+            list_name(language)  # one without a list is found out before a folder is there
 
     @property
     def amount(self) -> Amount:
