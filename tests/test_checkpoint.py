@@ -23,6 +23,7 @@ from earful.checkpoint import (
 )
 from earful.ctc.ngram import learn
 from earful.encoder.encoder import EncoderConfig
+from earful.encoder.whisper import WhisperConfig
 from earful.errors import CheckpointError
 from earful.model import AcousticModel, ModelConfig
 from earful.text.alphabet import Alphabet
@@ -50,6 +51,33 @@ def test_round_trip(tmp_path: Path, checkpoint: Checkpoint) -> None:
     frames, counts = torch.randn(1, 50, 80), torch.tensor([50])
     assert torch.equal(again.build()(frames, counts)[0], checkpoint.build()(frames, counts)[0])
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_matrices_of_a_pretrained_encoder_in_int8(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    """Where it is asked for, once; what was read back is written the same without being asked for."""
+    below = WhisperConfig("whisper", width=16, layers=1, heads=2, inner=32, frozen=1, bed=4)
+    encoder = replace(TINY, bins=16, subsampling=1)
+    config = replace(checkpoint.config, features=below, encoder=encoder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        params = {name: torch.randn_like(value) for name, value in AcousticModel(config).state_dict().items()}
+    save_checkpoint(tmp_path / "base", Checkpoint(config, params), half=True)
+    stored, base = load_file(tmp_path / "base" / WEIGHTS), load_checkpoint(tmp_path / "base")
+    int8 = {name for name, value in stored.items() if value.dtype == torch.int8}
+    matrices = {name for name in params if name.startswith("backbone.") and params[name].ndim > 1}
+    assert int8 == matrices - {"backbone.positions_FD", "backbone.bed_keys_NFD", "backbone.bed_values_NFD"}
+    assert json.loads((tmp_path / "base" / CARD).read_text())["format"] == 2
+    assert base.params.keys() == params.keys()
+    for name, value in params.items():
+        atol = float(value.abs().max()) * (0.006 if name in int8 else 0.001)
+        torch.testing.assert_close(base.params[name], value, atol=atol, rtol=0)
+    save_checkpoint(tmp_path / "again", base)
+    assert load_file(tmp_path / "again" / WEIGHTS).keys() == stored.keys()
+    again = load_checkpoint(tmp_path / "again")
+    assert all(torch.equal(again.params[name], value) for name, value in base.params.items())
+    save_checkpoint(tmp_path / "moved", replace(base, params={n: 1.001 * v for n, v in base.params.items()}))
+    moved = load_checkpoint(tmp_path / "moved").params
+    assert all(torch.equal(moved[name], 1.001 * value) for name, value in base.params.items())
 
 
 def test_half_precision_halves_the_file(tmp_path: Path, checkpoint: Checkpoint) -> None:

@@ -17,11 +17,16 @@ from torch import Tensor
 
 from earful.config import finite, from_mapping, to_mapping
 from earful.ctc.ngram import NGram, load_ngram, save_ngram
+from earful.encoder.whisper import BED
 from earful.errors import CheckpointError, EarfulError
-from earful.model import AcousticModel, ModelConfig, Params
+from earful.int8 import from_int8, to_int8
+from earful.model import BACKBONE, AcousticModel, ModelConfig, Params
 from earful.text.lexicon import Lexicon, load_lexicon, save_lexicon
 
-FORMAT = 1
+FORMAT, WITH_INT8 = 1, 2
+"""A model with weights in int8 is of another format, lest an earful that knows none takes it for damaged."""
+SCALE = ".scale"
+"""How the name of a weight's scales ends."""
 WEIGHTS, CARD, NGRAM, INNER = "model.safetensors", "model.json", "ngram.safetensors", "inner.safetensors"
 LEXICON = "lexicon.json"
 FILES = frozenset({WEIGHTS, CARD, NGRAM, INNER, LEXICON})
@@ -72,21 +77,23 @@ class Checkpoint:
 def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = False, replace: bool = False) -> None:
     """Write the folder: beside it first, then renamed, so that a reader never meets half a model.
 
-    `half` stores float16, which halves the file and costs nothing that a score shows.
+    `half` stores float16, which halves the file and costs nothing that a score shows; and the matrices of a pre-trained
+    encoder as int8 (`bench/base.py`).
 
     Raises:
         CheckpointError: the folder exists and `replace` is false or it is no model, or it cannot be written.
     """
     folder = Path(folder)
     check_destination(folder, replace=replace)
-    card = {"format": FORMAT, "config": to_mapping(checkpoint.config), "about": finite(to_mapping(checkpoint.about))}
+    weights = _small({name: tensor.detach().cpu() for name, tensor in checkpoint.params.items()}, half)
+    format_ = WITH_INT8 if any(name.endswith(SCALE) for name in weights) else FORMAT
+    card = {"format": format_, "config": to_mapping(checkpoint.config), "about": finite(to_mapping(checkpoint.about))}
     if checkpoint.language:
         card["language"] = {"weight": checkpoint.language.weight, "bonus": checkpoint.language.bonus}
     if checkpoint.inner:
         card["inner"] = to_mapping(checkpoint.inner.settings)
     if checkpoint.lexicon:
         card["lexicon"] = {"words": len(checkpoint.lexicon.entries)}
-    weights = {name: _stored(tensor.detach().cpu(), half).contiguous() for name, tensor in checkpoint.params.items()}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
@@ -114,10 +121,31 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
         ) from error
 
 
-def _stored(weight: Tensor, half: bool) -> Tensor:
-    """As float16 if asked for, or if that loses nothing: so is what adaptation left as the shipped base had it."""
+def _small(params: Params, half: bool) -> Params:
+    """Each weight in the smallest form that is asked for, or that loses nothing: so is what adaptation left as it was.
+
+    What is in int8 has its scales beside it.
+    """
+    found: Params = {}
+    for name, weight in params.items():
+        found[name] = _rounded(weight, half).contiguous()
+        if name.startswith(BACKBONE) and weight.ndim > 1 and "positions" not in name:
+            integers, scale = to_int8(weight)
+            if (half and BED not in name) or bool((from_int8(integers, scale) == weight).all()):
+                found |= {name: integers.contiguous(), f"{name}{SCALE}": scale}
+    return found
+
+
+def _rounded(weight: Tensor, half: bool) -> Tensor:
     small = weight.half()
     return small if half or bool((small.float() == weight).all()) else weight
+
+
+def _large(weights: Params) -> Params:
+    """All weights as float32, by the model's own names."""
+    whole = {name: weight.float() for name, weight in weights.items() if not name.endswith(SCALE)}
+    scales = {name.removesuffix(SCALE): scale for name, scale in weights.items() if name.endswith(SCALE)}
+    return whole | {name: from_int8(weights[name], scale) for name, scale in scales.items() if name in weights}
 
 
 def check_destination(folder: Path, *, replace: bool = False) -> None:
@@ -162,15 +190,14 @@ def load_checkpoint(model: str | Path) -> Checkpoint:
     card = _read_card(folder / CARD)
     try:
         config = from_mapping(ModelConfig, card["config"], str(folder / CARD))
-        weights = load_file(folder / WEIGHTS)
+        params = _large(load_file(folder / WEIGHTS))
     except FileNotFoundError:
         raise CheckpointError(f"{folder / WEIGHTS}: missing; the folder is not a whole model: copy it again") from None
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{folder / WEIGHTS}: damaged ({error}); copy the model again") from error
     except EarfulError as error:
         raise CheckpointError(f"{error}: the model was made by another version of earful") from error
-    _check_weights(weights, config, folder / WEIGHTS)
-    params = {name: tensor.float() for name, tensor in weights.items()}
+    _check_weights(params, config, folder / WEIGHTS)
     language, inner = _language(folder, card, config), _inner(folder, card)
     lexicon = load_lexicon(folder / LEXICON) if "lexicon" in card else None
     return Checkpoint(config, params, card.get("about", {}), language, inner, lexicon)
@@ -206,9 +233,10 @@ def _read_card(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: damaged ({error}); copy the model again") from error
     if not isinstance(card, dict) or "format" not in card or "config" not in card:
         raise CheckpointError(f"{path}: not written by earful; give a folder that `earful adapt` wrote")
-    if card["format"] != FORMAT:
+    if card["format"] not in (FORMAT, WITH_INT8):
         raise CheckpointError(
-            f"{path}: format {card['format']}, this version reads {FORMAT}; update earful or adapt again"
+            f"{path}: format {card['format']}, this version reads {FORMAT} and {WITH_INT8}; "
+            "update earful or adapt again"
         )
     return card
 

@@ -113,6 +113,13 @@ def frames_by(features: Backbone | BackboneConfig | FbankConfig, samples_T: Tens
         return features.lower(samples_T.to(device)).to(samples_T.device)
 
 
+def amid(backbone: Backbone, samples_T: Tensor) -> Backbone:
+    """The encoder as it hears every clip amid these samples `[T]`, by the same arithmetic as the clips; no gradient."""
+    device = home_of(backbone)
+    with torch.no_grad(), fast_arithmetic(device):
+        return backbone.amid(samples_T.to(device))
+
+
 def moving(config: ModelConfig, name: str) -> bool:
     """Whether a parameter is one that training moves: all but the frozen ones of a backbone."""
     if isinstance(config.features, FbankConfig) or not name.startswith(BACKBONE):

@@ -76,6 +76,17 @@ def test_augmentations_of_other_utterances_are_refused(manifest: Manifest, count
         computed(manifest, augmentation=[None] * count)
 
 
+def test_each_utterance_may_have_a_front_of_its_own(manifest: Manifest) -> None:
+    def louder(samples_T: torch.Tensor) -> torch.Tensor:
+        return 2 * front(samples_T)
+
+    clips = list(compute_clips(manifest, [louder, *[front] * 6, louder], threads=2))
+    for place, (clip, plain) in enumerate(zip(clips, computed(manifest), strict=True)):
+        torch.testing.assert_close(clip.frames_FM, plain.frames_FM * (2 if place in (0, 7) else 1))
+    with pytest.raises(ValueError, match="expected a front for each of 8 clips, got 7"):
+        list(compute_clips(manifest, [front] * 7))
+
+
 def test_speed_shortens_the_clip(manifest: Manifest) -> None:
     fast = Augmentation(speed_probability=1.0, speed=(2.0, 2.0))
     (clip,) = computed(manifest[:1], augmentation=fast)

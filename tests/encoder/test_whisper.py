@@ -70,5 +70,68 @@ def test_rates() -> None:
 
 
 def test_dimensions_that_cannot_be() -> None:
-    with pytest.raises(ConfigError, match="pool is 61, must be at most its 60 positions"):
+    with pytest.raises(ConfigError, match="fewer than `pool`, 61"):
         replace(CONFIG, pool=61)
+
+
+def spoken(samples: int, seed: int = 0) -> Tensor:
+    return torch.randn(samples, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("frozen", [0, 1, 2])
+def test_amid_a_bed_each_frame_attends_to_it_too(frozen: int) -> None:
+    """As by hand: softmax over the keys of the bed and of the clip, which stands at the positions after the bed."""
+    backbone = small(layers=2, frozen=frozen, pool=1)
+    bed_T, samples_T = spoken(3200), spoken(4800, 1)
+    with torch.no_grad():
+        heard = backbone.amid(bed_T)
+        frames_FD = heard.lower(samples_T)
+        (found_FD,), _ = heard.upper(frames_FD[None], torch.tensor([len(frames_FD)]))
+        bed_1FD, x_1FD = backbone._entered(bed_T, 0), backbone._entered(samples_T, 10)
+        for layer in backbone.layers:
+            both_1FD = torch.cat([bed_1FD, x_1FD], 1)
+            x_1FD, bed_1FD = layer(both_1FD, wall(10, 25))[:, 10:], layer(bed_1FD)
+    assert heard.config.bed == 10
+    # keys and values are kept in float16
+    torch.testing.assert_close(found_FD, backbone.norm_out(x_1FD)[0], atol=2e-3, rtol=1e-3)
+
+
+def wall(bed: int, frames: int) -> Tensor:
+    """The bias that keeps the bed from hearing the clip."""
+    bias_FF = torch.zeros(frames, frames)
+    bias_FF[:bed, bed:] = -1e4
+    return bias_FF[None, None]
+
+
+def test_a_bed_is_heard_by_padded_batches_as_by_single_clips() -> None:
+    heard = small(layers=2, frozen=1, pool=1).amid(spoken(3200))
+    with torch.no_grad():
+        clips = [heard.lower(spoken(count, count)) for count in (3200, 6400)]
+        counts_B = torch.tensor([len(each) for each in clips])
+        found_BFD, _ = heard.upper(torch.nn.utils.rnn.pad_sequence(clips, batch_first=True), counts_B)
+        for clip_FD, row_FD in zip(clips, found_BFD, strict=True):
+            alone_1FD, _ = heard.upper(clip_FD[None], torch.tensor([len(clip_FD)]))
+            torch.testing.assert_close(row_FD[: len(clip_FD)], alone_1FD[0])
+
+
+def test_another_bed_takes_the_place_of_the_first() -> None:
+    backbone, samples_T = small(layers=2, frozen=2), spoken(3200, 2)
+    with torch.no_grad():
+        twice, once = backbone.amid(spoken(3200)).amid(spoken(6400, 1)), backbone.amid(spoken(6400, 1))
+        torch.testing.assert_close(twice.lower(samples_T), once.lower(samples_T))
+        none = twice.amid(torch.zeros(0))
+        torch.testing.assert_close(none.lower(samples_T), backbone.lower(samples_T))
+    assert none.config == backbone.config
+
+
+def test_clips_that_the_bed_leaves_no_room_for_are_heard_in_pieces() -> None:
+    heard, samples_T = small().amid(spoken(12_800)), spoken(12_800, 1)  # 40 of 60 positions
+    with torch.no_grad():
+        pieces = [heard.lower(samples_T[:6400]), heard.lower(samples_T[6400:])]
+        torch.testing.assert_close(heard.lower(samples_T), torch.cat(pieces))
+
+
+def test_a_bed_is_no_longer_than_there_is_room() -> None:
+    assert small().amid(spoken(32_000)).config.bed == 58
+    with pytest.raises(ConfigError, match="of its 60 positions the bed takes 59"):
+        replace(CONFIG, bed=59)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from earful.adapt.beside import COPIES, plan_beside, written_in
 from earful.adapt.clips import Heard, Progress, listen, vary
+from earful.adapt.company import in_company
 from earful.adapt.finetune import Plan, Point
 from earful.adapt.language import MANDARIN, Gain, kept, learn_language, lexicon_for, listed
 from earful.adapt.measure import Measured, Outcome, Task, run
@@ -70,6 +71,7 @@ def adapt(
     words: bool = True,
     greedy: bool = False,
     beside: Manifest | None = None,
+    keep_sound: bool = True,
     seed: int = 0,
     state: Path | None = None,
     progress: Progress | None = None,
@@ -83,7 +85,9 @@ def adapt(
     lexicon of characters and, without a word list, for the rules of spelling. With `words` it also learns from the word
     list of the rules' language, where there is one (package wordfreq). `beside` are clips of lesser authority, spoken
     by a synthesiser or a recogniser's: learned from with the others, as `Plan.own` says, never measured on, no part of
-    the language model. Returns the adapted checkpoint, on the clips that measure never worse than the base; a report.
+    the language model. With `keep_sound` the model keeps what it needs of some seconds of the clips, amid which it
+    hears new ones better (`adapt.company`). Returns the adapted checkpoint, on the clips that measure never worse than
+    the base; a report.
 
     Raises:
         AdaptationError: no clip can be used, or the plan is an inner loop alone, which knows none `beside` them.
@@ -94,7 +98,16 @@ def adapt(
     tell = progress or (lambda stage, done, total: None)
     augmentation = augmentation or ADAPTATION
     ready = prepare(
-        base, clips, rules=rules, plan=plan, texts=texts, beside=beside, augmentation=augmentation, seed=seed, tell=tell
+        base,
+        clips,
+        rules=rules,
+        plan=plan,
+        texts=texts,
+        beside=beside,
+        keep_sound=keep_sound,
+        augmentation=augmentation,
+        seed=seed,
+        tell=tell,
     )
     heard, config, plan = ready.heard, ready.config, ready.plan
     state = state / fingerprint(base, heard, plan, augmentation, seed, beside, ready.words) if state else None
@@ -149,14 +162,16 @@ def prepare(
     plan: Plan | None,
     texts: Sequence[str] = (),
     beside: Manifest | None = None,
+    keep_sound: bool = True,
     augmentation: Augmentation = ADAPTATION,
     seed: int,
     tell: Progress,
 ) -> Prepared:
     """Hear the clips, learn their alphabet, choose a plan where none is given, augment, and find the first rows.
 
-    `texts` hold more words of the language, for its rules of spelling.
+    `texts` hold more words of the language, for its rules of spelling. With `keep_sound` the base hears amid the clips.
     """
+    base = in_company(base, clips) if keep_sound else base
     config = replace(base.config, rules=rules or base.config.rules)
     front = base.build().frames_of
     heard = listen(clips, config, front, tell)

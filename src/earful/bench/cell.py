@@ -9,6 +9,7 @@ from torch import Tensor
 
 from earful.adapt.adapt import ADAPTATION, by_rules, plan_from, with_dropout
 from earful.adapt.clips import Heard, vary
+from earful.adapt.company import in_company
 from earful.adapt.finetune import Plan, finetune_in_stages, stages
 from earful.adapt.language import lexicon_for
 from earful.adapt.spelling import spelled, words_of
@@ -87,7 +88,9 @@ def rows_of(
     if not cells:
         return
     _, _, seed, shots, _ = cells[0]
-    ready = ready_of(entrant, task.support(seed, shots), task.rules, seed, ear)
+    support = task.support(seed, shots)
+    entrant, ear = amid_support(entrant, support, ear)
+    ready = ready_of(entrant, support, task.rules, seed, ear)
     made: dict[int, tuple[list[list[Example]], float]] = {}
     for cell in cells:
         params, taken, moving_s = ready.params, 0, 0.0
@@ -101,6 +104,14 @@ def rows_of(
             params, taken = moved(ready, copies, plan, cell, report)
             moving_s = varying_s + time.process_time() - began
         yield tested(cell, taken, ready, params, ready.cpu_s + moving_s, task, ear)
+
+
+def amid_support(entrant: Entrant, support: Manifest, ear: Ear) -> tuple[Entrant, Ear]:
+    """The entrant as it hears amid the support, as `adapt` lets it, with frames of its own."""
+    base = in_company(entrant.checkpoint, support)
+    if base is entrant.checkpoint:
+        return entrant, ear
+    return entrant._replace(checkpoint=base), Ear(base.build().frames_of)
 
 
 def ready_of(entrant: Entrant, support: Manifest, rules: TextRules, seed: int, ear: Ear) -> Ready:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 DEFAULT_BASE = "earful-base"
 NAMED = 10
 STEPS_HELP = "Steps, if not as many as suit; after its own where a base was meta-trained (0: these alone)."
+KEEP_SOUND_HELP = (
+    "Whether the model may keep some seconds of the clips, as its encoder has heard them: amid these it hears new "
+    "recordings better."
+)
 _MEASURED = {
     "held-out": "on clips that were held out",
     "cross-validated": "cross-validated",
@@ -74,6 +78,7 @@ def adapt(
     tune: Minutes = None,
     speak: Speak = None,
     unlabelled: Unlabelled = None,
+    keep_sound: Annotated[bool, typer.Option(help=KEEP_SOUND_HELP)] = True,
     usual: Annotated[bool, typer.Option("--usual", help="Do not adapt as a meta-trained base has learned.")] = False,
     seed: Annotated[int, typer.Option(help="Another seed, another run.", metavar="N")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace MODEL where it exists.")] = False,
@@ -111,7 +116,7 @@ def adapt(
         found = search(start, used, plan_of(used, steps, start), minutes=tune, seed=seed, state=state, tell=tell)
         said = spoken(start, speak, sentences, used, folder=state / "spoken", seed=seed, tell=tell) if speak else None
         plans, reading = plans_of(found.plan, steps), Reading(sentences, words, greedy)
-        learn = partial(run, start, used, plans, reading, seed=seed, state=state, tell=tell)
+        learn = partial(run, start, used, plans, reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
         checkpoint, report, beside = self_trained(learn, said, unlabelled, tell)
     save_checkpoint(out, checkpoint, replace=overwrite)
     shutil.rmtree(state, ignore_errors=True)
@@ -204,6 +209,7 @@ def run(
     reading: Reading,
     beside: "Manifest | None" = None,
     *,
+    keep_sound: bool,
     seed: int,
     state: Path | None,
     tell: Tell,
@@ -211,9 +217,16 @@ def run(
     """Adapt by one of `plans`, for the clips alone and for those with other speech beside; the progress is shown."""
     from earful.adapt.adapt import adapt as adapt_base
 
-    plan = plans[bool(beside)]
     return adapt_base(
-        start, manifest, plan=plan, beside=beside, seed=seed, state=state, progress=tell, **reading._asdict()
+        start,
+        manifest,
+        plan=plans[bool(beside)],
+        beside=beside,
+        keep_sound=keep_sound,
+        seed=seed,
+        state=state,
+        progress=tell,
+        **reading._asdict(),
     )
 
 

@@ -38,7 +38,7 @@ def frames_of(utterance: Utterance, front: Front) -> Tensor:
 
 def compute_clips(
     utterances: Sequence[Utterance],
-    front: Front,
+    front: Front | Sequence[Front],
     *,
     augmentation: Augmentation | Sequence[Augmentation | None] | None = None,
     seed: int = 0,
@@ -46,16 +46,20 @@ def compute_clips(
 ) -> Iterator[Clip]:
     """Frames of many utterances, in order. Each has randomness of its own, whatever the others do.
 
-    `augmentation` is one for all, or a sequence that gives each utterance its own (None: it is left as it is).
+    `front` and `augmentation` are one for all, or a sequence that gives each utterance its own (no augmentation: it is
+    left as it is).
     Reading and augmenting happen ahead, on all cores; `front` has all of torch's threads to itself.
 
     Raises (with the first clip, as all this is lazy):
         AudioError: a recording cannot be read; the message names the clip.
-        ValueError: there are more or fewer augmentations than utterances.
+        ValueError: there are more or fewer augmentations, or fronts, than utterances.
     """
     each = [augmentation] * len(utterances) if isinstance(augmentation, Augmentation | None) else augmentation
+    fronts = front if isinstance(front, Sequence) else [front] * len(utterances)
     if len(each) != len(utterances):
         raise ValueError(f"expected an augmentation (or None) for each of {len(utterances)} clips, got {len(each)}")
+    if len(fronts) != len(utterances):
+        raise ValueError(f"expected a front for each of {len(utterances)} clips, got {len(fronts)}")
 
     def one(index: int, utterance: Utterance) -> tuple[Tensor, float]:
         return _heard(utterance, each[index], torch.Generator().manual_seed(seed * 1_000_003 + index))
@@ -63,13 +67,14 @@ def compute_clips(
     workers = threads or os.cpu_count() or 1
     pool = ThreadPoolExecutor(workers)
     pending: deque[Future[tuple[Tensor, float]]] = deque()
+    order = iter(fronts)
     try:
         for index, utterance in enumerate(utterances):
             pending.append(pool.submit(one, index, utterance))
             if len(pending) >= 8 * workers:
-                yield _clip(front, *pending.popleft().result())
+                yield _clip(next(order), *pending.popleft().result())
         while pending:
-            yield _clip(front, *pending.popleft().result())
+            yield _clip(next(order), *pending.popleft().result())
     finally:  # after an error or Ctrl-C, what has not begun is not begun
         pool.shutdown(cancel_futures=True)
 

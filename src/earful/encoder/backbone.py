@@ -23,6 +23,8 @@ FAR_BELOW = -30_000.0
 """Added to an attention score, it leaves no weight; unlike the lowest number, it is finite in bfloat16 and float16."""
 
 C = TypeVar("C", bound="Cut")
+Bed = tuple[Tensor, Tensor]
+"""Keys and values, `[F, D]` each, of frames that are attended to beside an item's own."""
 
 
 class Cut(Protocol):
@@ -85,6 +87,10 @@ class Backbone(nn.Module, ABC):
     def lower(self, samples_T: Tensor) -> Tensor:
         """Samples `[T]` of 16 kHz in [-1, 1] to frames `[F, D]`: what is kept of a clip. Never differentiated."""
 
+    def amid(self, samples_T: Tensor) -> "Backbone":
+        """The same encoder, which hears every clip amid these samples; itself, if it hears them alone."""
+        return self
+
     @abstractmethod
     def upper(self, frames_BFD: Tensor, frame_counts_B: Tensor) -> tuple[Tensor, Tensor]:
         """Frames of `lower`, padded, and their counts, to (frames_BFD, frame_counts_B) at the pooled rate."""
@@ -109,7 +115,7 @@ class Layer(nn.Module):
     """A Transformer layer as the public encoders have it: the norm before each branch (`pre_norm`) or after the sum.
 
     `bias_B11F`, of the padding, is added to the attention scores, and so are relative positions `positions_HFF` where
-    an encoder has them, after `gate` (`encoder.wavlm`) has weighed them.
+    an encoder has them, after `gate` (`encoder.wavlm`) has weighed them. A `bed` is attended to by all items.
     """
 
     def __init__(
@@ -130,21 +136,39 @@ class Layer(nn.Module):
         self.key = Linear(width, width, rank, bias=key_bias)
         self.widen, self.narrow = Linear(width, inner, rank), Linear(inner, width, rank)
 
-    def forward(self, x_BFD: Tensor, bias_B11F: Tensor | None = None, positions_HFF: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x_BFD: Tensor,
+        bias_B11F: Tensor | None = None,
+        positions_HFF: Tensor | None = None,
+        bed: Bed | None = None,
+    ) -> Tensor:
         if self.pre_norm:
-            x_BFD = x_BFD + self.attend(self.norm_attention(x_BFD), bias_B11F, positions_HFF)
+            x_BFD = x_BFD + self.attend(self.norm_attention(x_BFD), bias_B11F, positions_HFF, bed)
             return x_BFD + self.feed(self.norm_feed(x_BFD))
         x_BFD = self.norm_attention(x_BFD + self.attend(x_BFD, bias_B11F, positions_HFF))
         return self.norm_feed(x_BFD + self.feed(x_BFD))  # type: ignore[no-any-return]
 
-    def attend(self, x_BFD: Tensor, bias: Tensor | None = None, positions_HFF: Tensor | None = None) -> Tensor:
-        """Multi-head self-attention."""
+    def attend(
+        self,
+        x_BFD: Tensor,
+        bias: Tensor | None = None,
+        positions_HFF: Tensor | None = None,
+        bed: Bed | None = None,
+    ) -> Tensor:
+        """Multi-head self-attention, and to the bed where there is one; a bed goes with no relative positions."""
         batch, frames, width = x_BFD.shape
         shape = (batch, frames, self.heads, width // self.heads)
         query, key, value = (each(x_BFD).view(shape).transpose(1, 2) for each in (self.query, self.key, self.value))
         if self.gate is not None and positions_HFF is not None:
             gated_BHFF = self.gate(x_BFD.view(shape)) * positions_HFF
             bias = gated_BHFF if bias is None else gated_BHFF + bias
+        if bed is not None:
+            before = (part.to(key.dtype).view(1, -1, *shape[2:]).transpose(1, 2) for part in bed)
+            key, value = (
+                torch.cat([b.expand(batch, -1, -1, -1), own], 2) for b, own in zip(before, (key, value), strict=True)
+            )
+            bias = bias if bias is None else F.pad(bias, (len(bed[0]), 0))
         bias = bias if bias is None else bias.to(query.dtype)
         # The fused kernels are faster, and have no second derivative: what moves does without them.
         if torch.is_grad_enabled():

@@ -1,21 +1,28 @@
-"""The encoder of Whisper (Radford et al. 2022, figure 1), on clips as long as they are."""
+"""The encoder of Whisper (Radford et al. 2022, figure 1), on clips as long as they are, amid a bed of other speech."""
 
-from dataclasses import dataclass
-from typing import Literal, final
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, cast, final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from earful.encoder.backbone import Backbone, Layer, check_cut, in_pieces, padding_bias, pooled, without_padding
+from earful.encoder.backbone import Backbone, Bed, Layer, check_cut, in_pieces, padding_bias, pooled, without_padding
 from earful.encoder.encoder import valid_frames
 from earful.errors import ConfigError
 from earful.features.whisper import HOP, RATE_HZ, whisper_logmel
 
+BED = "bed_"
+"""How the names of the weights begin that are made of the bed."""
+
 
 @dataclass(frozen=True)
 class WhisperConfig:
-    """The dimensions of a Whisper encoder, and where it is cut (`encoder.backbone.Cut`). `inner` is of feed-forward."""
+    """The dimensions of a Whisper encoder, and where it is cut (`encoder.backbone.Cut`). `inner` is of feed-forward.
+
+    `bed` is how many frames of 20 ms of other speech it hears before every clip; with 0 it hears clips alone.
+    """
 
     kind: Literal["whisper"]
     mels: int = 80
@@ -27,11 +34,15 @@ class WhisperConfig:
     frozen: int = 4
     rank: int = 0
     pool: int = 2
+    bed: int = 0
 
     def __post_init__(self) -> None:
         check_cut(self)
-        if self.pool > self.positions:
-            raise ConfigError(f"whisper: pool is {self.pool}, must be at most its {self.positions} positions")
+        if self.bed < 0 or self.pool > self.positions - self.bed:
+            raise ConfigError(
+                f"whisper: of its {self.positions} positions the bed takes {self.bed}, which leaves fewer than "
+                f"`pool`, {self.pool}; shorten the bed"
+            )
 
     @property
     def stride_s(self) -> float:
@@ -51,7 +62,12 @@ class WhisperConfig:
 
 @final
 class Whisper(Backbone):
-    """Log-mel, two convolutions, sinusoids, pre-norm layers, a norm; then the mean of `pool` frames."""
+    """Log-mel, two convolutions, sinusoids, pre-norm layers, a norm; then the mean of `pool` frames.
+
+    Whisper was trained on windows full of speech, and hears a short clip better amid other speech of its language. Of
+    such a bed the model keeps what attention needs, the keys and values of each layer: the bed does not hear the clip,
+    so they are the same for every clip, and cost each clip little (`bench/company.py` measures it).
+    """
 
     def __init__(self, config: WhisperConfig) -> None:
         super().__init__()
@@ -64,21 +80,50 @@ class Whisper(Backbone):
             for n in range(config.layers)
         )
         self.norm_out = nn.LayerNorm(config.width)
+        if config.bed:
+            shape = (config.layers, config.bed, config.width)
+            self.bed_keys_NFD, self.bed_values_NFD = (nn.Parameter(torch.zeros(shape)) for _ in range(2))
+
+    def amid(self, samples_T: Tensor) -> "Whisper":
+        """The same encoder, its weights shared, which hears every clip after these samples, whole frames of them."""
+        frames = min(len(samples_T) // (2 * HOP), self.config.positions - self.config.pool)
+        with torch.device("meta"):
+            found = Whisper(replace(self.config, bed=frames))
+        keys, values = [], []
+        x_1FD = self._entered(samples_T[: frames * 2 * HOP], 0)[:, :frames]
+        for layer in cast(Iterable[Layer], self.layers):
+            normed_1FD = layer.norm_attention(x_1FD)
+            keys.append(layer.key(normed_1FD)[0])
+            values.append(layer.value(normed_1FD)[0])
+            x_1FD = layer(x_1FD)
+        bed = {"bed_keys_NFD": keys, "bed_values_NFD": values} if frames else {}
+        weights = {name: weight for name, weight in self.state_dict().items() if not name.startswith(BED)}
+        bed_NFD = {name: torch.stack(each).half().to(samples_T.dtype) for name, each in bed.items()}  # as it is kept
+        found.load_state_dict(weights | bed_NFD, assign=True)
+        return found.requires_grad_(False).train(self.training)
 
     def lower(self, samples_T: Tensor) -> Tensor:
-        """Samples `[T]` to frames `[F, D]`; pieces of a clip longer than Whisper's 30 s are heard apart."""
-        longest = self.config.positions * 2 * HOP
+        """Samples `[T]` to frames `[F, D]`; pieces of a clip beyond Whisper's 30 s, less the bed, are heard apart."""
+        longest = (self.config.positions - self.config.bed) * 2 * HOP
         return in_pieces(samples_T, longest, 2 * HOP * self.config.pool, self._lower)
 
     def _lower(self, samples_T: Tensor) -> Tensor:
-        mel_1MF = whisper_logmel(samples_T, self.config.mels).T[None].contiguous()
-        x_1DF = F.gelu(self.second(F.gelu(self.first(mel_1MF))))
-        x_1FD = x_1DF.transpose(1, 2) + self.positions_FD[: x_1DF.shape[2]]
-        for layer in self.layers[: self.config.frozen]:
-            x_1FD = layer(x_1FD)
+        x_1FD = self._entered(samples_T, self.config.bed)
+        for n, layer in enumerate(self.layers[: self.config.frozen]):
+            x_1FD = layer(x_1FD, bed=self._bed(n))
         if self.config.frozen == self.config.layers:
             x_1FD, _ = self._end(x_1FD, torch.tensor([x_1FD.shape[1]], device=x_1FD.device))
         return x_1FD[0].to(samples_T.dtype)
+
+    def _entered(self, samples_T: Tensor, position: int) -> Tensor:
+        """What enters the first layer, `[1, F, D]`, the first frame at `position`."""
+        mel_1MF = whisper_logmel(samples_T, self.config.mels).T[None].contiguous()
+        x_1DF = F.gelu(self.second(F.gelu(self.first(mel_1MF))))
+        return x_1DF.transpose(1, 2) + self.positions_FD[position : position + x_1DF.shape[2]]
+
+    def _bed(self, layer: int) -> Bed | None:
+        """Keys and values of the bed in one layer, `[F, D]` each."""
+        return (self.bed_keys_NFD[layer], self.bed_values_NFD[layer]) if self.config.bed else None
 
     def upper(self, frames_BFD: Tensor, frame_counts_B: Tensor) -> tuple[Tensor, Tensor]:
         """The layers above the cut, the norm and the mean of `pool` frames; the identity if nothing is above it."""
@@ -87,8 +132,8 @@ class Whisper(Backbone):
         valid_BF = valid_frames(frame_counts_B, frames_BFD.shape[1])
         bias_B11F = padding_bias(valid_BF, frames_BFD.dtype)
         frames_BFD = without_padding(frames_BFD, valid_BF)
-        for layer in self.layers[self.config.frozen :]:
-            frames_BFD = layer(frames_BFD, bias_B11F)
+        for n, layer in enumerate(self.layers[self.config.frozen :], self.config.frozen):
+            frames_BFD = layer(frames_BFD, bias_B11F, bed=self._bed(n))
         return self._end(frames_BFD, frame_counts_B)
 
     def _end(self, x_BFD: Tensor, counts_B: Tensor) -> tuple[Tensor, Tensor]:

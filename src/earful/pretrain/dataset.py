@@ -18,7 +18,8 @@ from earful.audio.augment import Augmentation
 from earful.audio.condition import describe, draw_condition
 from earful.config import to_mapping
 from earful.data.batch import Batch, PhoneLabels, pad
-from earful.data.frames import FrameStore, build_store, compute_clips, is_built
+from earful.data.bed import bed_of
+from earful.data.frames import FrameStore, Front, build_store, compute_clips, is_built
 from earful.data.manifest import read_manifest
 from earful.data.synthesis.speech import SILENCE
 from earful.data.utterance import Utterance
@@ -27,13 +28,15 @@ from earful.encoder.backbone import Backbone
 from earful.encoder.pretrained import BackboneConfig, load_backbone
 from earful.errors import ConfigError, ManifestError
 from earful.features.fbank import FbankConfig
-from earful.model import ModelConfig, frames_by
+from earful.model import ModelConfig, amid, frames_by
 from earful.pretrain.recipe import Corpus, Recipe
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import TextRules, normalize
 
 Progress = Callable[[int, int], None]
 UNKNOWN = -1
+BEDS = 4
+"""Beds of each language of a corpus, among which its clips take turns: no single one is learned by heart."""
 _DRAWS = 20  # of conditions, for each that is wanted: many of them may be clean
 
 
@@ -110,11 +113,17 @@ def open_dataset(recipe: Recipe, tell: Progress | None = None, device: torch.dev
     A pre-trained encoder computes them on the device.
     """
     front = front_of(recipe)
-    return dataset_of(recipe, front.to(device) if isinstance(front, Backbone) else front, tell)
+    bed_s = recipe.pretrained.bed_s if recipe.pretrained else 0.0
+    return dataset_of(recipe, front.to(device) if isinstance(front, Backbone) else front, tell, bed_s=bed_s)
 
 
-def dataset_of(recipe: Sources, front: Backbone | FbankConfig, tell: Progress | None = None) -> Dataset:
+def dataset_of(
+    recipe: Sources, front: Backbone | FbankConfig, tell: Progress | None = None, *, bed_s: float = 0.0
+) -> Dataset:
     """Read the manifests and compute (or find) the frames that `front` makes, under `recipe.cache`.
+
+    With `bed_s`, a pre-trained encoder hears each clip amid so many seconds of others of its corpus and language; the
+    dataset's own has a bed of all of them.
 
     Raises:
         ManifestError, AudioError: a manifest or a recording that cannot be read.
@@ -129,12 +138,17 @@ def dataset_of(recipe: Sources, front: Backbone | FbankConfig, tell: Progress | 
     if not letters:
         raise ConfigError(f"no letter comes {recipe.rarest_symbol} times in the corpora; lower `rarest_symbol`")
     pairs = zip(parts, conditions, strict=True)
-    made = partial(stored, recipe.cache, features=front, augmentation=recipe.augmentation, seed=recipe.seed, tell=tell)
+    made = partial(
+        stored, recipe.cache, features=front, augmentation=recipe.augmentation, seed=recipe.seed, tell=tell, bed_s=bed_s
+    )
     frames = FrameStore([made(utterances=part, conditions=sounds) for part, sounds in pairs])
     labels = _encoded(texts, letters), _encoded(sequences, phones)
     inventory = Alphabet(phones) if phones else None
     backbone = front if isinstance(front, Backbone) else None
-    features = front if isinstance(front, FbankConfig) else front.config
+    if backbone is not None and bed_s:
+        bed_T = bed_of(utterances, torch.Generator().manual_seed(recipe.seed), seconds=bed_s)
+        backbone = amid(backbone, bed_T)
+    features = front if isinstance(front, FbankConfig) else (backbone or front).config
     return Dataset(utterances, frames, *labels, Alphabet(letters), inventory, features, backbone)
 
 
@@ -229,21 +243,43 @@ def stored(
     seed: int,
     tell: Progress | None = None,
     conditions: Mapping[str, Augmentation] | None = None,
+    bed_s: float = 0.0,
 ) -> Path:
     """The folder with the frames of some clips, computed if they are not there; its name is a hash of their sources.
 
-    Each clip is heard under its own of the `conditions`, or changed by `augmentation` where there are none.
+    Each clip is heard under its own of the `conditions`, or changed by `augmentation` where there are none; amid
+    `bed_s` seconds of other clips of its language.
     """
-    what = [_identity(features), to_mapping(augmentation), seed, *(conditions or {})]
+    what = [_identity(features), to_mapping(augmentation), seed, *(conditions or {}), *([bed_s] if bed_s else [])]
     clips = [[str(u.audio), u.start_s, u.duration_s] for u in utterances]
     folder = cache / hashlib.sha256(json.dumps([what, clips]).encode()).hexdigest()[:16]
     if not is_built(folder):
-        front = partial(frames_by, features)
+        front: Front | list[Front] = partial(frames_by, features)
+        if bed_s and isinstance(features, Backbone):
+            front = [partial(frames_by, each) for each in _in_company(features, utterances, augmentation, seed, bed_s)]
         sounds = [conditions[u.extra["condition"]] for u in utterances] if conditions else augmentation
         clips_of = compute_clips(utterances, front, augmentation=sounds, seed=seed)
         done = itertools.count(1)
         build_store(folder, clips_of, (lambda: tell(next(done), len(utterances))) if tell else None)
     return folder
+
+
+def _in_company(
+    backbone: Backbone, utterances: Sequence[Utterance], augmentation: Augmentation, seed: int, bed_s: float
+) -> list[Backbone]:
+    """For each clip an encoder that hears it amid others of its language, in turn one of BEDS such beds."""
+    generator = torch.Generator().manual_seed(seed)
+    groups: dict[str, list[Utterance]] = {}
+    for u in utterances:
+        groups.setdefault(u.language or "", []).append(u)
+    beds = {
+        language: [
+            amid(backbone, bed_of(clips, generator, seconds=bed_s, augmentation=augmentation)) for _ in range(BEDS)
+        ]
+        for language, clips in groups.items()
+    }
+    turns = {language: itertools.cycle(each) for language, each in beds.items()}
+    return [next(turns[u.language or ""]) for u in utterances]
 
 
 def _identity(features: Backbone | FbankConfig) -> list[Any]:

@@ -45,12 +45,18 @@ class Corpus:
 class Pretrained:
     """A pre-trained encoder below the one that is trained: a folder in Hugging Face's layout.
 
-    Its layers below `frozen` (all, if left out) are frozen; frames of the last layer are averaged over `pool`.
+    Its layers below `frozen` (all, if left out) are frozen; frames of the last layer are averaged over `pool`. It hears
+    each clip amid `bed_s` seconds of others of its corpus and language, as a user's clips will be heard (0: alone).
     """
 
     folder: Path
     frozen: int | None = None
     pool: int = 2
+    bed_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.bed_s < 0:
+            raise ConfigError(f"bed_s is {self.bed_s}, must be 0 (clips are heard alone) or more")
 
 
 @dataclass(frozen=True)

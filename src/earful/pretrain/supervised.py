@@ -14,9 +14,10 @@ from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.ctc.loss import ctc_loss
 from earful.data.batch import Batch, PhoneLabels
 from earful.device import CPU, moved
+from earful.encoder.whisper import BED
 from earful.errors import CheckpointError
 from earful.features.mask import spec_augment
-from earful.model import PHONE_FRAMES, PHONES, TEXT, AcousticModel, ModelConfig, fast_arithmetic, moving
+from earful.model import BACKBONE, PHONE_FRAMES, PHONES, TEXT, AcousticModel, ModelConfig, fast_arithmetic, moving
 from earful.pretrain.dataset import UNKNOWN, Dataset
 from earful.pretrain.order import Order
 from earful.pretrain.recipe import Recipe
@@ -46,7 +47,8 @@ def go_on_from(start: Checkpoint, model: AcousticModel) -> None:
         CheckpointError: its encoder has other dimensions.
     """
     config, state = model.config, dict(model.state_dict())
-    body = {name: weight for name, weight in start.params.items() if not name.startswith("heads.")}
+    kept = ("heads.", f"{BACKBONE}{BED}")  # amid what it hears is of the new recipe
+    body = {name: weight for name, weight in start.params.items() if not name.startswith(kept)}
     if any(name not in state or state[name].shape != weight.shape for name, weight in body.items()):
         raise CheckpointError(
             "the model to go on from has another encoder; give the [encoder] that it was trained with"

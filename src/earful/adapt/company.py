@@ -1,0 +1,31 @@
+"""In what company a recogniser hears a clip: amid a bed of the very clips that it is adapted to."""
+
+from dataclasses import replace
+
+import torch
+
+from earful.checkpoint import Checkpoint
+from earful.data.bed import bed_of
+from earful.data.manifest import Manifest
+from earful.encoder.whisper import BED, WhisperConfig
+from earful.model import BACKBONE, amid
+
+LEAST_BED_S = 1.0
+"""Less speech than that is no company: the bed stays that of the base."""
+
+
+def in_company(base: Checkpoint, clips: Manifest, seed: int = 0) -> Checkpoint:
+    """The base with a bed of these clips in the place of its own; as it is where its encoder hears clips alone.
+
+    Speech of the language itself is the best company (`bench/company.py`). The model then keeps what attention needs of
+    these clips, of eleven seconds at most. Raises AudioError where a recording cannot be read.
+    """
+    features = base.config.features
+    knows = isinstance(features, WhisperConfig) and (features.bed or "untrained" in base.about)
+    if not knows or clips.duration_s < LEAST_BED_S:
+        return base
+    backbone = base.build().backbone
+    assert backbone is not None
+    heard = amid(backbone, bed_of(list(clips), torch.Generator().manual_seed(seed)))
+    bed = {f"{BACKBONE}{name}": weight for name, weight in heard.state_dict().items() if name.startswith(BED)}
+    return replace(base, config=replace(base.config, features=heard.config), params={**base.params, **bed})
