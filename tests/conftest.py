@@ -1,5 +1,6 @@
 """What tests of several rooms need: a language of tones, recordings of it, and a tiny base with random weights."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.torch import save_file
 
 from earful.adapt.inner import Inner
 from earful.adapt.select import Learned
@@ -20,12 +22,17 @@ from earful.checkpoint import Checkpoint, InnerLoop, load_checkpoint, save_check
 from earful.cli.main import main
 from earful.config import to_mapping
 from earful.encoder.encoder import EncoderConfig
+from earful.encoder.huggingface import whisper_name
+from earful.encoder.pretrained import build_backbone
+from earful.encoder.whisper import WhisperConfig
 from earful.model import AcousticModel, ModelConfig, parameters_of
 from earful.text.alphabet import Alphabet
 
 torch.set_num_threads(1)  # tiny models: a second thread costs more than it brings
 
 TONE_S = 0.16
+SMALL = {"d_model": 16, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 32}
+CONFIG = {"model_type": "whisper", "num_mel_bins": 80, "max_source_positions": 1500, **SMALL}
 WORDS = ("abba", "cab", "acca", "bac", "caba", "ba", "ac")
 
 
@@ -140,3 +147,28 @@ def torchrun() -> Callable[..., "subprocess.Popen[bytes]"]:
             return subprocess.Popen(words, stdout=out, stderr=out, env=environment)
 
     return start
+
+
+@pytest.fixture(scope="session")
+def small_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small random Whisper encoder in Hugging Face's layout."""
+    folder = tmp_path_factory.mktemp("hf")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        backbone = build_backbone(WhisperConfig("whisper", width=16, layers=2, heads=2, inner=32, frozen=2))
+    names = {ours: theirs for theirs in theirs_of(2) if (ours := whisper_name(theirs))}
+    save_file(
+        {names[name]: weight.contiguous() for name, weight in backbone.state_dict().items()},
+        folder / "model.safetensors",
+    )
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    return folder
+
+
+def theirs_of(layers: int) -> list[str]:
+    parts = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", "fc1", "fc2")
+    each = [*parts, "self_attn_layer_norm", "final_layer_norm"]
+    modules = [f"layers.{n}.{part}" for n in range(layers) for part in each] + ["conv1", "conv2", "layer_norm"]
+    return [f"model.encoder.{m}.{p}" for m in modules for p in ("weight", "bias")] + [
+        "model.encoder.embed_positions.weight"
+    ]

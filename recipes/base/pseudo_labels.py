@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from earful.adapt.company import in_company
 from earful.adapt.language import listed
 from earful.adapt.rows import carry_rows
 from earful.adapt.unlabelled import believed
@@ -47,7 +48,8 @@ def unheard(base: Checkpoint, language: str) -> Checkpoint:
 def labelled(base: Checkpoint, clips: Manifest, least: float) -> Iterator[Utterance]:
     """The clips with what they seem to say, those whose confidence is at least `least`."""
     for language, part in clips.group_by(lambda u: u.language or "").items():
-        yield from believed(unheard(base, language), part, least=least, letters=1, tell=lambda *_: None)
+        heard = in_company(base, part)  # of people who speak the language
+        yield from believed(unheard(heard, language), part, least=least, letters=1, tell=lambda *_: None)
 
 
 def main() -> None:

@@ -1,12 +1,10 @@
 """What adaptation starts from: a folder, nothing, a pre-trained encoder; and rows that only known clips shape."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from earful.adapt.adapt import adapt
 from earful.adapt.finetune import Plan
@@ -15,9 +13,6 @@ from earful.checkpoint import load_checkpoint, save_checkpoint
 from earful.data.batch import Example
 from earful.data.clips import read_clips
 from earful.encoder.encoder import EncoderConfig
-from earful.encoder.huggingface import whisper_name
-from earful.encoder.pretrained import build_backbone
-from earful.encoder.whisper import WhisperConfig
 from earful.errors import CheckpointError
 from earful.model import BACKBONE, ModelConfig, moving
 from earful.recognizer import Recognizer
@@ -25,31 +20,6 @@ from earful.text.alphabet import Alphabet
 from earful.text.normalize import TextRules
 
 TINY = EncoderConfig("conformer", width=16, layers=1, heads=2)
-SMALL = {"d_model": 16, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 32}
-CONFIG = {"model_type": "whisper", "num_mel_bins": 80, "max_source_positions": 1500, **SMALL}
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small random Whisper encoder in Hugging Face's layout."""
-    folder = tmp_path_factory.mktemp("hf")
-    backbone = build_backbone(WhisperConfig("whisper", width=16, layers=2, heads=2, inner=32, frozen=2))
-    names = {ours: theirs for theirs in theirs_of(2) if (ours := whisper_name(theirs))}
-    save_file(
-        {names[name]: weight.contiguous() for name, weight in backbone.state_dict().items()},
-        folder / "model.safetensors",
-    )
-    (folder / "config.json").write_text(json.dumps(CONFIG))
-    return folder
-
-
-def theirs_of(layers: int) -> list[str]:
-    parts = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", "fc1", "fc2")
-    each = [*parts, "self_attn_layer_norm", "final_layer_norm"]
-    modules = [f"layers.{n}.{part}" for n in range(layers) for part in each] + ["conv1", "conv2", "layer_norm"]
-    return [f"model.encoder.{m}.{p}" for m in modules for p in ("weight", "bias")] + [
-        "model.encoder.embed_positions.weight"
-    ]
 
 
 def test_nothing_is_an_untrained_model_for_the_texts() -> None:
@@ -67,17 +37,17 @@ def test_a_folder_keeps_its_weights_and_takes_the_rules(tiny_base: Path) -> None
         start_from("no-such-base", [], {})
 
 
-def test_a_pretrained_encoder_lies_frozen_below(encoder: Path) -> None:
-    checkpoint = start_from(f"hf:{encoder}", ["ab"], {})
+def test_a_pretrained_encoder_lies_frozen_below(small_whisper: Path) -> None:
+    checkpoint = start_from(f"hf:{small_whisper}", ["ab"], {})
     assert checkpoint.config.encoder == replace(TOP, bins=16)
     frozen = [name for name in checkpoint.params if name.startswith(BACKBONE)]
     assert frozen and not any(moving(checkpoint.config, name) for name in frozen)
     assert checkpoint.config.output_hop_s == pytest.approx(0.02)
 
 
-def test_adaptation_moves_what_is_above_and_nothing_below(encoder: Path, clips: Path, tmp_path: Path) -> None:
+def test_adaptation_moves_what_is_above_and_nothing_below(small_whisper: Path, clips: Path, tmp_path: Path) -> None:
     manifest = read_clips(clips)
-    base = start_from(f"hf:{encoder}", [u.text or "" for u in manifest], {})
+    base = start_from(f"hf:{small_whisper}", [u.text or "" for u in manifest], {})
     adapted, report = adapt(base, manifest, plan=Plan(steps=2, copies=1, folds=0, evaluations=1, rate=1e-3))
     below = [name for name in base.params if name.startswith(BACKBONE)]
     assert all(torch.equal(adapted.params[name], base.params[name]) for name in below)

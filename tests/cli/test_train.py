@@ -46,6 +46,23 @@ def test_a_table_for_people(earful, recipe: Path) -> None:
     assert run.status == 0 and "losses" in run.out and "parameters" in run.out
 
 
+def test_upon_any_encoder(earful, recipe: Path, clips: Path, small_whisper: Path, tmp_path: Path) -> None:
+    """Which says how wide frames are; the recipe says whether clips are heard amid others, as in adaptation."""
+    recipe.write_text(recipe.read_text() + '[pretrained]\nfolder = "nowhere"\nbed_s = 2.0\n', "utf-8")
+    run = earful("train", recipe, "--encoder", f"hf:{small_whisper}", "--out", tmp_path / "other", "--json")
+    assert run.status == 0 and json.loads(run.out)["model"] == str(tmp_path / "other"), run.err
+    config = load_checkpoint(tmp_path / "other").config
+    assert (config.features.width, config.features.bed, config.encoder.bins) == (16, 100, 16)
+    assert not (tmp_path / "base").exists()
+    assert earful("adapt", clips, "--base", tmp_path / "other", "--out", tmp_path / "m", "--steps", 1).status == 0
+    assert load_checkpoint(tmp_path / "m").config.features.bed == 550
+
+
+def test_no_encoder(earful, recipe: Path, tmp_path: Path) -> None:
+    run = earful("train", recipe, "--encoder", f"hf:{tmp_path / 'no'}", "--out", tmp_path / "other")
+    assert run.status == 2 and "no such folder" in run.err and not (tmp_path / "other").exists()
+
+
 def test_a_base_is_not_overwritten_unless_asked(earful, recipe: Path) -> None:
     assert earful("train", recipe, "--json").status == 0
     run = earful("train", recipe)

@@ -12,11 +12,13 @@ from earful.audio.augment import Augmentation
 from earful.data.manifest import read_manifest, write_manifest
 from earful.data.synthesis.speech import SILENCE
 from earful.encoder.encoder import EncoderConfig
+from earful.encoder.pretrained import load_backbone
+from earful.encoder.whisper import WhisperConfig
 from earful.errors import ConfigError, ManifestError
 from earful.model import ModelConfig
-from earful.pretrain.dataset import UNKNOWN, Dataset, open_dataset, phones_of
+from earful.pretrain.dataset import BEDS, UNKNOWN, Dataset, _in_company, open_dataset, phones_of
 from earful.pretrain.order import batches
-from earful.pretrain.recipe import Corpus, Recipe
+from earful.pretrain.recipe import Corpus, Pretrained, Recipe
 
 
 def config_of(dataset: Dataset, subsampling: int = 4, upsampling: int = 2) -> ModelConfig:
@@ -216,3 +218,27 @@ def test_conditions_that_cannot_be(spoken: Path, recipe: Recipe, tmp_path: Path)
         open_dataset(silent)
     with pytest.raises(ConfigError, match="at least the copies, 3"):
         Corpus(spoken, copies=3, conditions=2)
+
+
+def test_clips_are_heard_amid_others_of_their_language(recipe: Recipe, spoken: Path, small_whisper: Path) -> None:
+    """Beds are of the clip's own corpus and language, several of each; the model's own is of all."""
+    below = Pretrained(small_whisper, bed_s=2.0)
+    told = [replace(u, language="ab"[place % 2]) for place, u in enumerate(read_manifest(spoken))]
+    write_manifest(spoken.parent / "two.jsonl", told)
+    corpora = (Corpus(spoken.parent / "two.jsonl", copies=2),)
+    made = open_dataset(replace(recipe, corpora=corpora, pretrained=below))
+    alone = open_dataset(replace(recipe, corpora=corpora, pretrained=replace(below, bed_s=0.0)))
+    assert isinstance(made.features, WhisperConfig) and made.features.bed == 100 and made.backbone is not None
+    assert alone.features == replace(made.features, bed=0) and made.frames.counts == alone.frames.counts
+    assert not torch.allclose(made.frames[0], alone.frames[0], atol=1e-2)
+
+    backbone = load_backbone(small_whisper)
+    front = _in_company(backbone, made.utterances, recipe.augmentation, recipe.seed, 2.0)
+    beds = [float(each.state_dict()["bed_keys_NFD"].double().sum()) for each in front]
+    by_language = [{b for b, u in zip(beds, made.utterances, strict=True) if u.language == name} for name in "ab"]
+    assert [len(each) for each in by_language] == [BEDS, BEDS] and not by_language[0] & by_language[1]
+
+
+def test_no_bed_is_shorter_than_nothing(small_whisper: Path) -> None:
+    with pytest.raises(ConfigError, match="bed_s is -1"):
+        Pretrained(small_whisper, bed_s=-1)

@@ -9,12 +9,17 @@ from earful.cli.processes import processes, progress_of
 from earful.cli.tables import peak_memory_mb, print_facts
 
 if TYPE_CHECKING:
+    from earful.pretrain.recipe import Recipe
     from earful.train import Step
+
+ENCODER_HELP = "The pre-trained encoder to train upon, in the place of the recipe's: of Hugging Face's, or a folder."
 
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="A TOML file; see recipes/.", metavar="RECIPE.toml")],
     device: Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda or cuda:N.", metavar="DEVICE")] = "auto",
+    encoder: Annotated[str | None, typer.Option(help=ENCODER_HELP, metavar="hf:NAME|hf:DIR")] = None,
+    out: Annotated[Path | None, typer.Option(help="Another folder for the model than the recipe's.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model where it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -25,8 +30,9 @@ def train(
     RECIPE.toml; each takes a GPU of its own where there are GPUs.
 
     \b
-    Example:
+    Examples:
         earful train recipes/base/base.toml
+        earful train recipes/base/any.toml --encoder hf:facebook/wav2vec2-xls-r-300m --out my-base
     """
     from earful.checkpoint import check_destination, save_checkpoint
     from earful.config import read_toml
@@ -37,6 +43,8 @@ def train(
     from earful.train import rate_at
 
     plan, where = read_toml(Recipe, recipe), device_of(device)
+    plan = upon(plan, encoder) if encoder else plan
+    plan = into(plan, out) if out else plan
     steps: list[Step] = []
     with processes(where) as (rank, in_turn):
         if rank == 0:
@@ -65,6 +73,31 @@ def train(
         "peak_memory_mb": peak_memory_mb(),
     }
     print_facts(found, {"losses": losses_of(steps)}, json=json)
+
+
+def upon(plan: "Recipe", encoder: str) -> "Recipe":
+    """The recipe with another pre-trained encoder, which says how many numbers are in a frame.
+
+    Raises CheckpointError where it cannot be fetched or read.
+    """
+    from dataclasses import replace
+
+    from earful.encoder.hub import fetch_pretrained
+    from earful.encoder.pretrained import read_pretrained
+    from earful.pretrain.recipe import Pretrained
+
+    folder = fetch_pretrained(encoder)
+    config, _ = read_pretrained(folder)
+    below = replace(plan.pretrained, folder=folder) if plan.pretrained else Pretrained(folder)
+    top = replace(plan.encoder, bins=config.width, subsampling=1)
+    return replace(plan, pretrained=below, encoder=top, about=f"{plan.about} --encoder {encoder}")
+
+
+def into(plan: "Recipe", out: Path) -> "Recipe":
+    """The recipe with another place for the model; what an interrupted run needs lies beside it."""
+    from dataclasses import replace
+
+    return replace(plan, out=out, work=out.absolute().parent / f".{out.absolute().name}.training")
 
 
 def means(steps: "list[Step]") -> dict[str, float]:
