@@ -48,16 +48,26 @@ def draw(manifest: Manifest, count: int, seed: int) -> Manifest:
 
 
 def rates(checkpoint: Checkpoint, test: Manifest, frames: Sequence[Tensor], *, greedy: bool) -> dict:
-    """Scores of one model on the test clips, whose frames are those of its base."""
+    """Scores of one model on the test clips, whose `frames` are as its base hears them, or it heard anew."""
+    return scored(checkpoint, test, heard_by(checkpoint, test, frames), greedy=greedy)
+
+
+def scored(checkpoint: Checkpoint, test: Manifest, frames: Sequence[Tensor], *, greedy: bool) -> dict:
+    """Scores of one model on the test clips by their frames."""
     hypotheses = list(Recognizer(checkpoint, greedy=greedy).transcribe_many(frames))
     found = score([normalize(u.text or "", checkpoint.config.rules) for u in test], hypotheses)
     return {"cer": found.cer, "wer": found.wer, "interval_95": list(found.interval_95)}
 
 
-def frames_by(base: str, test: Manifest) -> list[Tensor]:
-    """What the frozen part of a base hears in the test clips; adaptation does not move it."""
-    checkpoint = start_from(base, ["a"], {})
+def frames_by(base: str | Checkpoint, test: Manifest) -> list[Tensor]:
+    """What the frozen part of a model hears in the test clips."""
+    checkpoint = start_from(base, ["a"], {}) if isinstance(base, str) else base
     return [clip.frames_FM for clip in compute_clips(test, Recognizer(checkpoint).frames_of)]
+
+
+def heard_by(adapted: Checkpoint, test: Manifest, frames: Sequence[Tensor]) -> Sequence[Tensor]:
+    """The test clips as the adapted model hears them: anew, amid its own bed, or as the base does, whose `frames` are."""
+    return frames_by(adapted, test) if getattr(adapted.config.features, "bed", 0) else frames
 
 
 def one(support: Path, base: str, seed: int, model: Path, text: Path | None) -> dict:
@@ -101,9 +111,10 @@ def main() -> None:
             write_manifest(support, draw(train, clips, seed))
             row = {"base": base, "wanted": clips, "seed": seed} | one(support, base, seed, model, options.text)
             checkpoint = load_checkpoint(model)
-            row["test"] = rates(checkpoint, test, frames[base], greedy=True)
+            heard = heard_by(checkpoint, test, frames[base])
+            row["test"] = scored(checkpoint, test, heard, greedy=True)
             if options.text:
-                row["test_ngram"] = rates(checkpoint, test, frames[base], greedy=False)
+                row["test_ngram"] = scored(checkpoint, test, heard, greedy=False)
                 row["language"] = checkpoint.language and [checkpoint.language.weight, checkpoint.language.bonus]
             found["rows"].append(row)
             print(json.dumps(row), file=sys.stderr, flush=True)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kshot import draw
+from kshot import draw, heard_by
 from torch import Tensor
 
 from earful.adapt.adapt import adapt
@@ -45,6 +45,7 @@ def spoken(work: Path, clips: int, test: int) -> tuple[Manifest, Manifest]:
 
 def rates(model: Checkpoint, test: Manifest, frames: Sequence[Tensor]) -> dict[str, object]:
     """Error rates of characters, and where it hears pinyin of that, with tones and without."""
+    frames = heard_by(model, test, frames)
     found = {"cer": _cer(model, test, frames)}
     if model.config.rules.writing == "characters":
         pinyin = replace(model, config=replace(model.config, rules=replace(model.config.rules, writing="pinyin")))

@@ -30,6 +30,7 @@ from torch.func import functional_call
 import earful
 from earful.adapt.adapt import ADAPTATION
 from earful.adapt.clips import listen, vary
+from earful.adapt.company import in_company
 from earful.adapt.finetune import finetune
 from earful.adapt.letters import heard_rows
 from earful.adapt.rows import carry_rows, random_rows
@@ -131,6 +132,7 @@ def spoken(language: str, text: Path | None, options: argparse.Namespace) -> tup
 
 def task_of(base: Checkpoint, support: Manifest, test: Manifest, text: Sequence[str], copies: int, seed: int) -> Task:
     """Everything computed once: features, augmented copies, what the base hears, what the rules say."""
+    base = in_company(base, support)
     untold, base_model = lambda stage, done, total: None, base.build()
     front = base_model.frames_of
     ours, others = listen(support, base.config, front, untold), listen(test, base.config, front, untold)

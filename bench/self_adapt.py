@@ -78,10 +78,10 @@ def main() -> None:
         tests = {"clean": clean, f"{SNR_DB:g} dB": amid_voices(clean, crowd, SNR_DB, Path(folder))}
         for name in options.bases:
             base = load_checkpoint(name)
-            hear = Recognizer(base).frames_of  # the frozen part, which adaptation does not move
-            frames = {kind: [clip.frames_FM for clip in compute_clips(part, hear)] for kind, part in tests.items()}
             for seed, clips in itertools.product(options.seeds, options.clips):
                 checkpoint, _ = adapt(base, draw(learn, clips, seed), seed=seed)
+                hear = Recognizer(checkpoint).frames_of
+                frames = {kind: [clip.frames_FM for clip in compute_clips(part, hear)] for kind, part in tests.items()}
                 for row in compared(checkpoint, tests, frames):
                     rows.append({"base": Path(name).name, "adapted_to": clips, "seed": seed} | row)
                     print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
