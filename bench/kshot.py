@@ -66,7 +66,7 @@ def frames_by(base: str | Checkpoint, test: Manifest) -> list[Tensor]:
 
 
 def heard_by(adapted: Checkpoint, test: Manifest, frames: Sequence[Tensor]) -> Sequence[Tensor]:
-    """The test clips as the adapted model hears them: anew, amid its own bed, or as the base does, whose `frames` are."""
+    """The test clips as the adapted model hears them: amid its own bed, or else as the base does, by its `frames`."""
     return frames_by(adapted, test) if getattr(adapted.config.features, "bed", 0) else frames
 
 

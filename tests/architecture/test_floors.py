@@ -18,7 +18,7 @@ TREES = {module: ast.parse(path.read_text("utf-8")) for module, path in FILES.it
 
 # A room and the highest floor it may import from; the rooms of one floor do not know each other, but for `ALSO`.
 FLOORS = {
-    **dict.fromkeys(("errors", "trees", "config", "writing", "device", "processes"), 0),
+    **dict.fromkeys(("errors", "trees", "config", "writing", "int8", "device", "processes"), 0),
     **dict.fromkeys(("audio", "text"), 1),
     "features": 2,
     **dict.fromkeys(("encoder", "ctc"), 3),

@@ -85,18 +85,16 @@ def adapt(
     lexicon of characters and, without a word list, for the rules of spelling. With `words` it also learns from the word
     list of the rules' language, where there is one (package wordfreq). `beside` are clips of lesser authority, spoken
     by a synthesiser or a recogniser's: learned from with the others, as `Plan.own` says, never measured on, no part of
-    the language model. With `keep_sound` the model keeps what it needs of some seconds of the clips, amid which it
-    hears new ones better (`adapt.company`). Returns the adapted checkpoint, on the clips that measure never worse than
-    the base; a report.
+    the language model. With `keep_sound` the model hears all amid some seconds of the clips (`adapt.company`). Returns
+    the checkpoint, on the clips that measure never worse than the base, and a report.
 
     Raises:
         AdaptationError: no clip can be used, or the plan is an inner loop alone, which knows none `beside` them.
         AudioError: a recording cannot be read.
         CheckpointError: `state` is damaged or cannot be written.
     """
-    began = time.monotonic()
+    began, augmentation = time.monotonic(), augmentation or ADAPTATION
     tell = progress or (lambda stage, done, total: None)
-    augmentation = augmentation or ADAPTATION
     ready = prepare(
         base,
         clips,
@@ -117,21 +115,11 @@ def adapt(
     before = kept(base.language, config.alphabet) if is_recognizer(base) and not greedy else None
     gain = None if greedy else _language(task, outcome, texts, words, before)
     lexicon = lexicon_for(config.rules, [*(u.text or "" for u in heard.clips), *texts], words, base.lexicon)
-    report = AdaptReport(
-        cer_before=outcome.before,
-        cer_after=outcome.tuned.best.cer,
-        cer_with_language=gain.cer if gain else None,
-        measured=outcome.measured,
-        improved=outcome.tuned.best.step > 0,
-        clips=len(heard.clips),
-        speech_s=ready.speech_s,
-        elapsed_s=time.monotonic() - began,
-        curve=outcome.tuned.curve,
-        warnings=(*_material_warnings(base, ready, lexicon), *_result_warnings(outcome, gain)),
-    )
+    warnings = (*_material_warnings(base, ready, lexicon), *_result_warnings(outcome, gain))
+    report = _report(ready, outcome, gain, time.monotonic() - began, warnings)
     about = {"base": dict(base.about), "adapted": to_mapping(replace(report, elapsed_s=round(report.elapsed_s, 1)))}
-    language = gain.language if gain else before
-    return Checkpoint(config, dict(outcome.tuned.params), about, language, lexicon=lexicon), report
+    params, language = dict(outcome.tuned.params), gain.language if gain else before
+    return Checkpoint(config, params, about, language, lexicon=lexicon), report
 
 
 class Prepared(NamedTuple):
@@ -217,6 +205,23 @@ def plan_from(base: Checkpoint, clips: int, seconds: float) -> Plan:
 def by_rules(plan: Plan, config: ModelConfig) -> bool:
     """Whether letters start from the rules of the language too: the base needs phones for it."""
     return plan.letters == "rules" and config.phones is not None
+
+
+def _report(
+    ready: Prepared, outcome: Outcome, gain: Gain | None, elapsed_s: float, warnings: tuple[str, ...]
+) -> AdaptReport:
+    return AdaptReport(
+        cer_before=outcome.before,
+        cer_after=outcome.tuned.best.cer,
+        cer_with_language=gain.cer if gain else None,
+        measured=outcome.measured,
+        improved=outcome.tuned.best.step > 0,
+        clips=len(ready.heard.clips),
+        speech_s=ready.speech_s,
+        elapsed_s=elapsed_s,
+        curve=outcome.tuned.curve,
+        warnings=warnings,
+    )
 
 
 def with_dropout(config: ModelConfig, dropout: float | None) -> ModelConfig:

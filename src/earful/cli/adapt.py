@@ -120,7 +120,6 @@ def adapt(
         checkpoint, report, beside = self_trained(learn, said, unlabelled, tell)
     save_checkpoint(out, checkpoint, replace=overwrite)
     shutil.rmtree(state, ignore_errors=True)
-    report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
     conclude(out, report, round(time.monotonic() - began, 2), len(manifest) - report.clips, found, beside, json)
     if not json:
         advise(start.config.rules, out, voices=not (speak or found.plan.inner))
@@ -130,6 +129,7 @@ def conclude(
     out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found, beside: Beside, json: bool
 ) -> None:
     """Warnings, then the summary."""
+    report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
     for warning in report.warnings:
         warn(warning)
     show = print_json_summary if json else print_summary
