@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from earful.audio.augment import Augmentation
+from earful.data.frames import FrameStore
 from earful.data.manifest import read_manifest, write_manifest
 from earful.data.synthesis.speech import SILENCE
 from earful.encoder.encoder import EncoderConfig
@@ -16,7 +17,7 @@ from earful.encoder.pretrained import load_backbone
 from earful.encoder.whisper import WhisperConfig
 from earful.errors import ConfigError, ManifestError
 from earful.model import ModelConfig
-from earful.pretrain.dataset import BEDS, UNKNOWN, Dataset, _in_company, open_dataset, phones_of
+from earful.pretrain.dataset import BEDS, UNKNOWN, Dataset, _in_company, open_dataset, phones_of, stored
 from earful.pretrain.order import batches
 from earful.pretrain.recipe import Corpus, Pretrained, Recipe
 
@@ -237,6 +238,19 @@ def test_clips_are_heard_amid_others_of_their_language(recipe: Recipe, spoken: P
     beds = [float(each.state_dict()["bed_keys_NFD"].double().sum()) for each in front]
     by_language = [{b for b, u in zip(beds, made.utterances, strict=True) if u.language == name} for name in "ab"]
     assert [len(each) for each in by_language] == [BEDS, BEDS] and not by_language[0] & by_language[1]
+
+
+def test_an_encoder_with_a_bed_hears_amid_as_much_of_each_language(
+    recipe: Recipe, spoken: Path, small_whisper: Path, tmp_path: Path
+) -> None:
+    """As in meta-training, and in learning further without transcripts."""
+    heard = load_backbone(small_whisper).amid(0.1 * torch.randn(32_000, generator=torch.Generator().manual_seed(0)))
+    assert heard.bed_s == 2.0
+    clips = list(read_manifest(spoken))
+    folder = stored(tmp_path, clips, heard, recipe.augmentation, 0)
+    assert folder == stored(tmp_path, clips, heard, recipe.augmentation, 0, bed_s=2.0)
+    own = stored(tmp_path, clips, heard, recipe.augmentation, 0, bed_s=0.0)
+    assert not torch.allclose(FrameStore([folder])[0], FrameStore([own])[0], atol=1e-2)
 
 
 def test_no_bed_is_shorter_than_nothing(small_whisper: Path) -> None:

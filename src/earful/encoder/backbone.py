@@ -83,6 +83,11 @@ class Backbone(nn.Module, ABC):
 
     config: Any
 
+    @property
+    def bed_s(self) -> float:
+        """Seconds of other speech amid which it hears each clip; 0 where it hears them alone."""
+        return 0.0
+
     @abstractmethod
     def lower(self, samples_T: Tensor) -> Tensor:
         """Samples `[T]` of 16 kHz in [-1, 1] to frames `[F, D]`: what is kept of a clip. Never differentiated."""

@@ -84,6 +84,11 @@ class Whisper(Backbone):
             shape = (config.layers, config.bed, config.width)
             self.bed_keys_NFD, self.bed_values_NFD = (nn.Parameter(torch.zeros(shape)) for _ in range(2))
 
+    @property
+    def bed_s(self) -> float:
+        """Seconds of its bed."""
+        return float(self.config.bed * self.config.stride_s)
+
     def amid(self, samples_T: Tensor) -> "Whisper":
         """The same encoder, its weights shared, which hears every clip after these samples, whole frames of them."""
         frames = min(len(samples_T) // (2 * HOP), self.config.positions - self.config.pool)

@@ -118,12 +118,12 @@ def open_dataset(recipe: Recipe, tell: Progress | None = None, device: torch.dev
 
 
 def dataset_of(
-    recipe: Sources, front: Backbone | FbankConfig, tell: Progress | None = None, *, bed_s: float = 0.0
+    recipe: Sources, front: Backbone | FbankConfig, tell: Progress | None = None, *, bed_s: float | None = None
 ) -> Dataset:
     """Read the manifests and compute (or find) the frames that `front` makes, under `recipe.cache`.
 
-    With `bed_s`, a pre-trained encoder hears each clip amid so many seconds of others of its corpus and language; the
-    dataset's own has a bed of all of them.
+    A pre-trained encoder hears each clip amid `bed_s` seconds (as long as its own bed, if left out) of others of its
+    corpus and language; the dataset's own has a bed of all of them, where `bed_s` is given.
 
     Raises:
         ManifestError, AudioError: a manifest or a recording that cannot be read.
@@ -243,13 +243,14 @@ def stored(
     seed: int,
     tell: Progress | None = None,
     conditions: Mapping[str, Augmentation] | None = None,
-    bed_s: float = 0.0,
+    bed_s: float | None = None,
 ) -> Path:
     """The folder with the frames of some clips, computed if they are not there; its name is a hash of their sources.
 
     Each clip is heard under its own of the `conditions`, or changed by `augmentation` where there are none; amid
-    `bed_s` seconds of other clips of its language.
+    `bed_s` seconds of other clips of its language, by default as many as a pre-trained encoder's bed has.
     """
+    bed_s = features.bed_s if bed_s is None and isinstance(features, Backbone) else bed_s or 0.0
     what = [_identity(features), to_mapping(augmentation), seed, *(conditions or {}), *([bed_s] if bed_s else [])]
     clips = [[str(u.audio), u.start_s, u.duration_s] for u in utterances]
     folder = cache / hashlib.sha256(json.dumps([what, clips]).encode()).hexdigest()[:16]
