@@ -47,7 +47,7 @@ def predicted(clips: Manifest, base: str, seed: int, limit: float, speech_s: Map
 def measured(clips: Manifest, base: str, seed: int, test: Manifest, frames: Sequence[Tensor], folder: Path) -> dict:
     """What a model adapted to these clips does on those that were set aside."""
     write_manifest(folder / "clips.jsonl", clips)
-    adapted = one(folder / "clips.jsonl", base, seed, folder / "model", None)
+    adapted = one(folder / "clips.jsonl", base, seed, folder / "model", ["--greedy"])
     return adapted | {"test": rates(load_checkpoint(folder / "model"), test, frames, greedy=True)}
 
 

@@ -70,10 +70,10 @@ def heard_by(adapted: Checkpoint, test: Manifest, frames: Sequence[Tensor]) -> S
     return frames_by(adapted, test) if getattr(adapted.config.features, "bed", 0) else frames
 
 
-def one(support: Path, base: str, seed: int, model: Path, text: Path | None) -> dict:
+def one(support: Path, base: str, seed: int, model: Path, how: Sequence[str]) -> dict:
     """Adapt as a user does."""
     options = ["--out", str(model), "--base", base, "--seed", str(seed), "--overwrite"]
-    adapted = earful("adapt", str(support), *options, *(["--text", str(text)] if text else ["--greedy"]))
+    adapted = earful("adapt", str(support), *options, *how)
     keys = ("clips", "cer_before", "cer_after", "measured", "seconds", "peak_memory_mb")
     return {"speech_s": adapted["speech_seconds"]} | {key: adapted[key] for key in keys}
 
@@ -93,8 +93,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--bases", nargs="+", default=["earful-base", "earful-tiny", "hf:work/whisper-tiny-en", "none"])
     parser.add_argument("--text", type=Path, help="free text of the language, for the language model")
+    parser.add_argument(
+        "--words", action="store_true", help="a language model without free text: of words, transcripts"
+    )
+    parser.add_argument("--more", nargs="*", default=[], help="further options of `earful adapt`, without their dashes")
     parser.add_argument("--about", type=Path, nargs="*", help="JSON of how the bases were made, each in their folder")
     options = parser.parse_args()
+    how = [*(["--text", str(options.text)] if options.text else []), *(f"--{name}" for name in options.more)]
+    how += [] if options.text or options.words else ["--greedy"]
     train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
     found = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": [], "before": {}}
     found |= {"machine": machine(), "corpus": options.corpus.name, "test_clips": len(test)}
@@ -109,11 +115,11 @@ def main() -> None:
         support, model = Path(name) / "support.jsonl", Path(name) / "model"
         for seed, clips, base in runs(options, found["rows"]):
             write_manifest(support, draw(train, clips, seed))
-            row = {"base": base, "wanted": clips, "seed": seed} | one(support, base, seed, model, options.text)
+            row = {"base": base, "wanted": clips, "seed": seed} | one(support, base, seed, model, how)
             checkpoint = load_checkpoint(model)
             heard = heard_by(checkpoint, test, frames[base])
             row["test"] = scored(checkpoint, test, heard, greedy=True)
-            if options.text:
+            if options.text or options.words:
                 row["test_ngram"] = scored(checkpoint, test, heard, greedy=False)
                 row["language"] = checkpoint.language and [checkpoint.language.weight, checkpoint.language.bonus]
             found["rows"].append(row)
