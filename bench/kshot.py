@@ -104,6 +104,7 @@ def main() -> None:
     train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
     found = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": [], "before": {}}
     found |= {"machine": machine(), "corpus": options.corpus.name, "test_clips": len(test)}
+    found["free_text"] = options.text is not None
     if options.about:
         found["about"] = {str(path.parent): json.loads(path.read_text("utf-8")) for path in options.about}
     found["test_s"] = round(sum(u.duration_s or 0 for u in test), 1)

@@ -117,7 +117,8 @@ def kshot(found: Json) -> Iterator[str]:
     rows = [_kshot_row(base, groups[wanted, base], found["before"]) for wanted, base in ordered]
     text = (
         f"Rates in per cent on {found['test_clips']} test clips ({found['test_s'] / 60:.0f} minutes): of the best path "
-        f"and of the search with the character n-gram of transcripts, free text and the word list; median "
+        f"and of the search with the character n-gram of transcripts, {'free text ' * found.get('free_text', True)}"
+        "and the word list; median "
         f"[lowest–highest] of up to {len(every(found, 'seed'))} seeds, each with clips of its own. "
         "Time of `earful adapt`: medians."
     )
@@ -130,6 +131,7 @@ BASES = {
     "work/english": ENGLISH,
     "hf:work/whisper-tiny-en": "Whisper's encoder alone",
     "work/synthetic": "before any real voice",
+    "work/without-dutch": "the base without Dutch",
 }
 
 
@@ -940,6 +942,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "gap": gap,
     "kshot_bases": kshot,
     "kshot_czech": kshot,
+    "kshot_dutch": kshot,
     "mandarin": mandarin,
     "meta_conditions": meta_learners,
     "meta_dutch": meta_base,
@@ -962,7 +965,6 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "tiny": base,
     "transcribe_speed": transcribe_speed,
     "whisper_czech": whisper,
-    "whisper_dutch": whisper,
     "whisper_speed": whisper_speed,
 }
 
