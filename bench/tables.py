@@ -131,7 +131,6 @@ BASES = {
     "work/english": ENGLISH,
     "hf:work/whisper-tiny-en": "Whisper's encoder alone",
     "work/synthetic": "before any real voice",
-    "work/without-dutch": "the base without Dutch",
 }
 
 
