@@ -11,11 +11,13 @@ import torch
 from earful.adapt.adapt import adapt, plan_from, prepare
 from earful.adapt.finetune import Plan
 from earful.adapt.language import lexicon_for
+from earful.adapt.start import start_from
 from earful.bench import cell
-from earful.bench.cell import Ear, Entrant, plan_after, rows_of
+from earful.bench.cell import Ear, Entrant, amid_support, plan_after, rows_of
 from earful.bench.protocol import Steps, Task
 from earful.bench.results import Cell, Row
 from earful.checkpoint import Checkpoint, load_checkpoint
+from earful.data.frames import frames_of
 from earful.data.manifest import Manifest
 from earful.evaluate import evaluate
 from earful.recognizer import Recognizer
@@ -121,6 +123,23 @@ def test_the_frames_of_a_clip_are_computed_once(entrant: Entrant, task: Task) ->
     assert calls == len(task.test) + len(task.pool)
 
 
+def test_clips_are_heard_amid_the_support_as_adapt_lets_them_be(task: Task, small_whisper: Path) -> None:
+    made = start_from(f"hf:{small_whisper}", [u.text or "" for u in task.pool], {})
+    entrant = Entrant("whisper", "whisper", made)
+    support = task.support(1, 2)
+    found, ear = amid_support(entrant, support, Ear(made.build().frames_of))
+    adapted, _ = adapt(made, support, plan=Plan(steps=1, evaluations=1, copies=0, folds=0), greedy=True)
+    assert found.checkpoint.config.features == adapted.config.features != made.config.features
+    again, alone = Recognizer(adapted), Recognizer(made)
+    for u, frames_FM in zip(task.test, ear.hear(task.test), strict=True):
+        assert torch.equal(frames_FM, frames_of(u, again.frames_of))
+        assert not torch.allclose(frames_FM, frames_of(u, alone.frames_of), atol=1e-3)
+
+
+def test_an_entrant_that_hears_alone_shares_its_frames(entrant: Entrant, task: Task, ear: Ear) -> None:
+    assert amid_support(entrant, task.support(1, 2), ear) == (entrant, ear)
+
+
 def test_the_letters_that_a_support_lacks_are_errors(entrant: Entrant, task: Task, ear: Ear) -> None:
     poor = task._replace(pool=Manifest(tuple(replace(u, text="aa") for u in task.pool)))
     (row,) = rows_of(entrant, poor, cells_of(entrant, 2), ear, silent)
@@ -129,8 +148,6 @@ def test_the_letters_that_a_support_lacks_are_errors(entrant: Entrant, task: Tas
 
 
 def test_an_untrained_entrant_is_another_each_seed(task: Task, spoken: Manifest, monkeypatch: Any) -> None:
-    from earful.adapt.start import start_from
-
     small: Callable[..., Any] = start_from
     seeds = list[int]()
 

@@ -15,7 +15,7 @@ from earful.data.manifest import read_manifest, write_manifest
 from earful.data.utterance import Utterance
 from earful.encoder.encoder import EncoderConfig
 from earful.errors import ConfigError
-from earful.pretrain.recipe import Corpus
+from earful.pretrain.recipe import Corpus, Pretrained
 from earful.pretrain.selfsupervised import (
     NO_LETTERS,
     Objectives,
@@ -240,3 +240,9 @@ def test_classes() -> None:
         clip("d", speaker="eva", language="nl", text=" maan "),
     ]
     assert classes_of(clips).tolist() == [[0, 1, 1, 1], [1, -1, 1, -1], [2, 0, 0, 0], [3, 1, 1, 1]]
+
+
+def test_clips_are_heard_amid_others(make: Callable[..., SelfRecipe], small_whisper: Path) -> None:
+    encoder = EncoderConfig("conformer", bins=16, width=32, layers=1, heads=2, kernel=7, subsampling=1)
+    plan = make("denoise", steps=1, encoder=encoder, pretrained=Pretrained(small_whisper, bed_s=2.0))
+    assert run(plan).config.features.bed == 100

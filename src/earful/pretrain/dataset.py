@@ -26,10 +26,11 @@ from earful.data.utterance import Utterance
 from earful.device import CPU
 from earful.encoder.backbone import Backbone
 from earful.encoder.pretrained import BackboneConfig, load_backbone
+from earful.encoder.whisper import BED
 from earful.errors import ConfigError, ManifestError
 from earful.features.fbank import FbankConfig
 from earful.model import ModelConfig, amid, frames_by
-from earful.pretrain.recipe import Corpus, Recipe
+from earful.pretrain.recipe import Corpus, Pretrained, Recipe
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import TextRules, normalize
 
@@ -112,18 +113,15 @@ def open_dataset(recipe: Recipe, tell: Progress | None = None, device: torch.dev
 
     A pre-trained encoder computes them on the device.
     """
-    front = front_of(recipe)
-    bed_s = recipe.pretrained.bed_s if recipe.pretrained else 0.0
-    return dataset_of(recipe, front.to(device) if isinstance(front, Backbone) else front, tell, bed_s=bed_s)
+    if recipe.pretrained is None:
+        return dataset_of(recipe, recipe.features, tell)
+    return dataset_of(recipe, below(recipe.pretrained, recipe.corpora, recipe.seed).to(device), tell)
 
 
-def dataset_of(
-    recipe: Sources, front: Backbone | FbankConfig, tell: Progress | None = None, *, bed_s: float | None = None
-) -> Dataset:
+def dataset_of(recipe: Sources, front: Backbone | FbankConfig, tell: Progress | None = None) -> Dataset:
     """Read the manifests and compute (or find) the frames that `front` makes, under `recipe.cache`.
 
-    A pre-trained encoder hears each clip amid `bed_s` seconds (as long as its own bed, if left out) of others of its
-    corpus and language; the dataset's own has a bed of all of them, where `bed_s` is given.
+    A pre-trained encoder with a bed hears each clip amid as many seconds of others of its corpus and language.
 
     Raises:
         ManifestError, AudioError: a manifest or a recording that cannot be read.
@@ -138,26 +136,27 @@ def dataset_of(
     if not letters:
         raise ConfigError(f"no letter comes {recipe.rarest_symbol} times in the corpora; lower `rarest_symbol`")
     pairs = zip(parts, conditions, strict=True)
-    made = partial(
-        stored, recipe.cache, features=front, augmentation=recipe.augmentation, seed=recipe.seed, tell=tell, bed_s=bed_s
-    )
+    made = partial(stored, recipe.cache, features=front, augmentation=recipe.augmentation, seed=recipe.seed, tell=tell)
     frames = FrameStore([made(utterances=part, conditions=sounds) for part, sounds in pairs])
     labels = _encoded(texts, letters), _encoded(sequences, phones)
     inventory = Alphabet(phones) if phones else None
     backbone = front if isinstance(front, Backbone) else None
-    if backbone is not None and bed_s:
-        bed_T = bed_of(utterances, torch.Generator().manual_seed(recipe.seed), seconds=bed_s)
-        backbone = amid(backbone, bed_T)
-    features = front if isinstance(front, FbankConfig) else (backbone or front).config
+    features = front if isinstance(front, FbankConfig) else front.config
     return Dataset(utterances, frames, *labels, Alphabet(letters), inventory, features, backbone)
 
 
-def front_of(recipe: Recipe) -> Backbone | FbankConfig:
-    """What makes frames of sound in this recipe. Raises CheckpointError where a pre-trained encoder cannot be read."""
-    if recipe.pretrained is None:
-        return recipe.features
-    below = recipe.pretrained
-    return load_backbone(below.folder, frozen=below.frozen, pool=below.pool)
+def below(pretrained: Pretrained, corpora: Sequence[Corpus], seed: int, *, labelled: bool = True) -> Backbone:
+    """The pre-trained encoder that a recipe names; with `bed_s` it hears amid clips of all the `corpora`.
+
+    Raises:
+        CheckpointError: it cannot be read. ManifestError, AudioError: the clips cannot.
+    """
+    backbone = load_backbone(pretrained.folder, frozen=pretrained.frozen, pool=pretrained.pool)
+    if not pretrained.bed_s:
+        return backbone
+    clips = [u for corpus in corpora for u in chosen(corpus, labelled=labelled) * corpus.copies]
+    generator = torch.Generator().manual_seed(seed)
+    return amid(backbone, bed_of(clips, generator, seconds=pretrained.bed_s))
 
 
 def phones_of(utterance: Utterance) -> list[str]:
@@ -243,14 +242,13 @@ def stored(
     seed: int,
     tell: Progress | None = None,
     conditions: Mapping[str, Augmentation] | None = None,
-    bed_s: float | None = None,
 ) -> Path:
     """The folder with the frames of some clips, computed if they are not there; its name is a hash of their sources.
 
     Each clip is heard under its own of the `conditions`, or changed by `augmentation` where there are none; amid
-    `bed_s` seconds of other clips of its language, by default as many as a pre-trained encoder's bed has.
+    others of its language where a pre-trained encoder has a bed, as long as that.
     """
-    bed_s = features.bed_s if bed_s is None and isinstance(features, Backbone) else bed_s or 0.0
+    bed_s = features.bed_s if isinstance(features, Backbone) else 0.0
     what = [_identity(features), to_mapping(augmentation), seed, *(conditions or {}), *([bed_s] if bed_s else [])]
     clips = [[str(u.audio), u.start_s, u.duration_s] for u in utterances]
     folder = cache / hashlib.sha256(json.dumps([what, clips]).encode()).hexdigest()[:16]
@@ -287,5 +285,6 @@ def _identity(features: Backbone | FbankConfig) -> list[Any]:
     """What frames depend on: a filterbank's options, or a backbone's dimensions and weights."""
     if isinstance(features, FbankConfig):
         return to_mapping(features)  # type: ignore[no-any-return]
-    sums = (float(weight.detach().cpu().double().sum()) for weight in features.parameters())  # the same on every device
-    return [to_mapping(features.config), *sums]
+    weights = (weight for name, weight in features.named_parameters() if not name.startswith(BED))
+    sums = (float(weight.detach().cpu().double().sum()) for weight in weights)  # the same on every device
+    return [{**to_mapping(features.config), **({"bed": 0} if features.bed_s else {})}, *sums]

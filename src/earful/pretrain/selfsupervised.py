@@ -15,13 +15,12 @@ from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.device import CPU, home_of, moved
 from earful.encoder.backbone import Backbone
 from earful.encoder.encoder import EncoderConfig
-from earful.encoder.pretrained import load_backbone
 from earful.errors import ConfigError
 from earful.features.fbank import FbankConfig
 from earful.model import AcousticModel, ModelConfig, fast_arithmetic
 from earful.pretrain.best_rq import BestRq, BestRqSettings
 from earful.pretrain.cpc import Cpc, CpcSettings
-from earful.pretrain.dataset import Progress
+from earful.pretrain.dataset import Progress, below
 from earful.pretrain.denoise import Denoise, DenoiseSettings
 from earful.pretrain.hubert import Hubert, HubertSettings
 from earful.pretrain.objective import Heard, Need, Objective
@@ -144,8 +143,9 @@ def model_for(recipe: SelfRecipe) -> AcousticModel:
     if recipe.start is not None:
         model = load_checkpoint(recipe.start).build()
     else:
-        below = recipe.pretrained
-        backbone = load_backbone(below.folder, frozen=below.frozen, pool=below.pool) if below else None
+        backbone = None
+        if recipe.pretrained is not None:
+            backbone = below(recipe.pretrained, recipe.corpora, recipe.seed, labelled=False)
         features = backbone.config if backbone else recipe.features
         config = ModelConfig(NO_LETTERS, None, features, recipe.encoder, recipe.upsampling, recipe.rules)
         with torch.random.fork_rng(devices=[]):
