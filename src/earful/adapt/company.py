@@ -14,7 +14,7 @@ LEAST_BED_S = 1.0
 """Less speech than that is no company: the bed stays that of the base."""
 
 
-def in_company(base: Checkpoint, clips: Manifest, seed: int = 0) -> Checkpoint:
+def in_company(base: Checkpoint, clips: Manifest) -> Checkpoint:
     """The base with a bed of these clips in the place of its own; as it is where its encoder hears clips alone.
 
     Speech of the language itself is the best company (`bench/company.py`). The model then keeps what attention needs of
@@ -26,6 +26,6 @@ def in_company(base: Checkpoint, clips: Manifest, seed: int = 0) -> Checkpoint:
         return base
     backbone = base.build().backbone
     assert backbone is not None
-    heard = amid(backbone, bed_of(list(clips), torch.Generator().manual_seed(seed)))
+    heard = amid(backbone, bed_of(list(clips), torch.Generator().manual_seed(0)))
     bed = {f"{BACKBONE}{name}": weight for name, weight in heard.state_dict().items() if name.startswith(BED)}
     return replace(base, config=replace(base.config, features=heard.config), params={**base.params, **bed})
