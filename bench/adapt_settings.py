@@ -1,9 +1,11 @@
 """How should `adapt` move? Plans tried on a real language that the base has never heard: Dutch, on a base without it.
 
-The base is `recipes/base/synthetic.toml`; Czech, the language of the final figure, picks nothing. Every plan adapts
-on the same K clips and augmented copies (one draw a seed) and is scored on the Dutch test levels, greedily.
+The base is `recipes/base/synthetic.toml`, or without_dutch.toml; Czech, the language of the final figure, picks
+nothing. Every plan adapts on the same K clips and augmented copies (one draw a seed) and is scored on the Dutch test
+levels, greedily.
 
     python bench/adapt_settings.py --base work/synthetic --corpus work/fillets-nl --out bench/adapt_settings.json
+    python bench/adapt_settings.py --base work/without-dutch --corpus work/fillets-nl --out bench/adapt_steps.json
 """
 
 import argparse
@@ -26,6 +28,7 @@ CHANGES: dict[str, dict[str, float]] = {
     "as chosen": {},
     "half the steps": {"steps": 0.5},
     "twice the steps": {"steps": 2.0},
+    "four times the steps": {"steps": 4.0},
     "half the rate": {"rate": 0.5},
     "twice the rate": {"rate": 2.0},
     "head at the encoder's rate": {"head_factor": 0.25},

