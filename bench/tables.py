@@ -216,6 +216,24 @@ def any_encoder(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
+UNHEARD = {"eo": "Esperanto", "ga": "Irish", "ky": "Kyrgyz"}
+
+
+def unheard(found: Json) -> Iterator[str]:
+    """Languages that Whisper was not trained on: this base beside the one before."""
+    rows = []
+    bases = list(grouped(found["rows"], "entrant"))
+    for (task, shots), runs in grouped(found["rows"], "task", "shots").items():
+        cells = [spread([run["cer"] for run in runs if run["entrant"] == name]) for (name,) in bases]
+        rows.append([UNHEARD[task], shots, *cells])
+    text = (
+        f"CER in per cent, best path, on 60 synthetic clips of each: median [lowest–highest] of "
+        f"{len(every(found, 'seed'))} draws of clips."
+    )
+    columns = ("language", ">clips", *(f">{BASES.get(f'work/{name}', f'`{name}`')}" for (name,) in bases))
+    yield from measured(columns, rows, text, found)
+
+
 def features_speed(found: Json) -> Iterator[str]:
     """The filterbank beside kaldi-native-fbank."""
     names = {
@@ -996,6 +1014,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "suggest_czech": suggest,
     "tiny": base,
     "transcribe_speed": transcribe_speed,
+    "unheard": unheard,
     "whisper_czech": whisper,
     "whisper_dutch": whisper,
     "whisper_speed": whisper_speed,
