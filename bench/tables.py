@@ -230,8 +230,8 @@ def unheard(found: Json) -> Iterator[str]:
         f"CER in per cent, best path, on 60 synthetic clips of each: median [lowest–highest] of "
         f"{len(every(found, 'seed'))} draws of clips."
     )
-    columns = ("language", ">clips", *(f">{BASES.get(f'work/{name}', f'`{name}`')}" for (name,) in bases))
-    yield from measured(columns, rows, text, found)
+    columns = ("language", ">clips", *(f">{BASES.get(name, f'`{name}`')}" for (name,) in bases))
+    yield from measured(columns, rows, text, found | {"machine": found["machines"][-1]})
 
 
 def features_speed(found: Json) -> Iterator[str]:
