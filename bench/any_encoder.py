@@ -82,12 +82,9 @@ def stepped(model: AcousticModel, recipe: Recipe) -> Callable[[], None]:
     batch = Batch(torch.randn(clips, frames, model.config.features.bins), counts_B, labels_BL, label_counts_B)
     phones_BF = torch.randint(0, 40, (clips, model.config.output_count(frames)))
     phones = PhoneLabels(labels_BL, label_counts_B, phones_BF)
-    moved = [p for name, p in model.named_parameters() if moving(model.config, name)]
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
-    for parameter in moved:
-        parameter.requires_grad_(True)
-    optimiser = torch.optim.AdamW(moved, lr=1e-4)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(moving(model.config, name))
+    optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
 
     def step() -> None:
         optimiser.zero_grad()

@@ -278,7 +278,7 @@ def adapt_settings(found: Json) -> Iterator[str]:
         rows.append([change, batch, *(spread([run["cer"] for run in some]) for some in runs), " / ".join(times)])
     text = (
         f"CER in per cent on {found['test_clips']} Dutch test clips, with a base that has never heard Dutch; median "
-        f"[lowest–highest] of {len(every(found, 'seed'))} seeds."
+        f"[lowest–highest] of up to {len(every(found, 'seed'))} seeds."
     )
     columns = ("plan", ">seconds in a batch", *(f">{k} clips" for k in sizes), ">processor seconds")
     yield from measured(columns, rows, text, found)
