@@ -13,19 +13,24 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
 
 import numpy as np
 import torch
-from kshot import draw, heard_by
+from kshot import draw, frames_by
 from torch import Tensor
 
 from earful.adapt import language
 from earful.adapt.adapt import adapt, plan_from
+from earful.adapt.language import MOST_TUNED
+from earful.adapt.select import plan_for, split_folds
 from earful.adapt.start import start_from
 from earful.bench.machine import machine
-from earful.checkpoint import Checkpoint, save_checkpoint
-from earful.ctc.beam import Recording
+from earful.checkpoint import Checkpoint, Language, load_checkpoint, save_checkpoint
+from earful.ctc.beam import USUAL, Recording, tune
 from earful.data.corpora.fillets import split_levels
 from earful.data.manifest import Manifest, read_manifest
 from earful.data.synthesis.sentences import read_sentences
@@ -35,48 +40,82 @@ from earful.text.normalize import normalize
 MOST = 1.0e4
 
 
-def keep(path: Path, lattices: Sequence[Tensor], texts: Sequence[str], **more: object) -> None:
+class Kept(NamedTuple):
+    """A run as it was kept: the model, its test clips and their texts, and its clips that were held out."""
+
+    checkpoint: Checkpoint
+    row: dict
+    test: list[Tensor]
+    references: list[str]
+    held: list[Tensor]
+
+
+def keep(path: Path, lattices: Sequence[Tensor], texts: Sequence[str]) -> None:
     """All log-probabilities as one array of float16 `[F, V]`, and how many frames are whose."""
     joined = torch.cat(list(lattices)).clamp(min=-MOST).half().numpy()
-    counts = np.array([len(each) for each in lattices])
-    np.savez_compressed(path, logp_FV=joined, counts_N=counts, texts=np.array(texts), **more)
+    np.savez_compressed(path, logp_FV=joined, counts_N=[len(each) for each in lattices], texts=np.array(texts))
 
 
-def lattices_of(checkpoint: Checkpoint, frames: Sequence[Tensor]) -> list[Tensor]:
-    """What the search of `Recognizer` reads of each clip."""
-    recognizer, kept = Recognizer(checkpoint), []
-    recognizer._language = checkpoint.language or language.Language(language.learn(["a"], checkpoint.config.alphabet), 0, 0)
-    recognizer._emissions = lambda parts: kept.append(torch.cat([part for (part,) in parts])) or ()
-    list(recognizer.transcribe_many(frames))
+def read(folder: Path) -> Kept:
+    """What was kept of a run."""
+    arrays = {name: np.load(folder / f"{name}.npz") for name in ("test", "held")}
+    test, held = (list(torch.from_numpy(each["logp_FV"]).split(each["counts_N"].tolist())) for each in arrays.values())
+    row = json.loads((folder / "row.json").read_text("utf-8"))
+    return Kept(load_checkpoint(folder / "model"), row, test, [str(text) for text in arrays["test"]["texts"]], held)
+
+
+def relearned(kept: Kept, texts: Sequence[str], words: bool = True) -> Language:
+    """The language model of a run, learned anew with today's code and tuned on the run's own held-out clips."""
+    config, spoken = kept.checkpoint.config, kept.row["texts"]
+    rules, alphabet, left, recordings = config.rules, config.alphabet, iter(kept.held), []
+    others, listing = [[normalize(text, rules) for text in texts]], language.listed(rules.language, rules)
+    sources = language.sources_of(alphabet, others, None, listing)
+    random = torch.Generator().manual_seed(kept.row["seed"])
+    for learn, held in split_folds(len(spoken), plan_for(len(spoken), kept.row["speech_s"]), random):
+        heard, measured = list(islice(left, len(held[:MOST_TUNED]))), [spoken[i] for i in held[:MOST_TUNED]]
+        recordings += language.recordings_of(heard, measured, [spoken[i] for i in learn], sources, alphabet)
+    if not words:
+        recordings = [each._replace(words=None) for each in recordings]
+    if not recordings:
+        learned = language._language(spoken, sources, alphabet, *USUAL)
+    else:
+        learned = language.weighed(spoken, sources, recordings).language
+    return learned if words else replace(learned, words=None)
+
+
+def lattices_of(checkpoint: Checkpoint, test: Manifest) -> list[Tensor]:
+    """What the search of `Recognizer` reads of each test clip."""
+    recognizer, kept = Recognizer(checkpoint, guesses=2), []
+    recognizer._heard = lambda parts: kept.append(torch.cat([part for (part,) in parts])) or [()]
+    list(recognizer.transcribe_many(frames_by(checkpoint, test)))
     return kept
 
 
-def one(base: str, clips: Manifest, test: Manifest, texts: Sequence[str], seed: int, steps: float, folder: Path) -> dict:
+def one(
+    base: str, clips: Manifest, test: Manifest, texts: Sequence[str], seed: int, steps: float, folder: Path
+) -> dict:
+    """Adapt, and keep the run."""
     held: list[Recording] = []
-    tune = language.tune
-
-    def keeping(recordings: Sequence[Recording], *more: object, **named: object) -> object:
-        held.extend(recordings)
-        return tune(recordings, *more, **named)
-
-    language.tune = keeping
-    rules = {"language": language_of} if (language_of := clips[0].language) else {}
-    start = start_from(base, (u.text or "" for u in clips), rules, seed)
-    plan = plan_from(start, len(clips), clips.duration_s)
-    if steps != 1:
-        plan = replace(plan, steps=round(plan.steps * steps), rate=plan.rate * min(steps, 2))
-    began = time.monotonic()
-    checkpoint, report = adapt(start, clips, plan=plan, texts=texts, seed=seed)
-    seconds = time.monotonic() - began
-    language.tune = tune
+    with mock.patch.object(language, "tune", lambda recordings: held.extend(recordings) or tune(recordings)):
+        rules = {"language": clips[0].language} if clips[0].language else {}
+        start = start_from(base, (u.text or "" for u in clips), rules, seed)
+        plan = plan_from(start, len(clips), clips.duration_s)
+        if steps != 1:
+            plan = replace(plan, steps=round(plan.steps * steps), rate=plan.rate * min(steps, 2))
+        began = time.monotonic()
+        checkpoint, report = adapt(start, clips, plan=plan, texts=texts, seed=seed)
+        seconds = time.monotonic() - began
     folder.mkdir(parents=True, exist_ok=True)
     save_checkpoint(folder / "model", checkpoint, replace=True)
     rules = checkpoint.config.rules
-    keep(folder / "test.npz", lattices_of(checkpoint, heard_by(checkpoint, test, ())), [normalize(u.text or "", rules) for u in test])
+    keep(folder / "test.npz", lattices_of(checkpoint, test), [normalize(u.text or "", rules) for u in test])
     keep(folder / "held.npz", [each.logp_FV for each in held], [each.text for each in held])
     spoken = [normalize(u.text or "", rules) for u in clips]
-    row = {"base": base, "seed": seed, "clips": len(clips), "speech_s": clips.duration_s, "texts": spoken, "steps": plan.steps, "rate": plan.rate, "seconds": seconds}
-    return row | {"before": report.cer_before, "after": report.cer_after, "with_language": report.cer_with_language, "machine": machine()}
+    row = {"base": base, "seed": seed, "clips": len(clips), "speech_s": clips.duration_s, "texts": spoken}
+    row |= {"steps": plan.steps, "rate": plan.rate, "seconds": seconds, "machine": machine()}
+    return row | {
+        "before": report.cer_before, "after": report.cer_after, "with_language": report.cer_with_language
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -97,7 +136,8 @@ def main() -> None:
             if (folder / "row.json").exists():
                 continue
             row = one(options.base, draw(train, clips, seed), test, texts, seed, options.steps, folder)
-            print(json.dumps({key: value for key, value in row.items() if key not in ("texts", "machine")}), file=sys.stderr, flush=True)
+            shown = {key: value for key, value in row.items() if key not in ("texts", "machine")}
+            print(json.dumps(shown), file=sys.stderr, flush=True)
             (folder / "row.json").write_text(json.dumps(row, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 

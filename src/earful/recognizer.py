@@ -1,6 +1,6 @@
 """Recognizer: load, transcribe, adapt, save. What most programs need of earful."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice, pairwise
 from pathlib import Path
@@ -15,12 +15,15 @@ from earful.adapt.adapt import AdaptReport, adapt
 from earful.adapt.self_adapt import SelfAdaptation, fit
 from earful.audio.files import SAMPLE_RATE_HZ, blocks
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from earful.ctc.beam import beam_search
+from earful.ctc.beam import Search
+from earful.ctc.confidence import clues_of, confidences
 from earful.ctc.greedy import Emission, best_path, merge
+from earful.ctc.hot import hot_tree
 from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
 from earful.errors import AudioError
 from earful.model import fast_arithmetic
+from earful.text.normalize import normalize
 from earful.text.pinyin import TONES, between_scripts, with_marks
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
@@ -35,7 +38,7 @@ whole recording would.
 
 @dataclass(frozen=True)
 class Word:
-    """A word, when it is said, and how sure the recogniser is (0 to 1: the mean probability of its letters)."""
+    """A word, when it is said, and how likely it is right (0 to 1, calibrated: `ctc.confidence`)."""
 
     text: str
     start_s: float
@@ -45,12 +48,16 @@ class Word:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What a recording says."""
+    """What a recording says; `confidence` is the mean of its words'.
+
+    `guesses` are the likeliest texts, the best first, where more than one was asked for.
+    """
 
     text: str
     words: tuple[Word, ...]
     confidence: float
     duration_s: float
+    guesses: tuple[str, ...] = ()
 
 
 @final
@@ -61,7 +68,10 @@ class Recognizer:
     >>> recognizer.transcribe("new.wav").text                           # doctest: +SKIP
 
     `greedy` leaves the language model out. With `self_adapt` (True, or how) it fits itself to each window before it
-    writes that down, and forgets it again (`adapt.self_adapt`).
+    writes that down, and forgets it again (`adapt.self_adapt`). `hot` are words or phrases to listen for, each with
+    what a letter of it adds in nats (`ctc.hot`). `guesses` asks for so many texts of each recording.
+
+    Raises TextError: a hot word has letters that the model does not write.
     """
 
     def __init__(
@@ -71,22 +81,32 @@ class Recognizer:
         *,
         greedy: bool = False,
         self_adapt: SelfAdaptation | bool = False,
+        hot: Mapping[str, float] | None = None,
+        guesses: int = 1,
     ) -> None:
         self.checkpoint = checkpoint
         self.report = report
+        self._guesses = guesses
         self._language = None if greedy else checkpoint.language
+        self._search = self._ready(hot or {})
         self._self_adapt = SelfAdaptation() if self_adapt is True else self_adapt or None
         self._model = checkpoint.build()
 
     @classmethod
     def load(
-        cls, model: str | Path, *, greedy: bool = False, self_adapt: SelfAdaptation | bool = False
+        cls,
+        model: str | Path,
+        *,
+        greedy: bool = False,
+        self_adapt: SelfAdaptation | bool = False,
+        hot: Mapping[str, float] | None = None,
+        guesses: int = 1,
     ) -> "Recognizer":
         """Load a model folder, or a shipped base by its name; the options are those of the class.
 
-        Raises CheckpointError.
+        Raises CheckpointError; TextError as the class.
         """
-        return cls(load_checkpoint(model), greedy=greedy, self_adapt=self_adapt)
+        return cls(load_checkpoint(model), greedy=greedy, self_adapt=self_adapt, hot=hot, guesses=guesses)
 
     def save(self, folder: str | Path, *, replace: bool = False) -> None:
         """Write the model folder, whole or not at all. Raises CheckpointError."""
@@ -140,20 +160,34 @@ class Recognizer:
             duration_s = window.end * unit_s
         if not parts:
             raise AudioError("the recording holds no samples; record it again or leave it out")
-        emissions = self._emissions(parts)
-        words = tuple(self._written(self._words(emissions, duration_s)))
-        mean = sum(e.confidence for e in emissions) / len(emissions) if emissions else 0.0
-        text = " ".join(word.text for word in words)
-        plain = self.checkpoint.config.rules.writing != "characters"
-        return Transcript(text if plain else between_scripts(text), words, mean, duration_s)
+        heard, *others = self._heard(parts)
+        words = tuple(self._written(self._words(heard, duration_s)))
+        mean = sum(word.confidence for word in words) / len(words) if words else 0.0
+        text = self._text(words)
+        guesses = (text, *(self._text(self._written(self._words(each, duration_s))) for each in others))
+        return Transcript(text, words, mean, duration_s, guesses if self._guesses > 1 else ())
 
-    def _emissions(self, parts: Sequence[tuple[Tensor, ...]]) -> tuple[Emission, ...]:
-        """Letters of a whole recording, by its windows: searched for with a language model, or the best path."""
-        if self._language is None:
+    def _text(self, words: Iterable[Word]) -> str:
+        text = " ".join(word.text for word in words)
+        return text if self.checkpoint.config.rules.writing != "characters" else between_scripts(text)
+
+    def _heard(self, parts: Sequence[tuple[Tensor, ...]]) -> list[tuple[Emission, ...]]:
+        """Letters of a whole recording, by its windows: searched for, the best first, or the best path."""
+        if self._search is None:
             best_F, p_F = map(torch.cat, zip(*parts, strict=True))
-            return merge(best_F, p_F)
-        logp_FV = torch.cat([part for (part,) in parts])
-        return beam_search(logp_FV, self._language.ngram, weight=self._language.weight, bonus=self._language.bonus)
+            return [merge(best_F, p_F)]
+        heard = self._search.hear(torch.cat([part for (part,) in parts]), self._guesses)
+        others = (guess.symbols for guess in heard.guesses[1:])
+        return [heard.emissions, *(tuple(Emission(symbol, 0, 0, 0.0) for symbol in each) for each in others)]
+
+    def _ready(self, hot: Mapping[str, float]) -> Search | None:
+        """The search; None where there is nothing to search for: the best path does."""
+        config, language = self.checkpoint.config, self._language
+        size, boosts = config.alphabet.size, {normalize(each, config.rules): boost for each, boost in hot.items()}
+        tree = hot_tree(boosts, config.alphabet)
+        if language is not None:
+            return Search(size, language.ngram, language.words, language.weight, language.bonus, tree)
+        return Search(size, hot=tree) if hot or self._guesses > 1 else None
 
     def _path(self, window: "_Window", unit_s: float, frames_FM: Tensor) -> tuple[Tensor, ...]:
         """What is kept of the window's own part, its context cut away: the best path, or all for a search.
@@ -164,7 +198,7 @@ class Recognizer:
         first, begin, end = (round(place * unit_s / hop_s) for place in (window.first, window.begin, window.end))
         own = slice(begin - first, None if window.is_last else end - first)
         logp_FV = self._logp(frames_FM)[own]
-        return best_path(logp_FV) if self._language is None else (logp_FV.half(),)
+        return best_path(logp_FV) if self._search is None else (logp_FV.half(),)
 
     def _logp(self, frames_FM: Tensor) -> Tensor:
         """Log-probabilities `[F', V]`; one clip at a time, so that no other clip has a part in its result."""
@@ -176,25 +210,27 @@ class Recognizer:
             logp_BFV, _ = functional_call(self._model, fitted, clip)
         return logp_BFV[0]  # type: ignore[no-any-return]
 
-    def _words(self, emissions: Iterable[Emission], duration_s: float) -> Iterator[Word]:
+    def _words(self, emissions: Iterable[Emission], duration_s: float) -> list[Word]:
+        """The words, with their times and confidences. No word reaches beyond the end of the recording."""
+        symbols, hop_s = self.checkpoint.config.alphabet.symbols, self.checkpoint.config.output_hop_s
+        letters, language = list(self._spelt(emissions)), self._language
+        texts = ["".join(symbols[e.symbol - 1] for e in word) for word in letters]
+        known = (language.ngram, language.words) if language else (None, None)
+        sure = confidences(clues_of(letters, texts, *known), language.shift if language else 0.0)
+        times = [(min(w[0].start * hop_s, duration_s), min(w[-1].end * hop_s, duration_s)) for w in letters]
+        return [Word(text, *each, p) for text, each, p in zip(texts, times, sure, strict=True)]
+
+    def _spelt(self, emissions: Iterable[Emission]) -> Iterator[list[Emission]]:
         """Letters between spaces; of pinyin, up to a tone, after which a space may have been forgotten."""
         symbols, pinyin = self.checkpoint.config.alphabet.symbols, self.checkpoint.config.rules.writing != "given"
         letters: list[Emission] = []
         for emission in (*emissions, None):
             symbol = symbols[emission.symbol - 1] if emission else " "
             if letters and (symbol.isspace() or (pinyin and symbols[letters[-1].symbol - 1] in TONES)):
-                yield self._word(letters, duration_s)
+                yield letters
                 letters = []
             if emission and not symbol.isspace():
                 letters.append(emission)
-
-    def _word(self, letters: Sequence[Emission], duration_s: float) -> Word:
-        """The last frame may reach beyond the end of the recording; no word does."""
-        symbols, hop_s = self.checkpoint.config.alphabet.symbols, self.checkpoint.config.output_hop_s
-        text = "".join(symbols[e.symbol - 1] for e in letters)
-        confidence = sum(e.confidence for e in letters) / len(letters)
-        start_s, end_s = (min(place * hop_s, duration_s) for place in (letters[0].start, letters[-1].end))
-        return Word(text, start_s, end_s, confidence)
 
     def _written(self, words: Iterable[Word]) -> Iterable[Word]:
         """The words as the rules have them: syllables with their accents, or characters by the lexicon."""

@@ -237,10 +237,9 @@ def _language(task: Task, outcome: Outcome, texts: Sequence[str], words: bool, b
     task.tell("learning the language", 0, 1)
     rules = task.model.config.rules
     language = rules.language or (MANDARIN if rules.writing != "given" else "")
-    sources = [texts, listed(language) if words else ()]
-    others = [[normalize(text, rules) for text in lines] for lines in sources]
-    known = [before.ngram] if before else []
-    gain = learn_language(task.model, [each[0] for each in task.copies], unmet, others, known)
+    others = [[normalize(text, rules) for text in texts]]
+    known = listed(language, rules) if words else None
+    gain = learn_language(task.model, [each[0] for each in task.copies], unmet, others, before, known)
     task.tell("learning the language", 1, 1)
     return gain
 

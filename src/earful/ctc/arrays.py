@@ -21,6 +21,7 @@ Arrays = dict[str, NDArray[Any]]
 def write_arrays(path: Path, arrays: Arrays, about: Mapping[str, Any], format_: str) -> None:
     """Write beside its place first, then rename. Raises CheckpointError: it cannot be written."""
     said = json.dumps(about)
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # else written as they lie
     header = {"format": format_, "about": said, "crc32": _checksum(said, arrays)}
     try:
         with replacing(path) as beside:

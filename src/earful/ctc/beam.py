@@ -7,7 +7,7 @@ written; where it ends, they give way to the mixture of letters and known words 
 The search itself is in `ctc.search`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise, product
@@ -19,14 +19,16 @@ from torch import Tensor
 from earful.ctc.align import align
 from earful.ctc.greedy import Emission
 from earful.ctc.hot import no_hot
+from earful.ctc.known import Hot, Letters
 from earful.ctc.lattice import frames_needed
 from earful.ctc.ngram import NGram
-from earful.ctc.search import Frames, Hot, Letters, search, sureness
+from earful.ctc.search import Frames, search, sureness
 from earful.ctc.words import Words, no_words, vocabulary
 from earful.errors import ConfigError, TextError
+from earful.text.alphabet import Alphabet
 from earful.text.score import errors_of_each
 
-WIDTH, TUNING_WIDTH = 64, 32
+WIDTH, TUNING_WIDTH = 96, 32
 LEAST_LOGP = -7.0  # from -5 to -9, texts hardly differ (Dutch); the time does
 WEIGHTS = (0.5, 0.75, 1.0, 1.25)
 BONUSES = (0.5, 1.0, 1.5, 2.0, 2.5)
@@ -57,10 +59,9 @@ class Guess(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """The best text with its times; how sure the search was of each symbol, given those before it; and the best ones."""
+    """The best text with its times, and the best texts."""
 
     emissions: tuple[Emission, ...]
-    sure: tuple[float, ...]
     guesses: tuple[Guess, ...]
 
 
@@ -105,7 +106,7 @@ class Search:
         Raises ValueError: a frame holds NaN, or gives no symbol a probability.
         """
         frames = _frames(logp_FV, self.least_logp)
-        shape = len(frames.places_N), min(self.width, 4 * WIDTH)
+        shape = len(frames.places_N), min(self.width, WIDTH)
         nodes_NK, scores_NK = np.full(shape, -1, np.int32), np.zeros(shape, np.float32)
         nodes, scores, tree = self._run(frames, nodes_NK, scores_NK)
         path = _path(tree, int(nodes[0]))
@@ -114,9 +115,10 @@ class Search:
         emissions = tuple(_aligned(logp_FV, ids, said))
         ends = np.array([emission.end - 1 + LATER_S for emission in emissions], np.int64)
         sure = sureness(np.array(path, np.int64), np.searchsorted(frames.places_N, ends), tree, nodes_NK, scores_NK)
+        emissions = tuple(replace(each, sure=float(p)) for each, p in zip(emissions, sure, strict=True))
         best = zip(nodes[:guesses].tolist(), scores[:guesses].tolist(), strict=True)
         found = tuple(Guess(tuple(int(tree[1, each]) for each in _path(tree, node)), score) for node, score in best)
-        return Heard(emissions, tuple(map(float, sure)), found)
+        return Heard(emissions, found)
 
     def ids(self, frames: Frames) -> list[int]:
         """The symbols of the best text alone."""
@@ -125,19 +127,16 @@ class Search:
 
     def _run(self, frames: Frames, nodes_NK: np.ndarray, scores_NK: np.ndarray) -> tuple[np.ndarray, ...]:
         letters, known, caches = self._known
-        found = search(
-            frames, letters, known, self.hot, self.weight, self.bonus, self.width, self.size, known.space, caches,
+        return search(  # type: ignore[no-any-return]
+            frames, letters, known, self.hot, self.weight, self.bonus, self.width, self.size, caches,
             nodes_NK, scores_NK,
         )  # fmt: skip
-        return found  # type: ignore[no-any-return]
 
     @cached_property
     def _known(self) -> tuple[Letters, Any, tuple[np.ndarray, np.ndarray]]:
         """The tables that the search reads, and a memory of the rows that it met."""
         ngram = self.ngram if self.weight else None
         words = vocabulary(self.words, ngram.alphabet) if ngram and self.words else no_words(self.size)
-        if ngram and not self.words and " " in ngram.alphabet.symbols:
-            words = words._replace(space=ngram.alphabet.encode(" ")[0])
         rows = max(_CACHED_NUMBERS // self.size, 1)
         caches = np.full((rows, len(ngram.sources) if ngram else 0), -1), np.zeros((rows, self.size), np.float32)
         return _letters(ngram), words, caches
@@ -168,6 +167,17 @@ def beam_search(
     [1]
     """
     return Search(logp_FV.shape[1], ngram, words, weight, bonus, no_hot(), width, least_logp).hear(logp_FV).emissions
+
+
+def spelt(emissions: Iterable[Emission], alphabet: Alphabet) -> list[list[Emission]]:
+    """The letters of each word, between spaces."""
+    words: list[list[Emission]] = [[]]
+    for emission in emissions:
+        if alphabet.symbols[emission.symbol - 1].isspace():
+            words.append([])
+        else:
+            words[-1].append(emission)
+    return [word for word in words if word]
 
 
 class Recording(NamedTuple):

@@ -5,11 +5,11 @@ the beginning of a word grants its share at once, so that the beam keeps it; wha
 back what it was granted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from earful.ctc.search import Hot
+from earful.ctc.known import DEAD, Hot
 from earful.errors import TextError
 from earful.text.alphabet import Alphabet
 
@@ -23,39 +23,49 @@ def hot_tree(boosts: Mapping[str, float], alphabet: Alphabet) -> Hot:
 
     Raises TextError: one has letters that the model does not write.
     """
+    if not boosts:
+        return no_hot()
     size = alphabet.size
-    next_HV, granted, final = [np.zeros(size, np.int64)], [0.0], [0.0]
-    parents = [0]
+    next_HV, paths, granted, final = [np.zeros(size, np.int64)], [""], [0.0], [0.0]
     for phrase, boost in boosts.items():
-        unknown = sorted(set(phrase) - set(alphabet.symbols))
-        if unknown or not phrase.strip():
-            missing = f"writes no {' '.join(unknown)}" if unknown else "has nothing to listen for in it"
-            raise TextError(f"hot word {phrase!r}: the model {missing}; spell it with the letters of the model")
+        _check(phrase, alphabet)
         state = 0
         for length, symbol in enumerate(alphabet.encode(phrase), 1):
             if not next_HV[state][symbol]:
                 next_HV[state][symbol] = len(next_HV)
                 next_HV.append(np.zeros(size, np.int64))
+                paths.append(phrase[:length])
                 granted.append(0.0)
                 final.append(0.0)
-                parents.append(state)
             state = int(next_HV[state][symbol])
             granted[state] = max(granted[state], boost * length, key=abs)
         final[state] = boost * len(phrase)
-    return Hot(np.array(next_HV), np.array(granted), _kept(parents, final, next_HV, alphabet), np.array(final))
+    states = {path: state for state, path in enumerate(paths)}
+    kept = [_kept(path, states, final) for path in paths]
+    again = [_again(path, states) for path in paths]
+    space = alphabet.encode(SPACE)[0] if SPACE in alphabet.symbols else size
+    return Hot(space, np.array(next_HV), *map(np.array, (granted, kept, again, final)))
+
+
+def _check(phrase: str, alphabet: Alphabet) -> None:
+    unknown = sorted(set(phrase) - set(alphabet.symbols))
+    if unknown or not phrase.strip():
+        missing = f"writes no {' '.join(unknown)}" if unknown else "has nothing to listen for in it"
+        raise TextError(f"hot word {phrase!r}: the model {missing}; spell it with the letters of the model")
+
+
+def _kept(path: str, states: Mapping[str, int], final: Sequence[float]) -> float:
+    """What stays where a phrase breaks off: that of the longest hot word which had ended, by a space, on the way."""
+    ends = (path[:place] for place in range(len(path) - 1, 0, -1) if path[place] == SPACE)
+    return next((final[states[end]] for end in ends if final[states[end]]), 0.0)
+
+
+def _again(path: str, states: Mapping[str, int]) -> int:
+    """Where one stands if the phrase is given up: at what begins with a later word of it, the longest; or nowhere."""
+    starts = (path[place + 1 :] for place in range(len(path)) if path[place] == SPACE)
+    return next((states[start] for start in starts if start in states), DEAD)
 
 
 def no_hot() -> Hot:
     """The tree of none."""
-    return Hot(np.zeros((0, 0), np.int64), np.zeros(0), np.zeros(0), np.zeros(0))
-
-
-def _kept(parents: list[int], final: list[float], next_HV: list[np.ndarray], alphabet: Alphabet) -> np.ndarray:
-    """What stays where a phrase breaks off: that of the hot word which had ended, by a space, on the way to it."""
-    space = alphabet.encode(SPACE)[0] if SPACE in alphabet.symbols else 0
-    kept = np.zeros(len(parents))
-    for state in range(1, len(parents)):
-        parent = parents[state]
-        ended = space and next_HV[parent][space] == state and final[parent]
-        kept[state] = final[parent] if ended else kept[parent]
-    return kept
+    return Hot(0, np.zeros((0, 0), np.int64), np.zeros(0), np.zeros(0), np.zeros(0, np.int64), np.zeros(0))

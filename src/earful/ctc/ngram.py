@@ -132,16 +132,22 @@ def mix_with(
     """
     transcripts = [text for text in transcripts if text.strip()]
     own = [learn(transcripts, others[0].alphabet, order, most)] if transcripts else []
-    if len(transcripts) < 2:
+    p = []
+    for rest, held in folds_of(transcripts):
+        sources = [learn(rest, others[0].alphabet, order, most), *others]
+        p += [np.exp([source.logp(text) for source in sources]) for text in held]
+    if not p:
         sources = [*own, *others]
         return mix(sources, [1 / len(sources)] * len(sources))
-    folds = min(_FOLDS, len(transcripts))
-    p = []
-    for fold in range(folds):
-        rest = [text for place, text in enumerate(transcripts) if place % folds != fold]
-        sources = [learn(rest, others[0].alphabet, order, most), *others]
-        p += [np.exp([source.logp(text) for source in sources]) for text in transcripts[fold::folds]]
     return mix([*own, *others], _weights(np.concatenate(p, axis=1)))
+
+
+def folds_of(transcripts: Sequence[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """Every fifth transcript in turn, with all others before it; nothing with fewer than two that say something."""
+    said = [text for text in transcripts if text.strip()]
+    folds = min(_FOLDS, len(said)) if len(said) > 1 else 0
+    for fold in range(folds):
+        yield [text for place, text in enumerate(said) if place % folds != fold], said[fold::folds]
 
 
 def mix(models: Sequence[NGram], weights: Sequence[float]) -> NGram:

@@ -10,69 +10,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from earful.ctc.known import cooled, fill, follow, gain_of, heat, row_of, spelled, word_of
 from earful.ctc.states import exact
 
 BLANK, ROOT = 0, 0
 EDGE = 0
 """The end of a text, among the symbols of a language model."""
-UNKNOWN = -1
-"""The word before, where it is not in the list; 0 is the start of a text."""
-DEAD = -1
-"""Where no hot word can begin or go on, until the next space."""
-_SLOTS = 2**21
-_PRIME = 1_000_003
 
 
 class Frames(NamedTuple):
-    """Frames with their places in the recording, the probability of the blank, and of symbols `starts[i]:starts[i+1]`."""
+    """Frames with their places in the recording, the probability of the blank, and those of symbols: `starts_N1`."""
 
     places_N: Any
     p_blank_N: Any
     starts_N1: Any
     symbols_M: Any
     p_M: Any
-
-
-class Letters(NamedTuple):
-    """An n-gram of symbols: `ctc.kneser_ney.Chances` of all sources, one after another; `firsts_S1` says where each begins.
-
-    `offsets_S1` says where the numbers of each source's `symbols` begin.
-    """
-
-    weights_S: Any
-    begins_S: Any
-    firsts_S1: Any
-    offsets_S1: Any
-    starts: Any
-    shorter: Any
-    gammas: Any
-    symbols: Any
-    p: Any
-    next: Any
-
-
-class Vocabulary(NamedTuple):
-    """Words by the hash of their letters, and how likely each is after each (`ctc.words`)."""
-
-    space: int
-    p_letters: float
-    p_space: float
-    hashes: Any
-    words: Any
-    shares_S: Any
-    p_SW: Any
-    gammas_SW: Any
-    pairs: Any
-    p_pairs: Any
-
-
-class Hot(NamedTuple):
-    """A tree of words to listen for: where each symbol leads, what was granted up to there, and what may be kept."""
-
-    next_HV: Any
-    granted_H: Any
-    kept_H: Any
-    final_H: Any
 
 
 class Beam(NamedTuple):
@@ -92,173 +45,15 @@ class Beam(NamedTuple):
     hot_K: Any
 
 
-# --- language: letters -----------------------------------------------------------------------------------------------
-
-
-@exact
-def _fill(letters: Any, state_S: Any, row_V: Any) -> None:
-    """log p of each next symbol, by the weighted sources (as `Chances.look`)."""
-    size = len(row_V)
-    p_V, sum_V = np.empty(size), np.zeros(size)
-    chain = np.empty(64, np.int64)
-    for s in range(len(state_S)):
-        first, offset = letters.firsts_S1[s], letters.offsets_S1[s]
-        depth, state = 0, state_S[s]
-        chain[0] = state
-        while state:
-            state = letters.shorter[first + state]
-            depth += 1
-            chain[depth] = state
-        p_V[:] = 1.0 / size
-        for d in range(depth, -1, -1):
-            state = first + chain[d] + s  # there is one more start than states in each source
-            gamma = letters.gammas[first + chain[d]]
-            for v in range(size):
-                p_V[v] *= gamma
-            for i in range(letters.starts[state], letters.starts[state + 1]):
-                p_V[letters.symbols[offset + i]] = letters.p[offset + i]
-        for v in range(size):
-            sum_V[v] += letters.weights_S[s] * p_V[v]
-    for v in range(size):
-        row_V[v] = math.log(sum_V[v])
-
-
-@exact
-def _follow(letters: Any, state_S: Any, symbol: int, out_S: Any) -> None:
-    """The states after one more symbol."""
-    for s in range(len(state_S)):
-        first, offset, state = letters.firsts_S1[s], letters.offsets_S1[s], state_S[s]
-        out_S[s] = 0
-        while True:
-            low, high = letters.starts[first + state + s], letters.starts[first + state + s + 1]
-            end = high
-            while low < high:
-                middle = (low + high) // 2
-                if letters.symbols[offset + middle] < symbol:
-                    low = middle + 1
-                else:
-                    high = middle
-            if low < end and letters.symbols[offset + low] == symbol:
-                out_S[s] = letters.next[offset + low]
-                break
-            if not state:
-                break
-            state = letters.shorter[first + state]
-
-
-@exact
-def _row(letters: Any, state_S: Any, cache_states: Any, cache_rows: Any, out_V: Any) -> None:
-    """`_fill`, by a memory of the latest rows: a search comes back to them."""
-    slot = 0
-    for s in range(len(state_S)):
-        slot = slot * _PRIME + state_S[s]
-    slot = abs(slot) % len(cache_rows)
-    known = True
-    for s in range(len(state_S)):
-        known = known and cache_states[slot, s] == state_S[s]
-    if not known:
-        _fill(letters, state_S, cache_rows[slot])
-        cache_states[slot] = state_S
-    out_V[:] = cache_rows[slot]
-
-
-# --- language: words -------------------------------------------------------------------------------------------------
-
-
-@exact
-def spelled(hash_: int, symbol: int) -> int:
-    """The hash of a word with one more letter; that of none is 0."""
-    mixed = (np.uint64(hash_) ^ np.uint64(symbol)) * np.uint64(0x9E3779B97F4A7C15)
-    return np.int64((mixed ^ (mixed >> np.uint64(29))) | np.uint64(1))
-
-
-@exact
-def find(table: Any, key: int) -> int:
-    """The place of a key in a table of open addresses; -1 where it is not."""
-    mask = len(table) - 1
-    place = np.int64((np.uint64(key) * np.uint64(0xD6E8FEB86659FD93)) >> np.uint64(20)) & mask
-    while table[place] != 0:
-        if table[place] == key:
-            return place
-        place = (place + 1) & mask
-    return -1
-
-
-@exact
-def fill_table(keys_N: Any, table: Any, places_N: Any) -> None:
-    """Lay keys, which are not 0, into an empty table; where each came to lie. The same key comes to the same place."""
-    mask = len(table) - 1
-    for i in range(len(keys_N)):
-        key = keys_N[i]
-        place = np.int64((np.uint64(key) * np.uint64(0xD6E8FEB86659FD93)) >> np.uint64(20)) & mask
-        while table[place] != 0 and table[place] != key:
-            place = (place + 1) & mask
-        table[place] = key
-        places_N[i] = place
-
-
-@exact
-def word_of(vocabulary: Any, hash_: int) -> int:
-    """The word of a hash; UNKNOWN where it is none."""
-    place = find(vocabulary.hashes, hash_)
-    return UNKNOWN if place < 0 else vocabulary.words[place]
-
-
-@exact
-def p_of_word(vocabulary: Any, before: int, word: int) -> float:
-    """How likely a word is after another, by all sources that count words."""
-    if word < 0:
-        return 0.0
-    p = 0.0
-    for s in range(len(vocabulary.shares_S)):
-        gamma = vocabulary.gammas_SW[s, before] if before >= 0 else 1.0
-        p += vocabulary.shares_S[s] * gamma * vocabulary.p_SW[s, word]
-    if before >= 0:
-        place = find(vocabulary.pairs, (before << 32) | word)
-        if place >= 0:
-            p += vocabulary.p_pairs[place]
-    return p
-
-
-@exact
-def _gain(vocabulary: Any, hash_: int, before: int, logp: float, logp_end: float, p_end: float) -> float:
-    """What knowing the word adds to the n-gram's log-probability of it and what ends it."""
-    if hash_ == 0 or len(vocabulary.hashes) == 0:
-        return 0.0
-    p = p_of_word(vocabulary, before, word_of(vocabulary, hash_)) * p_end
-    spelt = logp + logp_end
-    by_letters = math.log(vocabulary.p_letters) + spelt
-    if p <= 0:
-        return by_letters - spelt
-    by_words = math.log(p)
-    most = max(by_letters, by_words)
-    return most + math.log(math.exp(by_letters - most) + math.exp(by_words - most)) - spelt
-
-
-# --- hot words -------------------------------------------------------------------------------------------------------
-
-
-@exact
-def _heat(hot: Any, state: int, symbol: int, space: int) -> tuple[int, float]:
-    """Where one more symbol leads in the tree of hot words, and what it grants or takes back."""
-    if len(hot.next_HV) == 0:
-        return 0, 0.0
-    if state == DEAD:
-        return (0, 0.0) if symbol == space else (DEAD, 0.0)
-    onward = hot.next_HV[state, symbol]
-    if onward > 0:
-        return onward, hot.granted_H[onward] - hot.granted_H[state]
-    if symbol == space:
-        return 0, hot.final_H[state] - hot.granted_H[state]
-    return DEAD, hot.kept_H[state] - hot.granted_H[state]
-
-
 # --- the search ------------------------------------------------------------------------------------------------------
 
 
 @exact
-def _child(tree: Any, node: int, symbol: int) -> int:
-    """The node of a text with one more symbol; 0 where it was not met. Rows of `tree`: before, symbol, first child, sibling."""
+def _child(tree: Any, node: int, symbol: int) -> Any:
+    """The node of a text with one more symbol; 0 where it was not met.
+
+    Rows of `tree`: the node before, the last symbol, the first node after, the next one after the same.
+    """
     child = tree[2, node]
     while child and tree[1, child] != symbol:
         child = tree[3, child]
@@ -282,7 +77,7 @@ def _begin(letters: Any, size: int) -> Any:
     state_KS, row_KV = np.zeros((1, sources), np.int64), np.zeros((1, size), np.float32)
     state_KS[0] = letters.begins_S
     if sources:
-        _fill(letters, state_KS[0], row_KV[0])
+        fill(letters, state_KS[0], row_KV[0])
     zeros = np.zeros(1)
     return Beam(
         np.zeros(1, np.int64), np.zeros(1, np.int64), np.ones(1), zeros, np.zeros(1), state_KS, row_KV,
@@ -322,10 +117,10 @@ def _candidates(
             if child and slot[child]:
                 out[slot[child] - 1, 2] += p
                 continue
-            hot_state, heat = _heat(hot, beam.hot_K[k], symbol, space)
+            hot_state, granted = heat(hot, beam.hot_K[k], symbol)
             gain = beam.gain_K[k] if symbol == space else 0.0
             out[count, 1], out[count, 2] = 0.0, p
-            out[count, 3] = beam.added_K[k] + weight * (beam.row_KV[k, symbol] + gain) + bonus + heat
+            out[count, 3] = beam.added_K[k] + weight * (beam.row_KV[k, symbol] + gain) + bonus + granted
             of[count, 0], of[count, 1], of[count, 2] = k, symbol, hot_state
             count += 1
     for k in range(kept):
@@ -376,8 +171,8 @@ def _extended(
             count += 1
         beam.node_K[k] = node
         if len(letters.weights_S):
-            _follow(letters, old.state_KS[parent], symbol, beam.state_KS[k])
-            _row(letters, beam.state_KS[k], cache_states, cache_rows, beam.row_KV[k])
+            follow(letters, old.state_KS[parent], symbol, beam.state_KS[k])
+            row_of(letters, beam.state_KS[k], cache_states, cache_rows, beam.row_KV[k])
         if len(vocabulary.hashes):
             _write(old, parent, symbol, vocabulary, beam, k)
     return beam, tree, count
@@ -395,7 +190,7 @@ def _write(old: Any, parent: int, symbol: int, vocabulary: Any, beam: Any, k: in
     beam.logp_K[k] = old.logp_K[parent] + old.row_KV[parent, symbol]
     logp_space = beam.row_KV[k, vocabulary.space]
     p_space = vocabulary.p_space
-    beam.gain_K[k] = _gain(vocabulary, beam.hash_K[k], beam.before_K[k], beam.logp_K[k], logp_space, p_space)
+    beam.gain_K[k] = gain_of(vocabulary, beam.hash_K[k], beam.before_K[k], beam.logp_K[k], logp_space, p_space)
 
 
 @exact
@@ -407,17 +202,16 @@ def _ended(beam: Any, letters: Any, vocabulary: Any, hot: Any, weight: float) ->
         if len(letters.weights_S):
             end = beam.row_KV[k, EDGE]
             p_end = 1 - vocabulary.p_space
-            end += _gain(vocabulary, beam.hash_K[k], beam.before_K[k], beam.logp_K[k], beam.row_KV[k, EDGE], p_end)
-        state = beam.hot_K[k]
-        heat = hot.final_H[state] - hot.granted_H[state] if len(hot.granted_H) and state != DEAD else 0.0
-        scores_K[k] = math.log(beam.p_blank_K[k] + beam.p_symbol_K[k]) + beam.added_K[k] + weight * end + heat
+            end += gain_of(vocabulary, beam.hash_K[k], beam.before_K[k], beam.logp_K[k], beam.row_KV[k, EDGE], p_end)
+        scores_K[k] = math.log(beam.p_blank_K[k] + beam.p_symbol_K[k]) + beam.added_K[k] + weight * end
+        scores_K[k] += cooled(hot, beam.hot_K[k])
     return scores_K
 
 
 @exact
 def search(
     frames: Any, letters: Any, vocabulary: Any, hot: Any, weight: float, bonus: float, width: int, size: int,
-    space: int, caches: Any, nodes_NK: Any, scores_NK: Any,
+    caches: Any, nodes_NK: Any, scores_NK: Any,
 ) -> Any:  # fmt: skip
     """The nodes of the best texts, the best first, their scores, and the tree that they stand in.
 
@@ -438,8 +232,8 @@ def search(
         if len(slot) < tree.shape[1]:
             slot = np.zeros(tree.shape[1], np.int64)
         found = _candidates(
-            beam, frames.p_blank_N[n], frames.symbols_M[begin:end], frames.p_M[begin:end], weight, bonus, space, hot,
-            tree, slot, out, of,
+            beam, frames.p_blank_N[n], frames.symbols_M[begin:end], frames.p_M[begin:end], weight, bonus,
+            vocabulary.space, hot, tree, slot, out, of,
         )  # fmt: skip
         best = _best(out[:found, 0].copy(), width)
         beam, tree, count = _extended(beam, out, of, best, tree, count, letters, vocabulary, caches)

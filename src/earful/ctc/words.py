@@ -7,7 +7,6 @@ shares are those that best predict transcripts held out in turn, with experience
 write no spaces, or join their words as they please, find few of them here, and the letters' share becomes nearly all.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earful.ctc.arrays import Arrays, read_arrays, write_arrays
-from earful.ctc.kneser_ney import EDGE_ID
+from earful.ctc.known import Vocabulary, fill_table, p_of_word, spelled, word_of
 from earful.ctc.ngram import NGram
-from earful.ctc.search import Vocabulary, fill_table, p_of_word, spelled, word_of
 from earful.ctc.states import exact
 from earful.errors import CheckpointError, ConfigError, EarfulError
 from earful.text.alphabet import Alphabet
@@ -99,7 +97,8 @@ def listed_words(frequencies: Mapping[str, float], most: int = MOST_WORDS) -> Wo
     kept = sorted(frequencies, key=lambda word: (-frequencies[word], word))[:most]
     counts_W = np.array([frequencies[word] for word in kept], np.float64)
     none = np.zeros(0, np.int32)
-    return WordCounts(tuple(kept), (counts_W / max(counts_W.sum(), 1e-9)).astype(np.float32), none, none, none, 0.0)
+    p_W = (counts_W / max(counts_W.sum(), 1e-9)).astype(np.float32)
+    return WordCounts(tuple(kept), p_W, none, none, none.astype(np.float32), 0.0)
 
 
 # --- shares ----------------------------------------------------------------------------------------------------------
@@ -152,7 +151,8 @@ def _shares(p_KN: Floats, prior_K: Floats) -> Floats:
         parts_KN = shares_K[:, None] * p_KN
         seen_K = (parts_KN / np.maximum(parts_KN.sum(0), 1e-300)).sum(1)
         shares_K = (seen_K + EXPERIENCE * prior_K) / (seen_K.sum() + EXPERIENCE)
-    return shares_K / shares_K.sum()
+    found: Floats = shares_K / shares_K.sum()
+    return found
 
 
 def _hash(ids: Iterable[int]) -> int:
@@ -228,7 +228,7 @@ def _hash_all(ids_T: Any, lengths_W: Any, hashes_W: Any) -> None:
 def _summed(keys_N: Ints, p_N: Floats) -> tuple[Ints, Floats]:
     """A table of pairs of words; the same pair of several sources counts together."""
     table, places_N = _table(keys_N)
-    return table, np.bincount(places_N, p_N, len(table))
+    return table, np.bincount(places_N, p_N, len(table)).astype(np.float64)
 
 
 def _table(keys_N: Ints) -> tuple[Ints, Ints]:
@@ -264,5 +264,5 @@ def load_words(path: Path) -> Words:
 
 def _source(arrays: Arrays, place: int, kinds: float) -> WordCounts:
     words = tuple(arrays[f"{place}.words"].tobytes().decode().split(SPACE))
-    rest = (arrays[f"{place}.{name}"] for name in ("counts_W", "first_P", "second_P", "counts_P"))
-    return WordCounts(words if words != ("",) else (), *rest, kinds)
+    counts_W, *pairs = (arrays[f"{place}.{name}"] for name in ("counts_W", "first_P", "second_P", "counts_P"))
+    return WordCounts(words if words != ("",) else (), counts_W, pairs[0], pairs[1], pairs[2], kinds)
