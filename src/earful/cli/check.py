@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earful.cli.adapt import DEFAULT_BASE, HowWritten, asked_for, language_of
+from earful.cli.adapt import DEFAULT_BASE, LANGUAGE_HELP, HowWritten, asked_for, language_of
 from earful.cli.progress import progress
 from earful.cli.tables import counted, print_json, print_table
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def check(
     clips: Annotated[Path, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")],
     base: Annotated[str, typer.Option(help="The base that is going to be adapted.", metavar="NAME|DIR")] = DEFAULT_BASE,
-    language: Annotated[str | None, typer.Option(help="Code of the language, such as cs.", metavar="CODE")] = None,
+    language: Annotated[str | None, typer.Option(help=LANGUAGE_HELP, metavar="CODE")] = None,
     writing: HowWritten = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -13,6 +13,7 @@ from earful.data.check_text import Spoken, check_texts
 from earful.data.finding import Finding, listed
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
+from earful.text.languages import canonical
 from earful.text.normalize import TextRules, normalize
 
 _ENOUGH_S = 60.0
@@ -136,6 +137,6 @@ def _summary(manifest: Manifest, clips: Sequence[Spoken], findings: Sequence[Fin
         characters=symbols.total(),
         alphabet=MappingProxyType(dict(symbols.most_common())),
         speakers=tuple(sorted({u.speaker for u in manifest if u.speaker})),
-        languages=tuple(sorted({u.language for u in manifest if u.language})),
+        languages=tuple(sorted({canonical(u.language) for u in manifest if u.language})),
         characters_per_s=statistics.median(rates) if rates else None,
     )

@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from earful.errors import ConfigError
+from earful.text.languages import canonical
 from earful.text.pinyin import between_scripts, has_characters, is_mandarin, to_pinyin, with_marks
 
 Case = Literal["lower", "upper", "keep"]
@@ -55,15 +56,16 @@ _SPOKEN_SYMBOLS = frozenset(
     map(chr, [*range(0x02E5, 0x02EA), *range(0xA700, 0xA717), 0xA789, 0xA78A, *range(0x104C, 0x1050)])
 )
 
-_DOTTED_I_LANGUAGES = frozenset({"az", "aze", "crh", "gag", "tr", "tur"})
+_DOTTED_I_LANGUAGES = frozenset({"az", "crh", "gag", "tr"})
 
 
 @dataclass(frozen=True)
 class TextRules:
     """How transcripts are written for one model; stored with it (every field is a string).
 
-    case: "lower", "upper" or "keep". punctuation: "remove" or "keep". language: a BCP 47 tag or an ISO 639 code,
-    "" if unknown; it matters to case only where i is dotted and I is not (Turkish, Azerbaijani, Crimean Tatar, Gagauz).
+    case: "lower", "upper" or "keep". punctuation: "remove" or "keep". language: any code or English name, "" if
+    unknown; kept as its canonical tag (`text.languages`), and as it is written where it means no language that is
+    known. It matters to case only where i is dotted and I is not (Turkish, Azerbaijani, Crimean Tatar, Gagauz).
     writing: "given", as the transcripts are; for Mandarin "pinyin", or "characters": then the model hears pinyin too,
     and a lexicon turns what it heard into characters. Raises ConfigError on another value.
 
@@ -82,6 +84,7 @@ class TextRules:
         _require_choice("writing", self.writing, get_args(Writing))
         if not isinstance(self.language, str):
             raise ConfigError(f"text rules: language must be a string such as 'nl', got {self.language!r}")
+        object.__setattr__(self, "language", canonical(self.language))  # one code, whatever it was called
         if self.writing != "given" and self.language and not is_mandarin(self.language):
             raise ConfigError(
                 f"text rules: writing {self.writing!r} is for Mandarin, and the language is {self.language!r}; "
@@ -198,7 +201,7 @@ def _spoken(character: str) -> str:
 
 
 def _in_case(text: str, rules: TextRules) -> str:
-    dotted_i = rules.language.replace("_", "-").split("-")[0].lower() in _DOTTED_I_LANGUAGES
+    dotted_i = rules.language.split("-")[0] in _DOTTED_I_LANGUAGES
     if rules.case == "lower":
         return (text.replace("İ", "i").replace("I", "ı") if dotted_i else text).lower()
     if rules.case == "upper":
