@@ -29,13 +29,17 @@ def test_a_language_has_one_tag_whatever_it_is_called(tag: str, name: str) -> No
     assert tag_of(name) == canonical(name) == tag
 
 
-@pytest.mark.parametrize("name", ["", " ", "a", "xx", "xyzzy", "und", "mul", "zxx", "qaa", "x-mine", "not a language"])
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "a", "xx", "xyzzy", "und", "mul", "zxx", "qaa", "x-mine", "not a language", "Germanic", "Serbian Romani"],
+)
 def test_what_means_no_language_is_left_as_it_is(name: str) -> None:
     assert tag_of(name) is None and canonical(name) == name == name_of(name)
     assert script_of(name) is None and likely_script(name) is None
 
 
-def test_a_code_comes_before_a_name() -> None:
+def test_a_code_comes_before_a_name_and_an_english_name_before_others() -> None:
+    assert tag_of("Fala") == "fax"  # in English; in Kwasio it is French
     assert tag_of("mon") == tag_of("Mongolian") == "mn"  # Mon is another language, mnw
 
 

@@ -91,11 +91,15 @@ def _parsed(written: str) -> str | None:
 
 
 def _by_name(name: str) -> str | None:
-    try:
-        found = _langcodes().find(name)
-    except LookupError:
-        return None
-    return _parsed(found.to_tag())
+    """The tag of a language by its whole name: English, or else any other that CLDR knows."""
+    from language_data.names import TRIES, name_to_code, normalize_name
+
+    for tongue in ("en", "und"):
+        # `name_to_code` also takes a name that only begins like another: Germanic for German
+        code = name_to_code("language", name, tongue)
+        if code and normalize_name(name) in TRIES[f"{tongue}/name_to_language"]:
+            return _parsed(code)
+    return None
 
 
 def _langcodes() -> Any:
