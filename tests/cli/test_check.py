@@ -63,3 +63,26 @@ def test_mandarin_is_judged_by_its_pinyin(write_clips, earful, tiny_base: Path, 
     assert "我" in json.loads(earful(*words).out)["alphabet"]
     run = earful(*words, "--language", "ja", "--writing", "pinyin")
     assert run.status == 2 and "is for Mandarin" in run.err and run.err.count("\n") == 1
+
+
+def test_every_sign_of_the_transcripts_is_accounted_for(write_clips, earful, tiny_base: Path, tmp_path: Path) -> None:
+    clips = write_clips(tmp_path / "clips", 4)
+    for number, text in enumerate(("«aʼab»", "a’b, 'ab", "abba\u00ad", "'ab'")):
+        (clips / f"clip{number}.txt").write_text(text, "utf-8")
+    run = earful("check", clips, "--base", tiny_base)
+    assert "kept as letters: ʼ 1  ’ 1\n" in run.out
+    assert "dropped as punctuation: ' 3  U+00AD 1  « 1  » 1  , 1\n" in run.out
+    row = json.loads(earful("check", clips, "--base", tiny_base, "--json").out)
+    assert row["kept"] == {"ʼ": 1, "’": 1} and row["dropped"]["'"] == 3
+    (edge,) = [f for f in row["findings"] if f["kind"] == "edge apostrophes"]  # the pair around the last is no letter
+    assert edge["message"].endswith("quotation marks: 1") and edge["where"].endswith("clip1") and "ʼ" in edge["remedy"]
+
+
+def test_clips_name_their_language_anyhow(tones, earful, tiny_base: Path, tmp_path: Path) -> None:
+    rows = []
+    for number, language in enumerate(("tr", "tur", "Turkish")):
+        write(tmp_path / f"{number}.wav", tones("abba"))
+        rows.append(json.dumps({"audio_filepath": f"{number}.wav", "text": "ABBAI", "language": language}))
+    (tmp_path / "m.jsonl").write_text("\n".join(rows), "utf-8")
+    row = json.loads(earful("check", tmp_path / "m.jsonl", "--base", tiny_base, "--json").out)
+    assert row["languages"] == ["tr"] and row["alphabet"]["ı"] == 3

@@ -10,6 +10,8 @@ from earful.cli.progress import progress
 from earful.cli.tables import counted, print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from earful.data.check import Inspection
 
 
@@ -76,7 +78,11 @@ def print_inspection(inspection: "Inspection", clips: Path) -> None:
     if inspection.characters_per_s is not None:
         print(f"{inspection.characters_per_s:.1f} characters a second")
     if inspection.alphabet:
-        print(f"{counted(len(inspection.alphabet), 'letter')}: {letters(inspection)}")
+        print(f"{counted(len(inspection.alphabet), 'letter')}: {letters(inspection.alphabet)}")
+    if inspection.kept:
+        print(f"kept as letters: {letters(inspection.kept)}")
+    if inspection.dropped:
+        print(f"dropped as punctuation: {letters(inspection.dropped)}")
     if not inspection.findings:
         print("Nothing is wrong.")
 
@@ -92,6 +98,11 @@ def shortened(names: tuple[str, ...], most: int = 12) -> str:
     return ", ".join(names[:most]) + more
 
 
-def letters(inspection: "Inspection") -> str:
-    """Every letter with its count, the most frequent first."""
-    return "  ".join(f"{'␣' if symbol == ' ' else symbol} {count}" for symbol, count in inspection.alphabet.items())
+def letters(counts: "Mapping[str, int]") -> str:
+    """Every character with its count; one that cannot be seen by its code."""
+    return "  ".join(f"{shown(symbol)} {count}" for symbol, count in counts.items())
+
+
+def shown(symbol: str) -> str:
+    """A character as people can see it."""
+    return "␣" if symbol == " " else symbol if symbol.isprintable() else f"U+{ord(symbol):04X}"

@@ -1,6 +1,7 @@
 """What is wrong with transcripts: empty, longer than their sound can carry, of another clip, in letters seen once."""
 
 import math
+import re
 import statistics
 import unicodedata
 from collections import Counter, defaultdict
@@ -18,6 +19,7 @@ _OUTLIER_Z = 3.5  # Iglewicz and Hoaglin 1993, "How to detect and handle outlier
 _OUTLIER_FACTOR = 1.6  # and at least so many times longer or shorter than expected
 _MINOR_SHARE = 0.05  # a script with less of a language's letters than this is foreign to it
 _LOOK_ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
+_OPENS, _CLOSES = re.compile(r"(?<!\w)['’‘`´](?=\w)"), re.compile(r"(?<=\w)['’‘`´](?!\w)")
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,17 @@ def _repeated(clips: Sequence[Spoken]) -> Iterator[Finding]:
         message = f"{repeated} transcripts come more than once, in {len(where)} of {len(clips)} clips"
         remedy = "none, if people did say the same; other words teach more"
         yield _together("note", "repeated transcripts", where, message, remedy)
+
+
+def edge_apostrophes(clips: Sequence[Spoken]) -> Iterator[Finding]:
+    """Apostrophes at the edges of words that no other one closes: normalising drops them as quotation marks."""
+    texts = [(clip.utterance.id, clip.utterance.text or "") for clip in clips]
+    edges = [(id, len(_OPENS.findall(text)), len(_CLOSES.findall(text))) for id, text in texts]
+    odd = {id: opens + closes for id, opens, closes in edges if opens != closes}
+    if odd:
+        message = f"apostrophes at the edges of words are dropped as quotation marks: {sum(odd.values())}"
+        remedy = "none, if nobody says them; where one is a letter, write ʼ (U+02BC)"
+        yield _together("note", "edge apostrophes", list(odd), message, remedy)
 
 
 def _by_language(clips: Sequence[Spoken]) -> dict[str, list[Spoken]]:
