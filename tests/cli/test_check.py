@@ -86,3 +86,36 @@ def test_clips_name_their_language_anyhow(tones, earful, tiny_base: Path, tmp_pa
     (tmp_path / "m.jsonl").write_text("\n".join(rows), "utf-8")
     row = json.loads(earful("check", tmp_path / "m.jsonl", "--base", tiny_base, "--json").out)
     assert row["languages"] == ["tr"] and row["alphabet"]["ı"] == 3
+
+
+def test_text_beside_clips(earful, clips: Path, tiny_base: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("abba cab. Daba!\n", "utf-8")
+    run = earful("check", clips, "--text", text, "--base", tiny_base)
+    assert run.status == 0 and "8 can be used" in run.out and "2 sentences, 3 words, 3 of them different" in run.out
+    assert "its letters that no clip holds" in run.out and "d 1" in run.out
+    row = json.loads(earful("check", clips, "--text", text, "--base", tiny_base, "--json").out)
+    assert row["clips"] == 8 and row["text"]["likeness"]["unheard"] == {"d": 1}
+    text.write_text("абба", "utf-8")
+    run = earful("check", clips, "--text", text, "--base", tiny_base)
+    assert run.status == 2 and "CYRILLIC" in run.out
+
+
+def test_text_alone_needs_no_base(earful, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("Een zin.\nNog een zin.\n", "utf-8")
+    run = earful("check", "--text", text, "--base", "nowhere", "--language", "Dutch")
+    assert (run.status, run.err) == (0, "") and "Nothing is wrong with the text." in run.out
+    assert json.loads(earful("check", "--text", text, "--json").out)["text"]["sentences"] == 2
+    run = earful("check", "--text", text, "--language", "Icelandicc")
+    assert run.status == 0 and "warning: 'Icelandicc' is no language that is known" in run.err
+    for content, said in (
+        (b"", "the file is empty"),
+        (b"\xff\xfea\0", "UTF-16"),
+        (b"a\n\xe9", "text.txt:2: the text is"),
+    ):
+        text.write_bytes(content)
+        run = earful("check", "--text", text)
+        assert run.status == 2 and said in run.err and run.err.count("\n") == 1
+    run = earful("check")
+    assert run.status == 2 and "give CLIPS, --text FILE, or both" in run.err

@@ -154,6 +154,15 @@ def test_a_text_file_is_read_or_refused(tmp_path: Path) -> None:
     path.write_text("...", "utf-8")
     with pytest.raises(SynthesisError, match="found no letters"):
         read_sentences(path)
+    path.write_text("\ufeff \n", "utf-8")
+    with pytest.raises(SynthesisError, match="the file is empty; write one"):
+        read_sentences(path)
+    path.write_text("Een zin.", "utf-16")
+    with pytest.raises(SynthesisError, match=r"zinnen.txt: the text is UTF-16; save it as UTF-8"):
+        read_sentences(path)
+    path.write_bytes(b"PK\3\4\0\0")
+    with pytest.raises(SynthesisError, match=r"expected text, got a binary file \(byte 5 is zero\); save it as plain"):
+        read_sentences(path)
     with pytest.raises(SynthesisError, match="cannot read"):
         read_sentences(tmp_path / "nowhere.txt")
 

@@ -10,14 +10,13 @@ from types import MappingProxyType
 
 from earful.data.check_sound import Sound, listen
 from earful.data.check_text import Spoken, check_texts, edge_apostrophes
-from earful.data.finding import Finding, listed
+from earful.data.finding import SEVERITIES, Finding, listed
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
 from earful.text.languages import canonical
 from earful.text.normalize import TextRules, normalize, signs
 
 _ENOUGH_S = 60.0
-_SEVERITIES = ("error", "warning", "note")
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def inspect(
     findings += _equal_sound(clips, sounds)
     findings += _narrow_band(clips, sounds)
     findings += _too_little(clips)
-    findings.sort(key=lambda finding: _SEVERITIES.index(finding.severity))  # stable: the order of the clips stays
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))  # stable: the order of the clips stays
     return _summary(manifest, clips, findings, rules)
 
 

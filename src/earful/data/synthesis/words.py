@@ -91,6 +91,12 @@ def frequent_words(language: str, most: int) -> tuple[str, ...]:
     return tuple(word for word, _ in _kept(word_frequencies(language), _SCRIPTS.get(name), name in _UNSPACED, most))
 
 
+def common_words() -> dict[str, Mapping[str, float]]:
+    """The more common words, some ten thousands, of every list, by its name. Raises SynthesisError without wordfreq."""
+    wordfreq = _wordfreq()
+    return {name: wordfreq.get_frequency_dict(name, "small") for name in wordfreq.available_languages("small")}
+
+
 def draw_lines(language: str, words: int, generator: torch.Generator) -> list[str]:
     """Words of a language drawn by their frequency, a few to a line: text for an n-gram where the user has none.
 
