@@ -62,3 +62,4 @@ def test_characters_are_of_one_script_with_the_pinyin_that_they_are_read_as() ->
     mine = clips("nǐhǎo")
     assert of_script(["你好"], mine, TextRules(language="zh", writing="pinyin"))[0] == ["你好"]
     assert of_script(["你好"], mine, TextRules())[0] == ()
+    assert of_script(["nǐhǎo"], clips("你好"), TextRules(language="zh", writing="pinyin"))[0] == ["nǐhǎo"]

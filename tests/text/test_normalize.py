@@ -205,6 +205,7 @@ def test_signs_are_counted_as_they_were_written() -> None:
     kept, dropped = signs("«Kaʼa ka’a», ’ama \u00ad12\u200b")
     assert kept == {"ʼ": 1, "’": 1}
     assert dropped == {"«": 1, "»": 1, ",": 1, "’": 1, "\u00ad": 1, "\u200b": 1}
+    assert signs("a\u200cb می\u200cخ") == ({"\u200c": 1}, {"\u200c": 1})
     assert signs("a-b!", TextRules(punctuation="keep")) == ({"-": 1, "!": 1}, {})
 
 
