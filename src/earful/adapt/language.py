@@ -74,7 +74,7 @@ def learn_language(
 
 
 def listed(language: str) -> list[str]:
-    """Lines of words as frequent as they are in the language; none where there is no word list, or no wordfreq."""
+    """Lines of words as frequent as they are in the language; none without a word list or wordfreq (`adapt.resources` says so)."""
     try:
         return draw_lines(language, WORDS, torch.Generator().manual_seed(0)) if language else []
     except SynthesisError:
