@@ -74,7 +74,7 @@ def learn_language(
 
 
 def listed(language: str) -> list[str]:
-    """Lines of words as frequent as they are in the language; none without a word list or wordfreq (`adapt.resources` says so)."""
+    """Lines of words as frequent as they are in the language; none without a word list, as `adapt.resources` says."""
     try:
         return draw_lines(language, WORDS, torch.Generator().manual_seed(0)) if language else []
     except SynthesisError:
