@@ -52,6 +52,14 @@ def test_a_synthesiser_speaks(earful: Any, spoken: Path, tiny_base: Path, tmp_pa
     assert not any("adapting" in path.name for path in tmp_path.iterdir()), "the state is removed"
 
 
+def test_text_in_another_script_is_not_spoken(earful: Any, spoken: Path, tiny_base: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("\n".join(["дом стоит"] * 8), "utf-8")
+    more = ("--language", "Dutch", "--speak", 2, "--text", tmp_path / "text.txt", "--steps", 1, "--greedy")
+    run = earful(*words(spoken, tiny_base, tmp_path / "m", *more))
+    assert run.status == 0 and json.loads(run.out)["spoken"]["clips"] == 2 and "is not used" in run.err
+    assert not set("домстит") & set(load_checkpoint(tmp_path / "m").config.alphabet.symbols)
+
+
 def test_recordings_without_transcripts(
     earful: Any, spoken: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from earful.adapt.company import in_company
 from earful.adapt.finetune import Plan, Point
 from earful.adapt.language import MANDARIN, Gain, kept, learn_language, lexicon_for, listed
 from earful.adapt.measure import Measured, Outcome, Task, run
+from earful.adapt.resources import resources
 from earful.adapt.rows import sources
 from earful.adapt.select import learned_by, plan_after, plan_for
 from earful.adapt.spelling import spelled, words_of
@@ -66,7 +67,7 @@ def adapt(
     *,
     rules: TextRules | None = None,
     plan: Plan | None = None,
-    augmentation: Augmentation | None = None,
+    augmentation: Augmentation = ADAPTATION,
     texts: Sequence[str] = (),
     words: bool = True,
     greedy: bool = False,
@@ -93,8 +94,8 @@ def adapt(
         AudioError: a recording cannot be read.
         CheckpointError: `state` is damaged or cannot be written.
     """
-    began, augmentation = time.monotonic(), augmentation or ADAPTATION
-    tell = progress or (lambda stage, done, total: None)
+    began, tell = time.monotonic(), progress or (lambda stage, done, total: None)
+    texts, lacking = resources(texts, clips, rules or base.config.rules, words and not greedy)
     ready = prepare(
         base,
         clips,
@@ -115,7 +116,7 @@ def adapt(
     before = kept(base.language, config.alphabet) if is_recognizer(base) and not greedy else None
     gain = None if greedy else _language(task, outcome, texts, words, before)
     lexicon = lexicon_for(config.rules, [*(u.text or "" for u in heard.clips), *texts], words, base.lexicon)
-    warnings = (*_material_warnings(base, ready, lexicon), *_result_warnings(outcome, gain))
+    warnings = (*lacking, *_material_warnings(base, ready, lexicon), *_result_warnings(outcome, gain))
     report = _report(ready, outcome, gain, time.monotonic() - began, warnings)
     about = {"base": dict(base.about), "adapted": to_mapping(replace(report, elapsed_s=round(report.elapsed_s, 1)))}
     params, language = dict(outcome.tuned.params), gain.language if gain else before

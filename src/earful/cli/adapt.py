@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE = "earful-base"
 NAMED = 10
+LANGUAGE_HELP = "The language, by a code or its English name, such as cs."
 STEPS_HELP = "Steps, if not as many as suit; after its own where a base was meta-trained (0: these alone)."
 KEEP_SOUND_HELP = (
     "Whether the model may keep some seconds of the clips, as its encoder has heard them: amid these it hears new "
@@ -67,7 +68,7 @@ def adapt(
     clips: Annotated[Path, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")],
     out: Annotated[Path, typer.Option(help="The folder for the model.", metavar="MODEL")],
     base: Base = DEFAULT_BASE,
-    language: Annotated[str | None, typer.Option(help="Code of the language, such as cs.", metavar="CODE")] = None,
+    language: Annotated[str | None, typer.Option(help=LANGUAGE_HELP, metavar="CODE")] = None,
     case: Annotated[Case | None, typer.Option(help="Case of the letters that it writes.")] = None,
     punctuation: Annotated[Punctuation | None, typer.Option(help="Whether it writes punctuation.")] = None,
     writing: HowWritten = None,
@@ -165,8 +166,10 @@ def texts_of(path: Path | None) -> Sequence[str]:
 
 
 def language_of(manifest: "Manifest") -> str | None:
-    """The language that all clips say they are in."""
-    languages = {u.language for u in manifest}
+    """The language that all clips say they are in, by whatever names."""
+    from earful.text.languages import canonical
+
+    languages = {u.language and canonical(u.language) for u in manifest}
     return languages.pop() if len(languages) == 1 else None
 
 

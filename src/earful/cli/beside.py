@@ -68,12 +68,14 @@ def spoken(
         ConfigError: the language is not known.
         SynthesisError: espeak-ng does not speak it, or is not there; or there are neither texts nor a word list.
     """
+    from earful.adapt.resources import of_script
     from earful.data.synthesis.speak import speak_corpus
     from earful.errors import ConfigError
 
     language = start.config.rules.language
     if not language:
         raise ConfigError("--speak needs to know the language: say --language CODE")
+    texts, _ = of_script(texts, clips, start.config.rules)  # `adapt` says so
     sayable = shuffled([text for text in texts if not any(c.isdigit() for c in text)], seed)[:count]
     never = sorted({u.text or "" for u in clips})
     name = hashlib.sha256(json.dumps([sayable, never, seed]).encode()).hexdigest()[:16]
