@@ -170,7 +170,22 @@ def adapted(
         tell=tell,
         hearing=hearing,
     )
-    every = [u for each in (beside or (), *unmet_beside) for u in each]
+    return completed(base, ready, reading, augmentation, (beside or (), *unmet_beside), seed, state, tell, began)
+
+
+def completed(
+    base: Checkpoint,
+    ready: "Prepared",
+    reading: Reading,
+    augmentation: Augmentation,
+    others: Iterable[Iterable[Utterance]],
+    seed: int,
+    state: Path | None,
+    tell: Progress,
+    began: float,
+) -> Adapted:
+    """Fine-tune what was prepared, with `others` beside the clips, and conclude; `began` as in `concluded`."""
+    every = [u for each in others for u in each]
     name = fingerprint(base, ready.heard, ready.plan, augmentation, seed, every, ready.words) if state else None
     task = task_of(base, ready, seed, state / name if state and name else None, tell)
     return concluded(base, ready, task, run(task), reading, began)
