@@ -44,11 +44,21 @@ class Task(NamedTuple):
 
 
 class Unmet(NamedTuple):
-    """A fine-tuning and clips that it has not met: parameters, the clips it learned from, the others; by number."""
+    """A fine-tuning and clips that it has not met: parameters, the clips it learned from, the others; by number.
+
+    `params` are the best by those clips; `end`, those at the end (`last`, where it is given), are not even chosen by
+    them.
+    """
 
     params: Params
     learned: Sequence[int]
     held: Sequence[int]
+    last: Params | None = None
+
+    @property
+    def end(self) -> Params:
+        """The parameters at the end."""
+        return self.params if self.last is None else self.last
 
 
 @dataclass(frozen=True)
@@ -124,14 +134,14 @@ def _run(task: Task) -> Outcome:
     lengths = [sum(len(plain[i].labels) for i in held) for _, held in folds]
     before, after = (_crossed_cer(crossed, lengths, point) for point in (0, -1))
     tuned = _averaged(tuned, crossed, task.plan)
-    unmet = tuple(Unmet(one.params, *fold) for one, fold in zip(crossed, folds, strict=True))
+    unmet = tuple(Unmet(one.params, *fold, one.last) for one, fold in zip(crossed, folds, strict=True))
     return Outcome(before, _kept(tuned, start, before, after), "cross-validated", unmet)
 
 
 def _held_out(task: Task, learn: Sequence[int], held: Sequence[int]) -> Outcome:
     """Measure on a part that is held out; then, if the plan says so, learn again from all clips."""
     tuned = _tune(while_measuring(task, 0), "measuring" if task.plan.again else "adapting", learn, held)
-    before, unmet = tuned.curve[0].cer, (Unmet(tuned.params, learn, held),)
+    before, unmet = tuned.curve[0].cer, (Unmet(tuned.params, learn, held, tuned.last),)
     if task.plan.again:
         everything = range(len(task.copies))
         whole = _averaged(_tune(task, "adapting", everything, []), [tuned], task.plan)
@@ -145,18 +155,21 @@ def while_measuring(task: Task, part: int) -> Task:
 
 
 def soup(task: Task, outcomes: Sequence[Outcome]) -> Outcome:
-    """Several runs of one task, by other draws, as one: the mean of their weights, part by part measured anew."""
+    """Several runs of one task, by other draws, as one: the mean of their weights, part by part measured anew.
+
+    It is measured at the end of the runs, not at the best of each.
+    """
     first, plain, alphabet = outcomes[0], [each[0] for each in task.copies], task.model.config.alphabet
-    unmet = tuple(
-        same[0]._replace(params=mean([each.params for each in same]))
-        for same in zip(*(each.unmet for each in outcomes), strict=True)
-    )
+    unmet = []
+    for same in zip(*(each.unmet for each in outcomes), strict=True):
+        params = mean([each.end for each in same])
+        unmet.append(same[0]._replace(params=params, last=params))
     lengths = [sum(len(plain[i].labels) for i in part.held) for part in unmet]
     cers = [cer_of(task.model, part.params, [plain[i] for i in part.held], alphabet) for part in unmet]
     after = sum(n * cer for n, cer in zip(lengths, cers, strict=True)) / max(1, sum(lengths))
     params = mean([each.tuned.params for each in outcomes])
     best = max((each.tuned.best for each in outcomes), key=lambda point: point.step)._replace(cer=after)
-    return replace(first, tuned=replace(first.tuned, params=params, best=best), unmet=unmet)
+    return replace(first, tuned=replace(first.tuned, params=params, best=best), unmet=tuple(unmet))
 
 
 def _tune(task: Task, stage: str, learn: Sequence[int], held: Sequence[int]) -> Tuned:

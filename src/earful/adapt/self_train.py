@@ -62,7 +62,7 @@ def writers(found: Adapted, reading: Reading) -> list[Checkpoint]:
         met = found.task._replace(copies=[found.task.copies[i] for i in part.learned])
         gain = None if reading.greedy else language_of(met, replace(found.outcome, unmet=()), reading, None)
         language = Language(gain.language.ngram, *USUAL) if gain else None
-        parts.append(replace(found.checkpoint, params=dict(part.params), language=language))
+        parts.append(replace(found.checkpoint, params=dict(part.end), language=language))
     return [found.checkpoint, *parts]
 
 

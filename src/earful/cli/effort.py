@@ -193,13 +193,13 @@ def steps_row(way: Way, made: Made, advice: "Advice | None") -> dict[str, Any]:
 def advice_for(way: Way, made: Made, reading: "Reading", findings: "Sequence[Finding]") -> "Advice | None":
     """What would help most, by what this run measured."""
     from earful.adapt.advice import Facts, advise
-    from earful.adapt.language import listed
     from earful.adapt.spoken import can_speak
+    from earful.data.synthesis.words import has_list
 
     clips, rules = made.found.ready.heard.clips, made.found.ready.config.rules
     best = way.effort == "best"
     facts = Facts(
-        text=bool(reading.texts) or (reading.words and bool(listed(rules.language))),
+        text=bool(reading.texts) or (reading.words and has_list(rules.language)),
         speaks=can_speak(rules.language),
         recordings=not best and len(recordings_for(way, clips)) > 0,
         best=best,
