@@ -31,7 +31,7 @@ def found(base: Checkpoint, manifest: Manifest) -> Adapted:
 def test_each_part_is_written_down_by_a_recogniser_that_has_not_met_it(found: Adapted) -> None:
     whole, *parts = writers(found, Reading(texts=("abba cab",), words=False))
     assert whole is found.checkpoint and len(parts) == 3
-    for part, writer in zip(found.outcome.unmet, parts, strict=True):
+    for number, (part, writer) in enumerate(zip(found.outcome.unmet, parts, strict=True), 1):
         assert all(torch.equal(writer.params[name], part.end[name]) for name in part.end)
         assert writer.language is not None
         held = [found.ready.heard.texts[i] for i in part.held]
@@ -39,7 +39,7 @@ def test_each_part_is_written_down_by_a_recogniser_that_has_not_met_it(found: Ad
         other = writers(
             found._replace(task=with_other_texts(found, part.held)), Reading(texts=("abba cab",), words=False)
         )
-        mine = other[1 + found.outcome.unmet.index(part)].language
+        mine = other[number].language
         assert mine is not None
         assert [writer.language.ngram.logp(text).sum() for text in held] == [
             mine.ngram.logp(text).sum() for text in held

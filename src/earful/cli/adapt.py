@@ -97,14 +97,15 @@ def adapt(
     clips with a .txt of the same name beside each, a Common Voice folder, or a Kaldi data folder. A model of the
     language, its characters, is learned from the transcripts, a list of its words (there is one for 42 languages, in
     the package wordfreq; give --language) and all text that you have (--text).
-    With --speak a synthesiser says that text, or random words, in many voices; with --unlabelled the recogniser writes
-    your other recordings down, and learns again with what it is sure of. Both take several times as long.
+    --effort best does all that helps, step by step: among other things a synthesiser says that text, or random words,
+    in many voices (--speak), and the recogniser writes recordings down that have no transcripts, and learns again with
+    what it is sure of (--unlabelled). Each step is measured, and left out where it does not help.
     Interrupted by Ctrl-C, the same command goes on where it was.
 
     \b
     Examples:
         earful adapt my-clips --out my-model --language sw
-        earful adapt my-clips --out my-model --text stories.txt --language sw --speak 400
+        earful adapt my-clips --out my-model --text stories.txt --language sw --effort best --minutes 30
     """
     from earful.adapt.adapt import Reading
     from earful.adapt.start import start_from
