@@ -17,7 +17,7 @@ from earful.cli.effort import (
     Made,
     Way,
     advice_for,
-    check_way,
+    checked,
     make,
     print_steps,
     steps_row,
@@ -97,10 +97,9 @@ def adapt(
     clips with a .txt of the same name beside each, a Common Voice folder, or a Kaldi data folder. A model of the
     language, its characters, is learned from the transcripts, a list of its words (there is one for 42 languages, in
     the package wordfreq; give --language) and all text that you have (--text).
-    --effort best does all that helps, step by step: among other things a synthesiser says that text, or random words,
-    in many voices (--speak), and the recogniser writes recordings down that have no transcripts, and learns again with
-    what it is sure of (--unlabelled). Each step is measured, and left out where it does not help.
-    Interrupted by Ctrl-C, the same command goes on where it was.
+    --effort best does all that helps, step by step, and leaves out what does not: a synthesiser says that text, or
+    random words, in many voices (--speak), and the recogniser writes recordings without transcripts down, and learns
+    again (--unlabelled). Interrupted by Ctrl-C, the same command goes on where it was.
 
     \b
     Examples:
@@ -113,8 +112,7 @@ def adapt(
     from earful.data.clips import read_clips
 
     began, state = time.monotonic(), state_of(out)
-    way = Way(effort, minutes, speak, unlabelled, clips)
-    check_way(way, tune)
+    way = checked(Way(effort, minutes, speak, unlabelled, clips), tune)
     check_destination(out, replace=overwrite or unfinished(state))
     ready(tune)
     manifest, sentences = transcribed(read_clips(clips), way), texts_of(text)

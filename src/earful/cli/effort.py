@@ -61,14 +61,15 @@ class Made(NamedTuple):
     plan: "Plan | None" = None
 
 
-def check_way(way: Way, tune: float | None) -> None:
-    """Raises ConfigError where options do not go together."""
+def checked(way: Way, tune: float | None) -> Way:
+    """The way. Raises ConfigError where options do not go together."""
     from earful.adapt.effort import check_effort
     from earful.errors import ConfigError
 
     check_effort(way.effort, way.minutes)
     if way.effort == "quick" and (way.beside or tune):
         raise ConfigError("--effort quick has no time for --speak, --unlabelled or --tune; leave them out, or it")
+    return way
 
 
 def unfinished(state: Path) -> bool:
