@@ -92,6 +92,26 @@ def test_what_cannot_be(
     assert run.status == 2 and message in run.err and not (tmp_path / "m").exists(), run.err
 
 
+def test_the_best_effort_has_both(
+    earful: Any, spoken: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("silero_vad", reason="the extra `vad` is not installed")
+    monkeypatch.setattr(
+        "earful.adapt.self_train.believed",
+        lambda writer, clips, **options: Manifest(tuple(replace(u, text="ik zie") for u in clips[1:])),
+    )
+    more = ("--language", "nl", "--effort", "best", "--unlabelled", spoken / "more", "--speak", 6, "--steps", 3)
+    run = earful(*words(spoken, tiny_base, tmp_path / "m", *more, "--greedy"))
+    row = json.loads(run.out)
+    assert run.status == 0, run.err
+    steps = {each["name"]: each for each in row["steps"]}
+    assert list(steps) == ["usual", "spoken", "recordings", "averaged"]
+    assert all(each["cer"] is not None for each in steps.values()), "each came to an end"
+    assert (row["spoken"] is not None) == steps["spoken"]["kept"]
+    assert row["believed"]["kept"] == steps["recordings"]["kept"] and row["believed"]["refused"] == 1
+    assert "learn from 6 sentences" in run.err and row["cer_after"] == min(each["cer"] for each in steps.values())
+
+
 def test_in_words() -> None:
     lines = list(in_words(Beside(Spoken(1, 1.5), Believed(4, 6.0, 1, True))))
     assert lines == ["1 clip said by espeak-ng, 2 s", "4 of 5 clips without transcripts believed, 6 s"]
