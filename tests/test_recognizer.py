@@ -14,6 +14,7 @@ import soundfile
 import torch
 from torch import Tensor, nn
 
+from earful.adapt.brought import Brought
 from earful.adapt.finetune import Plan
 from earful.adapt.self_adapt import SelfAdaptation
 from earful.audio.files import SAMPLE_RATE_HZ, blocks, write
@@ -23,7 +24,7 @@ from earful.ctc.ngram import learn
 from earful.data.frames import frames_of
 from earful.data.utterance import Utterance
 from earful.encoder.encoder import KINDS, EncoderConfig
-from earful.errors import AudioError
+from earful.errors import AudioError, ConfigError
 from earful.features.fbank import fbank, frame_count
 from earful.model import AcousticModel, ModelConfig, parameters_of
 from earful.recognizer import CONTEXT_S, WINDOW_S, Recognizer, Samples
@@ -380,3 +381,15 @@ def test_characters_have_the_times_of_their_syllables(mandarin: Callable[..., Re
     assert found.words[1].start_s == syllables[2].start_s
     plain = mandarin("woˇ", "given").transcribe(np.zeros(16_000, np.float32))
     assert plain.text == "woˇ", "as it was learned"
+
+
+def test_adapting_with_effort(tiny_base: Path, clips: Path, tmp_path: Path) -> None:
+    plan = Plan(steps=2, copies=0, evaluations=1, batch_s=8.0, folds=3)
+    start, seen = Recognizer.load(tiny_base), list[Brought]()
+    made = start.adapt(clips, effort="best", language="xx", plan=plan, greedy=True, watch=seen.append)
+    assert made.report is not None and made.report.steps == tuple(seen) and seen[0].name == "usual"
+    assert made.checkpoint.config.rules.language == "xx" and start.checkpoint.config.rules.language == ""
+    with pytest.raises(ConfigError, match="with best alone"):
+        start.adapt(clips, minutes=3.0)
+    with pytest.raises(ConfigError, match='for the effort "best"'):
+        start.adapt(clips, unlabelled=clips)

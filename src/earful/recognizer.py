@@ -11,7 +11,11 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from earful.adapt.adapt import AdaptReport, adapt
+from earful.adapt.adapt import AdaptReport
+from earful.adapt.brought import Brought
+from earful.adapt.clips import Progress
+from earful.adapt.effort import Effort, adapt_by, recordings_of
+from earful.adapt.finetune import Plan
 from earful.adapt.self_adapt import SelfAdaptation, fit
 from earful.audio.files import SAMPLE_RATE_HZ, blocks
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -21,9 +25,9 @@ from earful.ctc.greedy import Emission, best_path, merge
 from earful.ctc.hot import hot_tree
 from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
-from earful.errors import AudioError
+from earful.errors import AudioError, ConfigError
 from earful.model import fast_arithmetic
-from earful.text.normalize import normalize
+from earful.text.normalize import TextRules, normalize
 from earful.text.pinyin import TONES, between_scripts, with_marks
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
@@ -112,13 +116,56 @@ class Recognizer:
         """Write the model folder, whole or not at all. Raises CheckpointError."""
         save_checkpoint(folder, self.checkpoint, replace=replace)
 
-    def adapt(self, clips: str | Path | Manifest, **options: Any) -> "Recognizer":
+    def adapt(
+        self,
+        clips: str | Path | Manifest,
+        *,
+        effort: Effort = "usual",
+        minutes: float | None = None,
+        language: str | None = None,
+        rules: TextRules | None = None,
+        plan: Plan | None = None,
+        texts: Sequence[str] = (),
+        words: bool = True,
+        greedy: bool = False,
+        unlabelled: str | Path | Manifest | None = None,
+        keep_sound: bool = True,
+        seed: int = 0,
+        state: Path | None = None,
+        progress: Progress | None = None,
+        watch: Callable[[Brought], None] | None = None,
+    ) -> "Recognizer":
         """A new recogniser, adapted to transcribed clips (a Manifest, or what `read_clips` reads).
 
-        The options are those of `earful.adapt.adapt.adapt`; what it measured is the new recogniser's `report`.
+        `effort` and the options are those of `earful.adapt.effort.adapt_by`; what it measured is the new recogniser's
+        `report`. `language` is a code such as "mk", for the `rules`. With the effort "best" it learns from recordings
+        without transcripts, too: those in a folder of clips, and `unlabelled`, a folder or a Manifest. Raises as that.
         """
         manifest = clips if isinstance(clips, Manifest) else read_clips(clips)
-        checkpoint, report = adapt(self.checkpoint, manifest, **options)
+        if unlabelled is not None and effort != "best":
+            raise ConfigError(f'recordings without transcripts are for the effort "best", got "{effort}"')
+        recordings = None
+        if effort == "best":
+            recordings = recordings_of(None if isinstance(clips, Manifest) else Path(clips), manifest, unlabelled)
+            manifest = manifest.filter(lambda u: bool((u.text or "").strip()))
+        written = rules or self.checkpoint.config.rules
+        checkpoint, report = adapt_by(
+            effort,
+            self.checkpoint,
+            manifest,
+            minutes=minutes,
+            rules=replace(written, language=language) if language else rules,
+            plan=plan,
+            texts=texts,
+            words=words,
+            greedy=greedy,
+            recordings=recordings,
+            keep_sound=keep_sound,
+            seed=seed,
+            state=state,
+            progress=progress,
+            watch=watch,
+        )
         return Recognizer(checkpoint, report)
 
     def transcribe(self, audio: str | Path | Samples) -> Transcript:

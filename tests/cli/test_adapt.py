@@ -27,6 +27,10 @@ MORE = {
     "inner_loop",
     "spoken",
     "believed",
+    "effort",
+    "steps",
+    "interrupted",
+    "advice",
 }
 
 
@@ -47,6 +51,7 @@ def test_json(earful, clips: Path, tiny_base: Path, tmp_path: Path) -> None:
     assert 0 <= row["cer_after"] <= row["cer_before"] and row["measured"] == "cross-validated"
     assert row["plan"]["steps"] == 5 and row["plan"]["masks"]["time_masks"] and row["tuned"] is None
     assert row["spoken"] is None and row["believed"] is None
+    assert (row["effort"], row["steps"], row["interrupted"]) == ("usual", [], False)
     assert [path.name for path in tmp_path.iterdir()] == ["m"], "the state is removed"
     json.loads((tmp_path / "m" / "model.json").read_text(), parse_constant=pytest.fail)
     assert set(load_checkpoint(tmp_path / "m").config.alphabet.symbols) == set(" abc")

@@ -175,6 +175,14 @@ def _own_list(language: str) -> str | None:
     return name if script_of(tag) in (None, likely_script(name)) else None
 
 
+def has_list(language: str) -> bool:
+    """Whether there is a word list for the language, and the package that has it."""
+    try:
+        return bool(language and list_name(language))
+    except SynthesisError:
+        return False
+
+
 def _main_script(ranked: Iterable[tuple[str, float]]) -> frozenset[str]:
     """The script that most of the list's probability is written in."""
     mass: dict[str, float] = {}
