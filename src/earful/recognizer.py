@@ -263,7 +263,7 @@ class Recognizer:
         letters, language = list(self._spelt(emissions)), self._language
         texts = ["".join(symbols[e.symbol - 1] for e in word) for word in letters]
         known = (language.ngram, language.words) if language else (None, None)
-        sure = confidences(clues_of(letters, texts, *known), language.shift if language else 0.0)
+        sure = confidences(clues_of(letters, texts, *known), language.shift if language else self.checkpoint.shift)
         times = [(min(w[0].start * hop_s, duration_s), min(w[-1].end * hop_s, duration_s)) for w in letters]
         return [Word(text, *each, p) for text, each, p in zip(texts, times, sure, strict=True)]
 
