@@ -16,8 +16,10 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +33,24 @@ HOP_S, TURNS = 0.02, 3
 Decode = Callable[[Tensor], str]
 
 
-def searched(checkpoint: Checkpoint, words: bool) -> Decode:
-    """Today's search: with what the model has learned of words, or without."""
+def searched(model: Path, words: bool) -> Decode:
+    """Today's search: with what is known of words, or without."""
     from earful.ctc.beam import Search
 
+    checkpoint = load_checkpoint(model)
     language, alphabet = checkpoint.language, checkpoint.config.alphabet
     search = Search(alphabet.size, language.ngram, language.words if words else None, language.weight, language.bonus)
     return lambda logp_FV: alphabet.decode([each.symbol for each in search.hear(logp_FV).emissions])
+
+
+def relearn(run: Path, model: Path) -> None:
+    """A model of the run whose language knows words."""
+    from lattices import read, relearned
+
+    from earful.checkpoint import save_checkpoint
+
+    kept = read(run)
+    save_checkpoint(model, replace(kept.checkpoint, language=relearned(kept, ())))
 
 
 def before(checkpoint: Checkpoint) -> Decode:
@@ -49,11 +62,16 @@ def before(checkpoint: Checkpoint) -> Decode:
     return lambda logp_FV: decode([each.symbol for each in beam_search(logp_FV, language.ngram, **more)])
 
 
-def flashlight(checkpoint: Checkpoint, words: Sequence[str]) -> Decode:
-    """flashlight-text's search for words of a list, each as likely."""
+def flashlight(checkpoint: Checkpoint) -> Decode:
+    """flashlight-text's search for the words of the language's list, each as likely."""
     from flashlight.lib.text import decoder as fl
 
-    alphabet = checkpoint.config.alphabet
+    from earful.adapt.language import listed
+    from earful.ctc.words import listed_words
+
+    alphabet, rules = checkpoint.config.alphabet, checkpoint.config.rules
+    known, listing = set(alphabet.symbols) - {" "}, listed(rules.language, rules)
+    words = [word for word in listed_words(listing.frequencies).words if known.issuperset(word)]
     space, lm = alphabet.encode(" ")[0], fl.ZeroLM()
     trie, state = fl.Trie(alphabet.size, space), lm.start(False)
     for number, word in enumerate(words):
@@ -71,17 +89,16 @@ def flashlight(checkpoint: Checkpoint, words: Sequence[str]) -> Decode:
     return decode
 
 
-def measured(run: Path, name: str) -> dict:
+def measured(run: Path, name: str, model: Path) -> dict:
     """One search's turn: rates, how many times faster than the sound, memory."""
     torch.set_num_threads(1)
     checkpoint, arrays = load_checkpoint(run / "model"), np.load(run / "test.npz")
     clips = torch.from_numpy(arrays["logp_FV"]).split(arrays["counts_N"].tolist())
     start_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if name == "flashlight":
-        known = set(checkpoint.config.alphabet.symbols) - {" "}
-        decode = flashlight(checkpoint, sorted(w for w in checkpoint.language.words.known if known.issuperset(w)))
+        decode = flashlight(checkpoint)
     else:
-        decode = before(checkpoint) if name == "before" else searched(checkpoint, words=name == "words")
+        decode = before(checkpoint) if name == "before" else searched(model, words=name == "words")
     decode(clips[0])
     began = time.process_time()
     found = [decode(clip) for clip in clips]
@@ -98,23 +115,26 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="the src of an earlier earful")
     parser.add_argument("--searches", nargs="+", default=["before", "letters", "words", "flashlight"])
     parser.add_argument("--one", help="measure one search only, and print it")
+    parser.add_argument("--model", type=Path, help="for that, a model whose language knows words")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(measured(options.run, options.one)))
+        print(json.dumps(measured(options.run, options.one, options.model)))
         return
     from earful.bench.machine import machine
 
     turns: dict[str, list[dict]] = {name: [] for name in options.searches}
-    for _ in range(TURNS):
-        for name, found in turns.items():
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model"
+        relearn(options.run, model)
+        for name, found in [*turns.items()] * TURNS:
             path = {"PYTHONPATH": str(options.before)} if name == "before" else {}
-            command = [sys.executable, __file__, "--run", str(options.run), "--one", name]
+            command = [sys.executable, __file__, "--run", str(options.run), "--one", name, "--model", str(model)]
             done = subprocess.run(command, env=os.environ | path, capture_output=True, text=True)
             if done.returncode:
                 raise SystemExit(done.stderr)
             found.append(json.loads(done.stdout))
-            print(name, done.stdout, file=sys.stderr)
+            print(name, done.stdout, end="", file=sys.stderr)
     rows = {name: {key: statistics.median(t[key] for t in found) for key in found[0]} for name, found in turns.items()}
     out = {"machine": machine(), "run": options.run.name, "turns": TURNS, "rows": rows}
     options.out.write_text(json.dumps(out, indent=1) + "\n", "utf-8")
