@@ -125,6 +125,19 @@ def test_windows_hear_what_the_whole_holds_when_it_is_said(
         assert word.confidence == pytest.approx(found.confidence, abs=0.02), "each is heard as clearly"
 
 
+def test_guesses_of_a_recording_begin_with_its_text(ears: Callable[..., Recognizer]) -> None:
+    recognizer = Recognizer(ears().checkpoint, guesses=4)
+    found = recognizer.transcribe(beeps([0.5], 1.0))
+    assert len(set(found.guesses)) == 4 and found.guesses[0] == found.text
+    assert ears().transcribe(beeps([0.5], 1.0)).guesses == ()
+
+
+def test_hot_words_are_written_where_the_sound_allows_them(ears: Callable[..., Recognizer]) -> None:
+    hot = Recognizer(ears().checkpoint, hot={"Ab": 1.5})
+    assert set(hot.transcribe(beeps([0.5], 1.0)).text.split()) == {"ab"}
+    assert Recognizer(ears().checkpoint, hot={"bb": 0.1}).transcribe(beeps([0.5], 1.0)).text == "a"
+
+
 def test_confidence_of_the_whole(ears: Callable[..., Recognizer]) -> None:
     found = ears().transcribe(beeps([0.5], 1.0))
     assert [word.text for word in found.words] == ["a"]

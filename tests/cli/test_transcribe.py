@@ -27,6 +27,19 @@ def test_json_is_an_object_a_line(earful, tiny_base: Path, clips: Path) -> None:
     assert all(row["text"] == " ".join(word["text"] for word in row["words"]) for row in rows)
 
 
+def test_words_to_listen_for_and_guesses(earful, tiny_base: Path, clips: Path) -> None:
+    plain, hot = (
+        json.loads(earful("transcribe", tiny_base, clips / "clip0.wav", "--json", "--guesses", "3", *more).out)
+        for more in ((), ("--hot", "bab:30"))
+    )
+    assert plain["guesses"][0] == plain["text"] and len(plain["guesses"]) == len(set(plain["guesses"])) == 3
+    assert "bab" not in plain["text"].split() and "bab" in hot["text"].split()
+    bad = earful("transcribe", tiny_base, clips / "clip0.wav", "--hot", "abba:loud")
+    assert bad.status == 2 and "--hot 'abba:loud': expected a number after the colon, such as abba:2" in bad.err
+    foreign = earful("transcribe", tiny_base, clips / "clip0.wav", "--hot", "жук")
+    assert foreign.status == 2 and "hot word 'жук': the model writes no ж к у" in foreign.err
+
+
 def test_a_file_that_cannot_be_read_does_not_stop_the_others(
     earful, tiny_base: Path, clips: Path, tmp_path: Path
 ) -> None:

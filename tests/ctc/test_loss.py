@@ -11,18 +11,17 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
-from earful.ctc import kernel_torch
+from earful.ctc import kernel_cpu, kernel_torch
 from earful.ctc import loss as module
 from earful.ctc.lattice import Lattice
 from earful.ctc.loss import ctc_loss, occupancies
 
-kernel_cpu = pytest.importorskip("earful.ctc.kernel_cpu", reason="needs the extra `fast` (numba)")
 KERNELS = [kernel_cpu, kernel_torch]
 
 
 @pytest.mark.parametrize(("device", "installed"), [("cpu", "kernel_cpu"), ("cuda", "kernel_cuda")])
 def test_the_device_chooses_the_kernel(device: str, installed: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tensor operations do for whatever has no kernel: no numba, no Triton, another device."""
+    """The tensor operations do for whatever has no kernel: no Triton, another device."""
     somewhere = SimpleNamespace(device=torch.device(device))
     for name in ("kernel_cpu", "kernel_cuda"):
         monkeypatch.setattr(module, name, SimpleNamespace(name=name))

@@ -14,12 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from earful.ctc import kernel_torch, loss
+from earful.ctc import kernel_cpu, kernel_torch, loss
 
 FILE = Path(__file__).with_name("optax_cases.json")
 CASES: list[dict[str, Any]] = json.loads(FILE.read_text("utf-8"))["cases"]
-NO_NUMBA = pytest.mark.skipif(loss.kernel_cpu is None, reason="the extra `fast` is not installed")
-KERNELS = [pytest.param(loss.kernel_cpu, marks=NO_NUMBA, id="cpu"), pytest.param(kernel_torch, id="torch")]
+KERNELS = [pytest.param(kernel_cpu, id="cpu"), pytest.param(kernel_torch, id="torch")]
 
 
 def close(found: Tensor, expected: list[Any]) -> None:

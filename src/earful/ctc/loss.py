@@ -15,13 +15,9 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn.utils.rnn import pad_sequence
 
-from earful.ctc import kernel_torch
+from earful.ctc import kernel_cpu, kernel_torch
 from earful.ctc.lattice import Lattice
 
-try:
-    from earful.ctc import kernel_cpu
-except ImportError:  # the extra `fast` is not installed: the same numbers, in more time
-    kernel_cpu = None  # type: ignore[assignment]
 try:
     from earful.ctc import kernel_cuda
 except ImportError:  # Triton, which comes with torch for CUDA, is not here or too old
