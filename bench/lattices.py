@@ -53,7 +53,7 @@ class Kept(NamedTuple):
 
 def keep(path: Path, lattices: Sequence[Tensor], texts: Sequence[str]) -> None:
     """All log-probabilities as one array of float16 `[F, V]`, and how many frames are whose."""
-    joined = torch.cat(list(lattices)).clamp(min=-MOST).half().numpy()
+    joined = torch.cat(list(lattices) or [torch.zeros(0, 1)]).clamp(min=-MOST).half().numpy()
     np.savez_compressed(path, logp_FV=joined, counts_N=[len(each) for each in lattices], texts=np.array(texts))
 
 
