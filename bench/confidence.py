@@ -45,7 +45,7 @@ class Said(NamedTuple):
 def said(folder: Path, texts: Sequence[str]) -> dict[str, list[list[Said]]]:
     """The words of each test clip, by the search and by the best path."""
     kept = read(folder)
-    alphabet, language = kept.checkpoint.config.alphabet, relearned(kept, texts)
+    alphabet, (language, _) = kept.checkpoint.config.alphabet, relearned(kept, texts)
     search = Search(alphabet.size, language.ngram, language.words, language.weight, language.bonus)
     path = shift_by([greedy(x.float()) for x in kept.held], kept.measured, alphabet)
     heard = {"search": lambda x: search.hear(x).emissions, "best path": lambda x: greedy(x.float())}

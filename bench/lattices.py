@@ -66,8 +66,9 @@ def read(folder: Path) -> Kept:
     return Kept(load_checkpoint(folder / "model"), row, test, references, held, measured)
 
 
-def relearned(kept: Kept, texts: Sequence[str], words: bool = True) -> Language:
-    """The language model of a run, learned anew with today's code and tuned on the run's own held-out clips."""
+def relearned(kept: Kept, texts: Sequence[str]) -> tuple[Language, Language]:
+    """The language model of a run, learned anew with today's code and tuned on the run's own held-out clips: as it is,
+    and of letters alone."""
     config, spoken = kept.checkpoint.config, kept.row["texts"]
     rules, alphabet, left, recordings = config.rules, config.alphabet, iter(kept.held), []
     others, listing = [[normalize(text, rules) for text in texts]], language.listed(rules.language, rules)
@@ -76,13 +77,12 @@ def relearned(kept: Kept, texts: Sequence[str], words: bool = True) -> Language:
     for learn, held in split_folds(len(spoken), plan_for(len(spoken), kept.row["speech_s"]), random):
         heard, measured = list(islice(left, len(held[:MOST_TUNED]))), [spoken[i] for i in held[:MOST_TUNED]]
         recordings += language.recordings_of(heard, measured, [spoken[i] for i in learn], sources, alphabet)
-    if not words:
-        recordings = [each._replace(words=None) for each in recordings]
     if not recordings:
         learned = language._language(spoken, sources, alphabet, *USUAL)
-    else:
-        learned = language.weighed(spoken, sources, recordings).language
-    return learned if words else replace(learned, words=None)
+        return learned, replace(learned, words=None)
+    of_letters = [each._replace(words=None) for each in recordings]
+    words, letters = (language.weighed(spoken, sources, each).language for each in (recordings, of_letters))
+    return words, replace(letters, words=None)
 
 
 def lattices_of(checkpoint: Checkpoint, test: Manifest) -> list[Tensor]:

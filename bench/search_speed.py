@@ -50,7 +50,7 @@ def relearn(run: Path, model: Path) -> None:
     from earful.checkpoint import save_checkpoint
 
     kept = read(run)
-    save_checkpoint(model, replace(kept.checkpoint, language=relearned(kept, ())))
+    save_checkpoint(model, replace(kept.checkpoint, language=relearned(kept, ())[0]))
 
 
 def before(checkpoint: Checkpoint) -> Decode:

@@ -802,39 +802,6 @@ def confidence(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
-STEPS = {
-    "usual": "as usual",
-    "longer": "more steps",
-    "spoken": "sentences of a synthesiser",
-    "recordings": "recordings without transcripts",
-    "search": "a search for settings",
-    "averaged": "the mean of two runs",
-}
-
-
-def effort(found: Json) -> Iterator[str]:
-    """What each step of the best adaptation brings."""
-    rows = []
-    for clips, name in grouped(found["rows"], "clips", "name"):
-        runs = [row for row in found["rows"] if (row["clips"], row["name"]) == (clips, name)]
-        tried = [row for row in runs if row["cer"] is not None]
-        if not tried:
-            rows.append([clips, STEPS[name], "–", "–", "–", "–", runs[0]["note"]])
-            continue
-        kept = f"{sum(row['kept'] for row in runs)} of {len(runs)}"
-        rates = [spread([row[key][rate] for row in tried]) for key, rate in RATES_AFTER]
-        rows.append([clips, STEPS[name], *rates, median(tried, "seconds"), f"kept {kept}"])
-    columns = (">clips", "after", ">CER", ">CER, language model", ">WER, language model", ">s", "")
-    text = (
-        f"Rates in per cent of the best so far on {found['test_clips']} test clips that no step has met, adapted from "
-        f"`{found['base']}`: median [lowest–highest] of {len(every(found, 'seed'))} seeds; seconds of each step."
-    )
-    yield from measured(columns, rows, text, found)
-
-
-RATES_AFTER = (("test", "cer"), ("test_ngram", "cer"), ("test_ngram", "wer"))
-
-
 def gap(found: Json) -> Iterator[str]:
     """What brings a base of synthetic speech nearer to real voices: differences to more of the same, draw by draw."""
     runs = {(row["arm"], row["seed"], row["clips"], row.get("draw")): row["cer"] for row in found["rows"]}
@@ -1100,8 +1067,6 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "conditions": conditions,
     "confidence": confidence,
     "ctc": ctc,
-    "effort_czech": effort,
-    "effort_dutch": effort,
     "encoders": encoders,
     "features_speed": features_speed,
     "forecast": forecast,

@@ -3,7 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from heapq import nlargest
 from typing import NamedTuple
+from unicodedata import is_normalized
 
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ from earful.ctc.beam import PRIOR, USUAL, Fusion, Recording, Search, spelt, tune
 from earful.ctc.confidence import BEST_PATH, SEARCHED, clues_of, shift_of
 from earful.ctc.greedy import Emission, greedy, greedy_ids
 from earful.ctc.ngram import NGram, folds_of, learn, mix_with
-from earful.ctc.words import Fold, WordCounts, Words, count_words, listed_words, mix_words
+from earful.ctc.words import MOST_WORDS, Fold, WordCounts, Words, count_words, listed_words, mix_words
 from earful.data.batch import Example
 from earful.data.synthesis.words import draw_lines, word_frequencies
 from earful.errors import SynthesisError
@@ -155,11 +157,20 @@ def listed(language: str, rules: TextRules) -> Listed | None:
     except SynthesisError:
         return None
     found: dict[str, float] = defaultdict(float)
-    for word, p in _frequencies(language).items() if rules.writing == "given" and language else ():
-        written = normalize(word, rules)
+    frequencies = _frequencies(language) if rules.writing == "given" and language else {}
+    for word in nlargest(MOST_WORDS, frequencies, key=frequencies.__getitem__):
+        written = _written(word, rules)
         if written and " " not in written:
-            found[written] += p
-    return Listed([normalize(line, rules) for line in lines], found) if lines else None
+            found[written] += frequencies[word]
+    return Listed([_written(line, rules) for line in lines], found) if lines else None
+
+
+def _written(listed: str, rules: TextRules) -> str:
+    """Words of a list, normalised. Most are already: letters in lower case, one space between words."""
+    plain = rules.case != "upper" and rules.writing == "given" and listed.replace(" ", "").isalpha()
+    if plain and listed == listed.lower() and is_normalized("NFC", listed):
+        return listed
+    return normalize(listed, rules)
 
 
 def lexicon_for(rules: TextRules, texts: Sequence[str], words: bool, before: Lexicon | None) -> Lexicon | None:

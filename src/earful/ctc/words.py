@@ -117,31 +117,36 @@ def mix_words(transcripts: Sequence[str], others: Sequence[WordCounts], folds: I
     own = [count_words(transcripts)] if any(text.split() for text in transcripts) else []
     words, texts = sum(len(text.split()) for text in transcripts), len(transcripts)
     p_space = min(max(1 - (texts + 1) / (words + 8), 0.5), 0.99)
-    found = [_explained(fold, others, p_space, bool(own)) for fold in folds]
-    count = 1 + len(own) + len(others)
+    count, found, tables = 1 + len(own) + len(others), [], list[Vocabulary]()
+    for fold in folds:
+        tables = tables or [_alone(each, p_space, fold.letters.alphabet) for each in others]
+        first = [_alone(count_words(fold.rest), p_space, fold.letters.alphabet)] if own else []
+        found.append(_explained(fold, [*first, *tables], p_space))
     p_KN = np.concatenate([np.zeros((count, 0)), *found], axis=1)
     prior_K = np.full(count, (1 - LETTERS) / max(count - 1, 1))
     prior_K[0] = LETTERS if count > 1 else 1.0
     return Words((*own, *others), tuple(map(float, _shares(p_KN, prior_K))), p_space)
 
 
-def _explained(fold: Fold, others: Sequence[WordCounts], p_space: float, own: bool) -> Floats:
+def _alone(source: WordCounts, p_space: float, alphabet: Alphabet) -> Vocabulary:
+    """One source as if there were no other."""
+    return vocabulary(Words((source,), (1e-9, 1 - 1e-9), p_space), alphabet)
+
+
+def _explained(fold: Fold, sources: Sequence[Vocabulary], p_space: float) -> Floats:
     """The probability `[K, N]` of each held word by the letters, and by each source."""
-    sources = [count_words(fold.rest), *others] if own else list(others)
-    alphabet = fold.letters.alphabet
-    each = [vocabulary(Words((source,), (1e-9, 1 - 1e-9), p_space), alphabet) for source in sources]
-    columns = []
+    alphabet, columns = fold.letters.alphabet, []
     for text in fold.held:
-        logp, place, before = fold.letters.logp(text), 0, [0] * len(each)
+        logp, place, before = fold.letters.logp(text), 0, [0] * len(sources)
         for word in text.split(SPACE):
             ids = alphabet.encode(word)
             last = place + len(ids) == len(logp) - 1
             by_letters = np.exp(logp[place : place + len(ids) + 1].sum())
-            now = [word_of(known, _hash(ids)) for known in each]
-            p = [p_of_word(known, h, w) for known, h, w in zip(each, before, now, strict=True)]
+            now = [word_of(known, _hash(ids)) for known in sources]
+            p = [p_of_word(known, h, w) for known, h, w in zip(sources, before, now, strict=True)]
             columns.append([by_letters, *(one * (1 - p_space if last else p_space) for one in p)])
             place, before = place + len(ids) + 1, now
-    return np.array(columns).T if columns else np.zeros((1 + len(each), 0))
+    return np.array(columns).T if columns else np.zeros((1 + len(sources), 0))
 
 
 def _shares(p_KN: Floats, prior_K: Floats) -> Floats:
