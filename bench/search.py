@@ -96,6 +96,7 @@ def main() -> None:
     options.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     if options.kshot:
         table = json.loads(options.kshot.read_text("utf-8"))
+        table["words"] = True
         table["rows"] = [*replaced(table["rows"], rows), *map(as_kshot, rows)]
         options.kshot.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", "utf-8")
 

@@ -117,15 +117,17 @@ def kshot(found: Json) -> Iterator[str]:
     rows = [_kshot_row(base, groups[wanted, base], found["before"]) for wanted, base in ordered]
     text = (
         f"Rates in per cent on {found['test_clips']} test clips ({found['test_s'] / 60:.0f} minutes): of the best path "
-        f"and of the search with the character n-gram of transcripts, {'free text ' * found.get('free_text', True)}"
-        "and the word list; median "
+        f"and of the search with a language model of transcripts, {'free text ' * found.get('free_text', True)}"
+        f"and the word list ({WORDED[found.get('words', False)]}); "
+        "median "
         f"[lowest–highest] of up to {len(every(found, 'seed'))} seeds, each with clips of its own. "
         "Time of `earful adapt`: medians."
     )
-    columns = (">clips", ">speech, s", "from", ">CER before", ">CER", ">CER, n-gram", ">WER, n-gram", ">s")
+    columns = (">clips", ">speech, s", "from", ">CER before", ">CER", ">CER, searched", ">WER, searched", ">s")
     yield from measured(columns, rows, text, found)
 
 
+WORDED = {True: "of letters and words; the base before: of letters alone", False: "of letters alone"}
 BASES = {
     "none": "nothing",
     "work/english": ENGLISH,
@@ -744,6 +746,24 @@ def search(found: Json) -> Iterator[str]:
     yield from measured((">clips", "search", ">CER", ">to letters", ">WER", ">to letters"), rows, text, found)
 
 
+def text_size(found: Json) -> Iterator[str]:
+    """What so much text brings."""
+    rows = []
+    for kb, listed in grouped(sorted(found["rows"], key=lambda row: (row["kb"], row["listed"])), "kb", "listed"):
+        runs = [row for row in found["rows"] if (row["kb"], row["listed"]) == (kb, listed)]
+        first = {row["seed"]: row for row in found["rows"] if (row["kb"], row["listed"]) == (0, listed)}
+        cells: list[object] = ["none" if not kb else f"{kb} kB", "yes" if listed else "no"]
+        for rate in ("cer", "wer"):
+            gaps = [run[rate] - first[run["seed"]][rate] for run in runs]
+            cells += [spread([run[rate] for run in runs]), spread(gaps, points) if kb else ""]
+        rows.append(cells)
+    text = (
+        f"Rates in per cent, `{found['base']}` adapted to {every(found, 'clips')[0]} clips: median [lowest–highest] of "
+        f"{len(every(found, 'seed'))} seeds; the difference to no text, seed by seed."
+    )
+    yield from measured((">text", "word list", ">CER", ">to none", ">WER", ">to none"), rows, text, found)
+
+
 TURNS = {
     "before": "the search before, letters, 32 beginnings",
     "letters": "letters, 96 beginnings",
@@ -1092,10 +1112,12 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "rows": rows,
     "search_czech": search,
     "search_dutch": search,
+    "search_dutch_longer": search,
     "search_speed": search_speed,
     "self_adapt_czech": self_adapt,
     "sinusoid": sinusoid,
     "suggest_czech": suggest,
+    "text_size": text_size,
     "tiny": base,
     "transcribe_speed": transcribe_speed,
     "unheard": unheard,
