@@ -63,3 +63,24 @@ def test_mandarin_is_judged_by_its_pinyin(write_clips, earful, tiny_base: Path, 
     assert "我" in json.loads(earful(*words).out)["alphabet"]
     run = earful(*words, "--language", "ja", "--writing", "pinyin")
     assert run.status == 2 and "is for Mandarin" in run.err and run.err.count("\n") == 1
+
+
+def test_what_is_odd_is_a_warning_and_what_is_bad_is_left_out(
+    tones, odd, write_clips, earful, tiny_base: Path, tmp_path: Path
+) -> None:
+    """One clip of a recorder that crashed, one of a telephone's codec, one that is no sound: the others go on."""
+    clips = write_clips(tmp_path / "clips", 4)
+    made = {
+        "crashed.wav": odd.with_sizes(odd.encoded(tones("abba")), 0, 0),
+        "gsm.wav": odd.encoded(tones("cab"), 8_000, subtype="GSM610"),
+        "m4a.mp3": odd.m4a(),
+    }
+    for name, content in made.items():
+        (clips / name).write_bytes(content)
+        (clips / name).with_suffix(".txt").write_text("abba", "utf-8")
+    row = json.loads(earful("check", clips, "--base", tiny_base, "--json").out)
+    found = {(f["severity"], f["kind"], Path(f["where"]).name) for f in row["findings"] if f["utterance_id"]}
+    assert {("warning", "odd file", "crashed.wav"), ("error", "unreadable sound", "m4a.mp3")} <= found
+    assert (row["clips"], row["usable_clips"]) == (7, 6)
+    run = earful("adapt", clips, "--base", tiny_base, "--out", tmp_path / "m", "--steps", 1, "--json")
+    assert run.status == 0 and json.loads(run.out)["left_out"] == 1 and "m4a.mp3" in run.err

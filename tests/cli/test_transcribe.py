@@ -39,6 +39,14 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(
     assert "none.wav" in lines[0] and "bad.wav" in lines[1] and "2 of 3 files" in lines[2] and len(lines) == 3
 
 
+def test_a_header_that_lies_is_a_warning(earful, odd, tones, tiny_base: Path, tmp_path: Path) -> None:
+    (tmp_path / "crashed.wav").write_bytes(odd.with_sizes(odd.encoded(tones("abba cab")), 0, 0))
+    run = earful("transcribe", tiny_base, tmp_path, "--json")
+    assert run.status == 0 and json.loads(run.out)["duration_s"] == pytest.approx(len(tones("abba cab")) / 16_000)
+    assert run.err.startswith(f"earful: warning: {tmp_path / 'crashed.wav'}: its header promises 0 bytes")
+    assert run.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", ["text", "json", "srt", "vtt", "tsv"])
 def test_a_folder_of_transcripts(earful, tiny_base: Path, clips: Path, tmp_path: Path, name: str) -> None:
     out = tmp_path / "out"

@@ -1,9 +1,10 @@
 """Sound files: probe, read and write. Everything that libsndfile decodes comes out as float32, mono, 16 kHz.
 
+What a file really holds is read, whatever its header says (`audio.container`), and `AudioInfo.warnings` names the lies.
 What counts as damaged, and so raises an AudioError instead of giving a shorter recording:
-a WAV, AIFF, AU or CAF header that promises more than the file holds (a stream's "length unknown" is fine), an Ogg file
-cut inside a page, an MP3 that ends over 1 % and 0.1 s before its header says, a FLAC file whose decoding fails, and
-NaN or infinite samples. Silence and values beyond [-1, 1] are not damage.
+a WAV, AIFF, AU or CAF file that lacks over 0.1 s of what its header promises (a recorder that crashed, or a stream of
+unknown length, promises nothing), an Ogg file cut inside a page, an MP3 that ends over 1 % and 0.1 s before its header
+says, a FLAC file whose decoding fails, and NaN or infinite samples. Silence and values beyond [-1, 1] are not damage.
 """
 
 import io
@@ -11,8 +12,8 @@ import math
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,10 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from earful.audio.container import Contents, Spliced, examine
+from earful.audio.hush import hushed
+from earful.audio.riff import STREAM_BYTES
+from earful.audio.stream import Stream, truncated
 from earful.errors import AudioError
 from earful.writing import replacing
 
@@ -29,17 +34,32 @@ _FORMATS = {".wav": "WAV", ".flac": "FLAC"}
 _CHUNK = 1 << 17  # source frames decoded at a time
 _LOUDEST = 1e9  # 32-bit integers stored as floats are still sound; beyond that the numbers are damage
 _MARGIN = SAMPLE_RATE_HZ // 20  # read around a segment, so that the resampling filter sees its neighbours
+_MP3_MARGIN = 2 * SAMPLE_RATE_HZ  # its frames lean on those before them, up to half a second at the lowest bit rate
 _SLACK_S = 0.1  # manifests round durations, and MP3 encoders pad the end
+_WAVES = ("WAV", "WAVEX", "RF64")  # what is wrong with their headers has been looked at
 _UNKNOWN = 1 << 62  # libsndfile's frame count of a stream is 2^63 - 1
 _CUT_DATA = re.compile(r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
-_STREAM_BYTES = 0x7FFF_0000  # what recorders write for "length unknown" lies between 2^31 and 2^32
+_UNSEEKABLE = (
+    "GSM610",
+    "G721_32",
+    "G723_24",
+    "G723_40",
+    "NMS_ADPCM_16",
+    "NMS_ADPCM_24",
+    "NMS_ADPCM_32",
+    "DPCM_8",
+    "DPCM_16",
+)
 
 Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a sound file's header says; `sample_count` is per channel and at the file's own `rate_hz`."""
+    """What a sound file holds; `sample_count` is per channel and at the file's own `rate_hz`, that of its beginning.
+
+    `warnings` says what is wrong with a file that can be read all the same: a header that lies, bytes that are missing.
+    """
 
     duration_s: float
     rate_hz: int
@@ -47,6 +67,7 @@ class AudioInfo:
     sample_count: int
     format: str
     subtype: str
+    warnings: tuple[str, ...] = ()
 
 
 def probe(path: str | Path) -> AudioInfo:
@@ -58,12 +79,20 @@ def probe(path: str | Path) -> AudioInfo:
     1.25
     """
     path = Path(path)
-    with _open(path) as sound:
-        count = sound.frames if sound.frames < _UNKNOWN else sum(len(chunk) for chunk in _decode(sound, path, None))
-        rate_hz, channels, kind, subtype = sound.samplerate, sound.channels, sound.format, sound.subtype
-    if count == 0:
+    contents = _contents(path)
+    duration_s, first = 0.0, None
+    for stream in _streams(contents):
+        with _open(path, stream) as sound:
+            count = sound.frames
+            if count >= _UNKNOWN:
+                count = sum(len(chunk_T) for chunk_T in _decode(sound, path, 0, None))
+            duration_s += count / sound.samplerate
+            first = first or AudioInfo(
+                0.0, sound.samplerate, sound.channels, count, sound.format, sound.subtype, contents.warnings
+            )
+    if first is None or duration_s == 0:
         raise _no_samples(path)
-    return AudioInfo(count / rate_hz, rate_hz, channels, count, kind, subtype)
+    return replace(first, duration_s=duration_s, sample_count=round(duration_s * first.rate_hz))
 
 
 def read(path: str | Path, start_s: float = 0.0, duration_s: float | None = None) -> Samples:
@@ -80,8 +109,12 @@ def read(path: str | Path, start_s: float = 0.0, duration_s: float | None = None
     _check_part(path, start_s, duration_s)
     start = round(start_s * SAMPLE_RATE_HZ)
     count = None if duration_s is None else round(duration_s * SAMPLE_RATE_HZ)
-    with _open(path) as sound:
-        samples_T = _read_part(sound, path, start, count)
+    contents = _contents(path)
+    if len(contents.streams) > 1:
+        samples_T = _cut(_whole(path, contents), start, count)
+    else:
+        with _open(path, next(_streams(contents))) as sound:
+            samples_T = _read_part(sound, path, start, count)
     if len(samples_T) == 0 and start == 0:
         raise _no_samples(path)
     if len(samples_T) < (1 if count is None else count - _SLACK_S * SAMPLE_RATE_HZ):
@@ -105,16 +138,15 @@ def blocks(path: str | Path, block_s: float) -> Iterator[Samples]:
         raise AudioError(f"{path}: a block must last at least one sample (1/16000 s), got {block_s} s")
     held: list[Samples] = []
     total = 0
-    with _open(path) as sound:
-        for piece_T in _resampled(_decode(sound, path, None), sound.samplerate):
-            total += len(piece_T)
-            held.append(piece_T)
-            if sum(map(len, held)) < size:
-                continue
-            joined_T = np.concatenate(held)
-            whole = len(joined_T) // size * size
-            yield from joined_T[:whole].reshape(-1, size)
-            held = [joined_T[whole:].copy()]
+    for piece_T in _whole(path, _contents(path)):
+        total += len(piece_T)
+        held.append(piece_T)
+        if sum(map(len, held)) < size:
+            continue
+        joined_T = np.concatenate(held)
+        whole = len(joined_T) // size * size
+        yield from joined_T[:whole].reshape(-1, size)
+        held = [joined_T[whole:].copy()]
     if total == 0:
         raise _no_samples(path)
     if any(map(len, held)):
@@ -161,19 +193,52 @@ class _SoundFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no
         return False
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[soundfile.SoundFile]:
-    """Open a sound file that is there, not empty, known to libsndfile and not truncated."""
+def _contents(path: Path) -> Contents:
+    """What is in a file, which must be there and not empty."""
     _check_file(path)
+    return examine(path)
+
+
+def _streams(contents: Contents) -> Iterator[Stream | None]:
+    """The streams of a file; one None for a file that the decoder takes as it is."""
+    yield from contents.streams or (None,)
+
+
+def _whole(path: Path, contents: Contents) -> Iterator[Samples]:
+    """The sound of all streams, one behind the other, mono, at 16 kHz."""
+    for stream in _streams(contents):
+        with _open(path, stream) as sound:
+            yield from _resampled(_decode(sound, path, 0, None), sound.samplerate)
+
+
+def _cut(pieces: Iterator[Samples], start: int, count: int | None) -> Samples:
+    """The samples from `start` on, by going through all that comes before."""
+    kept: list[Samples] = [np.zeros(0, np.float32)]
+    place = 0
+    for piece_T in pieces:
+        end = None if count is None else max(0, start + count - place)
+        kept.append(piece_T[max(0, start - place) : end])
+        place += len(piece_T)
+        if count is not None and place >= start + count:
+            break
+    return np.concatenate(kept)
+
+
+@contextmanager
+def _open(path: Path, stream: Stream | None) -> Iterator[soundfile.SoundFile]:
+    """Open a sound file, or one stream of it, that is known to libsndfile and not truncated."""
+    spliced = None if stream is None else Spliced(path, stream.spans)
     try:
-        sound = _SoundFile(os.fsencode(path))
+        with hushed():
+            sound = _SoundFile(spliced or os.fsencode(path))
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
         reason = getattr(error, "error_string", "it has no header").strip().rstrip(".")
         raise AudioError(
             f"{path}: not a readable sound file ({reason}); expected WAV, FLAC, OGG, MP3 or the like"
         ) from error
-    with sound:
-        _check_whole(sound, path)
+    with sound, spliced or nullcontext():
+        if spliced is None:
+            _check_whole(sound, path)
         yield sound
 
 
@@ -193,10 +258,10 @@ def _check_file(path: Path) -> None:
 def _check_whole(sound: soundfile.SoundFile, path: Path) -> None:
     """Raise AudioError if the header promises more than the file holds, or an Ogg page is cut."""
     cut = _CUT_DATA.search(sound.extra_info)
-    if cut and int(cut[2]) < int(cut[1]) < _STREAM_BYTES:
-        raise _truncated(path, f"its header promises {cut[1]} bytes of sound, the file holds {cut[2]}")
+    if cut and sound.format not in _WAVES and int(cut[2]) < int(cut[1]) < STREAM_BYTES:
+        raise truncated(path, f"its header promises {cut[1]} bytes of sound, the file holds {cut[2]}")
     if sound.format == "OGG" and _ogg_page_is_cut(path):
-        raise _truncated(path, "its last Ogg page is incomplete")
+        raise truncated(path, "its last Ogg page is incomplete")
 
 
 def _ogg_page_is_cut(path: Path) -> bool:
@@ -220,37 +285,41 @@ def _read_part(sound: soundfile.SoundFile, path: Path, start: int, count: int | 
     """Decode output samples `start` to `start + count`; shorter, or empty, where the file ends before."""
     step = math.gcd(sound.samplerate, SAMPLE_RATE_HZ)
     step_in, step_out = sound.samplerate // step, SAMPLE_RATE_HZ // step
-    steps = (
-        max(0, start - _MARGIN) // step_out
-    )  # the two sample grids meet here, so the filter's phase is the whole file's
+    margin = _MP3_MARGIN if sound.format == "MP3" else _MARGIN
+    steps = max(0, start - margin) // step_out  # the two grids meet here, so the filter's phase is the whole file's
     if sound.frames <= steps * step_in:
         return np.zeros(0, np.float32)
+    if sound.subtype in _UNSEEKABLE:
+        return _cut(_resampled(_decode(sound, path, 0, None), sound.samplerate), start, count)
     _seek(sound, path, steps * step_in)
     skip = start - steps * step_out
     needed = None if count is None else math.ceil((skip + count + _MARGIN) * step_in / step_out)
-    pieces = list(_resampled(_decode(sound, path, needed), sound.samplerate))
-    samples_T = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    return samples_T[skip:] if count is None else samples_T[skip : skip + count]
+    return _cut(_resampled(_decode(sound, path, steps * step_in, needed), sound.samplerate), skip, count)
 
 
 def _seek(sound: soundfile.SoundFile, path: Path, frame: int) -> None:
     if frame == 0:
         return
     try:
-        sound.seek(frame)
+        with hushed():
+            sound.seek(frame)
     except soundfile.LibsndfileError as error:
         raise AudioError(f"{path}: cannot seek to {frame / sound.samplerate:.2f} s; the file is damaged") from error
 
 
-def _decode(sound: soundfile.SoundFile, path: Path, frame_count: int | None) -> Iterator[Samples]:
-    """Yield mono chunks at the file's rate, to the end or for `frame_count` frames, and check every sample."""
-    begin = position = sound.tell()
+def _decode(sound: soundfile.SoundFile, path: Path, begin: int, frame_count: int | None) -> Iterator[Samples]:
+    """Yield mono chunks at the file's rate, from the frame `begin`, where it stands, to the end or `frame_count` on.
+
+    Every sample is checked.
+    """
+    position = begin
     end = sound.frames if frame_count is None else min(sound.frames, begin + frame_count)
     while position < end:
         try:
-            chunk_TC = sound.read(min(_CHUNK, end - position), dtype="float32", always_2d=True)
+            with hushed():
+                chunk_TC = sound.read(min(_CHUNK, end - position), dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
-            raise _truncated(path, f"decoding fails after {position / sound.samplerate:.2f} s") from error
+            raise truncated(path, f"decoding fails after {position / sound.samplerate:.2f} s") from error
         if len(chunk_TC) == 0:
             break
         chunk_T = chunk_TC[:, 0] if chunk_TC.shape[1] == 1 else chunk_TC.mean(axis=1)
@@ -259,7 +328,7 @@ def _decode(sound: soundfile.SoundFile, path: Path, frame_count: int | None) -> 
         yield chunk_T
     missing = end - position
     if end < _UNKNOWN and missing > max(0.01 * sound.frames, _SLACK_S * sound.samplerate):
-        raise _truncated(path, f"the sound ends {missing / sound.samplerate:.2f} s early")
+        raise truncated(path, f"the sound ends {missing / sound.samplerate:.2f} s early")
 
 
 def _check_finite(chunk_T: Samples, path: Path, position: int, rate_hz: int) -> None:
@@ -280,10 +349,6 @@ def _resampled(chunks: Iterator[Samples], rate_hz: int) -> Iterator[Samples]:
     for chunk_T in chunks:
         yield stream.resample_chunk(chunk_T)
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
-
-
-def _truncated(path: Path, reason: str) -> AudioError:
-    return AudioError(f"{path}: the file is truncated or damaged: {reason}; copy or record it again")
 
 
 def _no_samples(path: Path) -> AudioError:

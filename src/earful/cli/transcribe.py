@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from earful.cli.progress import Tell, progress
+from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted
 from earful.writing import replacing
 
@@ -60,7 +60,7 @@ def transcribe(
         for number, (file, _) in enumerate(files):
             try:
                 transcript = listen(recognizer, file, denoise, tell)
-            except (AudioError, FileNotFoundError, PermissionError) as error:
+            except (AudioError, OSError) as error:
                 print(f"earful: {error}", file=sys.stderr)
                 failed += 1
                 continue
@@ -112,14 +112,16 @@ def listen(recognizer: "Recognizer", file: Path, denoised: bool, tell: Tell) -> 
     from earful.audio.files import SAMPLE_RATE_HZ, blocks, probe
     from earful.recognizer import WINDOW_S
 
-    total_s = probe(file).duration_s
+    info = probe(file)
+    for warning in info.warnings:
+        warn(f"{file}: {warning}")
 
     def pieces() -> "Iterator[Samples]":
         heard_s = 0.0
         for block_T in blocks(file, WINDOW_S):
             yield denoise(block_T) if denoised else block_T
             heard_s += len(block_T) / SAMPLE_RATE_HZ
-            tell(file.name, heard_s, total_s)
+            tell(file.name, heard_s, info.duration_s)
 
     return recognizer.transcribe_blocks(pieces())
 

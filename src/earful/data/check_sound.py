@@ -23,6 +23,7 @@ _TELEPHONE_RATE_HZ, _TELEPHONE_TOP_HZ = 8_000, 4_200
 _BAND_SHARE = 1e-7  # the energy above 4.2 kHz that 16-bit noise alone would reach
 _SLACK_S = 0.1  # what `read` lets a duration be rounded by
 _BLOCK_S = 30.0
+_ODD_REMEDY = "listen whether all of it is there; written again, it warns no more"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def listen(utterance: Utterance, decode: bool, frame_s: float) -> tuple[Sound, t
             sound = _measured(utterance, info, sound)
     except (AudioError, OSError) as error:
         return Sound(None), (_unreadable(utterance, error),)
-    return sound, tuple(_wrong(utterance, sound, frame_s))
+    lies = (_finding("warning", "odd file", utterance, said, _ODD_REMEDY) for said in info.warnings)
+    return sound, (*lies, *_wrong(utterance, sound, frame_s))
 
 
 def _part_s(utterance: Utterance, info: AudioInfo) -> float:
