@@ -84,3 +84,15 @@ def test_what_is_odd_is_a_warning_and_what_is_bad_is_left_out(
     assert (row["clips"], row["usable_clips"]) == (7, 6)
     run = earful("adapt", clips, "--base", tiny_base, "--out", tmp_path / "m", "--steps", 1, "--json")
     assert run.status == 0 and json.loads(run.out)["left_out"] == 1 and "m4a.mp3" in run.err
+
+
+def test_what_lies_beside_the_clips_is_named(write_clips, earful, tiny_base: Path, tmp_path: Path) -> None:
+    clips = write_clips(tmp_path / "clips", 4)
+    (clips / "a.m4a").write_bytes(b"?")
+    (clips / "b.txt").write_text("abba", "utf-8")
+    row = json.loads(earful("check", clips, "--base", tiny_base, "--json").out)
+    found = {f["where"]: f["message"] for f in row["findings"] if f["kind"] == "left out"}
+    said = {"a.m4a": ".m4a is not read", "b.txt": "no recording beside it"}
+    assert found == {name: f"1 file left out: {why}" for name, why in said.items()}
+    run = earful("adapt", clips, "--base", tiny_base, "--out", tmp_path / "m", "--steps", 1)
+    assert run.status == 0 and all(f"{clips}: left out {name}: {why}" in run.err for name, why in said.items())

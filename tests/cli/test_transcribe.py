@@ -86,6 +86,15 @@ def test_a_folder_without_sound(earful, tiny_base: Path, tmp_path: Path) -> None
     assert run.status == 2 and "holds no sound files" in run.err and run.err.count("\n") == 1
 
 
+def test_what_is_not_read_in_a_folder_is_named(earful, write_clips, tiny_base: Path, tmp_path: Path) -> None:
+    talks = write_clips(tmp_path / "talks", 1)
+    for name in ("a.m4a", "b.m4a"):
+        (talks / name).write_bytes(b"?")
+    run = earful("transcribe", tiny_base, talks)
+    assert run.status == 0 and run.err.startswith(f"earful: warning: {talks}: left out a.m4a, b.m4a: .m4a is not read")
+    assert run.err.count("\n") == 1
+
+
 def test_denoised(earful, tiny_base: Path, clips: Path) -> None:
     pytest.importorskip("webrtc_noise_gain")
     assert earful("transcribe", tiny_base, clips / "clip0.wav", "--denoise").status == 0

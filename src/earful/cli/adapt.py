@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from earful.cli.beside import Beside, Speak, Unlabelled, can_speak, in_words, self_trained, spoken
+from earful.cli.leftovers import name_left_over
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_json
 from earful.cli.tuning import Found, Minutes, doubts, print_trials, ready, search, settings
@@ -113,6 +114,7 @@ def adapt(
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)
+        name_left_over(clips, manifest)
         found = search(start, used, plan_of(used, steps, start), minutes=tune, seed=seed, state=state, tell=tell)
         said = spoken(start, speak, sentences, used, folder=state / "spoken", seed=seed, tell=tell) if speak else None
         plans, reading = plans_of(found.plan, steps), Reading(sentences, words, greedy)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from earful.cli.adapt import DEFAULT_BASE, name_left_out, sift
+from earful.cli.leftovers import name_left_over
 from earful.cli.progress import progress, warn
 from earful.cli.score import interval
 from earful.cli.tables import counted, percent, print_json, print_table
@@ -93,7 +94,9 @@ def benchmark(
         skip_small=skip_small,
         **test_of(test_clips, test_seconds),
     )
-    rows, left_out = run(read_clips(clips), protocol, out / RESULTS, overwrite)
+    manifest = read_clips(clips)
+    name_left_over(clips, manifest)
+    rows, left_out = run(manifest, protocol, out / RESULTS, overwrite)
     conclude(rows, out, left_out, round(time.monotonic() - began, 2), json)
 
 

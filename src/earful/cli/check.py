@@ -1,5 +1,7 @@
 """`earful check`: what is wrong with my data, before I wait for it."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +13,7 @@ from earful.cli.tables import counted, print_json, print_table
 
 if TYPE_CHECKING:
     from earful.data.check import Inspection
+    from earful.data.readers.leftovers import Group
 
 
 def check(
@@ -32,6 +35,7 @@ def check(
     from earful.adapt.start import start_from
     from earful.data.check import inspect
     from earful.data.clips import read_clips
+    from earful.data.readers.leftovers import left_over
 
     manifest = read_clips(clips)
     rules = asked_for(language=language or language_of(manifest), writing=writing)
@@ -45,12 +49,27 @@ def check(
             tell("checking", heard, len(manifest))
 
         inspection = inspect(manifest, config.rules, config.output_hop_s, progress=advance)
+    inspection = with_left_over(inspection, left_over(clips, manifest))
     if json:
         print_json(summary(inspection))
     else:
         print_inspection(inspection, clips)
     if not inspection.usable_clips:
         raise typer.Exit(2)
+
+
+def with_left_over(inspection: "Inspection", groups: "Sequence[Group]") -> "Inspection":
+    """Files of the folder that were not read are findings, too; a warning each reason, before the notes."""
+    from earful.data.finding import Finding
+
+    said = (f"{counted(g.files, 'file')} left out: {g.reason}" for g in groups)
+    more = [
+        Finding("warning", "left out", None, group.names, message, group.remedy)
+        for group, message in zip(groups, said, strict=True)
+    ]
+    notes = [finding for finding in inspection.findings if finding.severity == "note"]
+    others = [finding for finding in inspection.findings if finding.severity != "note"]
+    return replace(inspection, findings=(*others, *more, *notes))
 
 
 def summary(inspection: "Inspection") -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from earful.cli.adapt import language_of, name_left_out, sift
+from earful.cli.leftovers import name_left_over
 from earful.cli.progress import progress, warn
 from earful.cli.score import interval
 from earful.cli.tables import counted, peak_memory_mb, percent, print_json, print_table
@@ -77,6 +78,7 @@ def forecast(
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)
+        name_left_over(clips, manifest)
         found = forecast_curve(start, used, minutes=minutes, seed=seed, state=state, tell=tell)
     needed = found.needed(target / 100) if target is not None else None
     warnings = list(doubts(found, minutes))

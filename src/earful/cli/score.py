@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from earful.cli.leftovers import name_left_over
 from earful.cli.progress import progress
 from earful.cli.tables import percent, print_json, print_table
 
@@ -46,6 +47,7 @@ def score(
     from earful.recognizer import Recognizer
 
     clips = read_clips(manifest)
+    name_left_over(manifest, clips)
     recognizer = Recognizer.load(model, greedy=greedy, self_adapt=self_adapt)
     began = time.monotonic()
     report, spoken = measure(recognizer, clips, by)

@@ -75,7 +75,11 @@ def transcribe(
 
 
 def sound_files(audio: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """Every recording, with its name relative to the folder that was given. Raises AudioError for a folder without."""
+    """Every recording, with its name relative to the folder that was given; what is not read there is named on stderr.
+
+    Raises AudioError for a folder without.
+    """
+    from earful.data.readers.leftovers import grouped, unread_media
     from earful.data.readers.sound import is_sound
     from earful.errors import AudioError
 
@@ -83,6 +87,8 @@ def sound_files(audio: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
         if not place.is_dir():
             yield place, Path(place.name)
             continue
+        for group in grouped(place, unread_media(place)):
+            warn(f"{place}: {group}")
         found = sorted(path for path in place.rglob("*") if is_sound(path) and path.is_file())
         if not found:
             raise AudioError(f"{place}: the folder holds no sound files; give recordings or a folder of them")
