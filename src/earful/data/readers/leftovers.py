@@ -10,10 +10,11 @@ from earful.data.manifest import Manifest
 from earful.data.readers import folder
 from earful.data.readers.sound import is_sound
 
-_MEDIA = tuple(
-    ".m4a .m4b .mp4 .m4v .mov .3gp .3g2 .aac .alac .wma .wmv .asf .amr .awb .webm .weba .mkv .mka .avi .flv .mpg .mpeg "
-    ".ts .mts .vob .ogv .ra .rm .wv .ape .tta .mpc .ac3 .dts .spx .dsf .dss .qcp .silk .slk".split()
-)
+_MEDIA = (
+    ".m4a", ".m4b", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".aac", ".alac", ".wma", ".wmv", ".asf", ".amr", ".awb",
+    ".webm", ".weba", ".mkv", ".mka", ".avi", ".flv", ".mpg", ".mpeg", ".ts", ".mts", ".vob", ".ogv", ".ra", ".rm",
+    ".wv", ".ape", ".tta", ".mpc", ".ac3", ".dts", ".spx", ".dsf", ".dss", ".qcp", ".silk", ".slk",
+)  # fmt: skip
 _HEADERLESS = (".raw", ".pcm", ".sln", ".vox", ".ul", ".al", ".gsm", ".g722", ".g729")
 _TEXTS = (".lab", ".srt", ".vtt", ".textgrid", ".eaf", ".trs", ".trn", ".docx", ".doc", ".rtf", ".odt", ".pdf")
 _MAGIC = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b".snd", b"caff")
