@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from earful.adapt.adapt import AdaptReport, adapt
 from earful.adapt.self_adapt import SelfAdaptation, fit
+from earful.audio.channels import Channel
 from earful.audio.files import SAMPLE_RATE_HZ, blocks
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.ctc.beam import beam_search
@@ -35,12 +36,16 @@ whole recording would.
 
 @dataclass(frozen=True)
 class Word:
-    """A word, when it is said, and how sure the recogniser is (0 to 1: the mean probability of its letters)."""
+    """A word, when it is said, and how sure the recogniser is (0 to 1: the mean probability of its letters).
+
+    `speaker` is known where each channel of a recording was transcribed by itself.
+    """
 
     text: str
     start_s: float
     end_s: float
     confidence: float
+    speaker: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,13 +106,15 @@ class Recognizer:
         checkpoint, report = adapt(self.checkpoint, manifest, **options)
         return Recognizer(checkpoint, report)
 
-    def transcribe(self, audio: str | Path | Samples) -> Transcript:
+    def transcribe(self, audio: str | Path | Samples, channel: Channel = "auto") -> Transcript:
         """Transcribe a file of any length, or float32 samples `[T]` of 16 kHz mono, in bounded memory.
+
+        `channel` of a file: that of `audio.files.read`.
 
         Raises:
             AudioError: the file cannot be read, or the samples are not finite mono floats.
         """
-        pieces = _slices(_checked(audio)) if isinstance(audio, np.ndarray) else blocks(audio, WINDOW_S)
+        pieces = _slices(_checked(audio)) if isinstance(audio, np.ndarray) else blocks(audio, WINDOW_S, channel)
         return self.transcribe_blocks(pieces)
 
     def transcribe_blocks(self, pieces: Iterable[Samples]) -> Transcript:

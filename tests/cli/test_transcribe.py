@@ -133,3 +133,39 @@ def test_nan_is_refused(earful, tiny_base: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "nan.wav", np.full(16_000, np.nan, np.float32), 16_000, "FLOAT")
     run = earful("transcribe", tiny_base, tmp_path / "nan.wav")
     assert run.status == 2 and "nan.wav" in run.err and run.out == ""
+
+
+def stereo(folder: Path, left: np.ndarray, right: np.ndarray) -> Path:
+    size = max(len(left), len(right))
+    padded = [np.pad(one, (0, size - len(one))) for one in (left, right)]
+    soundfile.write(folder / "two.wav", np.stack(padded, 1), 16_000)
+    return folder / "two.wav"
+
+
+def test_opposite_phase_is_heard_and_told(earful, tones, tiny_base: Path, tmp_path: Path) -> None:
+    """The mix of these channels is silence."""
+    path = stereo(tmp_path, tones("abba cab"), -tones("abba cab"))
+    heard = {}
+    for channel in ("auto", "left", "1", "mix"):
+        run = earful("transcribe", tiny_base, path, "--channel", channel, "--json")
+        heard[channel] = json.loads(run.out)["words"]
+        assert ("cancel each other out" in run.err) == (channel == "auto") and run.status == 0
+    assert heard["auto"] == heard["left"] == heard["1"] != heard["mix"]
+
+
+def test_a_speaker_on_each_channel(earful, tones, tiny_base: Path, tmp_path: Path) -> None:
+    path = stereo(tmp_path, tones("abba cab"), tones("cab abba bac"))
+    row = json.loads(earful("transcribe", tiny_base, path, "--channel", "each", "--json").out)
+    assert row["words"]
+    for number in (1, 2):
+        alone = json.loads(earful("transcribe", tiny_base, path, "--channel", number, "--json").out)["words"]
+        assert [w for w in row["words"] if w["speaker"] == f"speaker {number}"] == [
+            word | {"speaker": f"speaker {number}"} for word in alone
+        ]
+
+
+def test_a_channel_that_is_not_there(earful, tiny_base: Path, clips: Path) -> None:
+    run = earful("transcribe", tiny_base, clips / "clip0.wav", "--channel", "right")
+    assert run.status == 2 and "has 1 channel, not a channel 2" in run.err
+    run = earful("transcribe", tiny_base, clips / "clip0.wav", "--channel", "middle")
+    assert run.status == 2 and "channel is 'middle', must be one of" in run.err and run.err.count("\n") == 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from earful.cli.beside import Beside, Speak, Unlabelled, can_speak, in_words, self_trained, spoken
-from earful.cli.leftovers import name_left_over
+from earful.cli.leftovers import clips_of
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_json
 from earful.cli.tuning import Found, Minutes, doubts, print_trials, ready, search, settings
@@ -102,19 +102,17 @@ def adapt(
     """
     from earful.adapt.start import start_from
     from earful.checkpoint import check_destination, save_checkpoint
-    from earful.data.clips import read_clips
 
     began = time.monotonic()
     check_destination(out, replace=overwrite)
     ready(tune)
-    manifest, sentences = read_clips(clips), texts_of(text)
+    manifest, sentences = clips_of(clips), texts_of(text)
     rules = asked_for(language=language or language_of(manifest), case=case, punctuation=punctuation, writing=writing)
     start = start_from(base, (u.text or "" for u in manifest), rules, seed)
     start, state = replace(start, inner=None) if usual else start, state_of(out)
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)
-        name_left_over(clips, manifest)
         found = search(start, used, plan_of(used, steps, start), minutes=tune, seed=seed, state=state, tell=tell)
         said = spoken(start, speak, sentences, used, folder=state / "spoken", seed=seed, tell=tell) if speak else None
         plans, reading = plans_of(found.plan, steps), Reading(sentences, words, greedy)

@@ -1,4 +1,4 @@
-"""Files in a folder of clips that are not read: named on stderr, a line for each reason."""
+"""Clips, and the files in their folder that are not read: named on stderr, a line for each reason."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,9 +9,12 @@ if TYPE_CHECKING:
     from earful.data.manifest import Manifest
 
 
-def name_left_over(clips: Path, manifest: "Manifest") -> None:
-    """Warn of what lies in the folder `clips` beside the clips that were read of it."""
+def clips_of(path: Path) -> "Manifest":
+    """Read clips in any form, and warn of what lies beside them in their folder. Raises ManifestError."""
+    from earful.data.clips import read_clips
     from earful.data.readers.leftovers import left_over
 
-    for group in left_over(clips, manifest):
-        warn(f"{clips}: {group}")
+    manifest = read_clips(path)
+    for group in left_over(path, manifest):
+        warn(f"{path}: {group}")
+    return manifest

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from earful.cli.leftovers import name_left_over
+from earful.cli.leftovers import clips_of
 from earful.cli.progress import progress
 from earful.cli.tables import percent, print_json, print_table
 
@@ -43,11 +43,9 @@ def score(
     Example:
         earful score my-model test.jsonl --errors 5
     """
-    from earful.data.clips import read_clips
     from earful.recognizer import Recognizer
 
-    clips = read_clips(manifest)
-    name_left_over(manifest, clips)
+    clips = clips_of(manifest)
     recognizer = Recognizer.load(model, greedy=greedy, self_adapt=self_adapt)
     began = time.monotonic()
     report, spoken = measure(recognizer, clips, by)

@@ -132,7 +132,7 @@ def drafts(checkpoint: "Checkpoint", found: "Suggested", tell: Tell) -> list[str
         return [between.join(each.heard).strip() for each in found.suggestions]
     recognizer, texts = Recognizer(checkpoint), list[str]()
     for each in found.suggestions:
-        samples_T = read(each.clip.audio, each.clip.start_s, each.clip.duration_s)
+        samples_T = read(each.clip.audio, each.clip.start_s, each.clip.duration_s, each.clip.channel)
         texts.append(recognizer.transcribe(samples_T).text)
         tell("writing drafts", len(texts), len(found.suggestions))
     return texts

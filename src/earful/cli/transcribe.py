@@ -1,7 +1,8 @@
 """`earful transcribe`: recordings to text or subtitles."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,10 +13,14 @@ from earful.cli.tables import counted
 from earful.writing import replacing
 
 if TYPE_CHECKING:
+    from earful.audio.channels import Channel
     from earful.recognizer import Recognizer, Samples, Transcript
 
 SUFFIXES = {"text": ".txt", "json": ".json", "srt": ".srt", "vtt": ".vtt", "tsv": ".tsv"}
-
+CHANNEL_HELP = (
+    "Which channel of stereo is heard: auto (those that hold speech), mix, left, right, a number from 1 on; or each, a "
+    "speaker on every channel."
+)
 
 Format = Literal["text", "json", "srt", "vtt", "tsv"]
 
@@ -34,6 +39,7 @@ def transcribe(
         bool, typer.Option("--self-adapt", help="Fit the model to each recording as it is heard, then forget.")
     ] = False,
     denoise: Annotated[bool, typer.Option("--denoise", help="Suppress steady noise first.")] = False,
+    channel: Annotated[str, typer.Option(help=CHANNEL_HELP, metavar="CHANNEL")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace transcripts in DIR.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
@@ -47,10 +53,12 @@ def transcribe(
         earful transcribe my-model new.wav
         earful transcribe my-model talks/ --format srt --out subtitles/
     """
+    from earful.audio.channels import channel_named
     from earful.errors import AudioError
     from earful.recognizer import Recognizer
     from earful.subtitles import render
 
+    heard = channel_named(channel)
     wanted = "json" if json else format
     files = list(sound_files(audio))
     places = destinations(files, out, SUFFIXES[wanted], overwrite) if out else []
@@ -59,7 +67,7 @@ def transcribe(
     with progress() as tell:
         for number, (file, _) in enumerate(files):
             try:
-                transcript = listen(recognizer, file, denoise, tell)
+                transcript = listen(recognizer, file, heard, denoise, tell)
             except (AudioError, OSError) as error:
                 print(f"earful: {error}", file=sys.stderr)
                 failed += 1
@@ -112,24 +120,42 @@ def destinations(files: Sequence[tuple[Path, Path]], out: Path, suffix: str, ove
     return list(taken)
 
 
-def listen(recognizer: "Recognizer", file: Path, denoised: bool, tell: Tell) -> "Transcript":
-    """Transcribe one file in bounded memory, telling how far it is."""
-    from earful.audio.denoise import denoise
-    from earful.audio.files import SAMPLE_RATE_HZ, blocks, probe
-    from earful.recognizer import WINDOW_S
+def listen(
+    recognizer: "Recognizer", file: Path, channel: "Channel | Literal['each']", denoised: bool, tell: Tell
+) -> "Transcript":
+    """Transcribe one file in bounded memory, telling how far it is, and what is odd about it."""
+    from earful.audio.channels import FLOATS, survey
+    from earful.audio.files import probe
+    from earful.subtitles import together
 
     info = probe(file)
-    for warning in info.warnings:
+    several = info.channels > 1
+    found = survey(file).warnings if channel == "auto" and (several or info.subtype in FLOATS) else ()
+    for warning in (*info.warnings, *found):
         warn(f"{file}: {warning}")
 
-    def pieces() -> "Iterator[Samples]":
-        heard_s = 0.0
-        for block_T in blocks(file, WINDOW_S):
-            yield denoise(block_T) if denoised else block_T
-            heard_s += len(block_T) / SAMPLE_RATE_HZ
-            tell(file.name, heard_s, info.duration_s)
+    def heard(channel: "Channel", name: str) -> "Transcript":
+        return recognizer.transcribe_blocks(pieces(file, channel, info.duration_s, denoised, partial(tell, name)))
 
-    return recognizer.transcribe_blocks(pieces())
+    if channel != "each":
+        return heard(channel, file.name)
+    numbers = range(1, info.channels + 1)
+    return together({f"speaker {n}": heard(n, f"{file.name}, channel {n}") for n in numbers})
+
+
+def pieces(
+    file: Path, channel: "Channel", total_s: float, denoised: bool, tell: "Callable[[float, float], None]"
+) -> "Iterator[Samples]":
+    """The windows of a recording, as they are wanted; tells after each how much of all was heard."""
+    from earful.audio.denoise import denoise
+    from earful.audio.files import SAMPLE_RATE_HZ, blocks
+    from earful.recognizer import WINDOW_S
+
+    heard_s = 0.0
+    for block_T in blocks(file, WINDOW_S, channel):
+        yield denoise(block_T) if denoised else block_T
+        heard_s += len(block_T) / SAMPLE_RATE_HZ
+        tell(heard_s, total_s)
 
 
 def write(place: Path, text: str) -> None:

@@ -84,7 +84,7 @@ def _heard(
 ) -> tuple[Tensor, float]:
     """The samples `[T]` of one utterance, augmented if asked for, and how much faster that made them."""
     try:
-        samples_T = read(utterance.audio, utterance.start_s, utterance.duration_s)
+        samples_T = read(utterance.audio, utterance.start_s, utterance.duration_s, utterance.channel)
     except AudioError as error:
         raise AudioError(f"clip {utterance.id!r}: {error}") from error
     speed = 1.0
