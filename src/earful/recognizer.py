@@ -1,5 +1,6 @@
 """Recognizer: load, transcribe, adapt, save. What most programs need of earful."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice, pairwise
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call
 
@@ -15,6 +17,7 @@ from earful.adapt.adapt import AdaptReport, adapt
 from earful.adapt.self_adapt import SelfAdaptation, fit
 from earful.audio.channels import Channel
 from earful.audio.files import SAMPLE_RATE_HZ, blocks
+from earful.audio.silence import GRID_S, spoken
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.ctc.beam import beam_search
 from earful.ctc.greedy import Emission, best_path, merge
@@ -32,6 +35,12 @@ WINDOW_S, CONTEXT_S = 15.0, 1.8
 Both are multiples of 20, 30 and 40 ms, the hops of all encoders, so that a window's frames fall where those of the
 whole recording would.
 """
+
+
+LONGEST_GAP_S = 1.0
+"""No letter lasts longer, and between those of a word there is less."""
+NEVER = -30.0
+"""The log-probability of a letter where nobody speaks."""
 
 
 @dataclass(frozen=True)
@@ -106,25 +115,28 @@ class Recognizer:
         checkpoint, report = adapt(self.checkpoint, manifest, **options)
         return Recognizer(checkpoint, report)
 
-    def transcribe(self, audio: str | Path | Samples, channel: Channel = "auto") -> Transcript:
+    def transcribe(
+        self, audio: str | Path | Samples, channel: Channel = "auto", *, silences: bool = False
+    ) -> Transcript:
         """Transcribe a file of any length, or float32 samples `[T]` of 16 kHz mono, in bounded memory.
 
-        `channel` of a file: that of `audio.files.read`.
+        `channel` of a file: that of `audio.files.read`. A second and more in which nobody speaks (`audio.silence`) is
+        left out, so that nothing is written there, unless `silences`.
 
         Raises:
             AudioError: the file cannot be read, or the samples are not finite mono floats.
         """
         pieces = _slices(_checked(audio)) if isinstance(audio, np.ndarray) else blocks(audio, WINDOW_S, channel)
-        return self.transcribe_blocks(pieces)
+        return self.transcribe_blocks(pieces, silences=silences)
 
-    def transcribe_blocks(self, pieces: Iterable[Samples]) -> Transcript:
+    def transcribe_blocks(self, pieces: Iterable[Samples], *, silences: bool = False) -> Transcript:
         """Transcribe consecutive blocks of samples, each WINDOW_S long but the last.
 
         Raises:
             AudioError: there are no samples.
         """
         windows = _windows(map(_tensor, pieces), round(CONTEXT_S * SAMPLE_RATE_HZ))
-        return self._transcript(windows, 1 / SAMPLE_RATE_HZ, self.frames_of)
+        return self._transcript(windows, 1 / SAMPLE_RATE_HZ, self.frames_of, None if silences else spoken)
 
     def frames_of(self, samples_T: Tensor) -> Tensor:
         """The frames `[F, M]` that the model takes, of samples `[T]`: for clips that are decoded more than once."""
@@ -138,17 +150,27 @@ class Recognizer:
             yield self._transcript(windows, hop_s, lambda window_FM: window_FM).text
 
     def _transcript(
-        self, windows: Iterable["_Window"], unit_s: float, frames_of: Callable[[Tensor], Tensor]
+        self,
+        windows: Iterable["_Window"],
+        unit_s: float,
+        frames_of: Callable[[Tensor], Tensor],
+        spoken: Callable[[Samples], NDArray[np.bool_]] | None = None,
     ) -> Transcript:
-        """Decode windows whose positions count units of `unit_s`; `frames_of` gives the features of their content."""
-        parts, duration_s = [], 0.0
+        """Decode windows whose positions count units of `unit_s`; `frames_of` gives the features of their content.
+
+        Stretches of the content that are not `spoken` (by GRID_S) are left out, and nothing is written there.
+        """
+        parts, heard, duration_s = [], [], 0.0
         for window in windows:
-            parts.append(self._path(window, unit_s, frames_of(window.content)))
+            own, (logp_FV, heard_F) = self._own(window, unit_s), self._heard(window.content, frames_of, spoken)
+            parts.append(self._path(logp_FV[own]))
+            heard.append(heard_F[own])
             duration_s = window.end * unit_s
         if not parts:
             raise AudioError("the recording holds no samples; record it again or leave it out")
-        emissions = self._emissions(parts)
-        words = tuple(self._written(self._words(emissions, duration_s)))
+        said = [self._between(parts, *ends) for ends in stretches(torch.cat(heard))]  # no word goes across a silence
+        emissions = [emission for stretch in said for emission in stretch]
+        words = tuple(self._written(word for stretch in said for word in self._words(stretch, duration_s)))
         mean = sum(e.confidence for e in emissions) / len(emissions) if emissions else 0.0
         text = " ".join(word.text for word in words)
         plain = self.checkpoint.config.rules.writing != "characters"
@@ -162,16 +184,44 @@ class Recognizer:
         logp_FV = torch.cat([part for (part,) in parts])
         return beam_search(logp_FV, self._language.ngram, weight=self._language.weight, bonus=self._language.bonus)
 
-    def _path(self, window: "_Window", unit_s: float, frames_FM: Tensor) -> tuple[Tensor, ...]:
-        """What is kept of the window's own part, its context cut away: the best path, or all for a search.
+    def _between(self, parts: Sequence[tuple[Tensor, ...]], begin: int, end: int) -> list[Emission]:
+        """The letters of a stretch between two silences, in frames of the whole recording."""
+        whole = [(torch.cat(kind)[begin:end]) for kind in zip(*parts, strict=True)]
+        return [replace(e, start=e.start + begin, end=e.end + begin) for e in self._emissions([tuple(whole)])]
 
-        Cut at the output frames nearest to where the part begins and ends in the whole recording: nothing adds up.
+    def _own(self, window: "_Window", unit_s: float) -> slice:
+        """The output frames of the window's own part, its context cut away.
+
+        Cut nearest to where the part begins and ends in the whole recording: nothing adds up.
         """
         hop_s = self.checkpoint.config.output_hop_s
         first, begin, end = (round(place * unit_s / hop_s) for place in (window.first, window.begin, window.end))
-        own = slice(begin - first, None if window.is_last else end - first)
-        logp_FV = self._logp(frames_FM)[own]
+        return slice(begin - first, None if window.is_last else end - first)
+
+    def _path(self, logp_FV: Tensor) -> tuple[Tensor, ...]:
+        """What is kept of a window: the best path, or all for a search."""
         return best_path(logp_FV) if self._language is None else (logp_FV.half(),)
+
+    def _heard(
+        self,
+        content: Tensor,
+        frames_of: Callable[[Tensor], Tensor],
+        spoken: Callable[[Samples], NDArray[np.bool_]] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of a window's content; and in which frames somebody may speak: the others write nothing."""
+        spoken_G = spoken(content.numpy()) if spoken else np.ones(0, np.bool_)
+        if spoken_G.all():
+            logp_FV = self._logp(frames_of(content))
+            return logp_FV, torch.ones(len(logp_FV), dtype=torch.bool)
+        hop_s = self.checkpoint.config.output_hop_s
+        heard_T, heard_F = (np.repeat(spoken_G, round(GRID_S / unit_s)) for unit_s in (1 / SAMPLE_RATE_HZ, hop_s))
+        count = math.ceil(len(content) / SAMPLE_RATE_HZ / hop_s)
+        heard_F, logp_FV = heard_F[:count], silent_frames(count, self.checkpoint.config.alphabet.size)
+        if spoken_G.any():
+            heard_logp_FV = self._logp(frames_of(content[torch.from_numpy(heard_T[: len(content)])]))
+            places = torch.from_numpy(np.flatnonzero(heard_F))[: len(heard_logp_FV)]
+            logp_FV[places] = heard_logp_FV[: len(places)]
+        return logp_FV, torch.from_numpy(heard_F)
 
     def _logp(self, frames_FM: Tensor) -> Tensor:
         """Log-probabilities `[F', V]`; one clip at a time, so that no other clip has a part in its result."""
@@ -200,7 +250,7 @@ class Recognizer:
         symbols, hop_s = self.checkpoint.config.alphabet.symbols, self.checkpoint.config.output_hop_s
         text = "".join(symbols[e.symbol - 1] for e in letters)
         confidence = sum(e.confidence for e in letters) / len(letters)
-        start_s, end_s = (min(place * hop_s, duration_s) for place in (letters[0].start, letters[-1].end))
+        start_s, end_s = (min(place * hop_s, duration_s) for place in said_in(letters, round(LONGEST_GAP_S / hop_s)))
         return Word(text, start_s, end_s, confidence)
 
     def _written(self, words: Iterable[Word]) -> Iterable[Word]:
@@ -215,6 +265,34 @@ class Recognizer:
         return [
             _joined(each.text, list(islice(left, each.syllables))) for each in lexicon.write([w.text for w in heard])
         ]
+
+
+def said_in(letters: Sequence[Emission], longest: int) -> tuple[int, int]:
+    """The frames in which a word is said: of its letters those that most follow each other within `longest` frames.
+
+    CTC may write a letter late, when nobody speaks any more, or hold it.
+    """
+    groups: list[list[Emission]] = []
+    for letter in letters:
+        if groups and letter.start - groups[-1][-1].end <= longest:
+            groups[-1].append(letter)
+        else:
+            groups.append([letter])
+    group = max(groups, key=len)
+    return group[0].start, min(group[-1].end, group[-1].start + longest)
+
+
+def stretches(heard_F: Tensor) -> list[tuple[int, int]]:
+    """Where frames begin and end in which somebody may speak."""
+    edges = torch.diff(torch.nn.functional.pad(heard_F.int(), (1, 1))).nonzero()[:, 0].tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def silent_frames(count: int, symbols: int) -> Tensor:
+    """Log-probabilities `[F, V]` of frames that certainly are blank."""
+    logp_FV = torch.full((count, symbols), NEVER)
+    logp_FV[:, 0] = 0.0
+    return logp_FV
 
 
 def _joined(text: str, syllables: Sequence[Word]) -> Word:
