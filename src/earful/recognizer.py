@@ -120,8 +120,8 @@ class Recognizer:
     ) -> Transcript:
         """Transcribe a file of any length, or float32 samples `[T]` of 16 kHz mono, in bounded memory.
 
-        `channel` of a file: that of `audio.files.read`. A second and more in which nobody speaks (`audio.silence`) is
-        left out, so that nothing is written there, unless `silences`.
+        `channel` of a file: that of `audio.files.read`. Two seconds and more in which nobody speaks (`audio.silence`)
+        are left out, so that nothing is written there, unless `silences`.
 
         Raises:
             AudioError: the file cannot be read, or the samples are not finite mono floats.

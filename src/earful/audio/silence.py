@@ -1,8 +1,8 @@
-"""Where in a recording certainly nobody speaks: digital silence, hum, steady noise, for a second or more.
+"""Where in a recording certainly nobody speaks: digital silence, hum, steady noise, for two seconds or more.
 
 A recogniser writes words into such stretches now and then, and holds the last letter of a word until somebody speaks
 again. What is asked here is not where speech is (`audio.activity`), which misses soft speech, but where none can be:
-where for a second no band of the spectrum rises over the floor that it has in the seconds around (after Martin 2001,
+where for two seconds no band of the spectrum rises over the floor that it has in the seconds around (after Martin 2001,
 "Noise power spectral density estimation based on optimal smoothing and minimum statistics", in its simplest form).
 """
 
@@ -15,9 +15,9 @@ from earful.audio.waveform import Samples, check_mono
 HOP_S = 0.02
 GRID_S = 0.12
 """A multiple of the hops of all encoders (20, 30, 40 ms), at which sound is cut without moving their frames."""
-SHORTEST_S = 1.4
+SHORTEST_S = 2.0
 """A silence that is shorter is a pause, and left to the recogniser."""
-MARGIN_S = 0.5
+MARGIN_S = 0.6
 """So much of it at both ends belongs to the speech beside it: soft ends of words, echoes."""
 
 _FRAME = 640  # samples, 40 ms
@@ -25,12 +25,12 @@ _HOP = round(HOP_S * SAMPLE_RATE_HZ)
 _EDGES_HZ = (120, 300, 450, 650, 900, 1200, 1600, 2100, 2800, 3700, 5000, 7000)
 _SMOOTH = 5  # frames over which the power of a band is averaged
 _FLOOR_S, _FLOOR_SHARE = 3.0, 0.15  # that share of the frames of so many seconds is below the floor
-_LOUDEST_BANDS, _RISE_DB = 3, 4.5  # by how much the three that rise most rise together where somebody speaks
+_LOUDEST_BANDS, _RISE_DB = 3, 4.0  # by how much the three that rise most rise together where somebody speaks
 _NOTHING_DBFS = -85.0  # the last bit of 16
 
 
 def silences(samples_T: Samples) -> NDArray[np.bool_]:
-    """For each 20 ms of samples [T] (mono, 16 kHz), whether it is amid a second or more without speech: [F].
+    """For each 20 ms of samples [T] (mono, 16 kHz), whether it is amid two seconds or more without speech: [F].
 
     F is T / 320, rounded up. A frame that is 40 ms of its own and the next's samples.
     """
@@ -81,7 +81,7 @@ def _long(quiet_F: NDArray[np.bool_]) -> NDArray[np.bool_]:
     edges = np.flatnonzero(np.diff(np.concatenate(([False], quiet_F, [False])).astype(np.int8)))
     margin = round(MARGIN_S / HOP_S)
     for begin, end in edges.reshape(-1, 2):
-        if end - begin >= SHORTEST_S / HOP_S or end - begin == len(quiet_F):
+        if end - begin >= SHORTEST_S / HOP_S:  # shorter sound may be one vowel
             first = begin + margin if begin else 0
             last = end - margin if end < len(quiet_F) else end
             found_F[first:last] = True

@@ -18,8 +18,9 @@ from earful.errors import ManifestError
 
 # what a column is → what people call it, the most telling name first
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "audio": ("audio_filepath", "path", "file", "filename", "file_name", "audio", "wav", "clip"),
-    "text": ("text", "sentence", "transcript", "transcription", "label"),
+    "audio": ("audio_filepath", "path", "file", "filename", "file_name", "audio", "wav", "clip")
+    + ("audio_file", "audio_path", "wav_filename", "wav_path", "wav_file", "file_path", "filepath"),
+    "text": ("text", "sentence", "transcript", "transcription", "label", "annotation", "normalized_text"),
     "speaker": ("speaker", "speaker_id", "client_id"),
     "language": ("language", "locale"),
     "id": ("id",),
