@@ -96,3 +96,14 @@ def test_what_lies_beside_the_clips_is_named(write_clips, earful, tiny_base: Pat
     assert found == {name: f"1 file left out: {why}" for name, why in said.items()}
     run = earful("adapt", clips, "--base", tiny_base, "--out", tmp_path / "m", "--steps", 1)
     assert run.status == 0 and all(f"{clips}: left out {name}: {why}" in run.err for name, why in said.items())
+
+
+def test_many_of_a_kind_are_one_row(earful, tiny_base: Path, tmp_path: Path) -> None:
+    """A row for each of 40 missing files would hide the one clip that is silent."""
+    write(tmp_path / "a.wav", np.zeros(16_000, np.float32))
+    names = ["a.wav", *(f"gone{number}.wav" for number in range(40))]
+    rows = [json.dumps({"audio_filepath": name, "text": "abba"}) for name in names]
+    (tmp_path / "m.jsonl").write_text("\n".join(rows), "utf-8")
+    run = earful("check", tmp_path / "m.jsonl", "--base", tiny_base)
+    assert "missing file, 40 clips" in run.out and "gone0.wav, gone1.wav" in run.out and "and 35 more" in run.out
+    assert run.out.count("gone") < 20 and "is silent" in run.out

@@ -1,6 +1,6 @@
 """`earful check`: what is wrong with my data, before I wait for it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,8 +11,11 @@ from earful.cli.adapt import DEFAULT_BASE, HowWritten, asked_for, language_of
 from earful.cli.progress import progress
 from earful.cli.tables import counted, print_json, print_table
 
+MOST_ROWS = 10
+
 if TYPE_CHECKING:
     from earful.data.check import Inspection
+    from earful.data.finding import Finding
     from earful.data.readers.leftovers import Group
 
 
@@ -84,8 +87,7 @@ def summary(inspection: "Inspection") -> dict[str, Any]:
 def print_inspection(inspection: "Inspection", clips: Path) -> None:
     """Findings, the worst first, then what there is."""
     if inspection.findings:
-        rows = ((f.severity, within(clips, f.where), f.message, f.remedy) for f in inspection.findings)
-        print_table(("", "clip", "what", "what to do"), rows)
+        print_table(("", "clip", "what", "what to do"), rows_of(inspection.findings, clips))
     clip_count, minutes = counted(inspection.clips, "clip"), inspection.hours * 60
     print(f"{clip_count}, {minutes:.1f} minutes; {inspection.usable_clips} can be used")
     if inspection.speakers:
@@ -98,6 +100,21 @@ def print_inspection(inspection: "Inspection", clips: Path) -> None:
         print(f"{counted(len(inspection.alphabet), 'letter')}: {letters(inspection)}")
     if not inspection.findings:
         print("Nothing is wrong.")
+
+
+def rows_of(findings: "Sequence[Finding]", clips: Path) -> Iterator[tuple[str, str, str, str]]:
+    """A row for each finding; for those of one kind that concern more than MOST_ROWS clips, one for all of them."""
+    from earful.data.finding import listed
+
+    kinds: dict[tuple[str, str, bool], list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault((finding.severity, finding.kind, finding.utterance_id is None), []).append(finding)
+    for (severity, kind, whole), group in kinds.items():
+        if whole or len(group) <= MOST_ROWS:
+            yield from ((f.severity, within(clips, f.where), f.message, f.remedy) for f in group)
+        else:
+            names = listed([within(clips, finding.where) for finding in group])
+            yield severity, names, f"{kind}, {len(group)} clips; of the first: {group[0].message}", group[0].remedy
 
 
 def within(clips: Path, where: str) -> str:
