@@ -16,6 +16,7 @@ _MOST = 0xFFFF_FFFF
 _SLACK_S = 0.1  # less than that missing at the end is worth a warning, not the clip
 _TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICS")  # what programs for music write behind the sound
 _TAIL = 1 << 16
+_BEFORE = (b"data", b"fmt ", b"fact", b"LIST", b"bext", b"JUNK")
 _BEHIND = frozenset(  # chunks that stand behind the sound; some say wrongly how long they are
     (
         b"LIST",
@@ -97,7 +98,8 @@ def _chunks(data: mmap.mmap, place: int) -> Iterator[_Chunk]:
     while place + 8 <= len(data):
         name, (size,) = data[place : place + 4], struct.unpack_from("<I", data, place + 4)
         end = place + 8 + size
-        unpadded = bool(size % 2) and not _is_name(data[end + 1 : end + 5]) and _is_name(data[end : end + 4])
+        here, padded = data[end : end + 4], data[end + 1 : end + 5]
+        unpadded = bool(size % 2) and (here in _BEFORE or (_is_name(here) and not _is_name(padded)))
         yield _Chunk(name, place + 8, size, unpadded and name != b"data")
         place = end + (size % 2) - unpadded
 
