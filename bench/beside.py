@@ -25,10 +25,10 @@ from earful.adapt.adapt import adapt
 from earful.adapt.beside import plan_beside
 from earful.adapt.language import listed
 from earful.adapt.select import plan_for
+from earful.adapt.spoken import spoken
 from earful.adapt.unlabelled import LEAST, believed
 from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, Language, load_checkpoint
-from earful.cli.beside import spoken
 from earful.ctc.ngram import learn, mix_with
 from earful.data.corpora.fillets import split_levels
 from earful.data.manifest import Manifest, read_manifest

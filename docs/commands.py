@@ -70,6 +70,10 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
         "earful corpus speak --language is --clips 20 --seed 1 --out new-clips",
     ),
     "check": ("earful check my-clips",),
+    "check-text": (
+        r"""sed 's/.*"text": "\([^"]*\)".*/\1/' new-clips/manifest.jsonl > sentences.txt""",
+        "earful check my-clips --text sentences.txt",
+    ),
     "adapt": ("earful adapt my-clips --out my-model --language is",),
     "transcribe": (
         "earful transcribe my-model new-clips/is/is-000000.flac",
@@ -133,6 +137,7 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
 }
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "check": ("corpus-speak",),
+    "check-text": ("corpus-speak",),
     "adapt": ("corpus-speak",),
     "transcribe": ("adapt",),
     "score": ("adapt",),

@@ -14,16 +14,18 @@ import soundfile
 import torch
 from torch import Tensor, nn
 
+from earful.adapt.brought import Brought
 from earful.adapt.finetune import Plan
 from earful.adapt.self_adapt import SelfAdaptation
 from earful.audio.files import SAMPLE_RATE_HZ, blocks, write
 from earful.checkpoint import Checkpoint, Language, load_checkpoint
+from earful.ctc.confidence import clues_of, confidences
 from earful.ctc.greedy import Emission
 from earful.ctc.ngram import learn
 from earful.data.frames import frames_of
 from earful.data.utterance import Utterance
 from earful.encoder.encoder import KINDS, EncoderConfig
-from earful.errors import AudioError
+from earful.errors import AudioError, ConfigError
 from earful.features.fbank import fbank, frame_count
 from earful.model import AcousticModel, ModelConfig, parameters_of
 from earful.recognizer import CONTEXT_S, WINDOW_S, Recognizer, Samples
@@ -108,7 +110,7 @@ def test_windows_give_as_many_frames_as_the_whole(
         counts.append(len(best_F))
         return ()
 
-    monkeypatch.setattr("earful.recognizer.merge", counting)
+    monkeypatch.setattr("earful.ctc.stretches.merge", counting)
     count = round(seconds * SAMPLE_RATE_HZ)
     recognizer.transcribe(np.zeros(count, np.float32))
     frames = frame_count(count)
@@ -121,19 +123,20 @@ def test_windows_hear_what_the_whole_holds_when_it_is_said(
     ears: Callable[..., Recognizer], subsampling: int, upsampling: int
 ) -> None:
     times_s = [0.5, 13.1, 14.9, 29.95, 37.3, 44.0, 59.9, 61.0]  # some across the edge of a window
+    (sure,) = confidences(clues_of([[Emission(2, 0, 1, 0.8)]], ["a"], None, None))
     found = ears(subsampling, upsampling).transcribe(beeps(times_s, 62.0))
     assert found.text == " ".join("a" * len(times_s)) and found.duration_s == 62.0
     for word, time_s in zip(found.words, times_s, strict=True):
         slack_s = 0.01 * subsampling + 0.02
         assert word.start_s == pytest.approx(time_s, abs=slack_s)
         assert word.end_s == pytest.approx(time_s + 0.2, abs=slack_s)
-        assert word.confidence == pytest.approx(0.8, abs=0.01)
+        assert word.confidence == pytest.approx(sure, abs=0.01)
 
 
-def test_confidence_of_the_whole(ears: Callable[..., Recognizer]) -> None:
-    found = ears().transcribe(beeps([0.5], 1.0))
-    assert [word.text for word in found.words] == ["a"]
-    assert 0.7 < found.confidence < 0.8, "that of the letters and the spaces"
+def test_confidence_of_the_whole() -> None:
+    found = untrained(config_of()).transcribe(noise(20.0))
+    each = [word.confidence for word in found.words]
+    assert len(set(each)) > 1 and found.confidence == pytest.approx(sum(each) / len(each)), "the mean of its words'"
 
 
 def test_frames_and_samples_give_the_same_text(ears: Callable[..., Recognizer], tmp_path: Path) -> None:
@@ -386,3 +389,15 @@ def test_characters_have_the_times_of_their_syllables(mandarin: Callable[..., Re
     assert found.words[1].start_s == syllables[2].start_s
     plain = mandarin("woˇ", "given").transcribe(np.zeros(16_000, np.float32))
     assert plain.text == "woˇ", "as it was learned"
+
+
+def test_adapting_with_effort(tiny_base: Path, clips: Path, tmp_path: Path) -> None:
+    plan = Plan(steps=2, copies=0, evaluations=1, batch_s=8.0, folds=3)
+    start, seen = Recognizer.load(tiny_base), list[Brought]()
+    made = start.adapt(clips, effort="best", language="xx", plan=plan, greedy=True, watch=seen.append)
+    assert made.report is not None and made.report.steps == tuple(seen) and seen[0].name == "usual"
+    assert made.checkpoint.config.rules.language == "xx" and start.checkpoint.config.rules.language == ""
+    with pytest.raises(ConfigError, match="with best alone"):
+        start.adapt(clips, minutes=3.0)
+    with pytest.raises(ConfigError, match='for the effort "best"'):
+        start.adapt(clips, unlabelled=clips)

@@ -4,10 +4,9 @@ import numpy as np
 import torch
 
 from earful.checkpoint import Checkpoint
-from earful.ctc.greedy import Emission
 from earful.encoder.encoder import EncoderConfig
 from earful.model import AcousticModel, ModelConfig, parameters_of
-from earful.recognizer import Recognizer, said_in, stretches
+from earful.recognizer import Recognizer
 from earful.text.alphabet import Alphabet
 
 
@@ -35,9 +34,13 @@ def test_nothing_is_written_in_silence_and_times_stay() -> None:
     )
 
 
-def test_a_letter_that_is_late_does_not_make_a_word_long() -> None:
-    letters = [Emission(1, 10, 12, 0.9), Emission(2, 14, 15, 0.9), Emission(1, 900, 902, 0.5)]
-    assert said_in(letters, 50) == (10, 15)
-    assert said_in([Emission(1, 10, 3_000, 0.9)], 50) == (10, 60)
-    assert stretches(torch.tensor([0, 1, 1, 0, 1], dtype=torch.bool)) == [(1, 3), (4, 5)]
-    assert stretches(torch.zeros(3, dtype=torch.bool)) == []
+def test_guesses_and_hot_words_of_recordings_with_silences() -> None:
+    """Each stretch is searched by itself; the guesses are of the whole, its words in order."""
+    checkpoint = untrained().checkpoint
+    t = np.arange(48_000) / 16_000
+    speech_T = (0.2 * np.sin(2 * np.pi * 300 * (1 + np.floor(4 * t) % 4) * t)).astype(np.float32)
+    recording_T = np.concatenate([speech_T, np.zeros(20 * 16_000, np.float32), speech_T])
+    found = Recognizer(checkpoint, guesses=3, hot={"ab": 3.0}).transcribe(recording_T)
+    assert len(found.guesses) == 3 and found.guesses[0] == found.text == " ".join(word.text for word in found.words)
+    assert all(word.end_s <= 4.0 or word.start_s >= 22.0 for word in found.words)
+    assert found.confidence == sum(word.confidence for word in found.words) / len(found.words)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from earful.config import finite, from_mapping, to_mapping
 from earful.ctc.ngram import NGram, load_ngram, save_ngram
+from earful.ctc.words import Words, load_words, save_words
 from earful.encoder.whisper import BED
 from earful.errors import CheckpointError, EarfulError
 from earful.int8 import from_int8, to_int8
@@ -28,17 +29,22 @@ FORMAT, WITH_INT8 = 1, 2
 SCALE = ".scale"
 """How the name of a weight's scales ends."""
 WEIGHTS, CARD, NGRAM, INNER = "model.safetensors", "model.json", "ngram.safetensors", "inner.safetensors"
-LEXICON = "lexicon.json"
-FILES = frozenset({WEIGHTS, CARD, NGRAM, INNER, LEXICON})
+LEXICON, WORDS = "lexicon.json", "words.safetensors"
+FILES = frozenset({WEIGHTS, CARD, NGRAM, INNER, LEXICON, WORDS})
 
 
 @dataclass(frozen=True)
 class Language:
-    """What the beam search knows of the language, and how much that counts (`ctc.beam`)."""
+    """What the beam search knows of the language, its letters and its words, and how much that counts (`ctc.beam`).
+
+    `shift` is that of its words' confidences (`ctc.confidence`).
+    """
 
     ngram: NGram
     weight: float
     bonus: float
+    words: Words | None = None
+    shift: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
     format_ = WITH_INT8 if any(name.endswith(SCALE) for name in weights) else FORMAT
     card = {"format": format_, "config": to_mapping(checkpoint.config), "about": finite(to_mapping(checkpoint.about))}
     if checkpoint.language:
-        card["language"] = {"weight": checkpoint.language.weight, "bonus": checkpoint.language.bonus}
+        card["language"] = _card_of(checkpoint.language)
     if checkpoint.inner:
         card["inner"] = to_mapping(checkpoint.inner.settings)
     if checkpoint.lexicon:
@@ -101,6 +107,8 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
             save_file(weights, beside / WEIGHTS)
             if checkpoint.language:
                 save_ngram(beside / NGRAM, checkpoint.language.ngram)
+                if checkpoint.language.words:
+                    save_words(beside / WORDS, checkpoint.language.words)
             if checkpoint.inner:
                 save_file(
                     {name: value.detach().cpu().clone() for name, value in checkpoint.inner.learned.items()},
@@ -249,7 +257,13 @@ def _language(folder: Path, card: Mapping[str, Any], config: ModelConfig) -> Lan
     ngram = load_ngram(folder / NGRAM)
     if ngram.alphabet != config.alphabet:
         raise CheckpointError(f"{folder / NGRAM}: writes other letters than the model; copy the model again")
-    return Language(ngram, language.weight, language.bonus)
+    words = load_words(folder / WORDS) if language.words else None
+    return Language(ngram, language.weight, language.bonus, words, language.shift)
+
+
+def _card_of(language: Language) -> dict[str, float]:
+    known = {"words": len(language.words.known)} if language.words else {}
+    return {"weight": language.weight, "bonus": language.bonus, "shift": language.shift, **known}
 
 
 def _inner(folder: Path, card: Mapping[str, Any]) -> InnerLoop | None:
@@ -271,6 +285,8 @@ def _inner(folder: Path, card: Mapping[str, Any]) -> InnerLoop | None:
 class _Shares:
     weight: float
     bonus: float
+    words: int = 0
+    shift: float = 0.0
 
 
 def _check_weights(weights: Mapping[str, Tensor], config: ModelConfig, path: Path) -> None:

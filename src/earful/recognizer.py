@@ -1,11 +1,11 @@
 """Recognizer: load, transcribe, adapt, save. What most programs need of earful."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice, pairwise
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -13,18 +13,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call
 
-from earful.adapt.adapt import AdaptReport, adapt
+from earful.adapt.adapt import AdaptReport
+from earful.adapt.brought import Brought
+from earful.adapt.clips import Progress
+from earful.adapt.effort import Effort, adapt_by, recordings_of
+from earful.adapt.finetune import Plan
 from earful.adapt.self_adapt import SelfAdaptation, fit
 from earful.audio.channels import Channel
 from earful.audio.files import SAMPLE_RATE_HZ, blocks
 from earful.audio.silence import GRID_S, spoken
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from earful.ctc.beam import beam_search
-from earful.ctc.greedy import Emission, best_path, merge
+from earful.ctc.beam import Search
+from earful.ctc.confidence import clues_of, confidences
+from earful.ctc.greedy import Emission, best_path
+from earful.ctc.hot import hot_tree
+from earful.ctc.stretches import Said, merge_stretches, said_in, search_stretches, silent_frames
 from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
-from earful.errors import AudioError
+from earful.errors import AudioError, ConfigError
+from earful.features.windows import Window, windows
 from earful.model import fast_arithmetic
+from earful.text.normalize import TextRules, normalize
 from earful.text.pinyin import TONES, between_scripts, with_marks
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
@@ -35,17 +44,13 @@ WINDOW_S, CONTEXT_S = 15.0, 1.8
 Both are multiples of 20, 30 and 40 ms, the hops of all encoders, so that a window's frames fall where those of the
 whole recording would.
 """
-
-
 LONGEST_GAP_S = 1.0
 """No letter lasts longer, and between those of a word there is less."""
-NEVER = -30.0
-"""The log-probability of a letter where nobody speaks."""
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word, when it is said, and how sure the recogniser is (0 to 1: the mean probability of its letters).
+    """A word, when it is said, and how likely it is right (0 to 1, calibrated: `ctc.confidence`).
 
     `speaker` is known where each channel of a recording was transcribed by itself.
     """
@@ -59,12 +64,16 @@ class Word:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What a recording says."""
+    """What a recording says; `confidence` is the mean of its words'.
+
+    `guesses` are the likeliest texts, the best first, where more than one was asked for.
+    """
 
     text: str
     words: tuple[Word, ...]
     confidence: float
     duration_s: float
+    guesses: tuple[str, ...] = ()
 
 
 @final
@@ -75,7 +84,10 @@ class Recognizer:
     >>> recognizer.transcribe("new.wav").text                           # doctest: +SKIP
 
     `greedy` leaves the language model out. With `self_adapt` (True, or how) it fits itself to each window before it
-    writes that down, and forgets it again (`adapt.self_adapt`).
+    writes that down, and forgets it again (`adapt.self_adapt`). `hot` are words or phrases to listen for, each with
+    what a letter of it adds in nats (`ctc.hot`). `guesses` asks for so many texts of each recording.
+
+    Raises TextError: a hot word has letters that the model does not write.
     """
 
     def __init__(
@@ -85,34 +97,87 @@ class Recognizer:
         *,
         greedy: bool = False,
         self_adapt: SelfAdaptation | bool = False,
+        hot: Mapping[str, float] | None = None,
+        guesses: int = 1,
     ) -> None:
         self.checkpoint = checkpoint
         self.report = report
+        self._guesses = guesses
         self._language = None if greedy else checkpoint.language
+        self._search = self._ready(hot or {})
         self._self_adapt = SelfAdaptation() if self_adapt is True else self_adapt or None
         self._model = checkpoint.build()
 
     @classmethod
     def load(
-        cls, model: str | Path, *, greedy: bool = False, self_adapt: SelfAdaptation | bool = False
+        cls,
+        model: str | Path,
+        *,
+        greedy: bool = False,
+        self_adapt: SelfAdaptation | bool = False,
+        hot: Mapping[str, float] | None = None,
+        guesses: int = 1,
     ) -> "Recognizer":
         """Load a model folder, or a shipped base by its name; the options are those of the class.
 
-        Raises CheckpointError.
+        Raises CheckpointError; TextError as the class.
         """
-        return cls(load_checkpoint(model), greedy=greedy, self_adapt=self_adapt)
+        return cls(load_checkpoint(model), greedy=greedy, self_adapt=self_adapt, hot=hot, guesses=guesses)
 
     def save(self, folder: str | Path, *, replace: bool = False) -> None:
         """Write the model folder, whole or not at all. Raises CheckpointError."""
         save_checkpoint(folder, self.checkpoint, replace=replace)
 
-    def adapt(self, clips: str | Path | Manifest, **options: Any) -> "Recognizer":
+    def adapt(
+        self,
+        clips: str | Path | Manifest,
+        *,
+        effort: Effort = "usual",
+        minutes: float | None = None,
+        language: str | None = None,
+        rules: TextRules | None = None,
+        plan: Plan | None = None,
+        texts: Sequence[str] = (),
+        words: bool = True,
+        greedy: bool = False,
+        unlabelled: str | Path | Manifest | None = None,
+        keep_sound: bool = True,
+        seed: int = 0,
+        state: Path | None = None,
+        progress: Progress | None = None,
+        watch: Callable[[Brought], None] | None = None,
+    ) -> "Recognizer":
         """A new recogniser, adapted to transcribed clips (a Manifest, or what `read_clips` reads).
 
-        The options are those of `earful.adapt.adapt.adapt`; what it measured is the new recogniser's `report`.
+        `effort` and the options are those of `earful.adapt.effort.adapt_by`; what it measured is the new recogniser's
+        `report`. `language` is a code such as "mk", for the `rules`. With the effort "best" it learns from recordings
+        without transcripts, too: those in a folder of clips, and `unlabelled`, a folder or a Manifest. Raises as that.
         """
         manifest = clips if isinstance(clips, Manifest) else read_clips(clips)
-        checkpoint, report = adapt(self.checkpoint, manifest, **options)
+        if unlabelled is not None and effort != "best":
+            raise ConfigError(f'recordings without transcripts are for the effort "best", got "{effort}"')
+        recordings = None
+        if effort == "best":
+            recordings = recordings_of(None if isinstance(clips, Manifest) else Path(clips), manifest, unlabelled)
+            manifest = manifest.filter(lambda u: bool((u.text or "").strip()))
+        written = rules or self.checkpoint.config.rules
+        checkpoint, report = adapt_by(
+            effort,
+            self.checkpoint,
+            manifest,
+            minutes=minutes,
+            rules=replace(written, language=language) if language else rules,
+            plan=plan,
+            texts=texts,
+            words=words,
+            greedy=greedy,
+            recordings=recordings,
+            keep_sound=keep_sound,
+            seed=seed,
+            state=state,
+            progress=progress,
+            watch=watch,
+        )
         return Recognizer(checkpoint, report)
 
     def transcribe(
@@ -135,8 +200,8 @@ class Recognizer:
         Raises:
             AudioError: there are no samples.
         """
-        windows = _windows(map(_tensor, pieces), round(CONTEXT_S * SAMPLE_RATE_HZ))
-        return self._transcript(windows, 1 / SAMPLE_RATE_HZ, self.frames_of, None if silences else spoken)
+        parts = windows(map(_tensor, pieces), round(CONTEXT_S * SAMPLE_RATE_HZ))
+        return self._transcript(parts, 1 / SAMPLE_RATE_HZ, self.frames_of, None if silences else spoken)
 
     def frames_of(self, samples_T: Tensor) -> Tensor:
         """The frames `[F, M]` that the model takes, of samples `[T]`: for clips that are decoded more than once."""
@@ -146,12 +211,12 @@ class Recognizer:
         """The texts of clips given by their features `[F, M]`, of any length: what scoring needs."""
         hop_s = self.checkpoint.config.features.hop_s
         for frames_FM in frames:
-            windows = _windows(torch.split(frames_FM, round(WINDOW_S / hop_s)), round(CONTEXT_S / hop_s))
-            yield self._transcript(windows, hop_s, lambda window_FM: window_FM).text
+            parts = windows(torch.split(frames_FM, round(WINDOW_S / hop_s)), round(CONTEXT_S / hop_s))
+            yield self._transcript(parts, hop_s, lambda window_FM: window_FM).text
 
     def _transcript(
         self,
-        windows: Iterable["_Window"],
+        recording: Iterable[Window],
         unit_s: float,
         frames_of: Callable[[Tensor], Tensor],
         spoken: Callable[[Samples], NDArray[np.bool_]] | None = None,
@@ -161,48 +226,48 @@ class Recognizer:
         Stretches of the content that are not `spoken` (by GRID_S) are left out, and nothing is written there.
         """
         parts, heard, duration_s = [], [], 0.0
-        for window in windows:
-            own, (logp_FV, heard_F) = self._own(window, unit_s), self._heard(window.content, frames_of, spoken)
-            parts.append(self._path(logp_FV[own]))
+        for window in recording:
+            own = window.own(unit_s, self.checkpoint.config.output_hop_s)
+            logp_FV, heard_F = self._listen(window.content, frames_of, spoken)
+            parts.append(self._kept(logp_FV[own]))
             heard.append(heard_F[own])
             duration_s = window.end * unit_s
         if not parts:
             raise AudioError("the recording holds no samples; record it again or leave it out")
-        said = [self._between(parts, *ends) for ends in stretches(torch.cat(heard))]  # no word goes across a silence
-        emissions = [emission for stretch in said for emission in stretch]
-        words = tuple(self._written(word for stretch in said for word in self._words(stretch, duration_s)))
-        mean = sum(e.confidence for e in emissions) / len(emissions) if emissions else 0.0
+        best, *others = self._decoded(parts, torch.cat(heard))
+        words = tuple(self._written(self._words(best, duration_s)))
+        mean = sum(word.confidence for word in words) / len(words) if words else 0.0
+        text = self._text(words)
+        guesses = (text, *(self._text(self._written(self._words(each, duration_s))) for each in others))
+        return Transcript(text, words, mean, duration_s, guesses if self._guesses > 1 else ())
+
+    def _text(self, words: Iterable[Word]) -> str:
         text = " ".join(word.text for word in words)
-        plain = self.checkpoint.config.rules.writing != "characters"
-        return Transcript(text if plain else between_scripts(text), words, mean, duration_s)
+        return text if self.checkpoint.config.rules.writing != "characters" else between_scripts(text)
 
-    def _emissions(self, parts: Sequence[tuple[Tensor, ...]]) -> tuple[Emission, ...]:
-        """Letters of a whole recording, by its windows: searched for with a language model, or the best path."""
-        if self._language is None:
-            best_F, p_F = map(torch.cat, zip(*parts, strict=True))
-            return merge(best_F, p_F)
-        logp_FV = torch.cat([part for (part,) in parts])
-        return beam_search(logp_FV, self._language.ngram, weight=self._language.weight, bonus=self._language.bonus)
+    def _decoded(self, parts: Sequence[tuple[Tensor, ...]], heard_F: Tensor) -> list[Said]:
+        """Letters of a whole recording, by what was kept of its windows: the best first, then other guesses."""
+        whole = [torch.cat(kind) for kind in zip(*parts, strict=True)]
+        if self._search is None:
+            best_F, p_F = whole
+            return [merge_stretches(best_F, p_F, heard_F)]
+        (logp_FV,) = whole
+        return search_stretches(self._search, logp_FV, heard_F, self._guesses)
 
-    def _between(self, parts: Sequence[tuple[Tensor, ...]], begin: int, end: int) -> list[Emission]:
-        """The letters of a stretch between two silences, in frames of the whole recording."""
-        whole = [(torch.cat(kind)[begin:end]) for kind in zip(*parts, strict=True)]
-        return [replace(e, start=e.start + begin, end=e.end + begin) for e in self._emissions([tuple(whole)])]
+    def _ready(self, hot: Mapping[str, float]) -> Search | None:
+        """The search; None where there is nothing to search for: the best path does."""
+        config, language = self.checkpoint.config, self._language
+        size, boosts = config.alphabet.size, {normalize(each, config.rules): boost for each, boost in hot.items()}
+        tree = hot_tree(boosts, config.alphabet)
+        if language is not None:
+            return Search(size, language.ngram, language.words, language.weight, language.bonus, tree)
+        return Search(size, hot=tree) if hot or self._guesses > 1 else None
 
-    def _own(self, window: "_Window", unit_s: float) -> slice:
-        """The output frames of the window's own part, its context cut away.
-
-        Cut nearest to where the part begins and ends in the whole recording: nothing adds up.
-        """
-        hop_s = self.checkpoint.config.output_hop_s
-        first, begin, end = (round(place * unit_s / hop_s) for place in (window.first, window.begin, window.end))
-        return slice(begin - first, None if window.is_last else end - first)
-
-    def _path(self, logp_FV: Tensor) -> tuple[Tensor, ...]:
+    def _kept(self, logp_FV: Tensor) -> tuple[Tensor, ...]:
         """What is kept of a window: the best path, or all for a search."""
-        return best_path(logp_FV) if self._language is None else (logp_FV.half(),)
+        return best_path(logp_FV) if self._search is None else (logp_FV.half(),)
 
-    def _heard(
+    def _listen(
         self,
         content: Tensor,
         frames_of: Callable[[Tensor], Tensor],
@@ -233,25 +298,28 @@ class Recognizer:
             logp_BFV, _ = functional_call(self._model, fitted, clip)
         return logp_BFV[0]  # type: ignore[no-any-return]
 
-    def _words(self, emissions: Iterable[Emission], duration_s: float) -> Iterator[Word]:
+    def _words(self, said: Said, duration_s: float) -> list[Word]:
+        """The words, with their times and confidences. No word reaches beyond the end of the recording."""
+        symbols, hop_s = self.checkpoint.config.alphabet.symbols, self.checkpoint.config.output_hop_s
+        letters, language = [word for stretch in said for word in self._spelt(stretch)], self._language
+        texts = ["".join(symbols[e.symbol - 1] for e in word) for word in letters]
+        known = (language.ngram, language.words) if language else (None, None)
+        sure = confidences(clues_of(letters, texts, *known), language.shift if language else 0.0)
+        frames = (said_in(word, round(LONGEST_GAP_S / hop_s)) for word in letters)
+        times = [(min(start * hop_s, duration_s), min(end * hop_s, duration_s)) for start, end in frames]
+        return [Word(text, *each, p) for text, each, p in zip(texts, times, sure, strict=True)]
+
+    def _spelt(self, emissions: Iterable[Emission]) -> Iterator[list[Emission]]:
         """Letters between spaces; of pinyin, up to a tone, after which a space may have been forgotten."""
         symbols, pinyin = self.checkpoint.config.alphabet.symbols, self.checkpoint.config.rules.writing != "given"
         letters: list[Emission] = []
         for emission in (*emissions, None):
             symbol = symbols[emission.symbol - 1] if emission else " "
             if letters and (symbol.isspace() or (pinyin and symbols[letters[-1].symbol - 1] in TONES)):
-                yield self._word(letters, duration_s)
+                yield letters
                 letters = []
             if emission and not symbol.isspace():
                 letters.append(emission)
-
-    def _word(self, letters: Sequence[Emission], duration_s: float) -> Word:
-        """The last frame may reach beyond the end of the recording; no word does."""
-        symbols, hop_s = self.checkpoint.config.alphabet.symbols, self.checkpoint.config.output_hop_s
-        text = "".join(symbols[e.symbol - 1] for e in letters)
-        confidence = sum(e.confidence for e in letters) / len(letters)
-        start_s, end_s = (min(place * hop_s, duration_s) for place in said_in(letters, round(LONGEST_GAP_S / hop_s)))
-        return Word(text, start_s, end_s, confidence)
 
     def _written(self, words: Iterable[Word]) -> Iterable[Word]:
         """The words as the rules have them: syllables with their accents, or characters by the lexicon."""
@@ -267,63 +335,10 @@ class Recognizer:
         ]
 
 
-def said_in(letters: Sequence[Emission], longest: int) -> tuple[int, int]:
-    """The frames in which a word is said: of its letters those that most follow each other within `longest` frames.
-
-    CTC may write a letter late, when nobody speaks any more, or hold it.
-    """
-    groups: list[list[Emission]] = []
-    for letter in letters:
-        if groups and letter.start - groups[-1][-1].end <= longest:
-            groups[-1].append(letter)
-        else:
-            groups.append([letter])
-    group = max(groups, key=len)
-    return group[0].start, min(group[-1].end, group[-1].start + longest)
-
-
-def stretches(heard_F: Tensor) -> list[tuple[int, int]]:
-    """Where frames begin and end in which somebody may speak."""
-    edges = torch.diff(torch.nn.functional.pad(heard_F.int(), (1, 1))).nonzero()[:, 0].tolist()
-    return list(zip(edges[::2], edges[1::2], strict=True))
-
-
-def silent_frames(count: int, symbols: int) -> Tensor:
-    """Log-probabilities `[F, V]` of frames that certainly are blank."""
-    logp_FV = torch.full((count, symbols), NEVER)
-    logp_FV[:, 0] = 0.0
-    return logp_FV
-
-
 def _joined(text: str, syllables: Sequence[Word]) -> Word:
     """One word of several syllables; what stayed pinyin has its accent."""
     confidence = sum(syllable.confidence for syllable in syllables) / len(syllables)
     return Word(with_marks(text), syllables[0].start_s, syllables[-1].end_s, confidence)
-
-
-class _Window(NamedTuple):
-    """A stretch of a recording, samples or frames: its own part, `begin` to `end`, with what lies around it.
-
-    `content` starts at `first`. All places count from the start of the recording.
-    """
-
-    content: Tensor
-    first: int
-    begin: int
-    end: int
-    is_last: bool
-
-
-def _windows(pieces: Iterable[Tensor], context: int) -> Iterator[_Window]:
-    """A window for each of the consecutive pieces, with `context` units of what comes before and after it."""
-    begin, before = 0, torch.zeros(0)
-    for piece, after in pairwise(chain(pieces, (None,))):
-        assert piece is not None
-        known = torch.cat([before, piece]) if begin else piece
-        content = known if after is None else torch.cat([known, after[:context]])
-        end = begin + len(piece)
-        yield _Window(content, end - len(known), begin, end, after is None)
-        begin, before = end, known[-context:]
 
 
 def _checked(samples_T: Samples) -> Samples:

@@ -114,6 +114,7 @@ def _json(transcript: Transcript, audio: str) -> str:
         "audio": audio,
         "text": transcript.text,
         "confidence": round(transcript.confidence, 3),
+        **({"guesses": list(transcript.guesses)} if transcript.guesses else {}),
         "duration_s": round(transcript.duration_s, 3),
         "words": times,
     }

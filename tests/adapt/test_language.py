@@ -7,13 +7,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from earful.adapt.language import WORDS, learn_language, listed
+from earful.adapt.language import WORDS, Listed, learn_language, listed, sources_of
 from earful.adapt.measure import Unmet
+from earful.checkpoint import Language
 from earful.ctc.beam import USUAL, Fusion
 from earful.ctc.ngram import learn
 from earful.data.batch import Example
 from earful.model import ModelConfig
 from earful.text.alphabet import Alphabet
+from earful.text.normalize import TextRules
 
 TEXTS = ("de kat zit", "de hond zit", "de kat is hier", "de hond is hier")
 ALPHABET = Alphabet.learn(TEXTS)
@@ -60,13 +62,14 @@ def test_it_is_left_out_where_nothing_is_to_mend() -> None:
 
 
 def test_where_nothing_was_held_out_other_text_weighs_as_usual() -> None:
-    clips, ngram = [spoken(TEXTS[0])], learn(TEXTS, ALPHABET)
+    clips = [spoken(TEXTS[0])]
     gain = learn_language(Reader(), clips, [], [TEXTS])  # type: ignore[arg-type]
     assert gain is not None and (gain.cer, gain.greedy_cer) == (None, None)
     assert (gain.language.weight, gain.language.bonus) == USUAL
     assert gain.language.ngram.perplexity(["de hond"]) < learn(TEXTS[:1], ALPHABET).perplexity(["de hond"])
     assert learn_language(Reader(), clips, [], [[]]) is None, "the transcripts alone"  # type: ignore[arg-type]
-    assert learn_language(Reader(), clips, [], [TEXTS], [ngram]) is None, "weighed before"  # type: ignore[arg-type]
+    before = Language(learn(TEXTS, ALPHABET), 0.7, 1.2)
+    assert learn_language(Reader(), clips, [], [TEXTS], before) is None, "weighed before"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("others", [["ЖЖЖ"], [""], []])
@@ -80,16 +83,29 @@ def test_text_in_other_letters_adds_nothing(others: list[str]) -> None:
 
 def test_the_words_of_a_language_are_as_frequent_as_in_it() -> None:
     pytest.importorskip("wordfreq")
-    lines = listed("nl")
-    words = Counter(" ".join(lines).split())
+    found = listed("nl", TextRules(language="nl"))
+    assert found is not None
+    words = Counter(" ".join(found.lines).split())
     assert words.total() == pytest.approx(WORDS, rel=0.01)
     assert words["de"] > 3 * words["niet"] > 30 * words["fiets"] > 0
-    assert lines == listed("nl")
+    assert found.frequencies["de"] > 10 * found.frequencies["fiets"] > 0
+    assert found == listed("nl", TextRules(language="nl"))
 
 
 @pytest.mark.parametrize("language", ["", "xx", "eo"])
 def test_a_language_without_a_word_list_has_no_words(language: str) -> None:
-    assert listed(language) == []
+    assert listed(language, TextRules(language=language)) is None
+
+
+def test_words_are_known_where_there_is_text_and_list() -> None:
+    clips = [spoken(text, doubt=[1]) for text in TEXTS]
+    parts = [Unmet({}, [0], [*range(1, len(clips))])]
+    listing = Listed(["hond hek"] * 20, {"hond": 0.7, "hek": 0.3})
+    gain = learn_language(Reader(), clips, parts, [["een hond"]], None, listing)  # type: ignore[arg-type]
+    assert gain is not None and gain.language.words is not None
+    assert {"hek", "hond", "een"} < gain.language.words.known and len(gain.language.words.sources) == 3
+    again = sources_of(ALPHABET, [["een kat"]], gain.language, listing)
+    assert len(again.words) == 4, "what was known, and the new text; the list is there already"
 
 
 @pytest.mark.parametrize(

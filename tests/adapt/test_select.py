@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from earful.adapt.finetune import Plan
 from earful.adapt.inner import Inner
-from earful.adapt.select import FEW, FURTHER, MOST_STEPS, Learned, learned_by, plan_by, plan_for, split_folds
+from earful.adapt.select import (
+    FEW,
+    FURTHER,
+    MOST_STEPS,
+    Learned,
+    learned_by,
+    plan_by,
+    plan_for,
+    plan_quick,
+    split_folds,
+)
 from earful.checkpoint import Checkpoint, InnerLoop
 from earful.config import to_mapping
 from earful.errors import ConfigError
@@ -77,3 +87,13 @@ def test_a_metatrained_base_is_adapted_by_its_own_steps(clips: int) -> None:
     strange = replace(base, inner=InnerLoop({"inner": {"rate": 0.1}, "leters": "like"}, {}))
     with pytest.raises(ConfigError, match="unknown key 'leters'; did you mean 'letters'"):
         learned_by(strange)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 20, 50, 300])
+def test_the_quick_plan_is_one_run_of_few_steps_without_copies(count: int) -> None:
+    plan, usual = plan_quick(count, 3.0 * count), plan_for(count, 3.0 * count)
+    assert plan.copies == 0 and plan.folds == min(usual.folds, 1) and not plan.averaged
+    assert plan.steps * plan.batch_s * (1 + plan.again) < usual.steps * usual.batch_s
+    assert plan.again == (4 <= count < 30) and plan.rate >= usual.rate
+    further = plan_quick(count, 3.0 * count, further=True)
+    assert further.rate < plan.rate and further.letters == "like"

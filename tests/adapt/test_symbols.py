@@ -35,6 +35,12 @@ def test_a_word_list_and_other_texts_lend_letters(monkeypatch: pytest.MonkeyPatc
     assert of_language(known, TextRules(), ()) == known
 
 
+def test_a_list_in_another_script_lends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(symbols, "letter_shares", lambda rules: {"č": 0.5, "š": 0.4, "'": 0.1})
+    known = Alphabet(("д", "а", "'"))
+    assert of_language(known, TextRules(language="sr"), ["ђ"] * 5).symbols == ("д", "а", "'", "ђ")
+
+
 def test_the_word_list_has_the_letters_of_the_language() -> None:
     pytest.importorskip("wordfreq", reason="the extra `speak` is not installed")
     dutch, french = (of_language(Alphabet(("a",)), TextRules(language=code), ()) for code in ("nl", "fr"))

@@ -27,6 +27,10 @@ MORE = {
     "inner_loop",
     "spoken",
     "believed",
+    "effort",
+    "steps",
+    "interrupted",
+    "advice",
 }
 
 
@@ -47,6 +51,7 @@ def test_json(earful, clips: Path, tiny_base: Path, tmp_path: Path) -> None:
     assert 0 <= row["cer_after"] <= row["cer_before"] and row["measured"] == "cross-validated"
     assert row["plan"]["steps"] == 5 and row["plan"]["masks"]["time_masks"] and row["tuned"] is None
     assert row["spoken"] is None and row["believed"] is None
+    assert (row["effort"], row["steps"], row["interrupted"]) == ("usual", [], False)
     assert [path.name for path in tmp_path.iterdir()] == ["m"], "the state is removed"
     json.loads((tmp_path / "m" / "model.json").read_text(), parse_constant=pytest.fail)
     assert set(load_checkpoint(tmp_path / "m").config.alphabet.symbols) == set(" abc")
@@ -80,6 +85,25 @@ def test_text_rules(earful, clips: Path, tiny_base: Path, tmp_path: Path) -> Non
     config = load_checkpoint(tmp_path / "m").config
     assert (config.rules.case, config.rules.language, config.rules.punctuation) == ("upper", "sw", "remove")
     assert set(config.alphabet.symbols) == set(" ABC")
+
+
+def test_a_language_by_its_name(earful, clips: Path, tiny_base: Path, tmp_path: Path) -> None:
+    words = adapt_words(clips, tmp_path / "m", tiny_base, 1)
+    run = earful(*words, "--language", "Icelandic", "--greedy")
+    assert run.status == 0 and "Icelandic" not in run.err
+    assert load_checkpoint(tmp_path / "m").config.rules.language == "is"
+    run = earful(*words, "--language", "Icelandicc", "--overwrite")
+    assert "warning: 'Icelandicc' is no language that is known, so there is no rule of spelling, no " in run.err
+    assert "is (Icelandic)" in run.err
+
+
+def test_text_in_another_script_is_named_and_not_used(earful, clips: Path, tiny_base: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("абба баба\n" * 20, "utf-8")
+    words = adapt_words(clips, tmp_path / "m", tiny_base, 1)
+    run = earful(*words, "--text", tmp_path / "text.txt", "--json")
+    said = "the other text is not used: it is in CYRILLIC letters, the transcripts in LATIN; give text that is written"
+    assert run.status == 0 and said in run.err and any(said in line for line in json.loads(run.out)["warnings"])
+    assert not set("абв") & set(load_checkpoint(tmp_path / "m").config.alphabet.symbols)
 
 
 def test_without_a_base(earful, clips: Path, tmp_path: Path) -> None:

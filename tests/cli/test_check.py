@@ -107,3 +107,59 @@ def test_many_of_a_kind_are_one_row(earful, tiny_base: Path, tmp_path: Path) -> 
     run = earful("check", tmp_path / "m.jsonl", "--base", tiny_base)
     assert "missing file, 40 clips" in run.out and "gone0.wav, gone1.wav" in run.out and "and 35 more" in run.out
     assert run.out.count("gone") < 20 and "is silent" in run.out
+
+
+def test_every_sign_of_the_transcripts_is_accounted_for(write_clips, earful, tiny_base: Path, tmp_path: Path) -> None:
+    clips = write_clips(tmp_path / "clips", 4)
+    for number, text in enumerate(("«aʼab»", "a’b, 'ab", "abba\u00ad", "'ab'")):
+        (clips / f"clip{number}.txt").write_text(text, "utf-8")
+    run = earful("check", clips, "--base", tiny_base)
+    assert "kept as letters: ʼ 1  ’ 1\n" in run.out
+    assert "dropped as punctuation: ' 3  U+00AD 1  « 1  » 1  , 1\n" in run.out
+    row = json.loads(earful("check", clips, "--base", tiny_base, "--json").out)
+    assert row["kept"] == {"ʼ": 1, "’": 1} and row["dropped"]["'"] == 3
+    (edge,) = [f for f in row["findings"] if f["kind"] == "edge apostrophes"]  # the pair around the last is no letter
+    assert edge["message"].endswith("quotation marks: 1") and edge["where"].endswith("clip1") and "ʼ" in edge["remedy"]
+
+
+def test_clips_name_their_language_anyhow(tones, earful, tiny_base: Path, tmp_path: Path) -> None:
+    rows = []
+    for number, language in enumerate(("tr", "tur", "Turkish")):
+        write(tmp_path / f"{number}.wav", tones("abba"))
+        rows.append(json.dumps({"audio_filepath": f"{number}.wav", "text": "ABBAI", "language": language}))
+    (tmp_path / "m.jsonl").write_text("\n".join(rows), "utf-8")
+    row = json.loads(earful("check", tmp_path / "m.jsonl", "--base", tiny_base, "--json").out)
+    assert row["languages"] == ["tr"] and row["alphabet"]["ı"] == 3
+
+
+def test_text_beside_clips(earful, clips: Path, tiny_base: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("abba cab. Daba!\n", "utf-8")
+    run = earful("check", clips, "--text", text, "--base", tiny_base)
+    assert run.status == 0 and "8 can be used" in run.out and "2 sentences, 3 words, 3 of them different" in run.out
+    assert "its letters that no clip holds" in run.out and "d 1" in run.out
+    row = json.loads(earful("check", clips, "--text", text, "--base", tiny_base, "--json").out)
+    assert row["clips"] == 8 and row["text"]["likeness"]["unheard"] == {"d": 1}
+    text.write_text("абба", "utf-8")
+    run = earful("check", clips, "--text", text, "--base", tiny_base)
+    assert run.status == 2 and "CYRILLIC" in run.out
+
+
+def test_text_alone_needs_no_base(earful, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("Een zin.\nNog een zin.\n", "utf-8")
+    run = earful("check", "--text", text, "--base", "nowhere", "--language", "Dutch")
+    assert (run.status, run.err) == (0, "") and "Nothing is wrong with the text." in run.out
+    assert json.loads(earful("check", "--text", text, "--json").out)["text"]["sentences"] == 2
+    run = earful("check", "--text", text, "--language", "Icelandicc")
+    assert run.status == 0 and "warning: 'Icelandicc' is no language that is known" in run.err
+    for content, said in (
+        (b"", "the file is empty"),
+        (b"\xff\xfea\0", "UTF-16"),
+        (b"a\n\xe9", "text.txt:2: the text is"),
+    ):
+        text.write_bytes(content)
+        run = earful("check", "--text", text)
+        assert run.status == 2 and said in run.err and run.err.count("\n") == 1
+    run = earful("check")
+    assert run.status == 2 and "give CLIPS, --text FILE, or both" in run.err

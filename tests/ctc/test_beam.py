@@ -4,15 +4,18 @@ import itertools
 import math
 from collections import defaultdict
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earful.ctc import beam
-from earful.ctc.beam import Recording, beam_search, tune
+from earful.ctc.beam import Recording, Search, beam_search, spelt, tune
 from earful.ctc.greedy import greedy
+from earful.ctc.hot import hot_tree
 from earful.ctc.ngram import NGram, learn
+from earful.ctc.words import Words, count_words, listed_words
 from earful.errors import ConfigError, TextError
 from earful.text.alphabet import Alphabet
 
@@ -90,14 +93,14 @@ def test_a_greater_bonus_never_gives_a_shorter_text(seed: int, bonus: float) -> 
 
 def last_beam(logp_FV: torch.Tensor, width: int) -> Texts:
     """What a beam holds at the end: the probability of each text, relative to that of the best."""
-    size, tree = logp_FV.shape[1], beam._Tree()
-    language = beam._language(None, 1.0, 0.0, size)
-    prefixes = [beam._Prefix(0, 0, 0, 1.0, 0.0, 0.0, 0, language.row(0))]
-    for frame in beam._frames(logp_FV, -math.inf):
-        prefixes = beam._step(prefixes, frame, language, width, tree)
-        texts = [tuple(tree.keys[node] % size for node in tree.path(prefix.node)) for prefix in prefixes]
+    frames, most = beam._frames(logp_FV, -math.inf), min(width, 5000)
+    nodes_NK, scores_NK = np.full((len(logp_FV), most), -1, np.int32), np.zeros((len(logp_FV), most), np.float32)
+    search = Search(logp_FV.shape[1], width=width, least_logp=-math.inf)
+    _, _, tree = search._run(frames, nodes_NK, scores_NK)
+    for nodes in nodes_NK:
+        texts = [tuple(int(tree[1, each]) for each in beam._path(tree, int(node))) for node in nodes if node >= 0]
         assert len(set(texts)) == len(texts) <= width
-    return {text: prefix.p_blank + prefix.p_symbol for text, prefix in zip(texts, prefixes, strict=True)}
+    return {text: math.exp(score) for text, score in zip(texts, scores_NK[-1], strict=False)}
 
 
 @settings(deadline=None)
@@ -106,7 +109,7 @@ def test_a_wide_beam_holds_the_probability_of_every_text(seed: int, frames: int)
     logp = random_logp(seed, frames, 3, peak=1.0)
     found, known = last_beam(logp, 10**6), enumerated(logp)
     best = max(known.values())
-    assert found == pytest.approx({text: p / best for text, p in known.items()})
+    assert found == pytest.approx({text: p / best for text, p in known.items()}, rel=1e-5)
 
 
 @settings(deadline=None)
@@ -142,7 +145,7 @@ def test_times_and_confidences_are_those_of_the_sound() -> None:
 def test_silence_costs_no_step_and_changes_no_text(seed: int, silence: int) -> None:
     logp, silent = random_logp(seed, 8, 4, peak=4.0), torch.tensor([[1 - 3e-7, 1e-7, 1e-7, 1e-7]]).log()
     quiet = torch.cat([silent.expand(silence, -1), logp, silent.expand(2 * silence, -1)])
-    assert len(list(beam._frames(quiet, beam.LEAST_LOGP))) <= 8
+    assert len(beam._frames(quiet, beam.LEAST_LOGP).places_N) <= 8
     found, shifted = beam_search(logp), beam_search(quiet)
     assert ids_of(shifted) == ids_of(found)
     assert [e.start - silence for e in shifted] == [e.start for e in found]
@@ -177,6 +180,90 @@ def test_pieces_are_in_order_however_doubtful(seed: int, frames: int, block: int
 def test_nothing_said() -> None:
     assert beam_search(torch.zeros(0, 4)) == () == beam_search(torch.zeros(0, 4), FREE)
     assert beam_search(torch.tensor([[1.0, 0.0, 0.0, 0.0]] * 9).log(), FREE) == ()
+
+
+# --- words, hot words, guesses ---------------------------------------------------------------------------------------
+
+KNOWN = Words(
+    (count_words(["ab ab", "a ab"]), listed_words({"ab": 0.5, "b": 0.3, "bb": 0.2})), (0.3, 0.3, 0.4), p_space=0.6
+)
+
+
+def by_words(ids: tuple[int, ...]) -> float:
+    """The log-probability of a text by letters and words, counted out by hand: Witten and Bell 1991, method C."""
+    text = ALPHABET.decode(ids)
+    letters = dict(enumerate(FREE.logp(text))) if text else {0: float(FREE.logp("")[0])}
+    followed = {"ab": {"ab": 1}, "a": {"ab": 1}}
+    alone, total, place, before = {"ab": 3 / 6, "a": 1 / 6}, 0.0, 0, ""
+    for number, word in enumerate(parts := text.split(" "), 1):
+        last = number == len(parts)
+        spelling = sum(letters[place + i] for i in range(len(word) + 1))
+        after = followed.get(before, {})
+        said, kinds = sum(after.values()), len(after)
+        by_text = (after.get(word, 0) + kinds * alone.get(word, 0)) / (said + kinds) if after else alone.get(word, 0)
+        by_list = {"ab": 0.5, "b": 0.3, "bb": 0.2}.get(word, 0)
+        known = (0.3 * by_text + 0.4 * by_list) * (0.4 if last else 0.6)
+        total += math.log(0.3 * math.exp(spelling) + known) if word else spelling
+        place, before = place + len(word) + 1, word or before
+    return total
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 6), st.floats(0.1, 2), st.floats(-1, 2))
+def test_with_words_too(seed: int, frames: int, weight: float, bonus: float) -> None:
+    logp = random_logp(seed, frames, ALPHABET.size, peak=1.0)
+    texts = enumerated(logp)
+    scores = {ids: math.log(p) + weight * by_words(ids) + bonus * len(ids) for ids, p in texts.items()}
+    heard = Search(ALPHABET.size, FREE, KNOWN, weight, bonus, **EXACT).hear(logp, guesses=3)
+    assert scores[ids_of(heard.emissions)] == pytest.approx(max(scores.values()), abs=1e-4)
+    best = sorted(scores.values(), reverse=True)[:3]
+    assert [guess.score - heard.guesses[0].score for guess in heard.guesses] == pytest.approx(
+        [score - best[0] for score in best], abs=1e-4
+    )
+
+
+BOOSTS = {"ab": 1.0, "ab b": 2.0, "ba": -1.5}
+
+
+def heat(text: str) -> float:
+    """What hot words add to a text: whole words or phrases from a word's start, the longest first."""
+    total, place = 0.0, 0
+    while place < len(text):
+        fits = [p for p in BOOSTS if text.startswith(p, place) and text[place + len(p) :][:1] in ("", " ")]
+        if fits:
+            longest = max(fits, key=len)
+            total, place = total + BOOSTS[longest] * len(longest), place + len(longest)
+        place = text.find(" ", place) + 1 or len(text)
+    return total
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 7))
+def test_with_hot_words_too(seed: int, frames: int) -> None:
+    logp = random_logp(seed, frames, ALPHABET.size, peak=1.0)
+    scores = {ids: math.log(p) + heat(ALPHABET.decode(ids)) for ids, p in enumerated(logp).items()}
+    found = ids_of(Search(ALPHABET.size, hot=hot_tree(BOOSTS, ALPHABET), **EXACT).hear(logp).emissions)
+    assert scores[found] == pytest.approx(max(scores.values()), abs=1e-4)
+
+
+def test_a_hot_word_is_heard_where_the_sound_leaves_it_open() -> None:
+    alphabet = Alphabet.learn(["de kat is hier", "nyeri"])
+    logp = spoken("de nkari is", alphabet, {4: ("y", 0.4), 5: ("e", 0.4)})
+    decode = lambda search: alphabet.decode(ids_of(search.hear(logp).emissions))  # noqa: E731
+    assert decode(Search(alphabet.size)) == "de nkari is"
+    assert decode(Search(alphabet.size, hot=hot_tree({"nyeri": 1.0}, alphabet))) == "de nyeri is"
+    assert decode(Search(alphabet.size, hot=hot_tree({"nyerie": 1.0}, alphabet))) == "de nkari is"
+    with pytest.raises(TextError, match="hot word 'zebu': the model writes no b u z; spell it"):
+        hot_tree({"zebu": 1.0}, alphabet)
+
+
+def test_the_search_says_how_sure_it_was() -> None:
+    alphabet = Alphabet.learn(["kat had"])
+    heard = Search(alphabet.size).hear(spoken("kat had", alphabet, {4: ("k", 0.3)}))
+    # two frames say h or k: h, or k, or h and k after another
+    assert [round(each.sure, 2) for each in heard.emissions] == pytest.approx([1, 1, 1, 1, 0.7, 0.7, 1], abs=0.02)
+    words = spelt(heard.emissions, alphabet)
+    assert [alphabet.decode([e.symbol for e in word]) for word in words] == ["kat", "had"]
 
 
 # --- weights ---------------------------------------------------------------------------------------------------------

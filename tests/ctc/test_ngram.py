@@ -11,7 +11,8 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import earful.ctc.ngram
-from earful.ctc.ngram import NGram, _checksum, learn, load_ngram, mix, mix_with, save_ngram
+from earful.ctc.arrays import _checksum
+from earful.ctc.ngram import NGram, learn, load_ngram, mix, mix_with, save_ngram
 from earful.errors import CheckpointError, ConfigError, TextError
 from earful.text.alphabet import Alphabet
 

@@ -86,8 +86,41 @@ def test_nothing_to_say_is_an_error(text: str) -> None:
 def test_an_unknown_language_names_near_ones() -> None:
     with pytest.raises(SynthesisError, match=r"no language 'germn'.*"):
         speak("ja", Voice("germn"))
-    with pytest.raises(SynthesisError, match=r"no language 'dutch'.* nl"):
-        find_language("dutch")
+    with pytest.raises(SynthesisError, match=r"no language 'jamaican'.*"):
+        find_language("jamaican")
+    with pytest.raises(SynthesisError, match=r"no language 'Icelandicc'.* near it: .*is"):
+        find_language("Icelandicc")
+    with pytest.raises(SynthesisError, match=r"no language 'zh-HK'"):  # which is not Mandarin
+        find_language("zh-HK")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("Icelandic", "is"),
+        ("isl", "is"),
+        ("is-IS", "is"),
+        ("sr-Latn-RS", "sr"),
+        ("German", "de"),
+        ("hye", "hy"),
+        ("Norwegian", "nb"),
+        ("swh", "sw"),
+        ("es-MX", "es-419"),
+        ("es-CL", "es"),
+        ("pt_BR", "pt-br"),
+        ("en-US-x-mine", "en-us"),
+        ("Mandarin", "cmn"),
+        ("zh-Latn-pinyin", "cmn-latn-pinyin"),
+        ("Cantonese", "yue"),
+    ],
+)
+def test_languages_are_found_by_any_name(name: str, code: str) -> None:
+    assert find_language(name).code == code
+
+
+def test_espeaks_own_codes_mean_what_they_are_to_it() -> None:
+    for language in languages():
+        assert find_language(language.code).code == language.code
 
 
 def test_languages_are_found_by_code_alias_and_in_any_case() -> None:

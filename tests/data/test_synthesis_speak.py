@@ -149,3 +149,8 @@ def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "uit").write_text("a file")
     with pytest.raises(SynthesisError, match="cannot write"):
         speak_corpus(["nl"], tmp_path / "uit", clips=1, workers=1)
+
+
+def test_a_language_is_named_by_its_code(tmp_path: Path) -> None:
+    manifest, _ = speak_corpus(["Icelandic", "isl"], tmp_path, clips=1, workers=1)
+    assert [u.language for u in manifest] == ["is"] and manifest[0].audio.parent.name == "is"

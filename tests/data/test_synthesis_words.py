@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earful.data.synthesis.languages import find_language
+from earful.data.synthesis.languages import find_language, languages
 from earful.data.synthesis.sentences import (
     LEAST_WORDS,
     LONGEST,
@@ -18,7 +18,7 @@ from earful.data.synthesis.sentences import (
     read_sentences,
     split_sentences,
 )
-from earful.data.synthesis.words import Words, frequent_words, load_words, make_words, word_frequencies
+from earful.data.synthesis.words import Words, frequent_words, list_name, load_words, make_words, word_frequencies
 from earful.errors import SynthesisError
 
 LIST = {
@@ -154,6 +154,15 @@ def test_a_text_file_is_read_or_refused(tmp_path: Path) -> None:
     path.write_text("...", "utf-8")
     with pytest.raises(SynthesisError, match="found no letters"):
         read_sentences(path)
+    path.write_text("\ufeff \n", "utf-8")
+    with pytest.raises(SynthesisError, match="the file is empty; write one"):
+        read_sentences(path)
+    path.write_text("Een zin.", "utf-16")
+    with pytest.raises(SynthesisError, match=r"zinnen.txt: the text is UTF-16; save it as UTF-8"):
+        read_sentences(path)
+    path.write_bytes(b"PK\3\4\0\0")
+    with pytest.raises(SynthesisError, match=r"expected text, got a binary file \(byte 5 is zero\); save it as plain"):
+        read_sentences(path)
     with pytest.raises(SynthesisError, match="cannot read"):
         read_sentences(tmp_path / "nowhere.txt")
 
@@ -162,3 +171,54 @@ def test_mandarin_by_all_its_names() -> None:
     names = ("zh", "cmn", "zh-CN", "zho", "zh-Hans-SG")
     assert {find_language(name).code for name in names} == {"cmn"}
     assert word_frequencies("zh-CN")["我们"] > 0.0001
+
+
+# Whose list is another's: standard Norwegian is Bokmål, and one list serves the successors of Serbo-Croatian.
+SHARED = {"no": "nb", "sr": "sh", "hr": "sh", "bs": "sh", "cmn": "zh"}
+LISTED = {
+    **dict.fromkeys(("nb", "nob", "no", "nor", "no-NO"), "nb"),
+    **dict.fromkeys(("sr", "sr-Latn", "hr", "bs", "sh", "hbs", "srp", "scr", "cnr"), "sh"),
+    **dict.fromkeys(("zh", "cmn", "zh-TW", "zh-Hans", "zho"), "zh"),
+    **dict.fromkeys(("fil", "tl", "tgl"), "fil"),
+    **dict.fromkeys(("ms", "msa", "zsm"), "ms"),
+    **dict.fromkeys(("id", "ind", "in"), "id"),
+    **dict.fromkeys(("fa", "fas", "pes", "prs", "fa-AF"), "fa"),
+    **dict.fromkeys(("pt", "pt-BR", "pt_br", "por"), "pt"),
+    **dict.fromkeys(("en-US", "en-us-nyc", "English"), "en"),
+}
+UNLISTED = (
+    "nn nno yue zh-yue zh-HK wuu nan hak arz ary prs-Latn fa-Latn sr-Cyrl ms-Arab en-Shaw cmn-latn-pinyin hi-Latn "
+    "ga gle Irish gd cy cym Welsh sw swh swa Swahili zu zul Zulu xh yo ig ha am ti om so mg sn ny st tn ts "
+    "af fy lb li nds gsw bar sco ang fo gl ast an oc rm scn co sc mt eu br kw gv ltg sgs et ekk vro "
+    "sq be rue csb hsb dsb cu ka hy hyw kk ky uz tk tt ba az azb ckb ku ps ne mr pa gu or as kok sa sd "
+    "te kn ml si my km lo th ceb jv su haw mi sm to gn qu ay nah nci quc ht pap eo ia ie io jbo tlh la grc "
+    "xyzzy und qaa x-mine a"
+)
+
+
+@pytest.mark.parametrize(("language", "name"), LISTED.items())
+def test_a_word_list_is_found_by_any_name(language: str, name: str) -> None:
+    assert list_name(language) == name
+
+
+@pytest.mark.parametrize("language", UNLISTED.split())
+def test_a_list_of_another_language_is_never_taken(language: str) -> None:
+    with pytest.raises(SynthesisError, match="no word list for"):
+        list_name(language)
+    with pytest.raises(SynthesisError, match="no word list for"):
+        word_frequencies(language)
+
+
+def test_of_what_espeak_speaks_only_own_lists_are_taken() -> None:
+    for code in (language.code for language in languages()):
+        own = code.split("-")[0]
+        try:
+            assert list_name(code) == SHARED.get(own, own), code
+        except SynthesisError:
+            assert own not in {"nl", "en"} or code == "en-shaw", code
+
+
+def test_serbian_words_are_latin_and_not_for_cyrillic() -> None:
+    assert "što" in frequent_words("sr-Latn", 100)
+    with pytest.raises(SynthesisError, match="no word list for 'sr-Cyrl'"):
+        frequent_words("sr-Cyrl", 100)

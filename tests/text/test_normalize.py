@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections import Counter
 from dataclasses import asdict
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from earful.errors import ConfigError
-from earful.text.normalize import TextRules, as_written, normalize, usual_writing
+from earful.text.normalize import TextRules, as_written, normalize, signs, usual_writing
 
 CASES, PUNCTUATION = st.sampled_from(["lower", "upper", "keep"]), st.sampled_from(["remove", "keep"])
 RULES = st.one_of(
@@ -19,7 +20,7 @@ RULES = st.one_of(
 # Characters at which the rules interact, mixed with any others.
 TRICKY = st.sampled_from(
     list(
-        "aIİiıßΣΐŉ'’`´·-! \t\n1½²€🙂😀क्षবর্যمیখে՞ـé\u0000\u0085\u2028\u2000\u212a\u1fef\u202b\ufe0f\u20e3\ud800"
+        "aIİiıßΣΐŉ'’`´·:-! \t\n1½²€🙂😀क्षবর্যمیখে՞ـé\u0000\u0085\u2028\u2000\u212a\u1fef\u202b\ufe0f\u20e3\ud800"
         "\u0301\u0345\u0307\u0323\u093c\u094d\u200c\u200d\u200b\u00ad行你ǐeˇ3"
     )
 )
@@ -57,12 +58,11 @@ def test_combining_marks_and_letters_are_never_dropped(text: str) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(TEXTS)
-def test_removed_punctuation_leaves_only_apostrophe_and_middle_dot(text: str) -> None:
+def test_removed_punctuation_leaves_only_what_is_inside_words(text: str) -> None:
     result = normalize(text)
     symbols = {c for c in result if unicodedata.category(c)[0] in "PS"}
-    assert symbols <= {"'", "·"} | {chr(c) for c in [*range(0x2E5, 0x2EA), *range(0xA700, 0xA717), 0xA789, 0xA78A]} | {
-        chr(c) for c in range(0x104C, 0x1050)
-    }
+    ranges = (range(0x2E5, 0x2EA), range(0xA700, 0xA717), (0xA789, 0xA78A), range(0x104C, 0x1050))
+    assert symbols <= {"'", "·", ":", *(chr(c) for some in ranges for c in some)}
 
 
 @pytest.mark.parametrize(
@@ -171,3 +171,51 @@ def test_pinyin_of_another_language_is_refused() -> None:
         TextRules(language="yue", writing="pinyin")
     with pytest.raises(ConfigError, match="writing must be one of"):
         TextRules(writing="zhuyin")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("letter", ["ʼ", "ʻ", "ꞌ", "ʔ", "꞉"])
+def test_letters_that_look_like_signs_stay_wherever_they_stand(letter: str) -> None:
+    written = f"{letter}ama ka{letter}a tu{letter}"
+    assert normalize(f"«{written}».") == written
+
+
+def test_an_apostrophe_is_a_letter_inside_a_word_alone() -> None:
+    assert normalize("'ama ka’a tu’") == "ama ka'a tu"
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "expected"),
+    [
+        ("Ó:nen kanien’ké:ha: wa", "moh", "ó:nen kanien'ké:ha wa"),
+        ("a:b", "", "a:b"),
+        ("kaʼ:a", "", "kaʼ:a"),
+        ("EU:n k:a", "fi", "eu n k a"),
+        ("USA:s", "Swedish", "usa s"),
+        ("ሰላም:ለዓለም", "am", "ሰላም ለዓለም"),
+        ("բարև:Ինչպես", "hy", "բարև ինչպես"),
+        ("12:30 http://a 1:a", "", "12 30 http a 1 a"),
+    ],
+)
+def test_a_colon_is_a_letter_between_latin_ones(text: str, language: str, expected: str) -> None:
+    rules = TextRules(language=language)
+    assert normalize(text, rules) == expected == normalize(expected, rules)
+
+
+def test_signs_are_counted_as_they_were_written() -> None:
+    kept, dropped = signs("«Kaʼa ka’a», ’ama \u00ad12\u200b")
+    assert kept == {"ʼ": 1, "’": 1}
+    assert dropped == {"«": 1, "»": 1, ",": 1, "’": 1, "\u00ad": 1, "\u200b": 1}
+    assert signs("a\u200cb می\u200cخ") == ({"\u200c": 1}, {"\u200c": 1})
+    assert signs("a-b!", TextRules(punctuation="keep")) == ({"-": 1, "!": 1}, {})
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS, st.sampled_from(["remove", "keep"]))
+def test_what_a_text_holds_stays_or_is_said_to_be_dropped(text: str, punctuation: str) -> None:
+    def parts(written: str) -> Counter[str]:
+        plain = unicodedata.normalize("NFD", written).translate(dict.fromkeys(map(ord, "’‘`´＇\u055a\u05f3"), "'"))
+        return Counter(c for c in plain if not c.isspace())
+
+    rules = TextRules(case="keep", punctuation=punctuation)
+    gone = "".join(c * count for c, count in signs(text, rules).dropped.items())
+    assert parts(normalize(text, rules)) + parts(gone) == parts(text)

@@ -3,20 +3,22 @@
 import hashlib
 import json
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from earful.adapt.beside import COPIES, plan_beside, written_in
+from earful.adapt.beside import COPIES, Copies, in_all, labelled, plan_beside, said_by, written_in
+from earful.adapt.brought import Brought
+from earful.adapt.cautions import material_warnings, result_warnings
 from earful.adapt.clips import Heard, Progress, listen, vary
 from earful.adapt.company import in_company
 from earful.adapt.finetune import Plan, Point
 from earful.adapt.language import MANDARIN, Gain, kept, learn_language, lexicon_for, listed
 from earful.adapt.measure import Measured, Outcome, Task, run
-from earful.adapt.rows import sources
+from earful.adapt.remember import Hearing, itself
+from earful.adapt.resources import of_script, resources
 from earful.adapt.select import learned_by, plan_after, plan_for
 from earful.adapt.spelling import spelled, words_of
 from earful.adapt.start import MOST_HEARD, is_recognizer, starter
@@ -27,16 +29,13 @@ from earful.config import to_mapping
 from earful.data.batch import Example
 from earful.data.frames import Front
 from earful.data.manifest import Manifest
+from earful.data.utterance import Utterance
 from earful.errors import AdaptationError
 from earful.model import AcousticModel, ModelConfig, Params
-from earful.text.lexicon import Lexicon
 from earful.text.normalize import TextRules, normalize
-from earful.text.pinyin import REMEDY, TONES, has_characters
 
 ADAPTATION = Augmentation()
 """Augmentation of the copies that adaptation learns from."""
-FEW_WORDS = 5000
-"""With fewer words in characters much stays pinyin."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,8 @@ class AdaptReport:
     """What adaptation did. `measured` says on which clips all rates were taken; without `improved` the base was kept.
 
     `cer_after` is that of the best path; `cer_with_language` that of the search with the language model, None where
-    there is none, or no clip to measure it on. `clips` and `speech_s` are of what was used; clips that were left out
+    there is none, or no clip to measure it on. `steps` says what each step brought, where there were several
+    (`adapt.effort`). `clips` and `speech_s` are of what was used; clips that were left out
     are named in `warnings`.
     """
 
@@ -58,6 +58,30 @@ class AdaptReport:
     elapsed_s: float
     curve: tuple[Point, ...]
     warnings: tuple[str, ...]
+    steps: tuple[Brought, ...] = ()
+
+    @property
+    def rate(self) -> float:
+        """What a user of the recogniser meets: CER of the search with the language model, where there is one."""
+        return self.cer_after if self.cer_with_language is None else self.cer_with_language
+
+
+class Reading(NamedTuple):
+    """What there is to read beside the clips, and whether a language model is learned from it."""
+
+    texts: Sequence[str] = ()
+    words: bool = True
+    greedy: bool = False
+
+
+class Adapted(NamedTuple):
+    """An adaptation with all that another may build on: the result, what it learned from, and its fine-tunings."""
+
+    checkpoint: Checkpoint
+    report: AdaptReport
+    ready: "Prepared"
+    task: Task
+    outcome: Outcome
 
 
 def adapt(
@@ -66,7 +90,7 @@ def adapt(
     *,
     rules: TextRules | None = None,
     plan: Plan | None = None,
-    augmentation: Augmentation | None = None,
+    augmentation: Augmentation = ADAPTATION,
     texts: Sequence[str] = (),
     words: bool = True,
     greedy: bool = False,
@@ -93,6 +117,44 @@ def adapt(
         AudioError: a recording cannot be read.
         CheckpointError: `state` is damaged or cannot be written.
     """
+    found = adapted(
+        base,
+        clips,
+        Reading(texts, words, greedy),
+        rules=rules,
+        plan=plan,
+        augmentation=augmentation,
+        beside=beside,
+        keep_sound=keep_sound,
+        seed=seed,
+        state=state,
+        progress=progress,
+    )
+    return found.checkpoint, found.report
+
+
+def adapted(
+    base: Checkpoint,
+    clips: Manifest,
+    reading: Reading = Reading(),  # noqa: B008 (immutable)
+    *,
+    rules: TextRules | None = None,
+    plan: Plan | None = None,
+    augmentation: Augmentation | None = None,
+    beside: Manifest | None = None,
+    unmet_beside: Sequence[Manifest] = (),
+    keep_sound: bool = True,
+    seed: int = 0,
+    state: Path | None = None,
+    progress: Progress | None = None,
+    hearing: Hearing = itself,
+) -> Adapted:
+    """Adapt as `adapt` does, and answer all that another adaptation may build on.
+
+    `unmet_beside` are, for each part of the clips that measures, what lies beside the others there in the place of
+    `beside`: what a recogniser guessed that has not met that part. `hearing` makes of what hears clips what is to hear
+    them (`adapt.remember`). Raises as `adapt`.
+    """
     began, augmentation = time.monotonic(), augmentation or ADAPTATION
     tell = progress or (lambda stage, done, total: None)
     ready = prepare(
@@ -100,26 +162,72 @@ def adapt(
         clips,
         rules=rules,
         plan=plan,
-        texts=texts,
+        texts=reading.texts,
         beside=beside,
+        unmet_beside=unmet_beside,
         keep_sound=keep_sound,
         augmentation=augmentation,
         seed=seed,
         tell=tell,
+        hearing=hearing,
     )
-    heard, config, plan = ready.heard, ready.config, ready.plan
-    state = state / fingerprint(base, heard, plan, augmentation, seed, beside, ready.words) if state else None
-    model, learned = AcousticModel(with_dropout(config, plan.dropout)), base.inner.learned if base.inner else None
-    task = Task(model, ready.start, ready.copies, plan, seed, state, tell, learned, ready.beside)
-    outcome = run(task)
-    before = kept(base.language, config.alphabet) if is_recognizer(base) and not greedy else None
-    gain = None if greedy else _language(task, outcome, texts, words, before)
-    lexicon = lexicon_for(config.rules, [*(u.text or "" for u in heard.clips), *texts], words, base.lexicon)
-    warnings = (*_material_warnings(base, ready, lexicon), *_result_warnings(outcome, gain))
+    return completed(base, ready, reading, augmentation, (beside or (), *unmet_beside), seed, state, tell, began)
+
+
+def completed(
+    base: Checkpoint,
+    ready: "Prepared",
+    reading: Reading,
+    augmentation: Augmentation,
+    others: Iterable[Iterable[Utterance]],
+    seed: int,
+    state: Path | None,
+    tell: Progress,
+    began: float,
+) -> Adapted:
+    """Fine-tune what was prepared, with `others` beside the clips, and conclude; `began` as in `concluded`."""
+    every = [u for each in others for u in each]
+    name = fingerprint(base, ready.heard, ready.plan, augmentation, seed, every, ready.words) if state else None
+    task = task_of(base, ready, seed, state / name if state and name else None, tell)
+    return concluded(base, ready, task, run(task), reading, began)
+
+
+def task_of(base: Checkpoint, ready: "Prepared", seed: int, state: Path | None, tell: Progress) -> Task:
+    """What is to be done with what was prepared."""
+    model = AcousticModel(with_dropout(ready.config, ready.plan.dropout))
+    learned = base.inner.learned if base.inner else None
+    return Task(
+        model, ready.start, ready.copies, ready.plan, seed, state, tell, learned, ready.beside, ready.unmet_beside
+    )
+
+
+def concluded(
+    base: Checkpoint, ready: "Prepared", task: Task, outcome: Outcome, reading: Reading, began: float
+) -> Adapted:
+    """The recogniser with its language, and the report; `began` is when on the monotonic clock."""
+    heard, config = ready.heard, ready.config
+    wanted = reading.words and not reading.greedy
+    used, lacking = resources(reading.texts, heard.clips, config.rules, wanted)
+    reading = reading._replace(texts=used)
+    before = kept(base.language, config.alphabet) if is_recognizer(base) and not reading.greedy else None
+    gain = None if reading.greedy else language_of(task, outcome, reading, before)
+    texts = [*(u.text or "" for u in heard.clips), *reading.texts]
+    lexicon = lexicon_for(config.rules, texts, reading.words, base.lexicon)
+    written = (*ready.copies, *ready.beside)
+    material = material_warnings(base, config, heard, written, lexicon)
+    warnings = (*lacking, *material, *result_warnings(outcome, gain))
     report = _report(ready, outcome, gain, time.monotonic() - began, warnings)
-    about = {"base": dict(base.about), "adapted": to_mapping(replace(report, elapsed_s=round(report.elapsed_s, 1)))}
     params, language = dict(outcome.tuned.params), gain.language if gain else before
-    return Checkpoint(config, params, about, language, lexicon=lexicon), report
+    checkpoint = Checkpoint(config, params, about_of(base, report), language, lexicon=lexicon)
+    return Adapted(checkpoint, report, ready, task, outcome)
+
+
+def about_of(base: Checkpoint, report: AdaptReport) -> dict[str, Any]:
+    """What the recogniser's folder says of how it came to be."""
+    row = to_mapping(replace(report, elapsed_s=round(report.elapsed_s, 1)))
+    if not report.steps:
+        del row["steps"]
+    return {"base": dict(base.about), "adapted": row}
 
 
 class Prepared(NamedTuple):
@@ -133,8 +241,9 @@ class Prepared(NamedTuple):
     plan: Plan
     copies: Sequence[Sequence[Example]]
     start: Callable[[Sequence[int]], Params]
-    beside: Sequence[Sequence[Example]] = ()
+    beside: Sequence[Copies] = ()
     words: Sequence[str] = ()
+    unmet_beside: Sequence[Sequence[Copies]] = ()
 
     @property
     def speech_s(self) -> float:
@@ -150,30 +259,41 @@ def prepare(
     plan: Plan | None,
     texts: Sequence[str] = (),
     beside: Manifest | None = None,
+    unmet_beside: Sequence[Manifest] = (),
     keep_sound: bool = True,
     augmentation: Augmentation = ADAPTATION,
     seed: int,
     tell: Progress,
+    hearing: Hearing = itself,
 ) -> Prepared:
     """Hear the clips, learn their alphabet, choose a plan where none is given, augment, and find the first rows.
 
     `texts` hold more words of the language, for its rules of spelling. With `keep_sound` the base hears amid the clips.
+    What lies `beside`, and in each of `unmet_beside`, is heard once; the rows start from what is in all of them.
     """
     base = in_company(base, clips) if keep_sound else base
     config = replace(base.config, rules=rules or base.config.rules)
-    front = base.build().frames_of
+    front = hearing(base.build().frames_of)
     heard = listen(clips, config, front, tell)
+    texts, _ = of_script(texts, heard.clips, config.rules)  # `concluded` says so
     alphabet = alphabet_for(base, heard.texts)
     chosen = plan_from(base, len(heard.clips), heard.frame_count * config.features.hop_s)
     plan = plan or (plan_beside(chosen) if beside else chosen)
-    others = _others(beside, plan, config, front, tell)
+    others = _others(labelled((beside or Manifest(()), *unmet_beside)), plan, config, front, tell)
     alphabet = widened(alphabet, others.texts) if others else alphabet
     alphabet = of_language(alphabet, config.rules, texts) if by_rules(plan, config) else alphabet
     config = replace(config, alphabet=alphabet)
     copied = partial(vary, config=config, front=front, augmentation=augmentation, tell=tell)
     copies = copied(heard, copies=plan.copies, seed=seed)
-    beside_them = copied(written_in(alphabet, others), copies=COPIES, seed=seed + 1) if others else []
-    first = [each[0] for each in (*copies, *beside_them[:MOST_HEARD])]
+    writable = written_in(alphabet, others) if others else None
+    beside_them: list[Copies] = list(copied(writable, copies=COPIES, seed=seed + 1)) if writable else []
+    unmet_beside_them: list[list[Copies]] = []
+    common = beside_them
+    if unmet_beside and writable:
+        known = dict(zip((u.id for u in writable.clips), beside_them, strict=True))
+        beside_them, *unmet_beside_them = (said_by(each, known, config) for each in (beside or (), *unmet_beside))
+        common = said_by(in_all(beside or (), unmet_beside), known, config)
+    first = [each[0] for each in (*copies, *common[:MOST_HEARD])]
     written = [*heard.texts, *(others.texts if others else ())]
     words = words_of(written, texts, config) if by_rules(plan, config) else ()
     begin = starter(base, alphabet, first, plan.letters, seed, spelled(words, config))
@@ -181,10 +301,10 @@ def prepare(
     def start(learn: Sequence[int]) -> Params:
         return begin([*learn, *range(len(copies), len(first))])
 
-    return Prepared(heard, config, plan, copies, start, beside_them, words)
+    return Prepared(heard, config, plan, copies, start, beside_them, words, unmet_beside_them)
 
 
-def _others(beside: Manifest | None, plan: Plan, config: ModelConfig, front: Front, tell: Progress) -> Heard | None:
+def _others(beside: Manifest, plan: Plan, config: ModelConfig, front: Front, tell: Progress) -> Heard | None:
     """What lies beside the clips, heard; None where nothing does. Raises AdaptationError for a plan that knows none."""
     if not beside:
         return None
@@ -229,7 +349,7 @@ def with_dropout(config: ModelConfig, dropout: float | None) -> ModelConfig:
     return config if dropout is None else replace(config, encoder=replace(config.encoder, dropout=dropout))
 
 
-def _language(task: Task, outcome: Outcome, texts: Sequence[str], words: bool, before: Language | None) -> Gain | None:
+def language_of(task: Task, outcome: Outcome, reading: Reading, before: Language | None) -> Gain | None:
     """The language model, where it can be measured, and helps; beside the base where that is kept."""
     unmet = outcome.unmet
     if not outcome.tuned.best.step:
@@ -237,10 +357,9 @@ def _language(task: Task, outcome: Outcome, texts: Sequence[str], words: bool, b
     task.tell("learning the language", 0, 1)
     rules = task.model.config.rules
     language = rules.language or (MANDARIN if rules.writing != "given" else "")
-    sources = [texts, listed(language) if words else ()]
-    others = [[normalize(text, rules) for text in lines] for lines in sources]
-    known = [before.ngram] if before else []
-    gain = learn_language(task.model, [each[0] for each in task.copies], unmet, others, known)
+    others = [[normalize(text, rules) for text in reading.texts]]
+    known = listed(language, rules) if reading.words else None
+    gain = learn_language(task.model, [each[0] for each in task.copies], unmet, others, before, known)
     task.tell("learning the language", 1, 1)
     return gain
 
@@ -251,13 +370,13 @@ def fingerprint(
     plan: Plan,
     augmentation: Augmentation,
     seed: int,
-    beside: Manifest | None = None,
+    beside: Iterable[Utterance] = (),
     words: Sequence[str] = (),
 ) -> str:
     """Names the state of this very run: other clips, another base or another plan do not meet it."""
     weights = [float(value.double().sum()) for value in base.params.values()]
     clips = [[str(u.audio), u.start_s, u.duration_s] for u in heard.clips]
-    others = [[str(u.audio), u.start_s, u.duration_s, u.text] for u in beside or ()]
+    others = [[str(u.audio), u.start_s, u.duration_s, u.text] for u in beside]
     what = [
         weights,
         to_mapping(base.config),
@@ -270,58 +389,3 @@ def fingerprint(
         list(words),
     ]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
-
-
-def _material_warnings(base: Checkpoint, ready: Prepared, lexicon: Lexicon | None) -> Iterator[str]:
-    """What the user should know about the clips, each with what to do."""
-    alphabet = ready.config.alphabet
-    for reason, ids in ready.heard.left_out.items():
-        yield f"left out, {reason}: {_show(ids)}; `earful check CLIPS` says more"
-    counts = Counter("".join(ready.heard.texts))
-    if once := [c for c in alphabet.symbols if counts[c] == 1]:
-        yield f"seen only once, hardly learnable: {_show(once)}; record clips with them, or correct the transcripts"
-    like = sources(base.config.alphabet, alphabet)
-    unlike = [s for s, source in like.items() if source is None and counts[s]]
-    if new := [s for s in unlike if s not in TONES]:  # those are in every syllable
-        yield f"like no letter that the base knows, learned from nothing: {_show(new)}; record clips rich in them"
-    met = {alphabet.symbols[label - 1] for copies in (*ready.copies, *ready.beside) for label in copies[0].labels}
-    known = met.union(base.config.alphabet.symbols if is_recognizer(base) else ())
-    if lent := [s for s in alphabet.symbols if s not in known]:
-        how = "the rules of the language" if ready.config.rules.language else "letters that look like them"
-        yield f"in no clip, known by {how} alone: {_show(lent)}; record clips with them"
-    yield from _character_warnings(ready.config, lexicon)
-
-
-def _character_warnings(config: ModelConfig, lexicon: Lexicon | None) -> Iterator[str]:
-    """Characters that are learned one by one, or that there are few words for."""
-    characters = sum(map(has_characters, config.alphabet.symbols))
-    if config.rules.writing == "given" and characters > config.alphabet.size / 2:
-        yield (
-            f"{characters} Chinese characters are learned one by one, each from a few sounds; for Mandarin say "
-            f"--language zh, which learns pinyin and writes characters (it needs {REMEDY})"
-        )
-    if lexicon is not None and len(lexicon.entries) < FEW_WORDS:
-        yield (
-            f"only {len(lexicon.entries)} words are known to be written in characters, those of your texts; "
-            f"{REMEDY} brings a word list, --text FILE more of your words"
-        )
-
-
-def _result_warnings(outcome: Outcome, gain: Gain | None) -> Iterator[str]:
-    """What the user should know about the result, each with what to do."""
-    measured, tuned = outcome.measured, outcome.tuned
-    if measured == "own clips":
-        more = ", and to weigh the language model on" if gain else ""
-        yield f"both rates are of the clips it learned from, and flatter; give at least 4 clips to hold some out{more}"
-    if measured == "cross-validated":
-        yield "few clips: the rates are cross-validated, and rough; with 30 or more a part is held out"
-    if tuned.skipped:
-        yield f"{tuned.skipped} steps had no finite gradient and were skipped; look for damaged recordings"
-    if not tuned.best.step:
-        yield "adaptation did not improve on the base, which was kept; check the transcripts, or record more"
-    elif tuned.best.cer > 0.95:
-        yield "the recogniser writes (almost) nothing that is right; `earful check CLIPS` looks for the cause"
-
-
-def _show(names: Sequence[str]) -> str:
-    return " ".join("␣" if name == " " else name for name in names[:20]) + (" …" if len(names) > 20 else "")

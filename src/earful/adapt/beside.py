@@ -4,13 +4,17 @@ It never measures anything. The clips stay in the lead: they keep a share of the
 lies beside them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from earful.adapt.clips import Heard
 from earful.adapt.finetune import Plan
 from earful.data.batch import Example
+from earful.data.manifest import Manifest
+from earful.data.utterance import Utterance
+from earful.model import ModelConfig
 from earful.text.alphabet import Alphabet
+from earful.text.normalize import normalize
 
 COPIES = 1
 """Augmented copies of a clip that lies beside: there are many such clips, and each comes seldom."""
@@ -37,6 +41,30 @@ def written_in(alphabet: Alphabet, heard: Heard) -> Heard:
     """The clips whose texts the alphabet can write."""
     known = set(alphabet.symbols)
     return heard.only([i for i, text in enumerate(heard.texts) if known.issuperset(text)])
+
+
+def labelled(several: Iterable[Manifest]) -> Manifest:
+    """All clips of several manifests, each once, as the first of them writes it."""
+    found: dict[str, Utterance] = {}
+    for clip in (u for each in several for u in each):
+        found.setdefault(clip.id, clip)
+    return Manifest(tuple(found.values()))
+
+
+def said_by(clips: Iterable[Utterance], known: Mapping[str, Copies], config: ModelConfig) -> list[Copies]:
+    """Those of the clips that are `known` by their id, each with its own transcript, and its copies too."""
+    found: list[Copies] = []
+    for clip in clips:
+        if copies := known.get(clip.id):
+            labels = tuple(config.alphabet.encode(normalize(clip.text or "", config.rules)))
+            found.append([Example(copy.frames_FM, labels) for copy in copies])
+    return found
+
+
+def in_all(clips: Iterable[Utterance], others: Sequence[Manifest]) -> list[Utterance]:
+    """The clips that each of the others holds, too, with the same transcript."""
+    texts = [{u.id: u.text for u in each} for each in others]
+    return [u for u in clips if all(each.get(u.id) == u.text for each in texts)]
 
 
 def _frames(clips: Sequence[Copies]) -> int:

@@ -104,12 +104,16 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best parameters met, where, and the whole curve; `skipped` counts steps that were not finite."""
+    """The best parameters met, where, and the whole curve; `skipped` counts steps that were not finite.
+
+    `last` are the parameters at the end, which held-out clips had no part in choosing.
+    """
 
     params: Params
     best: Point
     curve: tuple[Point, ...]
     skipped: int = 0
+    last: Params | None = None
 
 
 def rate_factor(step: int, plan: Plan) -> float:
@@ -149,7 +153,7 @@ def finetune(
         raise AdaptationError("there is no clip to learn from; give some, or hold out fewer")
     among = {label for copies in clips for label in copies[0].labels}
     run = (_resume(state, params) if state else None) or _begin(model, params, held, alphabet)
-    tuned, losses = run.tuned, list[float]()
+    tuned, last, losses = run.tuned, run.params, list[float]()
     steps = descend(
         _quiet_loss(model, among) if plan.inner else _noisy_loss(model, seed, among),
         run.params,
@@ -161,6 +165,7 @@ def finetune(
         first=run.step,
     )
     for step, moved in enumerate(steps, run.step + 1):
+        last = moved.params
         losses.append(float(moved.loss))
         tuned = replace(tuned, skipped=tuned.skipped + (not moved.taken))
         if step in _stops(plan):
@@ -170,7 +175,7 @@ def finetune(
                 _save(state, _Run(tuned, moved.params, moved.state, step))
         if report:
             report(step, plan.steps)
-    return tuned
+    return replace(tuned, last=last)
 
 
 def finetune_in_stages(

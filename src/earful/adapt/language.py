@@ -1,26 +1,30 @@
 """The language model of an adapted recogniser: learned from its transcripts, and from what other text the user has."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.func import functional_call
 
 from earful.adapt.measure import Unmet
 from earful.checkpoint import Language
-from earful.ctc.beam import PRIOR, USUAL, Recording, tune
+from earful.ctc.beam import PRIOR, USUAL, Fusion, Recording, Search, spelt, tune
+from earful.ctc.confidence import clues_of, shift_of
 from earful.ctc.greedy import greedy_ids
-from earful.ctc.ngram import NGram, learn, mix_with
+from earful.ctc.ngram import NGram, folds_of, learn, mix_with
+from earful.ctc.words import Fold, WordCounts, count_words, listed_words, mix_words
 from earful.data.batch import Example
 from earful.data.synthesis.words import draw_lines, word_frequencies
 from earful.errors import SynthesisError
 from earful.model import AcousticModel, Params, fast_arithmetic
 from earful.text.alphabet import Alphabet
 from earful.text.lexicon import Lexicon
-from earful.text.normalize import TextRules
-from earful.text.score import errors_of_each
+from earful.text.normalize import TextRules, normalize
+from earful.text.score import errors_of_each, right_words
 from earful.text.vocabulary import make_lexicon
 
 MOST_TUNED = 60
@@ -45,40 +49,93 @@ class Gain(NamedTuple):
     greedy_cer: float | None
 
 
+class Listed(NamedTuple):
+    """A word list: lines of words drawn as often as they come, for the letters; and how likely each word is."""
+
+    lines: Sequence[str]
+    frequencies: Mapping[str, float]
+
+
+class Sources(NamedTuple):
+    """What is known of a language beside the transcripts: of its letters, and of its words."""
+
+    letters: Sequence[NGram]
+    words: Sequence[WordCounts]
+
+
 def learn_language(
     model: AcousticModel,
     clips: Sequence[Example],
     unmet: Sequence[Unmet],
     others: Sequence[Sequence[str]],
-    known: Sequence[NGram] = (),
+    known: Language | None = None,
+    listed: Listed | None = None,
 ) -> Gain | None:
-    """An n-gram of all transcripts and of `others`, its weight tuned on clips that adaptation has not met.
+    """Letters and words of all transcripts and of `others`, their weight tuned on clips that adaptation has not met.
 
-    `others` are sources of further text, normalised, and `known` what was learned from such before: each counts as much
-    as it helps to predict the transcripts.
+    `others` are sources of further text, normalised, `known` what was learned from such before, and `listed` a word
+    list: each counts as much as it helps to predict the transcripts.
     While tuning, the n-gram knows only the transcripts that the same fine-tuning learned from. Where there is nothing
     to tune on, the weight is what experience says, if there is further text; what was `known` has a weight already.
     None without any of these, or where the best path makes fewer errors, by more than a few clips can show by chance.
     """
     alphabet = model.config.alphabet
     texts = [alphabet.decode(clip.labels) for clip in clips]
-    sources = [*known, *(learn(lines, alphabet) for lines in others if _readable(lines, alphabet))]
+    sources = sources_of(alphabet, others, known, listed)
     recordings = [each for part in unmet for each in _recordings(model, clips, texts, part, sources)]
     if not recordings:
-        untuned = sources and not known
-        return Gain(Language(_ngram(texts, sources, alphabet), *USUAL), None, None) if untuned else None
-    found, greedy_cer = tune(recordings), _greedy_cer(recordings)
-    if not greedy_cer or found.cer >= greedy_cer + _expected_gain(recordings, bool(sources)):
+        untuned = sources.letters and not known
+        return Gain(_language(texts, sources, alphabet, *USUAL), None, None) if untuned else None
+    gain, greedy_cer = weighed(texts, sources, recordings), _greedy_cer(recordings)
+    if not greedy_cer or gain.cer is None or gain.cer >= greedy_cer + _expected_gain(recordings, bool(sources.letters)):
         return None
-    return Gain(Language(_ngram(texts, sources, alphabet), found.weight, found.bonus), found.cer, greedy_cer)
+    return gain._replace(greedy_cer=greedy_cer)
 
 
-def listed(language: str) -> list[str]:
-    """Lines of words as frequent as they are in the language; none where there is no word list, or no wordfreq."""
+def weighed(texts: Sequence[str], sources: Sources, recordings: Sequence[Recording]) -> Gain:
+    """The language of transcripts and other sources; its weight, bonus and confidences by held-out recordings."""
+    found = tune(recordings)
+    learned = _language(texts, sources, recordings[0].ngram.alphabet, found.weight, found.bonus)
+    return Gain(replace(learned, shift=_shift(recordings, found)), found.cer, None)
+
+
+def _shift(recordings: Sequence[Recording], fusion: Fusion) -> float:
+    """How far confidences are from other recognisers', by the words of held-out recordings."""
+    searches, clues, right = {}, [], []
+    for logp_FV, reference, ngram, words in recordings:
+        if id(ngram) not in searches:
+            searches[id(ngram)] = Search(ngram.alphabet.size, ngram, words, fusion.weight, fusion.bonus)
+        letters = spelt(searches[id(ngram)].hear(logp_FV).emissions, ngram.alphabet)
+        texts = [ngram.alphabet.decode([each.symbol for each in word]) for word in letters]
+        clues.append(clues_of(letters, texts, ngram, words))
+        right += right_words(reference, " ".join(texts))
+    return shift_of(np.concatenate(clues), right)
+
+
+def sources_of(
+    alphabet: Alphabet, others: Sequence[Sequence[str]], known: Language | None, listed: Listed | None
+) -> Sources:
+    """Text and list as sources; a recogniser that is adapted further has the list already."""
+    text = [lines for lines in others if _readable(lines, alphabet)]
+    drawn = [listed.lines] if listed and _readable(listed.lines, alphabet) else []
+    letters = [*([known.ngram] if known else ()), *(learn(lines, alphabet) for lines in (*text, *drawn))]
+    before = known.words.sources if known and known.words else ()
+    words = [listed_words(listed.frequencies)] if listed and not before else []
+    return Sources(letters, [*before, *(count_words(lines) for lines in text), *words])
+
+
+def listed(language: str, rules: TextRules) -> Listed | None:
+    """The word list of a language, as the rules write it; None where there is no list, or no wordfreq."""
     try:
-        return draw_lines(language, WORDS, torch.Generator().manual_seed(0)) if language else []
+        lines = draw_lines(language, WORDS, torch.Generator().manual_seed(0)) if language else []
     except SynthesisError:
-        return []
+        return None
+    found: dict[str, float] = defaultdict(float)
+    for word, p in _frequencies(language).items() if rules.writing == "given" and language else ():
+        written = normalize(word, rules)
+        if written and " " not in written:
+            found[written] += p
+    return Listed([normalize(line, rules) for line in lines], found) if lines else None
 
 
 def lexicon_for(rules: TextRules, texts: Sequence[str], words: bool, before: Lexicon | None) -> Lexicon | None:
@@ -122,18 +179,32 @@ def _readable(lines: Sequence[str], alphabet: Alphabet) -> bool:
     return any(symbols.intersection(line) for line in lines)
 
 
-def _ngram(texts: Sequence[str], sources: Sequence[NGram], alphabet: Alphabet) -> NGram:
-    """An n-gram of the transcripts, mixed with those of other text."""
-    return mix_with(texts, sources) if sources else learn(texts, alphabet)
+def _language(texts: Sequence[str], sources: Sources, alphabet: Alphabet, weight: float, bonus: float) -> Language:
+    """The letters and words of the transcripts, mixed with those of other text."""
+    ngram = mix_with(texts, sources.letters) if sources.letters else learn(texts, alphabet)
+    folds = (
+        Fold(held, rest, NGram(alphabet, (*learn(rest, alphabet).sources, *ngram.sources[1:]), ngram.weights))
+        for rest, held in folds_of(texts)
+    )
+    return Language(ngram, weight, bonus, mix_words(texts, sources.words, folds))
 
 
 def _recordings(
-    model: AcousticModel, clips: Sequence[Example], texts: Sequence[str], unmet: Unmet, sources: Sequence[NGram]
+    model: AcousticModel, clips: Sequence[Example], texts: Sequence[str], unmet: Unmet, sources: Sources
 ) -> Iterator[Recording]:
-    """The held clips as the search meets them: log-probabilities, transcript, and the n-gram of all other clips."""
-    ngram = _ngram([texts[i] for i in unmet.learned], sources, model.config.alphabet)
-    for i in unmet.held[:MOST_TUNED]:
-        yield Recording(_logp(model, unmet.params, clips[i]), texts[i], ngram)
+    """The held clips as the search meets them."""
+    heard = [_logp(model, unmet.params, clips[i]) for i in unmet.held[:MOST_TUNED]]
+    rest, held = [texts[i] for i in unmet.learned], [texts[i] for i in unmet.held[:MOST_TUNED]]
+    return recordings_of(heard, held, rest, sources, model.config.alphabet)
+
+
+def recordings_of(
+    heard: Sequence[Tensor], held: Sequence[str], rest: Sequence[str], sources: Sources, alphabet: Alphabet
+) -> Iterator[Recording]:
+    """Held-out clips by their log-probabilities and transcripts, with the language of all other clips."""
+    language = _language(rest, sources, alphabet, *USUAL)
+    for logp_FV, text in zip(heard, held, strict=True):
+        yield Recording(logp_FV, text, language.ngram, language.words)
 
 
 def _logp(model: AcousticModel, params: Params, clip: Example) -> Tensor:
@@ -147,8 +218,8 @@ def _logp(model: AcousticModel, params: Params, clip: Example) -> Tensor:
 
 def _greedy_cer(recordings: Sequence[Recording]) -> float:
     texts = []
-    for logp_FV, _, ngram in recordings:
-        (ids,) = greedy_ids(logp_FV[None], torch.tensor([len(logp_FV)]))
-        texts.append(ngram.alphabet.decode(ids))
-    counts = [each.characters for each in errors_of_each([text for _, text, _ in recordings], texts)]
+    for each in recordings:
+        (ids,) = greedy_ids(each.logp_FV[None], torch.tensor([len(each.logp_FV)]))
+        texts.append(each.ngram.alphabet.decode(ids))
+    counts = [each.characters for each in errors_of_each([each.text for each in recordings], texts)]
     return sum(c.errors for c in counts) / max(1, sum(c.length for c in counts))

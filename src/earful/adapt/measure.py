@@ -15,6 +15,9 @@ from earful.data.batch import Example
 from earful.model import AcousticModel, Params
 from earful.trees import mean
 
+DRAW = 7_368_787
+"""A prime: seeds of different draws never meet."""
+
 Measured = Literal["held-out", "cross-validated", "own clips"]
 
 
@@ -23,7 +26,8 @@ class Task(NamedTuple):
 
     `start` gives the parameters to start from for those clips, by number, that are learned from: their letters' rows
     come from these clips, so the others stay unmet. `learned` has what was learned of the plan's inner loop. What lies
-    `beside` is always learned from, and never measures.
+    `beside` is always learned from, and never measures; `unmet_beside`, where it is given, is what lies there instead
+    while each part measures, in turn. Another `draw` moves by other batches, masks and copies on the same parts.
     """
 
     model: AcousticModel
@@ -35,14 +39,26 @@ class Task(NamedTuple):
     tell: Progress
     learned: Params | None = None
     beside: Sequence[Sequence[Example]] = ()
+    unmet_beside: Sequence[Sequence[Sequence[Example]]] = ()
+    draw: int = 0
 
 
 class Unmet(NamedTuple):
-    """A fine-tuning and clips that it has not met: parameters, the clips it learned from, the others; by number."""
+    """A fine-tuning and clips that it has not met: parameters, the clips it learned from, the others; by number.
+
+    `params` are the best by those clips; `end`, those at the end (`last`, where it is given), are not even chosen by
+    them.
+    """
 
     params: Params
     learned: Sequence[int]
     held: Sequence[int]
+    last: Params | None = None
+
+    @property
+    def end(self) -> Params:
+        """The parameters at the end."""
+        return self.params if self.last is None else self.last
 
 
 @dataclass(frozen=True)
@@ -69,6 +85,7 @@ def run(task: Task) -> Outcome:
             copies=[each[: 1 + plan.copies] for each in task.copies],
             state=task.state / str(number) if task.state and number else task.state,
             beside=() if plan.inner else task.beside,
+            unmet_beside=() if plan.inner else task.unmet_beside,
         )
         found = _run(part)
         outcome = _joined(outcome, found) if outcome else found
@@ -105,7 +122,10 @@ def _run(task: Task) -> Outcome:
     folds = split_folds(len(task.copies), task.plan, torch.Generator().manual_seed(task.seed))
     if len(folds) == 1:
         return _held_out(task, *folds[0])
-    crossed = [_tune(task, f"measuring, part {i} of {len(folds)}", *fold) for i, fold in enumerate(folds, 1)]
+    crossed = [
+        _tune(while_measuring(task, i), f"measuring, part {i + 1} of {len(folds)}", *fold)
+        for i, fold in enumerate(folds)
+    ]
     tuned = _tune(task, "adapting", everything, [])
     start = task.start(everything)
     if not folds:
@@ -114,19 +134,42 @@ def _run(task: Task) -> Outcome:
     lengths = [sum(len(plain[i].labels) for i in held) for _, held in folds]
     before, after = (_crossed_cer(crossed, lengths, point) for point in (0, -1))
     tuned = _averaged(tuned, crossed, task.plan)
-    unmet = tuple(Unmet(one.params, *fold) for one, fold in zip(crossed, folds, strict=True))
+    unmet = tuple(Unmet(one.params, *fold, one.last) for one, fold in zip(crossed, folds, strict=True))
     return Outcome(before, _kept(tuned, start, before, after), "cross-validated", unmet)
 
 
 def _held_out(task: Task, learn: Sequence[int], held: Sequence[int]) -> Outcome:
     """Measure on a part that is held out; then, if the plan says so, learn again from all clips."""
-    tuned = _tune(task, "measuring" if task.plan.again else "adapting", learn, held)
-    before, unmet = tuned.curve[0].cer, (Unmet(tuned.params, learn, held),)
+    tuned = _tune(while_measuring(task, 0), "measuring" if task.plan.again else "adapting", learn, held)
+    before, unmet = tuned.curve[0].cer, (Unmet(tuned.params, learn, held, tuned.last),)
     if task.plan.again:
         everything = range(len(task.copies))
         whole = _averaged(_tune(task, "adapting", everything, []), [tuned], task.plan)
         tuned = _kept(whole, task.start(everything), before, tuned.curve[-1].cer)
     return Outcome(before, tuned, "held-out", unmet)
+
+
+def while_measuring(task: Task, part: int) -> Task:
+    """The task as it is while one of the parts measures: beside the clips lies what has not met that part."""
+    return task._replace(beside=task.unmet_beside[part]) if task.unmet_beside else task
+
+
+def soup(task: Task, outcomes: Sequence[Outcome]) -> Outcome:
+    """Several runs of one task, by other draws, as one: the mean of their weights, part by part measured anew.
+
+    It is measured at the end of the runs, not at the best of each.
+    """
+    first, plain, alphabet = outcomes[0], [each[0] for each in task.copies], task.model.config.alphabet
+    unmet = []
+    for same in zip(*(each.unmet for each in outcomes), strict=True):
+        params = mean([each.end for each in same])
+        unmet.append(same[0]._replace(params=params, last=params))
+    lengths = [sum(len(plain[i].labels) for i in part.held) for part in unmet]
+    cers = [cer_of(task.model, part.params, [plain[i] for i in part.held], alphabet) for part in unmet]
+    after = sum(n * cer for n, cer in zip(lengths, cers, strict=True)) / max(1, sum(lengths))
+    params = mean([each.tuned.params for each in outcomes])
+    best = max((each.tuned.best for each in outcomes), key=lambda point: point.step)._replace(cer=after)
+    return replace(first, tuned=replace(first.tuned, params=params, best=best), unmet=tuple(unmet))
 
 
 def _tune(task: Task, stage: str, learn: Sequence[int], held: Sequence[int]) -> Tuned:
@@ -139,7 +182,7 @@ def _tune(task: Task, stage: str, learn: Sequence[int], held: Sequence[int]) -> 
         task.model.config.alphabet,
         task.plan,
         learned=task.learned,
-        seed=task.seed,
+        seed=task.seed + DRAW * task.draw,
         state=task.state / f"{stage.replace(' ', '-').replace(',', '')}.safetensors" if task.state else None,
         report=lambda done, total: task.tell(stage, done, total),
     )

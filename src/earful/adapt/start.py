@@ -78,7 +78,7 @@ def starter(
     model = base.build()
     heads = (PHONES, TEXT) if letters in BY_BOTH else (PHONES,)
     rules_VP = rules_VP if letters == "rules" else None
-    heard = [{head: _logp(model, clip, head) for head in heads} for clip in clips]
+    heard = [_logp(model, clip, heads) for clip in clips]
 
     def start(learn: Sequence[int]) -> Params:
         few = list(learn)[:MOST_HEARD]
@@ -104,11 +104,11 @@ def _starter_by_prototypes(
     return start
 
 
-def _logp(model: AcousticModel, clip: Example, head: str) -> Tensor:
-    """Log-probabilities `[F, V]` of one head for one clip."""
+def _logp(model: AcousticModel, clip: Example, heads: Sequence[str]) -> dict[str, Tensor]:
+    """Log-probabilities `[F, V]` of each head for one clip, which is encoded once."""
     with torch.no_grad(), fast_arithmetic():
-        logp_BFV, _ = model(clip.frames_FM[None], torch.tensor([len(clip.frames_FM)]), head)
-    return logp_BFV[0]  # type: ignore[no-any-return]
+        hidden_BFD, _ = model.encode(clip.frames_FM[None], torch.tensor([len(clip.frames_FM)]))
+        return {head: model.heads[head](hidden_BFD)[0] for head in heads}
 
 
 def untrained(config: ModelConfig, seed: int = 0, backbone: Backbone | None = None) -> Checkpoint:

@@ -14,6 +14,7 @@ from earful.errors import SynthesisError
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import TextRules, normalize
 from earful.text.pinyin import has_characters
+from earful.text.script import main_script
 
 LEAST_SEEN, RAREST = 5, 5e-5
 """A letter that only other text has is learned where it comes so often there, and one that only the word list has where
@@ -41,8 +42,10 @@ def of_language(alphabet: Alphabet, rules: TextRules, texts: Iterable[str]) -> A
     Their sounds are known by the rules of the language, or by those that the base heard them have. Not so of Chinese
     characters, each of which is a word.
     """
-    shares = letter_shares(rules)
-    listed = [c for c, share in shares.items() if share >= RAREST and is_letter(c) and not has_characters(c)]
+    shares = {c: share for c, share in letter_shares(rules).items() if is_letter(c)}
+    if main_script(shares) != main_script(alphabet.symbols):  # a list in another script, as of Serbian
+        shares = {}
+    listed = [c for c, share in shares.items() if share >= RAREST and not has_characters(c)]
     written = ("".join(c for c in normalize(text, rules) if not has_characters(c)) for text in texts)
     return widened(alphabet.extended(listed), written)
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from earful.adapt.clips import Progress
+from earful.adapt.remember import Hearing, itself
 from earful.checkpoint import Checkpoint
 from earful.ctc.beam import beam_search
 from earful.ctc.greedy import Emission, greedy
@@ -22,23 +23,29 @@ LEAST_LETTERS = 4
 
 
 def believed(
-    recogniser: Checkpoint, clips: Manifest, *, least: float = LEAST, letters: int = LEAST_LETTERS, tell: Progress
+    recogniser: Checkpoint,
+    clips: Manifest,
+    *,
+    least: float = LEAST,
+    letters: int = LEAST_LETTERS,
+    tell: Progress,
+    hearing: Hearing = itself,
 ) -> Manifest:
     """The clips with what the recogniser writes of them, where that is of so many `letters`, and sure enough.
 
     It searches with its language model, where it has one: that knows what the sound does not tell, and so teaches it
     (Lee 2013, "Pseudo-label"; Kahn et al. 2020). Its confidence, the mean probability of the letters, must be `least`,
-    0 to 1, or more. A clip is heard in one piece: cut long recordings before. Raises AudioError where a clip cannot be
-    read.
+    0 to 1, or more; `hearing` may remember what was heard before (`adapt.remember`). A clip is heard in one piece: cut
+    long recordings before. Raises AudioError where a clip cannot be read.
     """
-    return Manifest(tuple(_believed(recogniser, clips, least, letters, tell)))
+    return Manifest(tuple(_believed(recogniser, clips, least, letters, tell, hearing)))
 
 
 def _believed(
-    recogniser: Checkpoint, clips: Manifest, least: float, letters: int, tell: Progress
+    recogniser: Checkpoint, clips: Manifest, least: float, letters: int, tell: Progress, hearing: Hearing
 ) -> Iterator[Utterance]:
     model, symbols = recogniser.build(), recogniser.config.alphabet.symbols
-    for number, (clip, heard) in enumerate(zip(clips, compute_clips(clips, model.frames_of), strict=True), 1):
+    for number, (clip, heard) in enumerate(zip(clips, compute_clips(clips, hearing(model.frames_of)), strict=True), 1):
         emissions = _emissions(recogniser, model, heard.frames_FM)
         tell("writing down", number, len(clips))
         text = " ".join("".join(symbols[e.symbol - 1] for e in emissions).split())

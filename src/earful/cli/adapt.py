@@ -4,13 +4,27 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earful.cli.beside import Beside, Speak, Unlabelled, can_speak, in_words, self_trained, spoken
+from earful.cli.beside import Speak, Unlabelled, in_words
+from earful.cli.effort import (
+    WRITTEN,
+    Budget,
+    HowMuch,
+    Made,
+    Way,
+    advice_for,
+    checked,
+    make,
+    print_steps,
+    steps_row,
+    transcribed,
+    unfinished,
+)
+from earful.cli.effort import in_words as next_in_words
 from earful.cli.leftovers import clips_of
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_json
@@ -18,15 +32,15 @@ from earful.cli.tuning import Found, Minutes, doubts, print_trials, ready, searc
 from earful.text.normalize import Case, Punctuation, Writing
 
 if TYPE_CHECKING:
-    from earful.adapt.adapt import AdaptReport
+    from earful.adapt.adapt import Reading
     from earful.adapt.finetune import Plan
     from earful.checkpoint import Checkpoint
     from earful.data.finding import Finding
     from earful.data.manifest import Manifest
-    from earful.text.normalize import TextRules
 
 DEFAULT_BASE = "earful-base"
 NAMED = 10
+LANGUAGE_HELP = "The language, by a code or its English name, such as cs."
 STEPS_HELP = "Steps, if not as many as suit; after its own where a base was meta-trained (0: these alone)."
 KEEP_SOUND_HELP = (
     "Whether the model may keep some seconds of the clips, as its encoder has heard them: amid these it hears new "
@@ -56,19 +70,11 @@ HowWritten = Annotated[
 ]
 
 
-class Reading(NamedTuple):
-    """What there is to read beside the clips, and whether a language model is learned from it."""
-
-    texts: Sequence[str] = ()
-    words: bool = True
-    greedy: bool = False
-
-
 def adapt(
     clips: Annotated[Path, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")],
     out: Annotated[Path, typer.Option(help="The folder for the model.", metavar="MODEL")],
     base: Base = DEFAULT_BASE,
-    language: Annotated[str | None, typer.Option(help="Code of the language, such as cs.", metavar="CODE")] = None,
+    language: Annotated[str | None, typer.Option(help=LANGUAGE_HELP, metavar="CODE")] = None,
     case: Annotated[Case | None, typer.Option(help="Case of the letters that it writes.")] = None,
     punctuation: Annotated[Punctuation | None, typer.Option(help="Whether it writes punctuation.")] = None,
     writing: HowWritten = None,
@@ -79,6 +85,8 @@ def adapt(
     tune: Minutes = None,
     speak: Speak = None,
     unlabelled: Unlabelled = None,
+    effort: HowMuch = "usual",
+    minutes: Budget = None,
     keep_sound: Annotated[bool, typer.Option(help=KEEP_SOUND_HELP)] = True,
     usual: Annotated[bool, typer.Option("--usual", help="Do not adapt as a meta-trained base has learned.")] = False,
     seed: Annotated[int, typer.Option(help="Another seed, another run.", metavar="N")] = 0,
@@ -91,60 +99,77 @@ def adapt(
     clips with a .txt of the same name beside each, a Common Voice folder, or a Kaldi data folder. A model of the
     language, its characters, is learned from the transcripts, a list of its words (there is one for 42 languages, in
     the package wordfreq; give --language) and all text that you have (--text).
-    With --speak a synthesiser says that text, or random words, in many voices; with --unlabelled the recogniser writes
-    your other recordings down, and learns again with what it is sure of. Both take several times as long.
-    Interrupted by Ctrl-C, the same command goes on where it was.
+    --effort best does all that helps, step by step, and leaves out what does not: a synthesiser says that text, or
+    random words, in many voices (--speak), and the recogniser writes recordings without transcripts down, and learns
+    again (--unlabelled). Interrupted by Ctrl-C, the same command goes on where it was.
 
     \b
     Examples:
         earful adapt my-clips --out my-model --language sw
-        earful adapt my-clips --out my-model --text stories.txt --language sw --speak 400
+        earful adapt my-clips --out my-model --text stories.txt --language sw --effort best --minutes 30
     """
+    from earful.adapt.adapt import Reading
     from earful.adapt.start import start_from
-    from earful.checkpoint import check_destination, save_checkpoint
+    from earful.checkpoint import check_destination
 
-    began = time.monotonic()
-    check_destination(out, replace=overwrite)
+    began, state = time.monotonic(), state_of(out)
+    way = checked(Way(effort, minutes, speak, unlabelled, clips), tune)
+    check_destination(out, replace=overwrite or unfinished(state))
     ready(tune)
-    manifest, sentences = clips_of(clips), texts_of(text)
+    manifest, sentences = transcribed(clips_of(clips, unlisted=effort != "best"), way), texts_of(text)
     rules = asked_for(language=language or language_of(manifest), case=case, punctuation=punctuation, writing=writing)
-    start = start_from(base, (u.text or "" for u in manifest), rules, seed)
-    start, state = replace(start, inner=None) if usual else start, state_of(out)
+    begun = start_from(base, (u.text or "" for u in manifest), rules, seed)
+    start = replace(begun, inner=None) if usual else begun
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)
-        found = search(start, used, plan_of(used, steps, start), minutes=tune, seed=seed, state=state, tell=tell)
-        said = spoken(start, speak, sentences, used, folder=state / "spoken", seed=seed, tell=tell) if speak else None
+        first = (quick_plan_of if effort == "quick" else plan_of)(used, steps, start)
+        found = search(start, used, first, minutes=tune, seed=seed, state=state, tell=tell)
         plans, reading = plans_of(found.plan, steps), Reading(sentences, words, greedy)
-        learn = partial(run, start, used, plans, reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
-        checkpoint, report, beside = self_trained(learn, said, unlabelled, tell)
-    save_checkpoint(out, checkpoint, replace=overwrite)
-    shutil.rmtree(state, ignore_errors=True)
-    conclude(out, report, round(time.monotonic() - began, 2), len(manifest) - report.clips, found, beside, json)
-    if not json:
-        advise(start.config.rules, out, voices=not (speak or found.plan.inner))
+        made = make(way, start, used, plans, reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
+    write(out, made, state, replace=overwrite or unfinished(state))
+    conclude(out, made, round(time.monotonic() - began, 2), len(manifest), found, way, reading, findings, json)
+
+
+def write(out: Path, made: Made, state: Path, *, replace: bool) -> None:
+    """Save the model; the state goes, but that of a run that was interrupted, which says that the model is its own."""
+    from earful.checkpoint import save_checkpoint
+
+    save_checkpoint(out, made.found.checkpoint, replace=replace)
+    if made.interrupted:
+        state.mkdir(parents=True, exist_ok=True)
+        (state / WRITTEN).touch()
+    else:
+        shutil.rmtree(state, ignore_errors=True)
 
 
 def conclude(
-    out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found, beside: Beside, json: bool
+    out: Path,
+    made: Made,
+    seconds: float,
+    given: int,
+    found: Found,
+    way: Way,
+    reading: "Reading",
+    findings: Sequence["Finding"],
+    json: bool,
 ) -> None:
-    """Warnings, then the summary."""
+    """Warnings, then the summary, and what is next. An interrupted run ends with the status of Ctrl-C."""
+    report = made.found.report
+    found = found._replace(plan=made.plan or found.plan)
     report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
+    made = made._replace(found=made.found._replace(report=report))
     for warning in report.warnings:
         warn(warning)
-    show = print_json_summary if json else print_summary
-    show(out, report, seconds, left_out, found, beside)
-
-
-def advise(rules: "TextRules", out: Path, voices: bool) -> None:
-    """What else to know of the model, and what may help, where it can be had."""
-    if rules.writing == "characters":
-        print(f"The rates are of pinyin, which it hears; for those of characters: earful score {out} NEW-CLIPS")
-    if voices and can_speak(rules.language):
-        print(
-            f"espeak-ng speaks {rules.language}: --speak 400 learns from sentences that it says, too, "
-            "and often helps much"
-        )
+    advice, left_out = advice_for(way, made, reading, findings), given - report.clips
+    if json:
+        print_json(summary(out, made, seconds, left_out, found) | steps_row(way, made, advice))
+    else:
+        print_summary(out, made, seconds, left_out, found)
+        for line in next_in_words(advice, made.interrupted, out):
+            print(line)
+    if made.interrupted:
+        raise typer.Exit(130)
 
 
 def asked_for(**rules: str | None) -> dict[str, str]:
@@ -165,13 +190,15 @@ def texts_of(path: Path | None) -> Sequence[str]:
 
 
 def language_of(manifest: "Manifest") -> str | None:
-    """The language that all clips say they are in."""
-    languages = {u.language for u in manifest}
+    """The language that all clips say they are in, by whatever names."""
+    from earful.text.languages import canonical
+
+    languages = {u.language and canonical(u.language) for u in manifest}
     return languages.pop() if len(languages) == 1 else None
 
 
 def sift(manifest: "Manifest", start: "Checkpoint", tell: Tell) -> tuple["Manifest", Sequence["Finding"]]:
-    """The clips that can be used, and what is wrong with the others. Raises AdaptationError if none is left."""
+    """The clips that can be used, and what is wrong with any. Raises AdaptationError if none is left."""
     from earful.data.check import inspect, usable
     from earful.errors import AdaptationError
 
@@ -182,52 +209,25 @@ def sift(manifest: "Manifest", start: "Checkpoint", tell: Tell) -> tuple["Manife
         heard += count
         tell("checking the clips", heard, len(manifest))
 
-    inspection = inspect(manifest, start.config.rules, start.config.output_hop_s, progress=advance)
-    errors = [finding for finding in inspection.findings if finding.severity == "error"]
-    used = usable(manifest, errors)
+    findings = inspect(manifest, start.config.rules, start.config.output_hop_s, progress=advance).findings
+    used = usable(manifest, findings)
     if not len(used):
+        errors = [finding for finding in findings if finding.severity == "error"]
         example = f", for example {errors[0].where}: {errors[0].message}" if errors else ""
         raise AdaptationError(
             f"of {counted(len(manifest), 'clip')} none can be used{example}; `earful check` lists them all"
         )
-    return used, errors
+    return used, findings
 
 
-def name_left_out(manifest: "Manifest", used: "Manifest", errors: Sequence["Finding"]) -> None:
+def name_left_out(manifest: "Manifest", used: "Manifest", findings: Sequence["Finding"]) -> None:
     """Warn of the clips that are left out, the first ten by name."""
+    errors = [finding for finding in findings if finding.severity == "error"]
     for finding in errors[:NAMED]:
         warn(f"left out {finding.where}: {finding.message}; {finding.remedy}")
     if len(errors) > NAMED:
         count = len(manifest) - len(used)
         warn(f"left out {count} of {counted(len(manifest), 'clip')}; `earful check` lists all reasons")
-
-
-def run(
-    start: "Checkpoint",
-    manifest: "Manifest",
-    plans: tuple["Plan", "Plan"],
-    reading: Reading,
-    beside: "Manifest | None" = None,
-    *,
-    keep_sound: bool,
-    seed: int,
-    state: Path | None,
-    tell: Tell,
-) -> tuple["Checkpoint", "AdaptReport"]:
-    """Adapt by one of `plans`, for the clips alone and for those with other speech beside; the progress is shown."""
-    from earful.adapt.adapt import adapt as adapt_base
-
-    return adapt_base(
-        start,
-        manifest,
-        plan=plans[bool(beside)],
-        beside=beside,
-        keep_sound=keep_sound,
-        seed=seed,
-        state=state,
-        progress=tell,
-        **reading._asdict(),
-    )
 
 
 def plans_of(plan: "Plan", steps: int | None) -> tuple["Plan", "Plan"]:
@@ -247,6 +247,14 @@ def plan_of(manifest: "Manifest", steps: int | None, start: "Checkpoint") -> "Pl
     return plan if steps is None else replace(plan, steps=steps)
 
 
+def quick_plan_of(manifest: "Manifest", steps: int | None, start: "Checkpoint") -> "Plan":
+    """The same for an answer within seconds."""
+    from earful.adapt.effort import quick_from
+
+    plan = quick_from(start, len(manifest), manifest.duration_s)
+    return replace(plan, steps=steps) if steps else plan
+
+
 def learned_steps(plan: "Plan") -> int:
     """How many steps are taken in the way that a meta-trained base has learned."""
     from earful.adapt.finetune import stages
@@ -254,12 +262,11 @@ def learned_steps(plan: "Plan") -> int:
     return sum(part.steps for part in stages(plan) if part.inner)
 
 
-def print_json_summary(
-    out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found, beside: Beside
-) -> None:
-    """One JSON object. The keys stay."""
+def summary(out: Path, made: Made, seconds: float, left_out: int, found: Found) -> dict[str, Any]:
+    """What `--json` prints. The keys stay."""
     from earful.config import to_mapping
 
+    report = made.found.report
     row = {
         "model": str(out),
         "cer_before": report.cer_before,
@@ -275,14 +282,14 @@ def print_json_summary(
         "left_out": left_out,
         "inner_loop": "learned" if learned_steps(found.plan) else "usual",
     }
-    print_json(row | settings(found) | to_mapping(beside))
+    return row | settings(found) | dict(to_mapping(made.beside))
 
 
-def print_summary(
-    out: Path, report: "AdaptReport", seconds: float, left_out: int, found: Found, beside: Beside
-) -> None:
+def print_summary(out: Path, made: Made, seconds: float, left_out: int, found: Found) -> None:
     """The same for people."""
+    report = made.found.report
     print_trials(found.trials)
+    print_steps(made.steps)
     without = f", {left_out} left out" if left_out else ""
     print(f"CER before  {percent(report.cer_before):>7}")
     print(f"CER after   {percent(report.cer_after):>7}  {_MEASURED[report.measured]}")
@@ -291,7 +298,9 @@ def print_summary(
     if count := learned_steps(found.plan):
         print(f"{counted(count, 'step')} in the way that the base has learned{' first' * (not found.plan.inner)}")
     print(f"{counted(report.clips, 'clip')}{without}, {report.speech_s:.0f} s of speech")
-    for line in in_words(beside):
+    for line in in_words(made.beside):
         print(line)
     print(f"{seconds:.0f} s{f', {memory_mb} MB at most' if (memory_mb := peak_memory_mb()) else ''}")
+    if made.found.ready.config.rules.writing == "characters":
+        print(f"The rates are of pinyin, which it hears; for those of characters: earful score {out} NEW-CLIPS")
     print(f"The model is in {out}; try it: earful transcribe {out} new.wav")

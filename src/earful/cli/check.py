@@ -1,5 +1,6 @@
 """`earful check`: what is wrong with my data, before I wait for it."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earful.cli.adapt import DEFAULT_BASE, HowWritten, asked_for, language_of
-from earful.cli.progress import progress
+from earful.cli.adapt import DEFAULT_BASE, LANGUAGE_HELP, HowWritten, asked_for, language_of
+from earful.cli.progress import progress, warn
+from earful.cli.reading import letters, print_reading
 from earful.cli.tables import counted, print_json, print_table
 
 MOST_ROWS = 10
@@ -16,49 +18,75 @@ MOST_ROWS = 10
 if TYPE_CHECKING:
     from earful.data.check import Inspection
     from earful.data.finding import Finding
+    from earful.data.manifest import Manifest
     from earful.data.readers.leftovers import Group
+    from earful.model import ModelConfig
 
 
 def check(
-    clips: Annotated[Path, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")],
+    clips: Annotated[
+        Path | None, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")
+    ] = None,
+    text: Annotated[Path | None, typer.Option(help="Other text for `adapt --text`, UTF-8.", metavar="FILE")] = None,
     base: Annotated[str, typer.Option(help="The base that is going to be adapted.", metavar="NAME|DIR")] = DEFAULT_BASE,
-    language: Annotated[str | None, typer.Option(help="Code of the language, such as cs.", metavar="CODE")] = None,
+    language: Annotated[str | None, typer.Option(help=LANGUAGE_HELP, metavar="CODE")] = None,
     writing: HowWritten = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what is wrong with clips and transcripts before `earful adapt` learns from them.
+    """Say what is wrong with clips, transcripts and text before `earful adapt` learns from them.
 
-    An error means that the clip cannot be used: `adapt` leaves it out. A warning is worth a look. The exit status is 0
-    if adaptation can start, 2 if no clip can be used.
+    An error means that the clip, or the text, cannot be used: `adapt` leaves it out. A warning is worth a look. With
+    --text it says what is in a text, with CLIPS also how like the transcripts it is. The exit status is 0 if adaptation
+    can start, 2 if no clip, or no text, can be used.
 
     \b
-    Example:
+    Examples:
         earful check my-clips
+        earful check my-clips --text stories.txt --language sw
     """
+    from earful.adapt.resources import missing
     from earful.adapt.start import start_from
-    from earful.data.check import inspect
+    from earful.config import to_mapping
+    from earful.data.check_reading import inspect_text
     from earful.data.clips import read_clips
+    from earful.data.manifest import Manifest
     from earful.data.readers.leftovers import left_over
+    from earful.errors import ConfigError
+    from earful.text.normalize import TextRules
 
-    manifest = read_clips(clips)
-    rules = asked_for(language=language or language_of(manifest), writing=writing)
-    config = start_from(base, (u.text or "" for u in manifest), rules).config
-    heard = 0
+    if not (clips or text):
+        raise ConfigError("nothing to check; give CLIPS, --text FILE, or both")
+    manifest = read_clips(clips) if clips else Manifest(())
+    given = asked_for(language=language or language_of(manifest), writing=writing)
+    transcripts = [u.text or "" for u in manifest]
+    config = start_from(base, transcripts, given).config if clips else None
+    rules = config.rules if config else TextRules(language=language or "", writing=writing or "given")
+    reading = inspect_text(text, transcripts, rules) if text else None
+    for line in missing(rules.language, words=not text):
+        warn(line)
+    inspection = with_left_over(inspected(manifest, config), left_over(clips, manifest)) if clips and config else None
+    if json:
+        print_json((summary(inspection) if inspection else {}) | ({"text": to_mapping(reading)} if reading else {}))
+    else:
+        if inspection and clips:
+            print_inspection(inspection, clips)
+        if reading and text:
+            print_reading(reading, text)
+    if (inspection and not inspection.usable_clips) or (reading and not reading.usable):
+        raise typer.Exit(2)
+
+
+def inspected(manifest: "Manifest", config: "ModelConfig") -> "Inspection":
+    """The clips as a recogniser of this configuration would have them; the progress is shown."""
+    from earful.data.check import inspect
+
+    heard = itertools.count(1)
     with progress() as tell:
 
         def advance(count: int) -> None:
-            nonlocal heard
-            heard += count
-            tell("checking", heard, len(manifest))
+            tell("checking", next(heard), len(manifest))
 
-        inspection = inspect(manifest, config.rules, config.output_hop_s, progress=advance)
-    inspection = with_left_over(inspection, left_over(clips, manifest))
-    if json:
-        print_json(summary(inspection))
-    else:
-        print_inspection(inspection, clips)
-    if not inspection.usable_clips:
-        raise typer.Exit(2)
+        return inspect(manifest, config.rules, config.output_hop_s, progress=advance)
 
 
 def with_left_over(inspection: "Inspection", groups: "Sequence[Group]") -> "Inspection":
@@ -76,7 +104,7 @@ def with_left_over(inspection: "Inspection", groups: "Sequence[Group]") -> "Insp
 
 
 def summary(inspection: "Inspection") -> dict[str, Any]:
-    """What `--json` prints."""
+    """What `--json` prints of clips."""
     from earful.config import to_mapping
 
     counts = {f"{severity}s": inspection.count(severity) for severity in ("error", "warning", "note")}
@@ -97,7 +125,11 @@ def print_inspection(inspection: "Inspection", clips: Path) -> None:
     if inspection.characters_per_s is not None:
         print(f"{inspection.characters_per_s:.1f} characters a second")
     if inspection.alphabet:
-        print(f"{counted(len(inspection.alphabet), 'letter')}: {letters(inspection)}")
+        print(f"{counted(len(inspection.alphabet), 'letter')}: {letters(inspection.alphabet)}")
+    if inspection.kept:
+        print(f"kept as letters: {letters(inspection.kept)}")
+    if inspection.dropped:
+        print(f"dropped as punctuation: {letters(inspection.dropped)}")
     if not inspection.findings:
         print("Nothing is wrong.")
 
@@ -126,8 +158,3 @@ def shortened(names: tuple[str, ...], most: int = 12) -> str:
     """The first names."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
-
-
-def letters(inspection: "Inspection") -> str:
-    """Every letter with its count, the most frequent first."""
-    return "  ".join(f"{'␣' if symbol == ' ' else symbol} {count}" for symbol, count in inspection.alphabet.items())

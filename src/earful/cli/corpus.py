@@ -215,7 +215,9 @@ def prompts(
 
 @corpus.command(short_help="Synthetic speech in random voices.")
 def speak(
-    language: Annotated[list[str], typer.Option(help="A language of espeak-ng; may come again.", metavar="CODE")],
+    language: Annotated[
+        list[str], typer.Option(help="A language of espeak-ng, by code or name; may come again.", metavar="CODE")
+    ],
     out: Out,
     hours: Annotated[float | None, typer.Option(help="How much speech in all.", metavar="H")] = None,
     clips: Annotated[int | None, typer.Option(help="How many clips in all.", metavar="N")] = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earful.cli.adapt import language_of, name_left_out, sift
+from earful.cli.adapt import LANGUAGE_HELP, language_of, name_left_out, sift
 from earful.cli.leftovers import clips_of
 from earful.cli.progress import progress, warn
 from earful.cli.score import interval
@@ -47,7 +47,7 @@ def forecast(
     state: Annotated[
         Path | None, typer.Option(help="Keep here what was measured, and go on from it.", metavar="FOLDER")
     ] = None,
-    language: Annotated[str | None, typer.Option(help="Code of the language, such as cs.", metavar="CODE")] = None,
+    language: Annotated[str | None, typer.Option(help=LANGUAGE_HELP, metavar="CODE")] = None,
     case: Annotated[Case | None, typer.Option(help="Case of the letters that it writes.")] = None,
     punctuation: Annotated[Punctuation | None, typer.Option(help="Whether it writes punctuation.")] = None,
     usual: Annotated[bool, typer.Option("--usual", help="Do not adapt as a meta-trained base has learned.")] = False,

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from json import dumps as json_text
 from pathlib import Path
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from earful.checkpoint import Checkpoint
-    from earful.data.utterance import Utterance
+    from earful.data.manifest import Manifest
     from earful.pretrain.selfsupervised import SelfRecipe, Told
 
 DEFAULT_START, DEFAULT_OBJECTIVE, DEFAULT_STEPS = "earful-base", "best_rq", 500
@@ -232,21 +231,19 @@ def recipe_for(
     return replace(recipe, work=place / run, cache=work / "frames")
 
 
-def speech_in(folder: Path, tell: Tell, names: Path | None = None) -> "Sequence[Utterance]":
+def speech_in(folder: Path, tell: Tell, names: Path | None = None) -> "Manifest":
     """The stretches of speech in a folder's recordings. Those that gave none are named, the first ones on stderr, all
     of them in the file `names`. Raises ManifestError if none gave any.
     """
-    from earful.data.untranscribed import Skipped, cut, read_recordings
+    from earful.data.untranscribed import read_recordings, speech_of
     from earful.errors import ManifestError
 
-    recordings, skipped = read_recordings(folder), list[Skipped]()
+    recordings = read_recordings(folder)
 
-    def told() -> "Iterator[Utterance]":
-        for number, recording in enumerate(recordings):
-            tell("looking for speech", number, len(recordings), f"{len(skipped)} left out" if skipped else "")
-            yield recording
+    def told(done: int, count: int) -> None:
+        tell("looking for speech", done, len(recordings), f"{count} left out" if count else "")
 
-    clips = list(cut(told(), skip=skipped.append))
+    clips, skipped = speech_of(recordings, told)
     if names:
         names.parent.mkdir(parents=True, exist_ok=True)
         rows = [json_text({"file": str(each.path), "reason": each.reason}) + "\n" for each in skipped]
@@ -256,7 +253,7 @@ def speech_in(folder: Path, tell: Tell, names: Path | None = None) -> "Sequence[
     if len(skipped) > NAMED:
         where = f"; {names} names each" if names else ""
         warn(f"left out {len(skipped)} of {counted(len(recordings), 'recording')} in all{where}")
-    if not clips:
+    if not len(clips):
         raise ManifestError(f"{folder}: no speech was found in {counted(len(recordings), 'recording')}; give others")
     return clips
 

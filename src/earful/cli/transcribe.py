@@ -22,6 +22,11 @@ CHANNEL_HELP = (
     "speaker on every channel."
 )
 
+HOT_HELP = (
+    "Words or phrases to listen for, parted by commas; after a colon what each letter of one adds, in nats "
+    "(by default 1.5)."
+)
+MOST_GUESSES = 20
 Format = Literal["text", "json", "srt", "vtt", "tsv"]
 
 
@@ -35,6 +40,10 @@ def transcribe(
         Path | None, typer.Option(help="Write a file for each recording into this folder.", metavar="DIR")
     ] = None,
     greedy: Annotated[bool, typer.Option("--greedy", help="Without the language model.")] = False,
+    hot: Annotated[str | None, typer.Option(help=HOT_HELP, metavar="WORD[:BOOST],…")] = None,
+    guesses: Annotated[
+        int, typer.Option(min=1, max=MOST_GUESSES, help="So many texts of each recording (json).", metavar="N")
+    ] = 1,
     self_adapt: Annotated[
         bool, typer.Option("--self-adapt", help="Fit the model to each recording as it is heard, then forget.")
     ] = False,
@@ -52,17 +61,17 @@ def transcribe(
     Examples:
         earful transcribe my-model new.wav
         earful transcribe my-model talks/ --format srt --out subtitles/
+        earful transcribe my-model new.wav --hot "Wambui,Nyeri:3"
     """
-    from earful.audio.channels import channel_named
     from earful.errors import AudioError
     from earful.recognizer import Recognizer
     from earful.subtitles import render
 
-    heard = channel_named(channel)
+    heard = channel_for(channel, guesses)
     wanted = "json" if json else format
     files = list(sound_files(audio))
     places = destinations(files, out, SUFFIXES[wanted], overwrite) if out else []
-    recognizer = Recognizer.load(model, greedy=greedy, self_adapt=self_adapt)
+    recognizer = Recognizer.load(model, greedy=greedy, self_adapt=self_adapt, hot=boosts(hot), guesses=guesses)
     failed = 0
     with progress() as tell:
         for number, (file, _) in enumerate(files):
@@ -80,6 +89,31 @@ def transcribe(
     if failed:
         print(f"earful: {failed} of {counted(len(files), 'file')} could not be transcribed", file=sys.stderr)
         raise typer.Exit(2)
+
+
+def channel_for(name: str, guesses: int) -> "Channel | Literal['each']":
+    """The channel of that name. Raises ConfigError where there is none, or for guesses of each."""
+    from earful.audio.channels import channel_named
+    from earful.errors import ConfigError
+
+    if (channel := channel_named(name)) == "each" and guesses > 1:
+        raise ConfigError("--guesses are of one channel, not of each; name one, as with --channel left")
+    return channel
+
+
+def boosts(hot: str | None) -> dict[str, float]:
+    """Hot words and what a letter of each adds: `name,name:2`. Raises ConfigError for what is no such list."""
+    from earful.ctc.hot import BOOST
+    from earful.errors import ConfigError
+
+    found = {}
+    for each in (hot or "").split(","):
+        word, colon, boost = each.rpartition(":") if ":" in each else (each, "", "")
+        try:
+            found[word.strip()] = float(boost) if colon else BOOST
+        except ValueError:
+            raise ConfigError(f"--hot {each.strip()!r}: expected a number after the colon, such as {word}:2") from None
+    return {word: boost for word, boost in found.items() if word}
 
 
 def sound_files(audio: Sequence[Path]) -> Iterator[tuple[Path, Path]]:

@@ -1,31 +1,34 @@
-"""Prefix beam search for CTC (Hannun et al. 2014, algorithm 1) with a language model of characters.
+"""Prefix beam search for CTC (Hannun et al. 2014, algorithm 1) with a language model of letters and words.
 
-What is sought is the text y of greatest log p(y | sound) + weight · log p(y | language model) + bonus · |y|, where
+What is sought is the text y of greatest log p(y | sound) + weight · log p(y | language) + bonus · |y|, where
 p(y | sound) sums over all paths that spell y. Of each of the likeliest beginnings the search keeps the probability of
-the paths that end in a blank and of those that end in its last symbol. The blank has the id 0.
+the paths that end in a blank and of those that end in its last symbol. Letters are counted by an n-gram while a word is
+written; where it ends, they give way to the mixture of letters and known words (`ctc.words`). The blank has the id 0.
+The search itself is in `ctc.search`.
 """
 
-import math
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from heapq import nlargest
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise, product
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import numpy as np
 from torch import Tensor
 
 from earful.ctc.align import align
 from earful.ctc.greedy import Emission
-from earful.ctc.kneser_ney import EDGE_ID
+from earful.ctc.hot import no_hot
+from earful.ctc.known import Hot, Letters
 from earful.ctc.lattice import frames_needed
 from earful.ctc.ngram import NGram
+from earful.ctc.search import Frames, search, sureness
+from earful.ctc.words import Words, no_words, vocabulary
 from earful.errors import ConfigError, TextError
+from earful.text.alphabet import Alphabet
 from earful.text.score import errors_of_each
 
-WIDTH, TUNING_WIDTH = 32, 16
+WIDTH, TUNING_WIDTH = 96, 32
 LEAST_LOGP = -7.0  # from -5 to -9, texts hardly differ (Dutch); the time does
 WEIGHTS = (0.5, 0.75, 1.0, 1.25)
 BONUSES = (0.5, 1.0, 1.5, 2.0, 2.5)
@@ -33,8 +36,11 @@ PRIOR = 1500.0
 """How many characters of held-out transcripts the experience with other recordings (`unusual`) weighs as much as."""
 USUAL = 1.0, 1.5
 """The weight and bonus that experience says, where there is nothing to tune them on."""
+LATER_S = 25
+"""Frames after which the search is asked how sure it is of a symbol: by then it has heard what follows."""
 _BLANK, _ROOT = 0, 0
 _BLOCK = 1024  # frames read at once; and the alignment of a long recording may be cut once in as many
+_CACHED_NUMBERS = 2**21  # in the rows of the n-gram that a search keeps: 46,000 rows of 45 symbols
 
 
 class Fusion(NamedTuple):
@@ -45,6 +51,104 @@ class Fusion(NamedTuple):
     cer: float
 
 
+class Guess(NamedTuple):
+    """A text that the search ended with: its symbols, and its score in nats."""
+
+    symbols: tuple[int, ...]
+    score: float
+
+
+class Heard(NamedTuple):
+    """The best text with its times, and the best texts."""
+
+    emissions: tuple[Emission, ...]
+    guesses: tuple[Guess, ...]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Search:
+    """A search, made ready once for many recordings: what it knows of the language, and how much that counts.
+
+    `size` is that of the alphabet, `width` beginnings of texts are kept. A symbol less likely than `least_logp` is not
+    tried, and a frame without a likelier one costs next to nothing. With no limit to either (a great width, minus
+    infinity) the search is exact.
+
+    Raises:
+        ConfigError: the language model has another alphabet, or `width` or `least_logp` is out of range.
+    """
+
+    size: int
+    ngram: NGram | None = None
+    words: Words | None = None
+    weight: float = 0.5
+    bonus: float = 0.0
+    hot: Hot = field(default_factory=no_hot)
+    width: int = WIDTH
+    least_logp: float = LEAST_LOGP
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ConfigError(f"the width of a beam must be at least 1, got {self.width}")
+        if not self.least_logp < 0:
+            raise ConfigError(
+                f"least_logp is the logarithm of a probability and must be below 0, got {self.least_logp}"
+            )
+        if self.ngram is not None and self.ngram.alphabet.size != self.size:
+            raise ConfigError(
+                f"the language model has {self.ngram.alphabet.size - 1} symbols, the recogniser {self.size - 1}; "
+                "learn it with the alphabet of the recogniser"
+            )
+
+    def hear(self, logp_FV: Tensor, guesses: int = 1) -> Heard:
+        """The best text of log-probabilities `[F, V]` of any float type, the blank first, and as many `guesses`.
+
+        Raises ValueError: a frame holds NaN, or gives no symbol a probability.
+        """
+        frames = _frames(logp_FV, self.least_logp)
+        shape = len(frames.places_N), min(self.width, WIDTH)
+        nodes_NK, scores_NK = np.full(shape, -1, np.int32), np.zeros(shape, np.float32)
+        nodes, scores, tree = self._run(frames, nodes_NK, scores_NK)
+        path = _path(tree, int(nodes[0]))
+        ids = [int(tree[1, node]) for node in path]
+        said = _said(logp_FV, frames, path, nodes_NK, scores_NK)
+        emissions = tuple(_aligned(logp_FV, ids, said))
+        ends = np.array([emission.end - 1 + LATER_S for emission in emissions], np.int64)
+        sure = sureness(np.array(path, np.int64), np.searchsorted(frames.places_N, ends), tree, nodes_NK, scores_NK)
+        emissions = tuple(replace(each, sure=float(p)) for each, p in zip(emissions, sure, strict=True))
+        best = zip(nodes[:guesses].tolist(), scores[:guesses].tolist(), strict=True)
+        found = tuple(Guess(tuple(int(tree[1, each]) for each in _path(tree, node)), score) for node, score in best)
+        return Heard(emissions, found)
+
+    def ids(self, frames: Frames) -> list[int]:
+        """The symbols of the best text alone."""
+        nodes, _, tree = self._run(frames, np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32))
+        return [int(tree[1, node]) for node in _path(tree, int(nodes[0]))]
+
+    def _run(self, frames: Frames, nodes_NK: np.ndarray, scores_NK: np.ndarray) -> tuple[np.ndarray, ...]:
+        letters, known, caches = self._known
+        return search(  # type: ignore[no-any-return]
+            frames, letters, known, self.hot, self.weight, self.bonus, self.width, self.size, caches,
+            nodes_NK, scores_NK,
+        )  # fmt: skip
+
+    @cached_property
+    def _known(self) -> tuple[Letters, Any, tuple[np.ndarray, np.ndarray]]:
+        """The tables that the search reads, and a memory of the rows that it met."""
+        ngram = self.ngram if self.weight else None
+        words = vocabulary(self.words, ngram.alphabet) if ngram and self.words else no_words(self.size)
+        rows = max(_CACHED_NUMBERS // self.size, 1)
+        caches = np.full((rows, len(ngram.sources) if ngram else 0), -1), np.zeros((rows, self.size), np.float32)
+        return _letters(ngram), words, caches
+
+    def with_fusion(self, weight: float, bonus: float) -> "Search":
+        """The same with another weight and bonus; the tables are shared."""
+        other = replace(self, weight=weight, bonus=bonus)
+        if bool(weight) == bool(self.weight):
+            other.__dict__["_known"] = self._known
+        return other
+
+
 def beam_search(
     logp_FV: Tensor,
     ngram: NGram | None = None,
@@ -53,33 +157,36 @@ def beam_search(
     bonus: float = 0.0,
     width: int = WIDTH,
     least_logp: float = LEAST_LOGP,
+    words: Words | None = None,
 ) -> tuple[Emission, ...]:
-    """The best text of a recording of any length, with times and confidences as `ctc.greedy` gives them.
-
-    `logp_FV` are log-probabilities of any float type, the blank first. `width` beginnings of texts are kept. A symbol
-    less likely than `least_logp` is not tried, and a frame without a likelier one costs next to nothing. With no limit
-    to either (a great width, minus infinity) the search is exact.
-
-    Raises:
-        ConfigError: the language model has another alphabet, or `width` or `least_logp` is out of range.
-        ValueError: a frame holds NaN, or gives no symbol a probability.
+    """The best text of a recording of any length, with times and confidences as `ctc.greedy` gives them: see `Search`.
 
     >>> import torch
     >>> logp = torch.tensor([[0.6, 0.4], [0.6, 0.4]]).log()  # the best path says nothing, the best text is one symbol
     >>> [emission.symbol for emission in beam_search(logp)]
     [1]
     """
-    _check(width, least_logp)
-    language = _language(ngram, weight, bonus, logp_FV.shape[1])
-    return tuple(_aligned(logp_FV, _search(_frames(logp_FV, least_logp), language, width, _places(logp_FV))))
+    return Search(logp_FV.shape[1], ngram, words, weight, bonus, no_hot(), width, least_logp).hear(logp_FV).emissions
+
+
+def spelt(emissions: Iterable[Emission], alphabet: Alphabet) -> list[list[Emission]]:
+    """The letters of each word, between spaces."""
+    words: list[list[Emission]] = [[]]
+    for emission in emissions:
+        if alphabet.symbols[emission.symbol - 1].isspace():
+            words.append([])
+        else:
+            words[-1].append(emission)
+    return [word for word in words if word]
 
 
 class Recording(NamedTuple):
-    """A held-out recording: its log-probabilities, its transcript, and a language model that has not met it."""
+    """A held-out recording: its log-probabilities, its transcript, and language models that have not met it."""
 
     logp_FV: Tensor
     text: str
     ngram: NGram
+    words: Words | None = None
 
 
 def tune(
@@ -98,21 +205,21 @@ def tune(
     `cer` is that of the recordings alone. Where two are as good, the smaller weight, then the smaller bonus.
 
     Raises:
-        ConfigError: as `beam_search`. TextError: there are no recordings.
+        ConfigError: as `Search`. TextError: there are no recordings.
     """
     if not recordings:
         raise TextError("expected held-out recordings to weigh the language model by, got none; hold some out")
-    _check(width, least_logp)
-    frames = [list(_frames(recording.logp_FV, least_logp)) for recording in recordings]
-    references = [recording.text for recording in recordings]
-    ngrams, size = {id(each.ngram): each.ngram for each in recordings}, recordings[0].logp_FV.shape[1]
-
+    frames = [_frames(recording.logp_FV, least_logp) for recording in recordings]
+    references, size = [recording.text for recording in recordings], recordings[0].logp_FV.shape[1]
+    searches = {
+        id(each.ngram): Search(size, each.ngram, each.words, width=width, least_logp=least_logp) for each in recordings
+    }
     characters = max(sum(map(len, references)), 1)
 
     def measured(weight: float, bonus: float) -> Fusion:
-        languages = {key: _language(ngram, weight, bonus, size) for key, ngram in ngrams.items()}
+        weighed = {key: each.with_fusion(weight, bonus) for key, each in searches.items()}
         texts = [
-            each.ngram.alphabet.decode(_search(heard, languages[id(each.ngram)], width).ids)
+            each.ngram.alphabet.decode(weighed[id(each.ngram)].ids(heard))
             for each, heard in zip(recordings, frames, strict=True)
         ]
         errors = sum(each.characters.errors for each in errors_of_each(references, texts))
@@ -134,204 +241,83 @@ def unusual(weight: float, bonus: float) -> float:
     return 0.025 * further**2 + 0.013 * (longer - 1.3 * further) ** 2
 
 
-def _check(width: int, least_logp: float) -> None:
-    if width < 1:
-        raise ConfigError(f"the width of a beam must be at least 1, got {width}")
-    if not least_logp < 0:
-        raise ConfigError(f"least_logp is the logarithm of a probability and must be below 0, got {least_logp}")
-
-
 # --- what the search reads -------------------------------------------------------------------------------------------
 
 
-class _Frame(NamedTuple):
-    """A frame where something may be said: the probability of its blank, and of the symbols that it may be."""
-
-    place: int
-    p_blank: float
-    p_symbols: dict[int, float]
-
-
-def _frames(logp_FV: Tensor, least_logp: float) -> Iterator[_Frame]:
-    """The frames in which a symbol other than the blank reaches `least_logp`."""
+def _frames(logp_FV: Tensor, least_logp: float) -> Frames:
+    """The frames in which a symbol other than the blank reaches `least_logp`, and which symbols do."""
+    places, blanks, counts, symbols, p = [], [], [], [], []
     for begin in range(0, len(logp_FV), _BLOCK):
         logp = logp_FV[begin : begin + _BLOCK].detach().cpu().double().numpy()
         lost = np.flatnonzero(~np.isfinite(logp.max(1)))
         if len(lost):
             raise ValueError(f"frame {begin + lost[0]}: expected log-probabilities, got NaN, or none that is possible")
-        places, columns = np.nonzero(logp[:, 1:] >= least_logp)
-        symbols, p = (columns + 1).tolist(), np.exp(logp[places, columns + 1]).tolist()
-        starts = np.flatnonzero(np.diff(places, prepend=-1)).tolist()
-        for start, end in pairwise([*starts, len(p)]):
-            place = int(places[start])
-            p_symbols = dict(zip(symbols[start:end], p[start:end], strict=True))
-            yield _Frame(begin + place, math.exp(logp[place, _BLANK]), p_symbols)
+        likely = logp[:, 1:] >= least_logp
+        rows, columns = np.nonzero(likely)
+        said = np.flatnonzero(likely.any(1))
+        places.append(begin + said)
+        blanks.append(np.exp(logp[said, _BLANK]))
+        counts.append(likely[said].sum(1))
+        symbols.append(columns + 1)
+        p.append(np.exp(logp[rows, columns + 1]))
+    joined = [np.concatenate([np.zeros(0), *each]) for each in (places, blanks, counts, symbols, p)]
+    starts = np.concatenate([[0], np.cumsum(joined[2])]).astype(np.int64)
+    return Frames(joined[0].astype(np.int64), joined[1], starts, joined[3].astype(np.int64), joined[4])
 
 
-@dataclass(frozen=True)
-class _Language:
-    """What language model and length add for each next symbol. Plain floats, which Python adds fastest one by one."""
-
-    ngram: NGram | None
-    weight: float
-    bonus: float
-    size: int
-
-    def row(self, context: int) -> list[float]:
-        if self.ngram is None:
-            return [self.bonus] * self.size
-        return (self.weight * self.ngram.row(context) + self.bonus).tolist()  # type: ignore[no-any-return]
-
-    def extend(self, context: int, symbol: int) -> int:
-        return 0 if self.ngram is None else self.ngram.extend(context, symbol)
-
-    def end(self, context: int) -> float:
-        """What the end of the text adds."""
-        return 0.0 if self.ngram is None else self.weight * float(self.ngram.row(context)[EDGE_ID])
-
-
-def _language(ngram: NGram | None, weight: float, bonus: float, size: int) -> _Language:
-    if ngram is not None and ngram.alphabet.size != size:
-        raise ConfigError(
-            f"the language model has {ngram.alphabet.size - 1} symbols, the recogniser {size - 1}; "
-            "learn it with the alphabet of the recogniser"
+def _letters(ngram: NGram | None) -> Letters:
+    """The sources of an n-gram, one after another."""
+    sources = ngram.chances if ngram else ()
+    ints, floats = np.zeros(0, np.int64), np.zeros(0, np.float32)
+    joined = [
+        np.concatenate([none, *(getattr(each, name) for each in sources)]).astype(none.dtype)
+        for name, none in (
+            ("starts_C1", ints), ("shorter_C", ints), ("gammas_C", floats), ("symbols_N", ints), ("p_N", floats),
+            ("next_N", ints),
         )
-    return _Language(ngram if weight else None, weight, bonus, size)
+    ]  # fmt: skip
+    firsts = np.cumsum([0, *(len(each.gammas_C) for each in sources)])
+    offsets = np.cumsum([0, *(len(each.symbols_N) for each in sources)])
+    begins = np.array([each.next_N[_ROOT] for each in sources], np.int64)
+    return Letters(np.array(ngram.weights if ngram else ()), begins, firsts, offsets, *joined)
 
 
-# --- the search ------------------------------------------------------------------------------------------------------
+# --- what the search found -------------------------------------------------------------------------------------------
 
 
-class _Prefix(NamedTuple):
-    """The beginning of a text, a node of the tree of texts."""
-
-    node: int
-    key: int  # node before · V + last symbol: the same for the same text
-    last: int
-    p_blank: float  # of the paths that end in a blank, and
-    p_symbol: float  # of those that end in the last symbol; both relative to the best prefix
-    bonus: float  # what language model and length have added
-    context: int
-    row: list[float]  # what they add for each next symbol
+def _path(tree: np.ndarray, node: int) -> list[int]:
+    """The nodes from the first symbol to `node`."""
+    path = []
+    while node != _ROOT:
+        path.append(node)
+        node = int(tree[0, node])
+    return path[::-1]
 
 
-class _Tree:
-    """Texts that share their beginnings: the node before each node, its key, and the node of each key."""
-
-    def __init__(self) -> None:
-        self.before, self.keys = [_ROOT], [_ROOT]
-        self._nodes: dict[int, int] = {}
-
-    def node(self, before: int, key: int) -> int:
-        """A text that was given up and is met again is the same node: paths to it and beyond it must come together."""
-        if key not in self._nodes:
-            self._nodes[key] = len(self.before)
-            self.before.append(before)
-            self.keys.append(key)
-        return self._nodes[key]
-
-    def path(self, node: int) -> list[int]:
-        """The nodes from the first symbol to `node`."""
-        path = []
-        while node != _ROOT:
-            path.append(node)
-            node = self.before[node]
-        return path[::-1]
+def _said(
+    logp_FV: Tensor, frames: Frames, path: Sequence[int], nodes_NK: np.ndarray, scores_NK: np.ndarray
+) -> list[tuple[int, int]]:
+    """Where a long recording may be cut (the likeliest blank of each whole block), and how much was said before."""
+    depths, found = {node: depth for depth, node in enumerate([_ROOT, *path])}, []
+    for begin in range(0, len(logp_FV) // _BLOCK * _BLOCK, _BLOCK):
+        place = begin + int(logp_FV[begin : begin + _BLOCK, _BLANK].argmax())
+        row = int(np.searchsorted(frames.places_N, place)) - 1
+        on_path = [(score, depths[n]) for n, score in zip(nodes_NK[row], scores_NK[row], strict=True) if n in depths]
+        if row >= 0 and on_path:
+            found.append((place, max(on_path)[1]))
+    return found
 
 
-class _Found(NamedTuple):
-    """A text; and for each place where the recording may be cut, how many of its symbols come before."""
-
-    ids: list[int]
-    cuts: list[tuple[int, int]]
-
-
-def _search(frames: Iterable[_Frame], language: _Language, width: int, places: Sequence[int] = ()) -> _Found:
-    """The best text, and how much of it was likeliest said at each of the `places`."""
-    start = 0 if language.ngram is None else language.ngram.start
-    beam = [_Prefix(_ROOT, _ROOT, _BLANK, 1.0, 0.0, 0.0, start, language.row(start))]
-    tree, done = _Tree(), 0
-    beams: list[list[_Prefix]] = []  # as they were at the places
-    for frame in frames:
-        beams += [beam] * (bisect_right(places, frame.place) - len(beams))
-        if frame.place > done:
-            beam = [_silenced(prefix) for prefix in beam]
-        beam = _step(beam, frame, language, width, tree)
-        done = frame.place + 1
-    beams += [beam] * (len(places) - len(beams))
-    best = max(beam, key=lambda prefix: _score(prefix) + language.end(prefix.context))
-    path = tree.path(best.node)
-    depths = {node: depth for depth, node in enumerate([_ROOT, *path])}
-    said = (max((_p(prefix), depths[prefix.node]) for prefix in beam if prefix.node in depths)[1] for beam in beams)
-    return _Found([tree.keys[node] % language.size for node in path], list(zip(places, said, strict=True)))
-
-
-def _step(beam: list[_Prefix], frame: _Frame, language: _Language, width: int, tree: _Tree) -> list[_Prefix]:
-    """The best prefixes one frame later, the very best first."""
-    reached = ((math.log(each[0] + each[1]) + each[2], each) for each in _reached(beam, frame, language.size))
-    best = [each for _, each in nlargest(width, reached, key=itemgetter(0))]
-    scale = 1 / (best[0][0] + best[0][1])  # lest they become too small for floats
-    prefixes = []
-    for p_blank, p_symbol, bonus, prefix, symbol in best:
-        node, key, last, context, row = prefix.node, prefix.key, prefix.last, prefix.context, prefix.row
-        if symbol != _BLANK:
-            key, last, context = node * language.size + symbol, symbol, language.extend(context, symbol)
-            node, row = tree.node(node, key), language.row(context)
-        prefixes.append(_Prefix(node, key, last, p_blank * scale, p_symbol * scale, bonus, context, row))
-    return prefixes
-
-
-def _reached(beam: list[_Prefix], frame: _Frame, size: int) -> Iterator[list[Any]]:
-    """Each text that one frame more can spell: p_blank, p_symbol, bonus, the prefix it comes of, the symbol it adds."""
-    symbols = frame.p_symbols.items()
-    reached: dict[int, list[Any]] = {}
-    for prefix in beam:
-        again = prefix.p_symbol * frame.p_symbols.get(prefix.last, 0.0)
-        reached[prefix.key] = [_p(prefix) * frame.p_blank, again, prefix.bonus, prefix, _BLANK]
-    for prefix in beam:
-        p, base, row = _p(prefix), prefix.node * size, prefix.row
-        for symbol, p_said in symbols:
-            added = (prefix.p_blank if symbol == prefix.last else p) * p_said  # a blank must part equal neighbours
-            known = reached.get(base + symbol)
-            if known is None:
-                reached[base + symbol] = [0.0, added, prefix.bonus + row[symbol], prefix, symbol]
-            else:
-                known[1] += added
-    return (each for each in reached.values() if each[0] + each[1])
-
-
-def _p(prefix: _Prefix) -> float:
-    return prefix.p_blank + prefix.p_symbol
-
-
-def _score(prefix: _Prefix) -> float:
-    return math.log(_p(prefix)) + prefix.bonus
-
-
-def _silenced(prefix: _Prefix) -> _Prefix:
-    """The prefix after frames that are surely blank, however many: they cost all prefixes the same."""
-    return prefix._replace(p_blank=_p(prefix), p_symbol=0.0)
-
-
-# --- times -----------------------------------------------------------------------------------------------------------
-
-
-def _places(logp_FV: Tensor) -> list[int]:
-    """Where a long recording may be cut: the frame of each whole block that is likeliest blank."""
-    begins = range(0, len(logp_FV) // _BLOCK * _BLOCK, _BLOCK)
-    return [begin + int(logp_FV[begin : begin + _BLOCK, _BLANK].argmax()) for begin in begins]
-
-
-def _aligned(logp_FV: Tensor, found: _Found) -> Iterator[Emission]:
+def _aligned(logp_FV: Tensor, ids: Sequence[int], said: Sequence[tuple[int, int]]) -> Iterator[Emission]:
     """The emissions of the text, piece by piece, since a piece costs its frames times its symbols."""
-    cuts, end = [(0, 0)], (len(logp_FV), len(found.ids))
-    for cut in found.cuts:
-        if _fits(cuts[-1], cut, found.ids):
+    cuts, end = [(0, 0)], (len(logp_FV), len(ids))
+    for cut in said:
+        if _fits(cuts[-1], cut, ids):
             cuts.append(cut)
-    while len(cuts) > 1 and not _fits(cuts[-1], end, found.ids):
+    while len(cuts) > 1 and not _fits(cuts[-1], end, ids):
         cuts.pop()
     for (begin, first), (stop, last) in pairwise([*cuts, end]):
-        for emission in align(logp_FV[begin:stop], found.ids[first:last]):
+        for emission in align(logp_FV[begin:stop], ids[first:last]):
             yield replace(emission, start=emission.start + begin, end=emission.end + begin)
 
 

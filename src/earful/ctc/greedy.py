@@ -8,12 +8,16 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Emission:
-    """One symbol of the best path: its id, the frames `[start, end)` that say it, and its mean probability there."""
+    """One symbol of a text: its id, the frames `[start, end)` that say it, and its mean probability there.
+
+    `sure` is how likely a search held it, given what came before (1 where nothing was searched for).
+    """
 
     symbol: int
     start: int
     end: int
     confidence: float
+    sure: float = 1.0
 
 
 def best_path(logp_FV: Tensor) -> tuple[Tensor, Tensor]:

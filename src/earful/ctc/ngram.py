@@ -5,9 +5,7 @@ linear interpolation (Jelinek and Mercer 1980) with the weights that best predic
 and German that is as good as counting the transcripts several times over, and needs no guess at how many times.
 """
 
-import json
 import math
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +13,11 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
+from earful.ctc.arrays import Arrays, read_arrays, write_arrays
 from earful.ctc.kneser_ney import DEFAULT_ORDER, EDGE_ID, MOST_NGRAMS, Chances, Counts, Level, chances, count
 from earful.errors import CheckpointError, ConfigError, EarfulError
 from earful.text.alphabet import Alphabet
-from earful.writing import replacing
 
 FORMAT = "1"
 _CACHED_NUMBERS = 2**21  # in the rows that a model keeps: 46,000 rows of 45 symbols
@@ -29,7 +25,6 @@ _FOLDS, _EM_STEPS = 5, 50
 
 Floats = NDArray[np.float64]
 Row = NDArray[np.float32]
-Arrays = dict[str, NDArray[Any]]
 
 
 @final
@@ -50,7 +45,7 @@ class NGram:
     alphabet: Alphabet
     sources: tuple[Counts, ...]
     weights: tuple[float, ...] = (1.0,)
-    _chances: tuple[Chances, ...] = field(init=False, repr=False)
+    chances: tuple[Chances, ...] = field(init=False, repr=False)
     _seen: dict[int, tuple[Row, Any]] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -60,12 +55,12 @@ class NGram:
                 f"expected a weight for each of {len(self.sources)} sources of text, at least 0 and together 1, "
                 f"got {self.weights}"
             )
-        object.__setattr__(self, "_chances", tuple(chances(each, self.alphabet.size) for each in self.sources))
+        object.__setattr__(self, "chances", tuple(chances(each, self.alphabet.size) for each in self.sources))
 
     @property
     def start(self) -> int:
         """The context at the beginning of a text."""
-        return int(self._joined([each.next_N[EDGE_ID] for each in self._chances]))
+        return int(self._joined([each.next_N[EDGE_ID] for each in self.chances]))
 
     def row(self, context: int) -> Row:
         """The natural logarithms `[V]` of how likely each symbol comes next; at 0, that the text ends. Read-only."""
@@ -94,7 +89,7 @@ class NGram:
                 self._seen.clear()
             looks = [
                 each.look(state, self.alphabet.size)
-                for each, state in zip(self._chances, self._split(context), strict=True)
+                for each, state in zip(self.chances, self._split(context), strict=True)
             ]
             row_V = np.log(sum(weight * p_V for weight, (p_V, _) in zip(self.weights, looks, strict=True)))
             row_V.setflags(write=False)
@@ -103,14 +98,14 @@ class NGram:
 
     def _split(self, context: int) -> Iterator[int]:
         """The state of each source: digits of a number whose place values are the sources' numbers of states."""
-        for each in self._chances:
+        for each in self.chances:
             context, state = divmod(context, len(each.gammas_C))
             yield state
 
     def _joined(self, states: Sequence[Any]) -> Any:
         """The context of a state of each source, or of an array of states of each."""
         joined = 0
-        for state, each in zip(reversed(states), reversed(self._chances), strict=True):
+        for state, each in zip(reversed(states), reversed(self.chances), strict=True):
             joined = joined * len(each.gammas_C) + state
         return joined
 
@@ -137,16 +132,22 @@ def mix_with(
     """
     transcripts = [text for text in transcripts if text.strip()]
     own = [learn(transcripts, others[0].alphabet, order, most)] if transcripts else []
-    if len(transcripts) < 2:
+    p = []
+    for rest, held in folds_of(transcripts):
+        sources = [learn(rest, others[0].alphabet, order, most), *others]
+        p += [np.exp([source.logp(text) for source in sources]) for text in held]
+    if not p:
         sources = [*own, *others]
         return mix(sources, [1 / len(sources)] * len(sources))
-    folds = min(_FOLDS, len(transcripts))
-    p = []
-    for fold in range(folds):
-        rest = [text for place, text in enumerate(transcripts) if place % folds != fold]
-        sources = [learn(rest, others[0].alphabet, order, most), *others]
-        p += [np.exp([source.logp(text) for source in sources]) for text in transcripts[fold::folds]]
     return mix([*own, *others], _weights(np.concatenate(p, axis=1)))
+
+
+def folds_of(transcripts: Sequence[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """Every fifth transcript in turn, with all others before it; nothing with fewer than two that say something."""
+    said = [text for text in transcripts if text.strip()]
+    folds = min(_FOLDS, len(said)) if len(said) > 1 else 0
+    for fold in range(folds):
+        yield [text for place, text in enumerate(said) if place % folds != fold], said[fold::folds]
 
 
 def mix(models: Sequence[NGram], weights: Sequence[float]) -> NGram:
@@ -176,19 +177,9 @@ def save_ngram(path: str | Path, model: NGram) -> None:
     Raises:
         CheckpointError: it cannot be written.
     """
-    path = Path(path)
-    arrays = _arrays(model)
     orders = [len(source.levels) for source in model.sources]
-    about = json.dumps({"alphabet": model.alphabet.symbols, "weights": model.weights, "orders": orders})
-    header = {"format": FORMAT, "about": about, "crc32": _checksum(about, arrays)}
-    try:
-        with replacing(path) as beside:
-            save_file(arrays, beside, header)
-            beside.chmod(0o644)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{path}: the language model cannot be written ({error}); free some space or name another place"
-        ) from error
+    about = {"alphabet": model.alphabet.symbols, "weights": model.weights, "orders": orders}
+    write_arrays(Path(path), _arrays(model), about, FORMAT)
 
 
 def load_ngram(path: str | Path) -> NGram:
@@ -197,30 +188,11 @@ def load_ngram(path: str | Path) -> NGram:
     Raises:
         CheckpointError: missing, foreign, damaged, or of a format that this version does not read.
     """
-    header, arrays = _read(Path(path))
-    if header.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path}: expected a language model of format {FORMAT}, "
-            f"got {header.get('format', 'another kind of file')}; learn it again"
-        )
-    if header.get("crc32") != _checksum(header.get("about", ""), arrays):
-        raise CheckpointError(f"{path}: damaged (the checksum differs); copy or learn the language model again")
+    about, arrays = read_arrays(Path(path), FORMAT)
     try:
-        about = json.loads(header["about"])
         sources = tuple(_source(arrays, place, order) for place, order in enumerate(about["orders"]))
         return NGram(Alphabet(tuple(about["alphabet"])), sources, tuple(about["weights"]))
     except (EarfulError, ValueError, LookupError, TypeError) as error:
-        raise CheckpointError(f"{path}: damaged ({error}); copy or learn the language model again") from error
-
-
-def _read(path: Path) -> tuple[dict[str, str], Arrays]:
-    """The header of a safetensors file, and its arrays."""
-    try:
-        with safe_open(path, "numpy") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: there is no such language model; learn it first") from None
-    except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: damaged ({error}); copy or learn the language model again") from error
 
 
@@ -238,11 +210,3 @@ def _arrays(model: NGram) -> Arrays:
 def _source(arrays: Arrays, place: int, order: int) -> Counts:
     levels = (Level(*(arrays[f"{place}.{n}.{name}"] for name in Level._fields)) for n in range(1, order + 1))
     return Counts(tuple(levels), arrays[f"{place}.discounts"])
-
-
-def _checksum(about: str, arrays: Arrays) -> str:
-    """safetensors has none, and a flipped bit in a count would pass unseen."""
-    crc = zlib.crc32(about.encode())
-    for name in sorted(arrays):
-        crc = zlib.crc32(np.ascontiguousarray(arrays[name]).data, zlib.crc32(name.encode(), crc))
-    return f"{crc:08x}"

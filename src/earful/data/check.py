@@ -9,21 +9,22 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from earful.data.check_sound import Sound, listen
-from earful.data.check_text import Spoken, check_texts
-from earful.data.finding import Finding, listed
+from earful.data.check_text import Spoken, check_texts, edge_apostrophes
+from earful.data.finding import SEVERITIES, Finding, listed
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
-from earful.text.normalize import TextRules, normalize
+from earful.text.languages import canonical
+from earful.text.normalize import TextRules, normalize, signs
 
 _ENOUGH_S = 60.0
-_SEVERITIES = ("error", "warning", "note")
 
 
 @dataclass(frozen=True)
 class Inspection:
     """What `inspect` found: findings, the worst first, and a summary over all clips that can be read.
 
-    `alphabet` maps each symbol, the space among them, to how often it comes (most often first), after normalisation.
+    `alphabet` maps each symbol, the space among them, to how often it comes (most often first), after normalisation;
+    `kept` and `dropped` each sign that stays in the transcripts and each character that goes (`text.normalize.signs`).
     `characters_per_s` is the median over the clips; None where no clip has both sound and text.
     """
 
@@ -33,6 +34,8 @@ class Inspection:
     hours: float
     characters: int
     alphabet: Mapping[str, int]
+    kept: Mapping[str, int]
+    dropped: Mapping[str, int]
     speakers: tuple[str, ...]
     languages: tuple[str, ...]
     characters_per_s: float | None
@@ -64,11 +67,12 @@ def inspect(
     ]
     findings = [finding for _, found in heard for finding in found]
     findings += check_texts(clips, frame_s)
+    findings += edge_apostrophes(clips) if rules.punctuation == "remove" else ()
     findings += _equal_sound(clips, sounds)
     findings += _narrow_band(clips, sounds)
     findings += _too_little(clips)
-    findings.sort(key=lambda finding: _SEVERITIES.index(finding.severity))  # stable: the order of the clips stays
-    return _summary(manifest, clips, findings)
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))  # stable: the order of the clips stays
+    return _summary(manifest, clips, findings, rules)
 
 
 def usable(manifest: Manifest, findings: Iterable[Finding]) -> Manifest:
@@ -125,8 +129,9 @@ def _too_little(clips: Sequence[Spoken]) -> Iterator[Finding]:
         yield Finding("warning", "too little data", None, "all clips", message, "record more")
 
 
-def _summary(manifest: Manifest, clips: Sequence[Spoken], findings: Sequence[Finding]) -> Inspection:
+def _summary(manifest: Manifest, clips: Sequence[Spoken], findings: Sequence[Finding], rules: TextRules) -> Inspection:
     symbols = Counter("".join(clip.text for clip in clips))
+    kept, dropped = signs("\n".join(u.text or "" for u in manifest), rules)
     rates = [rate for clip in clips if (rate := clip.rate)]
     return Inspection(
         findings=tuple(findings),
@@ -135,7 +140,9 @@ def _summary(manifest: Manifest, clips: Sequence[Spoken], findings: Sequence[Fin
         hours=sum(clip.duration_s or 0.0 for clip in clips) / 3600,
         characters=symbols.total(),
         alphabet=MappingProxyType(dict(symbols.most_common())),
+        kept=MappingProxyType(dict(kept.most_common())),
+        dropped=MappingProxyType(dict(dropped.most_common())),
         speakers=tuple(sorted({u.speaker for u in manifest if u.speaker})),
-        languages=tuple(sorted({u.language for u in manifest if u.language})),
+        languages=tuple(sorted({canonical(u.language) for u in manifest if u.language})),
         characters_per_s=statistics.median(rates) if rates else None,
     )

@@ -1,6 +1,7 @@
 """What is wrong with transcripts: empty, longer than their sound can carry, of another clip, in letters seen once."""
 
 import math
+import re
 import statistics
 import unicodedata
 from collections import Counter, defaultdict
@@ -10,17 +11,15 @@ from itertools import pairwise
 
 from earful.data.finding import Finding, Severity, listed
 from earful.data.utterance import Utterance
+from earful.text.languages import canonical
+from earful.text.script import script
 
 _FEWEST_TO_COMPARE = 10  # clips, before one is called an outlier among them
 _OUTLIER_Z = 3.5  # Iglewicz and Hoaglin 1993, "How to detect and handle outliers", modified z-score
 _OUTLIER_FACTOR = 1.6  # and at least so many times longer or shorter than expected
 _MINOR_SHARE = 0.05  # a script with less of a language's letters than this is foreign to it
-# scripts that one language writes side by side
-_TOGETHER = {"HIRAGANA": "CJK", "KATAKANA": "CJK", "BOPOMOFO": "CJK", "HANGUL": "CJK", "IDEOGRAPHIC": "CJK"}
 _LOOK_ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
-_NO_SCRIPT = frozenset(
-    {"MODIFIER", "MASCULINE", "FEMININE", "MICRO", "FULLWIDTH", "HALFWIDTH", "KATAKANA-HIRAGANA", "COMBINING"}
-)
+_OPENS, _CLOSES = re.compile(r"(?<!\w)['’‘`´](?=\w)"), re.compile(r"(?<=\w)['’‘`´](?!\w)")
 
 
 @dataclass(frozen=True)
@@ -54,14 +53,6 @@ def check_texts(clips: Sequence[Spoken], frame_s: float) -> Iterator[Finding]:
 def frames_needed(text: str) -> int:
     """How many frames CTC needs to write a text: one a label, and a blank between equal ones (Graves et al. 2006)."""
     return len(text) + sum(a == b for a, b in pairwise(text))
-
-
-def script(letter: str) -> str | None:
-    """The script of a letter by its Unicode name, such as "LATIN"; None for what is no letter or of any script."""
-    if not letter.isalpha():
-        return None
-    word = unicodedata.name(letter, "UNNAMED").split()[0]
-    return None if word in _NO_SCRIPT else _TOGETHER.get(word, word)
 
 
 def _empty(clip: Spoken) -> Iterator[Finding]:
@@ -193,10 +184,21 @@ def _repeated(clips: Sequence[Spoken]) -> Iterator[Finding]:
         yield _together("note", "repeated transcripts", where, message, remedy)
 
 
+def edge_apostrophes(clips: Sequence[Spoken]) -> Iterator[Finding]:
+    """Apostrophes at the edges of words that no other one closes: normalising drops them as quotation marks."""
+    texts = [(clip.utterance.id, clip.utterance.text or "") for clip in clips]
+    edges = [(id, len(_OPENS.findall(text)), len(_CLOSES.findall(text))) for id, text in texts]
+    odd = {id: opens + closes for id, opens, closes in edges if opens != closes}
+    if odd:
+        message = f"apostrophes at the edges of words are dropped as quotation marks: {sum(odd.values())}"
+        remedy = "none, if nobody says them; where one is a letter, write ʼ (U+02BC)"
+        yield _together("note", "edge apostrophes", list(odd), message, remedy)
+
+
 def _by_language(clips: Sequence[Spoken]) -> dict[str, list[Spoken]]:
     groups: dict[str, list[Spoken]] = defaultdict(list)
     for clip in clips:
-        groups[clip.utterance.language or ""].append(clip)
+        groups[canonical(clip.utterance.language or "")].append(clip)
     return groups
 
 

@@ -15,6 +15,7 @@ import torch
 from earful.data.finding import listed
 from earful.data.utterance import Utterance
 from earful.errors import ConfigError, ManifestError
+from earful.text.languages import canonical
 from earful.text.normalize import TextRules, normalize
 
 By = Literal["language", "speaker", "condition", "language+speaker", "language+condition", "speaker+condition"]
@@ -22,19 +23,6 @@ Apart = Literal["speaker", "text"]
 Mark = tuple[str, object]
 
 _TRIES, _DEALT = 50, 100_000  # deals of a task's clips: in a draw; and clips dealt in all, when the sampler is made
-# ISO 639-1, and after its two letters those of the same language in 639-2/T or, where it differs, 639-2/B
-_CODES = """aaaar ababk aeave afafr akaka amamh anarg arara asasm avava ayaym azaze babak bebel bgbul bibis bmbam bnben
-bobod botib brbre bsbos cacat ceche chcha cocos crcre csces cscze cuchu cvchv cycym cywel dadan dedeu deger dvdiv dzdzo
-eeewe elell elgre eneng eoepo esspa etest eueus eubaq fafas faper ffful fifin fjfij fofao frfra frfre fyfry gagle gdgla
-glglg gngrn guguj gvglv hahau heheb hihin hohmo hrhrv hthat huhun hyhye hyarm hzher iaina idind ieile igibo iiiii ikipk
-ioido isisl isice itita iuiku jajpn jvjav kakat kageo kgkon kikik kjkua kkkaz klkal kmkhm knkan kokor krkau kskas kukur
-kvkom kwcor kykir lalat lbltz lglug lilim lnlin lolao ltlit lulub lvlav mgmlg mhmah mimri mimao mkmkd mkmac mlmal mnmon
-mrmar msmsa msmay mtmlt mymya mybur nanau nbnob ndnde nenep ngndo nlnld nldut nnnno nonor nrnbl nvnav nynya ococi ojoji
-omorm orori ososs papan pipli plpol pspus ptpor quque rmroh rnrun roron rorum rurus rwkin sasan scsrd sdsnd sesme sgsag
-shhbs sisin skslk skslo slslv smsmo snsna sosom sqsqi sqalb srsrp ssssw stsot susun svswe swswa tatam tetel tgtgk ththa
-titir tktuk tltgl tntsn toton trtur tstso tttat twtwi tytah uguig ukukr ururd uzuzb veven vivie vovol wawln wowol xhxho
-yiyid yoyor zazha zhzho zhchi zuzul"""
-_TWO_LETTERS = {code[2:]: code[:2] for code in _CODES.split()}
 
 
 class Episode(NamedTuple):
@@ -217,8 +205,7 @@ def _check_utterances(utterances: Sequence[Utterance], texts: Sequence[str], nee
         if heard in once:
             raise ManifestError(f"utterances {once[heard]!r} and {u.id!r} are the same clip; leave one out")
         once[heard] = u.id
-        first, *rest = (u.language or "").strip().casefold().replace("_", "-").split("-")
-        same = named.setdefault("-".join([_TWO_LETTERS.get(first, first), *rest]), u)
+        same = named.setdefault(canonical(u.language or "").strip().casefold().replace("_", "-"), u)
         if "language" in needed and same.language != u.language:
             both = f"{same.language!r} (utterance {same.id!r}) and {u.language!r} (utterance {u.id!r})"
             raise ManifestError(f"two languages with one name: {both}; write them alike")

@@ -86,6 +86,37 @@ def read_recordings(path: str | Path) -> Manifest:
     raise ManifestError(f"{path}: found a file of another kind ({path.suffix or 'no suffix'}); expected {EXPECTED}")
 
 
+def read_beside(folder: str | Path, clips: Iterable[Utterance]) -> Manifest:
+    """List the sound files in a folder of clips that no transcript names, sorted by path, hidden ones left out.
+
+    >>> len(read_beside("my recordings", read_clips("my recordings")))  # doctest: +SKIP
+    3
+    """
+    named = {u.audio.resolve() for u in clips if (u.text or "").strip()}
+    try:
+        found = _files(Path(folder))
+    except ManifestError:
+        return Manifest(())
+    return found.filter(lambda u: u.audio.resolve() not in named)
+
+
+def speech_of(recordings: Manifest, tell: Callable[[int, int], None]) -> tuple[Manifest, tuple[Skipped, ...]]:
+    """The clips of speech in the recordings, cut as `cut` does; and the recordings that gave none.
+
+    `tell(done, skipped)` is called before each recording, with how many were heard, and how many of them gave nothing.
+    Raises AudioError if the optional package of the detector is missing.
+    """
+    skipped: list[Skipped] = []
+
+    def told() -> Iterator[Utterance]:
+        for number, recording in enumerate(recordings):
+            tell(number, len(skipped))
+            yield recording
+
+    clips = Manifest(tuple(cut(told(), skip=skipped.append)))
+    return clips, tuple(skipped)
+
+
 def cut(
     recordings: Iterable[Utterance],
     settings: CutSettings = CutSettings(),

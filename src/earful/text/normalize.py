@@ -9,7 +9,11 @@ What a reader would not say is taken away, what carries sound stays:
   two caseless letters or marks, and a joiner after a virama also at the end of a word; elsewhere it is removed.
 - punctuation "remove": punctuation and symbols, emoji among them, become a space, so that `well-known` is two words
   and `yes,no` too. An apostrophe or a Catalan middle dot between two letters is part of the word and stays
-  (`don’t` → `don't`, `col·laborar`); at the edge of a word it cannot be told from a quotation mark and goes.
+  (`don’t` → `don't`, `col·laborar`); at the edge of a word it cannot be told from a quotation mark and goes. Letters
+  that look like it (ʼ U+02BC, ʻ U+02BB, saltillo ꞌ U+A78C) stay wherever they stand: so are glottal stops written.
+- a colon between two Latin letters stays: it writes length (Mohawk `ó:nen`), and as punctuation a space follows it. In
+  Finnish, Swedish and Sámi it joins an ending to an abbreviation (`EU:n`) and goes. The letter ꞉ (U+A789) always stays.
+- what of a transcript's signs stays and what goes, `signs` counts.
   Question and stress marks that Armenian writes inside a word, and the Arabic tatweel, go without leaving a space.
 - punctuation "keep": it is kept as it was written.
 - digits stay digits. What is spoken for `3.5`, `%` or `&` depends on the language: spell it out in the transcript.
@@ -19,12 +23,15 @@ What a reader would not say is taken away, what carries sound stays:
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from earful.errors import ConfigError
+from earful.text.languages import canonical
 from earful.text.pinyin import between_scripts, has_characters, is_mandarin, to_pinyin, with_marks
+from earful.text.script import script
 
 Case = Literal["lower", "upper", "keep"]
 Punctuation = Literal["remove", "keep"]
@@ -49,21 +56,26 @@ _DELETE_INSIDE_WORDS = dict.fromkeys(map(ord, "\u055b\u055c\u055e\u055f\u0640"))
 
 _APOSTROPHES = frozenset("'’‘`´＇\u055a\u05f3")  # the last two: Armenian apostrophe, Hebrew geresh
 _MIDDLE_DOT = "·"
+_SALTILLOS = "\ua78b\ua78c"
 
 # Punctuation or symbols by category, sound by use: tone letters (IPA, Chinantec, Budu) and the Burmese ၌ ၍ ၎ ၏.
 _SPOKEN_SYMBOLS = frozenset(
     map(chr, [*range(0x02E5, 0x02EA), *range(0xA700, 0xA717), 0xA789, 0xA78A, *range(0x104C, 0x1050)])
 )
 
-_DOTTED_I_LANGUAGES = frozenset({"az", "aze", "crh", "gag", "tr", "tur"})
+# Where a colon inside a word joins an ending to an abbreviation.
+_COLON_JOINS = frozenset({"fi", "sv", "se", "sma", "smj", "smn", "sms"})
+
+_DOTTED_I_LANGUAGES = frozenset({"az", "crh", "gag", "tr"})
 
 
 @dataclass(frozen=True)
 class TextRules:
     """How transcripts are written for one model; stored with it (every field is a string).
 
-    case: "lower", "upper" or "keep". punctuation: "remove" or "keep". language: a BCP 47 tag or an ISO 639 code,
-    "" if unknown; it matters to case only where i is dotted and I is not (Turkish, Azerbaijani, Crimean Tatar, Gagauz).
+    case: "lower", "upper" or "keep". punctuation: "remove" or "keep". language: any code or English name, "" if
+    unknown; kept as its canonical tag (`text.languages`), and as it is written where it means no language that is
+    known. It matters to case only where i is dotted and I is not (Turkish, Azerbaijani, Crimean Tatar, Gagauz).
     writing: "given", as the transcripts are; for Mandarin "pinyin", or "characters": then the model hears pinyin too,
     and a lexicon turns what it heard into characters. Raises ConfigError on another value.
 
@@ -82,6 +94,7 @@ class TextRules:
         _require_choice("writing", self.writing, get_args(Writing))
         if not isinstance(self.language, str):
             raise ConfigError(f"text rules: language must be a string such as 'nl', got {self.language!r}")
+        object.__setattr__(self, "language", canonical(self.language))  # one code, whatever it was called
         if self.writing != "given" and self.language and not is_mandarin(self.language):
             raise ConfigError(
                 f"text rules: writing {self.writing!r} is for Mandarin, and the language is {self.language!r}; "
@@ -102,11 +115,11 @@ def normalize(text: str, rules: TextRules | None = None) -> str:
     if rules.punctuation == "remove":
         # NFC again, because a letter and its mark may have been apart
         text = unicodedata.normalize("NFC", text.translate(_DELETE_INSIDE_WORDS))
-        text = _without_punctuation(text)
+        text = "".join(_spoken(text, rules))
     if rules.writing != "given":
         text = to_pinyin(text)
         if rules.punctuation == "remove":  # again: an apostrophe between syllables is now at the end of one
-            text = _without_punctuation(text)
+            text = "".join(_spoken(text, rules))
     text = unicodedata.normalize("NFC", _in_case(text, rules))
     return " ".join(_without_idle_joiners(text).split())
 
@@ -123,6 +136,42 @@ def as_written(text: str, rules: TextRules) -> str:
         return between_scripts(normalize(text, replace(rules, writing="given")))
     plain = normalize(text, rules)
     return " ".join(map(with_marks, plain.split())) if rules.writing == "pinyin" else plain
+
+
+class Signs(NamedTuple):
+    """How often each sign that is no plain letter, mark or figure stays in a text, and how often one goes."""
+
+    kept: Counter[str]
+    dropped: Counter[str]
+
+
+def signs(text: str, rules: TextRules | None = None) -> Signs:
+    """Count the signs that normalising keeps, and all characters but white space that it drops, as they are written.
+
+    >>> signs("«kaʼa’a»: 'a")
+    Signs(kept=Counter({'ʼ': 1, '’': 1}), dropped=Counter({'«': 1, '»': 1, ':': 1, "'": 1}))
+    """
+    rules = rules or TextRules()
+    whole = unicodedata.normalize("NFC", text)
+    seen = _without_unseen(whole)
+    dropped = Counter(whole) - Counter(seen)
+    fates = [(c, c) for c in seen]
+    if rules.punctuation == "remove":
+        dropped += Counter(c for c in seen if ord(c) in _DELETE_INSIDE_WORDS)
+        seen = unicodedata.normalize("NFC", seen.translate(_DELETE_INSIDE_WORDS))
+        fates = list(zip(seen, _spoken(seen, rules), strict=True))
+    written = "".join(becomes for _, becomes in fates)
+    idle = Counter(written) - Counter(_without_idle_joiners(written))
+    dropped += Counter(c for c, becomes in fates if not (becomes.strip() or c.isspace())) + idle
+    return Signs(Counter(c for c, becomes in fates if becomes.strip() and _is_sign(c)) - idle, dropped)
+
+
+def _is_sign(character: str) -> bool:
+    """Neither a plain letter or mark, nor a figure or space: a modifier letter is a sign, and the saltillo, too."""
+    kind = unicodedata.category(character)
+    if character.isspace() or kind[0] in "MN":
+        return False
+    return kind[0] != "L" or character in _SALTILLOS or (kind == "Lm" and script(character) is None)
 
 
 def usual_writing(language: str, texts: Iterable[str]) -> Writing:
@@ -172,14 +221,16 @@ def _is_caseless(character: str) -> bool:
     return unicodedata.category(character) in ("Lo", "Mn", "Mc") and character != _YPOGEGRAMMENI
 
 
-def _without_punctuation(text: str) -> str:
-    """Replace punctuation and symbols by spaces, apart from apostrophes and middle dots between letters."""
-    written = [_spoken(character) for character in text]
+def _spoken(text: str, rules: TextRules) -> list[str]:
+    """What becomes of each character where punctuation and symbols become spaces, but for signs inside words."""
+    written = [_alone(character) for character in text]
     for position in range(1, len(text) - 1):
         character = text[position]
         if (character in _APOSTROPHES or character == _MIDDLE_DOT) and _is_inside_word(text, position):
             written[position] = _MIDDLE_DOT if character == _MIDDLE_DOT else "'"
-    return "".join(written)
+        elif character == ":" and _is_length(text, position) and rules.language.split("-")[0] not in _COLON_JOINS:
+            written[position] = character
+    return written
 
 
 def _is_inside_word(text: str, position: int) -> bool:
@@ -187,7 +238,14 @@ def _is_inside_word(text: str, position: int) -> bool:
     return before[0] in "LM" and before != "Me" and after[0] == "L"
 
 
-def _spoken(character: str) -> str:
+def _is_length(text: str, position: int) -> bool:
+    """Whether Latin letters stand around a colon: in Ethiopic writing it parts words, and in Armenian sentences."""
+    before, after = text[position - 1], text[position + 1]
+    is_latin = {"LATIN", None}  # modifier letters are of no script
+    return _is_inside_word(text, position) and script(before) in is_latin and script(after) in is_latin
+
+
+def _alone(character: str) -> str:
     """Return the character, or a space for punctuation (P*) and symbols (S*), or nothing for enclosing marks (Me)."""
     if character.isalnum() or character in _SPOKEN_SYMBOLS:
         return character
@@ -198,7 +256,7 @@ def _spoken(character: str) -> str:
 
 
 def _in_case(text: str, rules: TextRules) -> str:
-    dotted_i = rules.language.replace("_", "-").split("-")[0].lower() in _DOTTED_I_LANGUAGES
+    dotted_i = rules.language.split("-")[0] in _DOTTED_I_LANGUAGES
     if rules.case == "lower":
         return (text.replace("İ", "i").replace("I", "ı") if dotted_i else text).lower()
     if rules.case == "upper":

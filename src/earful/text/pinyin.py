@@ -22,6 +22,7 @@ from functools import lru_cache
 from typing import Any
 
 from earful.errors import TextError
+from earful.text.languages import canonical
 
 REMEDY = 'pip install "earful[mandarin]"'
 TONES = "ˉˊˇˋ"
@@ -62,14 +63,13 @@ _LONGEST, _LONGEST_WORD = max(map(len, SYLLABLES)), 100
 
 
 def is_mandarin(language: str) -> bool:
-    """Whether a code names Mandarin: zh, cmn, zho, chi, and zh with a script or a country, but not with Hong Kong.
+    """Whether a name or code means Mandarin: Chinese with any script or country, but not with Hong Kong.
 
-    >>> [is_mandarin(code) for code in ("zh-CN", "cmn", "zho", "yue", "zh-yue", "ja")]
-    [True, True, True, False, False, False]
+    >>> [is_mandarin(name) for name in ("zh-CN", "cmn", "zho", "Mandarin", "yue", "zh-yue", "ja")]
+    [True, True, True, True, False, False, False]
     """
-    first, *others = language.lower().replace("_", "-").split("-")
-    scripts_and_places = {"cmn", "hans", "hant", "cn", "tw", "sg", "my", "latn", "pinyin"}
-    return first in {"zh", "cmn", "zho", "chi"} and scripts_and_places.issuperset(others)
+    first, *others = canonical(language).lower().split("-")
+    return first == "zh" and {"hans", "hant", "cn", "tw", "sg", "my", "latn", "pinyin"}.issuperset(others)
 
 
 def has_characters(text: str) -> bool:

@@ -98,6 +98,30 @@ def score(references: Sequence[str], hypotheses: Sequence[str], seed: int = 0, r
     return pool(errors_of_each(references, hypotheses), seed, resamples)
 
 
+def right_words(reference: str, hypothesis: str) -> list[bool]:
+    """Of each word of the hypothesis, whether an alignment of least errors pairs it with the same word.
+
+    >>> right_words("the cat sat on", "a cat sat")
+    [False, True, True]
+    """
+    wanted, found = (unicodedata.normalize("NFC", text).split() for text in (reference, hypothesis))
+    costs = np.zeros((len(wanted) + 1, len(found) + 1), np.int32)
+    costs[:, 0], costs[0] = np.arange(len(wanted) + 1), np.arange(len(found) + 1)
+    for i, j in np.ndindex(len(wanted), len(found)):
+        same = costs[i, j] + (wanted[i] != found[j])
+        costs[i + 1, j + 1] = min(costs[i, j + 1] + 1, costs[i + 1, j] + 1, same)
+    i, j, right = len(wanted), len(found), [False] * len(found)
+    while i and j:
+        if costs[i, j] == costs[i - 1, j - 1] + (wanted[i - 1] != found[j - 1]):
+            i, j = i - 1, j - 1
+            right[j] = wanted[i] == found[j]
+        elif costs[i, j] == costs[i - 1, j] + 1:
+            i -= 1
+        else:
+            j -= 1
+    return right
+
+
 def errors_of(reference: str, hypothesis: str) -> UtteranceErrors:
     """Count the errors of one utterance. For many, `errors_of_each` is much faster.
 

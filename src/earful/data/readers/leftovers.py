@@ -56,17 +56,18 @@ def unread_media(place: Path) -> Iterator[LeftOver]:
             yield LeftOver(path, "holds sound, but its name does not say so", "give it the suffix of its format")
 
 
-def left_over(place: Path, used: Manifest) -> tuple[Group, ...]:
+def left_over(place: Path, used: Manifest, *, unlisted: bool = True) -> tuple[Group, ...]:
     """What lies in a folder of clips beside those that were read of it, grouped by reason; nothing for a file.
 
-    A clip without a transcript is no left-over: `earful.data.check` names it.
+    A clip without a transcript is no left-over: `earful.data.check` names it. Nor is, without `unlisted`, sound that a
+    list of clips does not name: for who learns from it.
     """
     if not place.is_dir():
         return ()
     found = list(unread_media(place))
     read = {os.path.abspath(u.audio) for u in used}  # noqa: PTH100 (resolve follows links)
     for path in _files(place):
-        if is_sound(path) and os.path.abspath(path) not in read:  # noqa: PTH100
+        if unlisted and is_sound(path) and os.path.abspath(path) not in read:  # noqa: PTH100
             found.append(LeftOver(path, "the list of clips does not name it", "add it there, or remove it"))
         if path.suffix.lower() in _TEXTS:
             remedy = "write what is said into a .txt of the recording's name"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from earful.errors import SynthesisError
+from earful.text.languages import canonical, shortened, tag_of
 from earful.text.pinyin import is_mandarin
 
 REMEDY = 'pip install "earful[speak]"'
@@ -49,20 +50,44 @@ def languages() -> tuple[Language, ...]:
     return tuple(sorted(found, key=lambda language: language.code))
 
 
-def find_language(code: str) -> Language:
-    """The language with this code or alias, upper or lower case. Raises SynthesisError that names the nearest ones.
+def find_language(name: str) -> Language:
+    """The language by espeak-ng's own code, or by any other code or name; without country or script where it has none.
 
-    >>> find_language("fr").name  # doctest: +SKIP
-    'French (France)'
+    Raises SynthesisError that names the nearest ones.
+
+    >>> find_language("fr").name, find_language("Icelandic").code, find_language("sr-Latn-RS").code  # doctest: +SKIP
+    ('French (France)', 'is', 'sr')
     """
     table = _table()
-    language = table.get(code.lower()) or (table.get("cmn") if is_mandarin(code) else None)
+    language = table.get(name.lower()) or next((table[tag] for tag in _tags(name) if tag in table), None)
     if language is None:
-        near = difflib.get_close_matches(code.lower(), table, n=4, cutoff=0.5)
-        near += [entry.code for entry in languages() if code and code.lower() in entry.name.lower()][:4]
-        hint = f"near it: {', '.join(dict.fromkeys(near))}" if near else f"among them: {', '.join(list(table)[:8])} …"
-        raise SynthesisError(f"espeak-ng has no language {code!r}; it has {len(languages())}, {hint}")
+        near = nearest(name)
+        hint = f"near it: {', '.join(near)}" if near else f"among them: {', '.join(list(table)[:8])} …"
+        raise SynthesisError(f"espeak-ng has no language {name!r}; it has {len(languages())}, {hint}")
     return language
+
+
+def code_of(name: str) -> str:
+    """A code by which espeak-ng knows a language: as it is given, where that is one. Raises as `find_language`."""
+    return name if name.lower() in _table() else find_language(name).code
+
+
+def nearest(name: str, most: int = 4) -> tuple[str, ...]:
+    """Codes of espeak-ng whose spelling, or name, is near; the codes first."""
+    sought = name.lower()
+    names = {entry.name.lower(): entry.code for entry in reversed(languages())}
+    near = difflib.get_close_matches(sought, _table(), n=most, cutoff=0.5)
+    alike = difflib.get_close_matches(sought, names, n=most, cutoff=0.7)
+    holding = [known for known in names if sought and sought in known][:most]
+    return tuple(dict.fromkeys([*near, *(names[known] for known in (*alike, *holding))]))
+
+
+def _tags(name: str) -> list[str]:
+    """What espeak-ng may know a language by, the most exact first; Chinese that is not Mandarin is not taken for it."""
+    if is_mandarin(name):
+        return [canonical(name).lower(), "cmn"]
+    tags = shortened(canonical(name).lower())
+    return [tag for tag in tags if tag != "zh"]
 
 
 @lru_cache(maxsize=1)
@@ -87,8 +112,11 @@ def _read(path: Path, file: str) -> Language:
 
 @lru_cache(maxsize=1)
 def _table() -> dict[str, Language]:
-    """Codes to languages: a language's own code wins over another's alias."""
-    return dict(_aliases()) | {language.code: language for language in reversed(languages())}
+    """Codes to languages: a language's own code wins over another's alias, and both over what they are elsewhere."""
+    own = {language.code: language for language in reversed(languages())}
+    written = dict(_aliases()) | own
+    elsewhere = {tag.lower(): language for code, language in own.items() if (tag := tag_of(code))}
+    return elsewhere | written
 
 
 def _aliases() -> Iterator[tuple[str, Language]]:

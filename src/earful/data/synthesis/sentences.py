@@ -1,5 +1,6 @@
 """What is to be said: sentences of random words, or those of a text that the user gives."""
 
+import codecs
 import re
 import textwrap
 import unicodedata
@@ -43,21 +44,34 @@ def random_marks(count: int, generator: torch.Generator) -> list[str]:
 
 
 def read_sentences(path: str | Path) -> tuple[str, ...]:
-    """The sentences of a UTF-8 text file; see `split_sentences`. Raises SynthesisError if there are none."""
+    """The sentences of a UTF-8 text file; see `split_sentences`. Raises SynthesisError as `read_text`."""
+    return split_sentences(read_text(path))
+
+
+def read_text(path: str | Path) -> str:
+    """A UTF-8 text file. Raises SynthesisError where it cannot be read, is no text, or holds no letter or figure."""
     path = Path(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        raw = path.read_bytes()
     except OSError as error:
         raise SynthesisError(f"{path}: cannot read the text: {error.strerror}; check the path") from error
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SynthesisError(f"{path}: the text is UTF-16; save it as UTF-8")
+    if b"\0" in raw:
+        raise SynthesisError(
+            f"{path}: expected text, got a binary file (byte {raw.index(0) + 1} is zero); save it as plain text, UTF-8"
+        )
+    try:
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise SynthesisError(
             f"{path}:{line}: the text is not UTF-8 (byte {error.start + 1}); save it as UTF-8"
         ) from None
-    sentences = split_sentences(text)
-    if not sentences:
-        raise SynthesisError(f"{path}: expected sentences, found no letters; write one sentence a line")
-    return sentences
+    if not any(character.isalnum() for character in text):
+        what = "found no letters" if text.strip() else "the file is empty"
+        raise SynthesisError(f"{path}: expected sentences, {what}; write one sentence a line")
+    return text
 
 
 def split_sentences(text: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from earful.data.manifest import Manifest, write_manifest
 from earful.data.synthesis.journal import Journal
+from earful.data.synthesis.languages import code_of
 from earful.data.synthesis.plan import Amount, Clip, Plan
 from earful.data.synthesis.sentences import read_sentences
 from earful.data.synthesis.workers import Answer, Workers
@@ -78,13 +79,15 @@ def speak_corpus(
     equal files for any number of `workers` (default: the cores). Run again after an interruption, or with more
     hours, it keeps the clips that exist. `progress(done, total)` is called after each clip, in seconds, or in clips.
 
+    Languages are given by any code or name; what is no code of espeak-ng's becomes one ("Icelandic" → "is").
+
     Raises SynthesisError for an unknown language, one without a word list, a folder spoken with other settings, no
     space left, a language in which hardly a sentence can be said.
 
     >>> manifest, left_out = speak_corpus(["nl", "de"], "spoken", hours=2)  # doctest: +SKIP
     """
     sentences = read_sentences(text) if isinstance(text, str | Path) else text
-    names = tuple(dict.fromkeys(languages))
+    names = tuple(dict.fromkeys(map(code_of, languages)))
     plan = Plan(Path(out), names, hours, clips, sentences, invented, frozenset(exclude), seed, suffix)
     return speak_plan(plan, cores() if workers is None else workers, progress)
 

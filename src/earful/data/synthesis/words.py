@@ -10,23 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from earful.data.synthesis.languages import REMEDY, find_language
+from earful.data.synthesis.languages import REMEDY
 from earful.errors import SynthesisError
+from earful.text.languages import canonical, likely_script, script_of, shortened, tag_of
+from earful.text.pinyin import is_mandarin
 
 WORDS_USED = 20_000
 FLATTENING = 0.5  # p ∝ f^0.5: rare words, hence rare letter sequences, come often enough to be learned
 
-# espeak-ng's codes where the part before the hyphen is not wordfreq's; None: wordfreq writes it in another script.
-_LISTS: Mapping[str, str | None] = {
-    "cmn": "zh",
-    "no": "nb",
-    "hr": "sh",
-    "bs": "sh",
-    "sr": "sh",
-    "cmn-latn-pinyin": None,
-    "en-shaw": None,
-    "fa-latn": None,
-}
+# wordfreq's name of a list where it is not the language's own. Norwegian without more is Bokmål nearly always.
+_LISTS: Mapping[str, str] = {"no": "nb", "hr": "sh", "bs": "sh", "sr": "sh"}
 _SCRIPTS = {"ja": frozenset({"HIRAGANA", "KATAKANA"})}  # espeak-ng cannot read kanji
 _UNSPACED = frozenset({"zh", "ja"})
 _APOSTROPHES = "'’"
@@ -71,7 +64,7 @@ class Words:
 
 @lru_cache(maxsize=16)
 def load_words(language: str) -> Words:
-    """The word list of a language of espeak-ng.
+    """The word list of a language, by any name.
 
     Raises SynthesisError if there is none, and says that text can be given instead.
 
@@ -90,12 +83,18 @@ def word_frequencies(language: str) -> dict[str, float]:
 
 
 def frequent_words(language: str, most: int) -> tuple[str, ...]:
-    """The `most` frequent words of a language of espeak-ng, the most frequent first.
+    """The `most` frequent words of a language, the most frequent first.
 
     Raises SynthesisError as `load_words`.
     """
     name = list_name(language)
     return tuple(word for word, _ in _kept(word_frequencies(language), _SCRIPTS.get(name), name in _UNSPACED, most))
+
+
+def common_words() -> dict[str, Mapping[str, float]]:
+    """The more common words, some ten thousands, of every list, by its name. Raises SynthesisError without wordfreq."""
+    wordfreq = _wordfreq()
+    return {name: wordfreq.get_frequency_dict(name, "small") for name in wordfreq.available_languages("small")}
 
 
 def draw_lines(language: str, words: int, generator: torch.Generator) -> list[str]:
@@ -147,16 +146,41 @@ def _wordfreq() -> Any:
 
 
 def list_name(language: str) -> str:
-    """wordfreq's list of a language. Raises SynthesisError where there is none."""
-    code = find_language(language).code
-    name = _LISTS.get(code, _LISTS.get(code.split("-")[0], code.split("-")[0]))
+    """wordfreq's list of a language, by any name. Raises SynthesisError where there is none.
+
+    wordfreq itself takes the nearest list it has for a language, English for Irish and for Swahili: it is never asked.
+
+    >>> list_name("Croatian"), list_name("pt-BR")  # doctest: +SKIP
+    ('sh', 'pt')
+    """
     available = _wordfreq().available_languages("best")
+    name = _own_list(language)
     if name not in available:
         raise SynthesisError(
             f"there is no word list for {language!r} (there is one for {', '.join(sorted(available))}); "
             "give sentences in it with --text FILE"
         )
     return str(name)
+
+
+def _own_list(language: str) -> str | None:
+    """What the list of the language would be called; None where that is in another script than the language's tag."""
+    if is_mandarin(language):
+        return None if canonical(language).endswith("pinyin") else "zh"  # that voice of espeak-ng reads no characters
+    tag = next((known for part in shortened(language) if (known := tag_of(part))), "")
+    own = tag.split("-")[0]
+    if own == "zh":  # of Hong Kong, that is
+        return None
+    name = _LISTS.get(own, own)
+    return name if script_of(tag) in (None, likely_script(name)) else None
+
+
+def has_list(language: str) -> bool:
+    """Whether there is a word list for the language, and the package that has it."""
+    try:
+        return bool(language and list_name(language))
+    except SynthesisError:
+        return False
 
 
 def _main_script(ranked: Iterable[tuple[str, float]]) -> frozenset[str]:

@@ -1,0 +1,75 @@
+"""What the user should know about clips and the result of adaptation: each one sentence, with what to do."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from earful.adapt.beside import Copies
+from earful.adapt.clips import Heard
+from earful.adapt.language import Gain
+from earful.adapt.measure import Outcome
+from earful.adapt.rows import sources
+from earful.adapt.start import is_recognizer
+from earful.checkpoint import Checkpoint
+from earful.model import ModelConfig
+from earful.text.lexicon import Lexicon
+from earful.text.pinyin import REMEDY, TONES, has_characters
+
+FEW_WORDS = 5000
+"""With fewer words in characters much stays pinyin."""
+
+
+def material_warnings(
+    base: Checkpoint, config: ModelConfig, heard: Heard, written: Sequence[Copies], lexicon: Lexicon | None
+) -> Iterator[str]:
+    """What the user should know about the clips, each with what to do; `written` is all that is learned from."""
+    alphabet = config.alphabet
+    for reason, ids in heard.left_out.items():
+        yield f"left out, {reason}: {_show(ids)}; `earful check CLIPS` says more"
+    counts = Counter("".join(heard.texts))
+    if once := [c for c in alphabet.symbols if counts[c] == 1]:
+        yield f"seen only once, hardly learnable: {_show(once)}; record clips with them, or correct the transcripts"
+    like = sources(base.config.alphabet, alphabet)
+    unlike = [s for s, source in like.items() if source is None and counts[s]]
+    if new := [s for s in unlike if s not in TONES]:  # those are in every syllable
+        yield f"like no letter that the base knows, learned from nothing: {_show(new)}; record clips rich in them"
+    met = {alphabet.symbols[label - 1] for copies in written for label in copies[0].labels}
+    known = met.union(base.config.alphabet.symbols if is_recognizer(base) else ())
+    if lent := [s for s in alphabet.symbols if s not in known]:
+        how = "the rules of the language" if config.rules.language else "letters that look like them"
+        yield f"in no clip, known by {how} alone: {_show(lent)}; record clips with them"
+    yield from _character_warnings(config, lexicon)
+
+
+def _character_warnings(config: ModelConfig, lexicon: Lexicon | None) -> Iterator[str]:
+    """Characters that are learned one by one, or that there are few words for."""
+    characters = sum(map(has_characters, config.alphabet.symbols))
+    if config.rules.writing == "given" and characters > config.alphabet.size / 2:
+        yield (
+            f"{characters} Chinese characters are learned one by one, each from a few sounds; for Mandarin say "
+            f"--language zh, which learns pinyin and writes characters (it needs {REMEDY})"
+        )
+    if lexicon is not None and len(lexicon.entries) < FEW_WORDS:
+        yield (
+            f"only {len(lexicon.entries)} words are known to be written in characters, those of your texts; "
+            f"{REMEDY} brings a word list, --text FILE more of your words"
+        )
+
+
+def result_warnings(outcome: Outcome, gain: Gain | None) -> Iterator[str]:
+    """What the user should know about the result, each with what to do."""
+    measured, tuned = outcome.measured, outcome.tuned
+    if measured == "own clips":
+        more = ", and to weigh the language model on" if gain else ""
+        yield f"both rates are of the clips it learned from, and flatter; give at least 4 clips to hold some out{more}"
+    if measured == "cross-validated":
+        yield "few clips: the rates are cross-validated, and rough; with 30 or more a part is held out"
+    if tuned.skipped:
+        yield f"{tuned.skipped} steps had no finite gradient and were skipped; look for damaged recordings"
+    if not tuned.best.step:
+        yield "adaptation did not improve on the base, which was kept; check the transcripts, or record more"
+    elif tuned.best.cer > 0.95:
+        yield "the recogniser writes (almost) nothing that is right; `earful check CLIPS` looks for the cause"
+
+
+def _show(names: Sequence[str]) -> str:
+    return " ".join("␣" if name == " " else name for name in names[:20]) + (" …" if len(names) > 20 else "")

@@ -1,0 +1,219 @@
+"""`earful adapt --effort` and `--minutes`: which way is taken, what it says before, along the way and at the end."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+import typer
+
+from earful.cli.progress import Tell, clock, warn
+from earful.cli.tables import percent, print_table
+
+if TYPE_CHECKING:
+    from earful.adapt.adapt import Adapted, Reading
+    from earful.adapt.advice import Advice
+    from earful.adapt.brought import Brought, Planned
+    from earful.adapt.finetune import Plan
+    from earful.adapt.self_train import Beside
+    from earful.adapt.steps import Standing
+    from earful.checkpoint import Checkpoint
+    from earful.data.finding import Finding
+    from earful.data.manifest import Manifest
+
+EFFORT_HELP = (
+    "quick: an answer within seconds, somewhat worse. best: all that helps for these clips and this language, step by "
+    "step; Ctrl-C keeps the best so far."
+)
+Effort = Literal["quick", "usual", "best"]
+HowMuch = Annotated[Effort, typer.Option(help=EFFORT_HELP)]
+Budget = Annotated[
+    float | None,
+    typer.Option(help="With --effort best: begin no step that does not fit into so many minutes.", metavar="N"),
+]
+WRITTEN = "written"
+"""The file in the state of an interrupted run that says that the model at OUT is its own."""
+
+
+class Way(NamedTuple):
+    """Which way is taken: how much effort, for how long, and what lies beside the clips. `folder` is that of clips."""
+
+    effort: Effort
+    minutes: float | None
+    speak: int | None
+    unlabelled: Path | None
+    folder: Path
+
+    @property
+    def beside(self) -> bool:
+        """Whether other speech was asked for."""
+        return bool(self.speak or self.unlabelled)
+
+
+class Made(NamedTuple):
+    """What came of it: the adaptation, what lay beside the clips, what each step brought, and the plan if another."""
+
+    found: "Adapted"
+    beside: "Beside"
+    steps: "Sequence[Brought]" = ()
+    interrupted: bool = False
+    plan: "Plan | None" = None
+
+
+def checked(way: Way, tune: float | None) -> Way:
+    """The way. Raises ConfigError where options do not go together."""
+    from earful.adapt.effort import check_effort
+    from earful.errors import ConfigError
+
+    check_effort(way.effort, way.minutes)
+    if way.effort == "quick" and (way.beside or tune):
+        raise ConfigError("--effort quick has no time for --speak, --unlabelled or --tune; leave them out, or it")
+    return way
+
+
+def unfinished(state: Path) -> bool:
+    """Whether the model that is there is what an interrupted run, to be gone on with, has written."""
+    return (state / WRITTEN).exists()
+
+
+def transcribed(manifest: "Manifest", way: Way) -> "Manifest":
+    """The clips to adapt to: with the best effort those without a transcript are recordings to learn from."""
+    return manifest.filter(lambda u: bool((u.text or "").strip())) if way.effort == "best" else manifest
+
+
+def make(
+    way: Way,
+    start: "Checkpoint",
+    clips: "Manifest",
+    plans: "tuple[Plan, Plan]",
+    reading: "Reading",
+    *,
+    keep_sound: bool,
+    seed: int,
+    state: Path,
+    tell: Tell,
+) -> Made:
+    """Adapt, in the way that is wanted; `plans` are for the clips alone, and with other speech beside them."""
+    from earful.adapt.adapt import adapted
+    from earful.adapt.self_train import self_trained
+    from earful.adapt.spoken import spoken
+    from earful.cli.pretrain import speech_in
+
+    if way.effort == "best":
+        return _best(way, start, clips, plans[0], reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
+
+    def learn(beside: "Manifest | None", unmet: "Sequence[Manifest]") -> "Adapted":
+        run = partial(adapted, start, clips, reading, plan=plans[bool(beside)], beside=beside, unmet_beside=unmet)
+        return run(keep_sound=keep_sound, seed=seed, state=state, progress=tell)
+
+    say = partial(spoken, start, texts=reading.texts, clips=clips, folder=state / "spoken", seed=seed, tell=tell)
+    said = say(way.speak) if way.speak else None
+    recordings = speech_in(way.unlabelled, tell) if way.unlabelled else None
+    return Made(*self_trained(learn, said, recordings, reading, tell=tell, warn=warn))
+
+
+def _best(
+    way: Way,
+    start: "Checkpoint",
+    clips: "Manifest",
+    plan: "Plan",
+    reading: "Reading",
+    *,
+    keep_sound: bool,
+    seed: int,
+    state: Path,
+    tell: Tell,
+) -> Made:
+    """Step by step; what each brings is shown on stderr."""
+    from earful.adapt.best import best
+    from earful.adapt.effort import job_for, with_steps
+    from earful.adapt.spoken import SENTENCES
+
+    recordings, speak = recordings_for(way, clips), way.speak or SENTENCES
+    job = job_for(start, clips, reading, plan, recordings, state, speak, keep_sound=keep_sound, seed=seed)
+    done = best(job, minutes=way.minutes, tell=tell, announce=print_planned, watch=print_standing)
+    checkpoint, report = with_steps(start, done)
+    found = done.found._replace(checkpoint=checkpoint, report=report)
+    return Made(found, done.beside, done.brought, done.interrupted, done.plan)
+
+
+def recordings_for(way: Way, clips: "Manifest") -> "Manifest":
+    """What lies in the folder of clips and no transcript names, and the recordings that were named besides."""
+    from earful.adapt.effort import recordings_of
+
+    return recordings_of(way.folder, clips, way.unlabelled)
+
+
+def print_planned(planned: "Sequence[Planned]") -> None:
+    """What is going to be done, and how long it takes, on stderr."""
+    total_s = sum(step.seconds for step in planned if not step.left_out)
+    print(f"earful: the steps, each measured on the same clips; about {clock(total_s)} in all:", file=sys.stderr)
+    for step in planned:
+        how = f"not made: {step.left_out}" if step.left_out else f"{step.does}, about {clock(step.seconds)}"
+        print(f"earful:   {step.name}: {how}", file=sys.stderr)
+
+
+def print_standing(brought: "Brought", at: "Standing") -> None:
+    """What a step brought, and the error so far, on stderr."""
+    came = percent(brought.rate) if brought.rate is not None else ""
+    said = ", ".join(part for part in (came and f"CER {came}", brought.note, clock(brought.seconds)) if part)
+    print(f"earful: {brought.name}: {said}; so far CER {percent(at.found.report.rate)}", file=sys.stderr, flush=True)
+
+
+def print_steps(steps: "Sequence[Brought]") -> None:
+    """A table of what each step brought."""
+    if not steps:
+        return
+    rows = [
+        (
+            each.name,
+            "–" if each.cer is None else percent(each.cer),
+            "–" if each.cer_with_language is None else percent(each.cer_with_language),
+            f"{each.seconds:.0f}",
+            "kept" if each.kept else each.note,
+        )
+        for each in steps
+    ]
+    print_table(("step", ">CER", ">with a language model", ">seconds", ""), rows)
+
+
+def steps_row(way: Way, made: Made, advice: "Advice | None") -> dict[str, Any]:
+    """What `--json` prints of the effort. The keys stay."""
+    from earful.config import to_mapping
+
+    said = None if advice is None else to_mapping(advice)
+    return {
+        "effort": way.effort,
+        "steps": to_mapping(tuple(made.steps)),
+        "interrupted": made.interrupted,
+        "advice": said,
+    }
+
+
+def advice_for(way: Way, made: Made, reading: "Reading", findings: "Sequence[Finding]") -> "Advice | None":
+    """What would help most, by what this run measured."""
+    from earful.adapt.advice import Facts, advise
+    from earful.adapt.spoken import can_speak
+    from earful.data.synthesis.words import has_list
+
+    clips, rules = made.found.ready.heard.clips, made.found.ready.config.rules
+    best = way.effort == "best"
+    facts = Facts(
+        text=bool(reading.texts) or (reading.words and has_list(rules.language)),
+        speaks=can_speak(rules.language),
+        recordings=not best and len(recordings_for(way, clips)) > 0,
+        best=best,
+        beside=way.beside,
+        speakers={u.speaker for u in clips if u.speaker},
+        flagged={each.utterance_id for each in findings if each.kind == "clipping" and each.utterance_id},
+    )
+    return advise(made.found, facts)
+
+
+def in_words(advice: "Advice | None", interrupted: bool, out: Path) -> Iterator[str]:
+    """What is next, for people."""
+    if advice is not None:
+        yield f"Most would help, by estimate, {advice.says}"
+    if interrupted:
+        yield f"Interrupted: {out} is the best so far; run the same command again to go on"

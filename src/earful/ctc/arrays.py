@@ -1,0 +1,61 @@
+"""Arrays in one safetensors file, with what they are and a checksum: safetensors has none, and a flipped bit in a
+count would pass unseen."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from earful.errors import CheckpointError
+from earful.writing import replacing
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def write_arrays(path: Path, arrays: Arrays, about: Mapping[str, Any], format_: str) -> None:
+    """Write beside its place first, then rename. Raises CheckpointError: it cannot be written."""
+    said = json.dumps(about)
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # else written as they lie
+    header = {"format": format_, "about": said, "crc32": _checksum(said, arrays)}
+    try:
+        with replacing(path) as beside:
+            save_file(arrays, beside, header)
+            beside.chmod(0o644)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path}: the language model cannot be written ({error}); free some space or name another place"
+        ) from error
+
+
+def read_arrays(path: Path, format_: str, what: str = "language model") -> tuple[dict[str, Any], Arrays]:
+    """What `write_arrays` wrote. Raises CheckpointError: missing, foreign, damaged, or of another format."""
+    try:
+        with safe_open(path, "numpy") as file:
+            header, arrays = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: there is no such {what}; learn it first") from None
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: damaged ({error}); copy or learn the {what} again") from error
+    if header.get("format") != format_:
+        got = header.get("format", "another kind of file")
+        raise CheckpointError(f"{path}: expected a {what} of format {format_}, got {got}; learn it again")
+    if header.get("crc32") != _checksum(header.get("about", ""), arrays):
+        raise CheckpointError(f"{path}: damaged (the checksum differs); copy or learn the {what} again")
+    try:
+        about: dict[str, Any] = json.loads(header["about"])
+    except (ValueError, LookupError) as error:
+        raise CheckpointError(f"{path}: damaged ({error}); copy or learn the {what} again") from error
+    return about, arrays
+
+
+def _checksum(about: str, arrays: Arrays) -> str:
+    crc = zlib.crc32(about.encode())
+    for name in sorted(arrays):
+        crc = zlib.crc32(np.ascontiguousarray(arrays[name]).data, zlib.crc32(name.encode(), crc))
+    return f"{crc:08x}"

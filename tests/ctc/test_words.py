@@ -1,0 +1,133 @@
+"""Words beside letters: their probabilities, the shares of their sources, and their file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from earful.ctc.known import find, p_of_word, word_of
+from earful.ctc.ngram import learn
+from earful.ctc.words import (
+    Fold,
+    Words,
+    _hash,
+    count_words,
+    listed_words,
+    load_words,
+    mix_words,
+    no_words,
+    save_words,
+    vocabulary,
+)  # fmt: skip
+from earful.errors import CheckpointError, ConfigError
+from earful.text.alphabet import Alphabet
+
+TEXTS = ["de kat zit", "de hond zit", "de kat is hier", "waar is de hond"]
+ALPHABET = Alphabet.learn(TEXTS)
+
+
+def p(model: Words, word: str, before: str | None = None) -> float:
+    known = vocabulary(model, ALPHABET)
+    h = 0 if before is None else word_of(known, _hash(ALPHABET.encode(before)))
+    return p_of_word(known, h, word_of(known, _hash(ALPHABET.encode(word))))
+
+
+def test_words_and_pairs_are_counted_within_lines() -> None:
+    counts = count_words(TEXTS)
+    n = dict(zip(counts.words, counts.counts_W.tolist(), strict=True))
+    assert n["de"] == 4 and n["kat"] == 2 and counts.kinds == len(n) == 7
+    pairs = {(counts.words[i], counts.words[j]) for i, j in zip(counts.first_P, counts.second_P, strict=True)}
+    assert ("de", "kat") in pairs and ("zit", "de") not in pairs
+    assert count_words(TEXTS, most=1).words == ("de",)
+
+
+def test_of_text_it_is_witten_and_bells() -> None:
+    model = Words((count_words(TEXTS),), (1e-9, 1 - 1e-9), 0.8)
+    alone = {"de": 4 / 21, "kat": 2 / 21}  # fourteen words of seven kinds
+    assert p(model, "de") == pytest.approx(alone["de"])
+    assert p(model, "kat", "de") == pytest.approx((2 + 2 * alone["kat"]) / (4 + 2))
+    assert p(model, "de", "zit") == pytest.approx(alone["de"]), "nothing followed it"
+    assert p(model, "de", "hek") == pytest.approx(alone["de"]), "a word that nobody knows came before"
+    assert p(model, "hek") == 0
+
+
+def test_what_is_known_of_words_leaves_room_for_new_ones() -> None:
+    """After any word, those that are known have less than all of the probability, and of a list all."""
+    known = count_words(TEXTS).words
+    text = Words((count_words(TEXTS),), (1e-9, 1 - 1e-9), 0.8)
+    for before in (None, *known):
+        assert 0.5 < sum(p(text, word, before) for word in known) < 1
+    listing = Words((listed_words({"de": 3.0, "kat": 1.0}),), (1e-9, 1 - 1e-9), 0.8)
+    assert p(listing, "de") == p(listing, "de", "kat") == pytest.approx(0.75)
+
+
+def test_words_that_the_model_cannot_write_are_left_out() -> None:
+    known = vocabulary(Words((listed_words({"de": 0.5, "çok": 0.5}),), (0.5, 0.5), 0.8), ALPHABET)
+    assert len([each for each in known.hashes if each]) == 1
+    without_spaces = Alphabet(("a", "b"))
+    assert len(vocabulary(Words((count_words(["ab"]),), (0.5, 0.5), 0.8), without_spaces).hashes) == 0
+    assert len(no_words(3).hashes) == 0
+
+
+def test_many_words_are_all_found() -> None:
+    random = np.random.default_rng(0)
+    words = {"".join(random.choice(list("abcd"), size=random.integers(1, 12))) for _ in range(20_000)}
+    alphabet = Alphabet.learn([" ".join(words)])
+    known = vocabulary(Words((listed_words(dict.fromkeys(words, 1.0)),), (0.5, 0.5), 0.8), alphabet)
+    assert len({word_of(known, _hash(alphabet.encode(word))) for word in words} - {-1}) == len(words)
+    assert find(known.hashes, _hash(alphabet.encode("abcdabcdabcdabcd"))) == -1
+
+
+def folds(transcripts: list[str]) -> list[Fold]:
+    return [
+        Fold([text], [t for t in transcripts if t != text], learn([t for t in transcripts if t != text], ALPHABET, 3))
+        for text in transcripts
+    ]
+
+
+def test_the_source_that_predicts_best_has_the_greatest_share() -> None:
+    transcripts = TEXTS
+    fitting = listed_words({"de": 4.0, "kat": 2.0, "hond": 2.0, "zit": 2.0, "is": 2.0, "hier": 1.0, "waar": 1.0})
+    foreign = listed_words({"ik": 1.0, "had": 1.0, "aak": 1.0})
+    letters, _, fits, other = mix_words(transcripts, [fitting, foreign], folds(transcripts)).shares
+    assert fits > letters and fits > 2 * other
+
+
+def test_before_anything_is_known_experience_speaks() -> None:
+    model = mix_words(["de kat"], [listed_words({"de": 1.0})], [])
+    assert model.shares == pytest.approx((0.3, 0.35, 0.35)) and len(model.sources) == 2
+    assert mix_words([], [], []).shares == (1.0,), "letters alone"
+    assert mix_words(TEXTS, [], folds(TEXTS)).p_space == pytest.approx(1 - 5 / 22)
+
+
+def test_a_language_without_spaces_is_left_to_its_letters() -> None:
+    unspaced = ["dekatzit", "dehondzit", "dekatishier", "waarisdehond"]
+    model = mix_words(unspaced, [], folds(unspaced))
+    assert model.shares[0] > mix_words(TEXTS, [], folds(TEXTS)).shares[0]
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    model = mix_words(TEXTS, [listed_words({"de": 0.7, "hond": 0.3})], folds(TEXTS))
+    save_words(tmp_path / "words.safetensors", model)
+    again = load_words(tmp_path / "words.safetensors")
+    assert again.shares == model.shares and again.p_space == model.p_space and again.known == model.known
+    for word, before in (("kat", "de"), ("hond", None), ("hier", "is")):
+        assert p(again, word, before) == p(model, word, before)
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    place = tmp_path / "words.safetensors"
+    with pytest.raises(CheckpointError, match="there is no such word model"):
+        load_words(place)
+    save_words(place, Words((count_words(TEXTS),), (0.5, 0.5), 0.8))
+    damaged = bytearray(place.read_bytes())
+    damaged[-3] ^= 1
+    place.write_bytes(bytes(damaged))
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_words(place)
+
+
+@pytest.mark.parametrize("shares", [(0.5,), (0.5, 0.4), (0.0, 1.0), (1.5, -0.5)])
+def test_shares_are_shares(shares: tuple[float, ...]) -> None:
+    with pytest.raises(ConfigError, match="expected a share for the letters"):
+        Words((count_words(TEXTS),), shares, 0.8)
