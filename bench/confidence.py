@@ -1,9 +1,10 @@
 """How likely a word is right: the regression behind `Word.confidence`, fitted on some runs and tried on others.
 
 Runs are those of bench/lattices.py; each test clip is written down by the search with letters and words, and by the
-best path. A word is right where the alignment of least errors (of words) pairs it with the same. Fitted on half of
-the runs' clips, tried on the other half and on `--others`, which nothing was fitted to. The calibration error is the
-mean distance of confidence and share of right words in ten bins of equal width, weighted by words (Guo et al. 2017).
+best path. A word is right where the alignment of least errors (of words) pairs it with the same. Each run has a shift:
+in the fit its own, in the trial that of its held-out clips. `--others` are runs that nothing was fitted to. The
+calibration error is the mean distance of confidence and share of right words in ten bins of equal width, weighted by
+words (Guo et al. 2017).
 
     python bench/confidence.py --runs work/lattices-nl/* --others work/lattices-cs/* --text work/free-cs.txt \\
         --out bench/confidence.json
@@ -20,9 +21,10 @@ import numpy as np
 import torch
 from lattices import read, relearned
 
+from earful.adapt.language import shift_by
 from earful.bench.machine import machine
 from earful.ctc.beam import Search, spelt
-from earful.ctc.confidence import BEST_PATH, SEARCHED, clues_of
+from earful.ctc.confidence import BEST_PATH, DOUBT, SEARCHED, clues_of
 from earful.ctc.greedy import greedy
 from earful.data.synthesis.sentences import read_sentences
 from earful.text.score import right_words
@@ -45,6 +47,7 @@ def said(folder: Path, texts: Sequence[str]) -> dict[str, list[list[Said]]]:
     kept = read(folder)
     alphabet, language = kept.checkpoint.config.alphabet, relearned(kept, texts)
     search = Search(alphabet.size, language.ngram, language.words, language.weight, language.bonus)
+    path = shift_by([greedy(x.float()) for x in kept.held], kept.measured, alphabet)
     heard = {"search": lambda x: search.hear(x).emissions, "best path": lambda x: greedy(x.float())}
     found: dict[str, list[list[Said]]] = {name: [] for name in heard}
     for name, hear in heard.items():
@@ -54,26 +57,32 @@ def said(folder: Path, texts: Sequence[str]) -> dict[str, list[list[Said]]]:
             written = [alphabet.decode([each.symbol for each in word]) for word in words]
             marks, clues_WC = right_words(reference, " ".join(written)), clues_of(words, written, *known)
             means = [sum(each.confidence for each in word) / len(word) for word in words]
-            shift = language.shift if name == "search" else 0.0
+            shift = language.shift if name == "search" else path
             found[name].append([Said(tuple(c), shift, m, r) for c, m, r in zip(clues_WC, means, marks, strict=True)])
     return found
 
 
-def fitted(words: Sequence[Said]) -> list[float]:
-    """The weights of the logistic regression, the bias first: of greatest likelihood, with a faint pull to zero."""
+def fitted(runs: Sequence[Sequence[Said]]) -> list[float]:
+    """The weights of the logistic regression, the bias first, of greatest likelihood; each run has a shift of its own,
+    normal with the deviation DOUBT."""
+    words = [word for run in runs for word in run]
     x_NF = torch.tensor([(1.0, *word.clues) for word in words], dtype=torch.float64)
     y_N = torch.tensor([float(word.right) for word in words], dtype=torch.float64)
+    of_N = torch.tensor([number for number, run in enumerate(runs) for _ in run])
     weights_F = torch.zeros(x_NF.shape[1], dtype=torch.float64, requires_grad=True)
-    descent = torch.optim.LBFGS([weights_F], max_iter=500, line_search_fn="strong_wolfe")
+    shifts_R = torch.zeros(len(runs), dtype=torch.float64, requires_grad=True)
+    descent = torch.optim.LBFGS([weights_F, shifts_R], max_iter=2000, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         descent.zero_grad()
-        logits_N = x_NF @ weights_F
-        value = torch.nn.functional.binary_cross_entropy_with_logits(logits_N, y_N) + 1e-4 * weights_F.square().sum()
+        logits_N = x_NF @ weights_F + shifts_R[of_N]
+        errors = torch.nn.functional.binary_cross_entropy_with_logits(logits_N, y_N, reduction="sum")
+        value = errors + shifts_R.square().sum() / (2 * DOUBT**2) + 0.05 * weights_F[1:].square().sum()
         value.backward()
         return value
 
     descent.step(loss)
+    print("shifts", [round(x, 2) for x in shifts_R.tolist()], file=sys.stderr)
     return weights_F.detach().tolist()
 
 
@@ -106,6 +115,11 @@ def tried(weights: Sequence[float], words: Sequence[Said]) -> dict:
     return {"before": reliability([word.mean for word in words], marks), "after": after}
 
 
+def flat(clips: Sequence[Sequence[Said]]) -> list[Said]:
+    """All words of a run."""
+    return [word for clip in clips for word in clip]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="to fit on")
@@ -114,23 +128,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    runs = {folder: said(folder, ()) for folder in options.runs}
     texts = read_sentences(options.text) if options.text else ()
-    found: dict = {"machine": machine(), "searches": {}}
+    runs = {folder: said(folder, ()) for folder in options.runs}
     others = {folder: said(folder, texts) for folder in options.others}
+    found: dict = {"machine": machine(), "searches": {}}
     for name, used in (("search", SEARCHED), ("best path", BEST_PATH)):
-        clips = [clip for run in runs.values() for clip in run[name]]
-        halves = [[word for clip in clips[half::2] for word in clip] for half in (0, 1)]
-        weights = fitted(halves[0])
-        row = {"fitted": weights, "in the code": list(used), "held out": tried(weights, halves[1])}
-        row["each run"] = {f.name: tried(used, [w for c in run[name] for w in c]) for f, run in runs.items()}
-        row["others"] = {f.name: tried(used, [w for c in run[name] for w in c]) for f, run in others.items()}
+        row = {"fitted": fitted([flat(run[name]) for run in runs.values()]), "in the code": list(used)}
+        for key, which in (("runs", runs), ("others", others)):
+            row[key] = {"/".join(f.parts[-2:]): tried(used, flat(run[name])) for f, run in which.items()}
         found["searches"][name] = row
-        print(json.dumps({key: row[key] for key in ("fitted",)}), file=sys.stderr)
-        for key, tries in (("held out", {"": row["held out"]}), ("runs", row["each run"]), ("others", row["others"])):
-            for run, each in tries.items():
-                pairs = [f"{when} {each[when]['error']:.3f} ({each[when]['area']:.2f})" for when in each]
-                print(f"{name} {key} {run}: {', '.join(pairs)}", file=sys.stderr)
+        print(name, json.dumps([round(x, 2) for x in row["fitted"]]), file=sys.stderr)
+        for run, each in (row["runs"] | row["others"]).items():
+            pairs = [f"{when} {each[when]['error']:.3f} ({each[when]['area']:.2f})" for when in each]
+            print(f"{name} {run}: right {each['after']['right']:.2f}, {', '.join(pairs)}", file=sys.stderr)
     options.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 

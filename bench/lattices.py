@@ -48,6 +48,7 @@ class Kept(NamedTuple):
     test: list[Tensor]
     references: list[str]
     held: list[Tensor]
+    measured: list[str]
 
 
 def keep(path: Path, lattices: Sequence[Tensor], texts: Sequence[str]) -> None:
@@ -61,7 +62,8 @@ def read(folder: Path) -> Kept:
     arrays = {name: np.load(folder / f"{name}.npz") for name in ("test", "held")}
     test, held = (list(torch.from_numpy(each["logp_FV"]).split(each["counts_N"].tolist())) for each in arrays.values())
     row = json.loads((folder / "row.json").read_text("utf-8"))
-    return Kept(load_checkpoint(folder / "model"), row, test, [str(text) for text in arrays["test"]["texts"]], held)
+    references, measured = ([str(text) for text in each["texts"]] for each in arrays.values())
+    return Kept(load_checkpoint(folder / "model"), row, test, references, held, measured)
 
 
 def relearned(kept: Kept, texts: Sequence[str], words: bool = True) -> Language:
@@ -118,9 +120,17 @@ def one(
     }  # fmt: skip
 
 
+def at_random(manifest: Manifest, count: int) -> tuple[Manifest, Manifest]:
+    """Clips to learn from, and `count` to test, none of which says what one of the others does."""
+    test = draw(manifest, count, 0)
+    said = {u.text for u in test}
+    return manifest.filter(lambda u: u.text not in said), test
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--corpus", type=Path, required=True, help="folder that `earful corpus fillets-ng` wrote")
+    parser.add_argument("--corpus", type=Path, required=True, help="a folder that `earful corpus` wrote")
+    parser.add_argument("--test", type=int, help="so many clips at random test; without it whole levels of a game do")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--base", default="earful-base")
     parser.add_argument("--clips", type=int, nargs="+", default=[10, 50, 200])
@@ -128,7 +138,8 @@ def main() -> None:
     parser.add_argument("--text", type=Path, help="free text of the language")
     parser.add_argument("--steps", type=float, default=1, help="so many times the steps (and the rate, up to twice)")
     options = parser.parse_args()
-    train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
+    manifest = read_manifest(options.corpus / "manifest.jsonl")
+    train, test = split_levels(manifest) if options.test is None else at_random(manifest, options.test)
     texts = read_sentences(options.text) if options.text else ()
     for clips in options.clips:
         for seed in options.seeds:

@@ -722,6 +722,119 @@ def beside(found: Json) -> Iterator[str]:
     yield from measured((*columns, ">min spoken", ">min believed", ">processor s"), rows, text, found)
 
 
+SEARCHES = {"greedy": "the best path", "ngram": "letters", "words": "letters and words"}
+
+
+def search(found: Json) -> Iterator[str]:
+    """What each search brings on the same lattices."""
+    rows = []
+    for clips in every(found, "clips"):
+        runs = [row for row in found["rows"] if row["clips"] == clips]
+        for name, shown in SEARCHES.items():
+            cells: list[object] = [clips, shown]
+            for rate in ("cer", "wer"):
+                gaps = [run[name][rate] - run["ngram"][rate] for run in runs]
+                cells += [spread([run[name][rate] for run in runs]), "" if name == "ngram" else spread(gaps, points)]
+            rows.append(cells)
+    seeds = len(every(found, "seed"))
+    text = (
+        f"Rates in per cent, adapted from `{Path(found['rows'][0]['base']).name}`: median [lowest–highest] of {seeds} "
+        "seeds, each with clips of its own; the difference to the search with letters alone, seed by seed."
+    )
+    yield from measured((">clips", "search", ">CER", ">to letters", ">WER", ">to letters"), rows, text, found)
+
+
+TURNS = {
+    "before": "the search before, letters, 32 beginnings",
+    "letters": "letters, 96 beginnings",
+    "words": "letters and words, 96 beginnings",
+    "flashlight": "flashlight-text 0.0.7, a closed list of words, 96 beginnings",
+}
+
+
+def search_speed(found: Json) -> Iterator[str]:
+    """How fast searches are on the same lattices."""
+    rows = [
+        [
+            TURNS[name],
+            f"{row['times_real_time']:.0f} ×",
+            f"{row['times_real_time'] / found['rows']['before']['times_real_time']:.1f} ×",
+            f"{row['memory_mb']:.0f}",
+            percent(row["cer"]),
+            percent(row["wer"]),
+        ]
+        for name, row in found["rows"].items()
+    ]
+    columns = ("search", ">real time", ">the one before", ">MB", ">CER", ">WER")
+    text = f"Medians of {found['turns']} turns; MB: the most that was taken for language model and search."
+    yield from measured(columns, rows, text, found)
+
+
+def confidence(found: Json) -> Iterator[str]:
+    """How far confidences are from the truth."""
+    rows = []
+    for name, shown in (("search", "with the language model"), ("best path", "the best path")):
+        of = found["searches"][name]
+        for key, clips in (("runs", "runs it was fitted on"), ("others", "real Czech, which it was not fitted on")):
+            runs = list(of[key].values())
+            if not runs:
+                continue
+            errors = [[run[when]["error"] for run in runs] for when in ("before", "after")]
+            areas = [[run[when]["area"] for run in runs] for when in ("before", "after")]
+            right = spread([run["after"]["right"] for run in runs])
+            before, after = (spread(each, lambda value: f"{value:.3f}") for each in errors)
+            told = [spread(each, lambda value: f"{value:.2f}") for each in areas]
+            rows.append([shown, clips, len(runs), right, before, after, *told])
+    columns = (
+        "written by",
+        "words of",
+        ">runs",
+        ">right, per cent",
+        ">error before",
+        ">error",
+        ">area before",
+        ">area",
+    )
+    text = (
+        "Median [lowest–highest] over runs. Error: calibration error, of ten bins. Area: how likely a right word has a "
+        "greater confidence than a wrong one (area under the ROC curve)."
+    )
+    yield from measured(columns, rows, text, found)
+
+
+STEPS = {
+    "usual": "as usual",
+    "longer": "more steps",
+    "spoken": "sentences of a synthesiser",
+    "recordings": "recordings without transcripts",
+    "search": "a search for settings",
+    "averaged": "the mean of two runs",
+}
+
+
+def effort(found: Json) -> Iterator[str]:
+    """What each step of the best adaptation brings."""
+    rows = []
+    for clips, name in grouped(found["rows"], "clips", "name"):
+        runs = [row for row in found["rows"] if (row["clips"], row["name"]) == (clips, name)]
+        tried = [row for row in runs if row["cer"] is not None]
+        if not tried:
+            rows.append([clips, STEPS[name], "–", "–", "–", "–", runs[0]["note"]])
+            continue
+        kept = f"{sum(row['kept'] for row in runs)} of {len(runs)}"
+        rates = [spread([row[key][rate] for row in tried]) for key, rate in RATES_AFTER]
+        rows.append([clips, STEPS[name], *rates, median(tried, "seconds"), f"kept {kept}"])
+    columns = (">clips", "after", ">CER", ">CER, language model", ">WER, language model", ">s", "")
+    text = (
+        f"Rates in per cent of the best so far on {found['test_clips']} test clips that no step has met, adapted from "
+        f"`{found['base']}`: median [lowest–highest] of {len(every(found, 'seed'))} seeds; seconds of each step, one thread."
+    )
+    yield from measured(columns, rows, text, found)
+
+
+RATES_AFTER = (("test", "cer"), ("test_ngram", "cer"), ("test_ngram", "wer"))
+
+
 def gap(found: Json) -> Iterator[str]:
     """What brings a base of synthetic speech nearer to real voices: differences to more of the same, draw by draw."""
     runs = {(row["arm"], row["seed"], row["clips"], row.get("draw")): row["cer"] for row in found["rows"]}
@@ -985,7 +1098,10 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "beside_dutch": beside,
     "company": company,
     "conditions": conditions,
+    "confidence": confidence,
     "ctc": ctc,
+    "effort_czech": effort,
+    "effort_dutch": effort,
     "encoders": encoders,
     "features_speed": features_speed,
     "forecast": forecast,
@@ -1009,6 +1125,9 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "continued": pretraining,
     "pretraining_speed": pretraining_speed,
     "rows": rows,
+    "search_czech": search,
+    "search_dutch": search,
+    "search_speed": search_speed,
     "self_adapt_czech": self_adapt,
     "sinusoid": sinusoid,
     "suggest_czech": suggest,

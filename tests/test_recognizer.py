@@ -19,7 +19,6 @@ from earful.adapt.finetune import Plan
 from earful.adapt.self_adapt import SelfAdaptation
 from earful.audio.files import SAMPLE_RATE_HZ, blocks, write
 from earful.checkpoint import Checkpoint, Language, load_checkpoint
-from earful.ctc.confidence import clues_of, confidences
 from earful.ctc.greedy import Emission
 from earful.ctc.ngram import learn
 from earful.data.frames import frames_of
@@ -123,20 +122,21 @@ def test_windows_hear_what_the_whole_holds_when_it_is_said(
     ears: Callable[..., Recognizer], subsampling: int, upsampling: int
 ) -> None:
     times_s = [0.5, 13.1, 14.9, 29.95, 37.3, 44.0, 59.9, 61.0]  # some across the edge of a window
-    (sure,) = confidences(clues_of([[Emission(2, 0, 1, 0.8)]], ["a"], None, None))
     found = ears(subsampling, upsampling).transcribe(beeps(times_s, 62.0))
     assert found.text == " ".join("a" * len(times_s)) and found.duration_s == 62.0
     for word, time_s in zip(found.words, times_s, strict=True):
         slack_s = 0.01 * subsampling + 0.02
         assert word.start_s == pytest.approx(time_s, abs=slack_s)
         assert word.end_s == pytest.approx(time_s + 0.2, abs=slack_s)
-        assert word.confidence == pytest.approx(sure, abs=0.01)
+        assert word.confidence == pytest.approx(found.confidence, abs=0.02), "each is heard as clearly"
 
 
-def test_confidence_of_the_whole() -> None:
-    found = untrained(config_of()).transcribe(noise(20.0))
-    each = [word.confidence for word in found.words]
-    assert len(set(each)) > 1 and found.confidence == pytest.approx(sum(each) / len(each)), "the mean of its words'"
+def test_confidence_of_the_whole(ears: Callable[..., Recognizer]) -> None:
+    found = ears().transcribe(beeps([0.5], 1.0))
+    assert [word.text for word in found.words] == ["a"]
+    assert found.confidence == found.words[0].confidence
+    shifted = Recognizer(replace(ears().checkpoint, shift=1.5)).transcribe(beeps([0.5], 1.0))
+    assert 1 > shifted.confidence > found.confidence + 0.2, "a recogniser that has shown to be better than others"
 
 
 def test_frames_and_samples_give_the_same_text(ears: Callable[..., Recognizer], tmp_path: Path) -> None:

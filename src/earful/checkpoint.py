@@ -1,6 +1,7 @@
 """A model on disk: a folder with `model.safetensors` (weights) and `model.json` (everything else). Never pickle."""
 
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -63,7 +64,8 @@ class Checkpoint:
     """A model at rest: its configuration, its weights, `about`, free JSON on how it came to be, and its language model.
 
     Without a `language` it is decoded greedily. `inner` is the inner loop that was meta-trained with it, if it was.
-    `lexicon` turns the pinyin that it hears into characters, where `config.rules` say so.
+    `lexicon` turns the pinyin that it hears into characters, where `config.rules` say so. `shift` is that of its words'
+    confidences by the best path, as `language.shift` is by the search.
     """
 
     config: ModelConfig
@@ -72,6 +74,7 @@ class Checkpoint:
     language: Language | None = None
     inner: InnerLoop | None = None
     lexicon: Lexicon | None = None
+    shift: float = 0.0
 
     def build(self) -> AcousticModel:
         """The model, its weights in place, in evaluation mode."""
@@ -96,6 +99,8 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
     card = {"format": format_, "config": to_mapping(checkpoint.config), "about": finite(to_mapping(checkpoint.about))}
     if checkpoint.language:
         card["language"] = _card_of(checkpoint.language)
+    if checkpoint.shift:
+        card["shift"] = checkpoint.shift
     if checkpoint.inner:
         card["inner"] = to_mapping(checkpoint.inner.settings)
     if checkpoint.lexicon:
@@ -208,7 +213,7 @@ def load_checkpoint(model: str | Path) -> Checkpoint:
     _check_weights(params, config, folder / WEIGHTS)
     language, inner = _language(folder, card, config), _inner(folder, card)
     lexicon = load_lexicon(folder / LEXICON) if "lexicon" in card else None
-    return Checkpoint(config, params, card.get("about", {}), language, inner, lexicon)
+    return Checkpoint(config, params, card.get("about", {}), language, inner, lexicon, _number(folder, card, "shift"))
 
 
 def shipped_bases() -> tuple[str, ...]:
@@ -259,6 +264,13 @@ def _language(folder: Path, card: Mapping[str, Any], config: ModelConfig) -> Lan
         raise CheckpointError(f"{folder / NGRAM}: writes other letters than the model; copy the model again")
     words = load_words(folder / WORDS) if language.words else None
     return Language(ngram, language.weight, language.bonus, words, language.shift)
+
+
+def _number(folder: Path, card: Mapping[str, Any], name: str) -> float:
+    value = card.get(name, 0.0)
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise CheckpointError(f"{folder / CARD}: {name} is {value!r}, must be a number; copy the model again")
+    return float(value)
 
 
 def _card_of(language: Language) -> dict[str, float]:

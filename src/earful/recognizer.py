@@ -304,7 +304,7 @@ class Recognizer:
         letters, language = [word for stretch in said for word in self._spelt(stretch)], self._language
         texts = ["".join(symbols[e.symbol - 1] for e in word) for word in letters]
         known = (language.ngram, language.words) if language else (None, None)
-        sure = confidences(clues_of(letters, texts, *known), language.shift if language else 0.0)
+        sure = confidences(clues_of(letters, texts, *known), language.shift if language else self.checkpoint.shift)
         frames = (said_in(word, round(LONGEST_GAP_S / hop_s)) for word in letters)
         times = [(min(start * hop_s, duration_s), min(end * hop_s, duration_s)) for start, end in frames]
         return [Word(text, *each, p) for text, each, p in zip(texts, times, sure, strict=True)]

@@ -15,6 +15,7 @@ from torch import Tensor
 from earful.adapt import measure
 from earful.adapt.adapt import AdaptReport, adapt
 from earful.adapt.finetune import Plan
+from earful.adapt.language import Listed
 from earful.adapt.select import plan_for
 from earful.adapt.start import untrained
 from earful.audio.augment import Augmentation
@@ -279,7 +280,9 @@ def words(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small word list in place of that of Mandarin."""
     few = {"我们": 0.2, "去": 0.2, "银行": 0.1, "老师": 0.1, "他": 0.2, "是": 0.2}
     monkeypatch.setattr("earful.adapt.language.word_frequencies", lambda language: few)
-    monkeypatch.setattr("earful.adapt.adapt.listed", lambda language: ["我们去银行"])
+    monkeypatch.setattr(
+        "earful.adapt.adapt.listed", lambda language, rules: Listed([normalize("我们去银行", rules)], {})
+    )
 
 
 def test_mandarin_is_heard_as_pinyin_and_needs_no_package_to_be_written(

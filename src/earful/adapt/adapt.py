@@ -15,8 +15,8 @@ from earful.adapt.cautions import material_warnings, result_warnings
 from earful.adapt.clips import Heard, Progress, listen, vary
 from earful.adapt.company import in_company
 from earful.adapt.finetune import Plan, Point
-from earful.adapt.language import MANDARIN, Gain, kept, learn_language, lexicon_for, listed
-from earful.adapt.measure import Measured, Outcome, Task, run
+from earful.adapt.language import MANDARIN, Gain, kept, learn_language, lexicon_for, listed, path_shift
+from earful.adapt.measure import Measured, Outcome, Task, Unmet, run
 from earful.adapt.remember import Hearing, itself
 from earful.adapt.resources import of_script, resources
 from earful.adapt.select import learned_by, plan_after, plan_for
@@ -218,7 +218,8 @@ def concluded(
     warnings = (*lacking, *material, *result_warnings(outcome, gain))
     report = _report(ready, outcome, gain, time.monotonic() - began, warnings)
     params, language = dict(outcome.tuned.params), gain.language if gain else before
-    checkpoint = Checkpoint(config, params, about_of(base, report), language, lexicon=lexicon)
+    shift = path_shift(task.model, [each[0] for each in task.copies], unmet_of(task, outcome))
+    checkpoint = Checkpoint(config, params, about_of(base, report), language, lexicon=lexicon, shift=shift)
     return Adapted(checkpoint, report, ready, task, outcome)
 
 
@@ -351,17 +352,21 @@ def with_dropout(config: ModelConfig, dropout: float | None) -> ModelConfig:
 
 def language_of(task: Task, outcome: Outcome, reading: Reading, before: Language | None) -> Gain | None:
     """The language model, where it can be measured, and helps; beside the base where that is kept."""
-    unmet = outcome.unmet
-    if not outcome.tuned.best.step:
-        unmet = tuple(part._replace(params=task.start(part.learned)) for part in unmet)
     task.tell("learning the language", 0, 1)
     rules = task.model.config.rules
     language = rules.language or (MANDARIN if rules.writing != "given" else "")
     others = [[normalize(text, rules) for text in reading.texts]]
     known = listed(language, rules) if reading.words else None
-    gain = learn_language(task.model, [each[0] for each in task.copies], unmet, others, before, known)
+    gain = learn_language(task.model, [each[0] for each in task.copies], unmet_of(task, outcome), others, before, known)
     task.tell("learning the language", 1, 1)
     return gain
+
+
+def unmet_of(task: Task, outcome: Outcome) -> tuple[Unmet, ...]:
+    """The fine-tunings and what they have not met; from the start, where the base is kept."""
+    if outcome.tuned.best.step:
+        return outcome.unmet
+    return tuple(part._replace(params=task.start(part.learned)) for part in outcome.unmet)
 
 
 def fingerprint(

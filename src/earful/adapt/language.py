@@ -13,10 +13,10 @@ from torch.func import functional_call
 from earful.adapt.measure import Unmet
 from earful.checkpoint import Language
 from earful.ctc.beam import PRIOR, USUAL, Fusion, Recording, Search, spelt, tune
-from earful.ctc.confidence import clues_of, shift_of
-from earful.ctc.greedy import greedy_ids
+from earful.ctc.confidence import BEST_PATH, SEARCHED, clues_of, shift_of
+from earful.ctc.greedy import Emission, greedy, greedy_ids
 from earful.ctc.ngram import NGram, folds_of, learn, mix_with
-from earful.ctc.words import Fold, WordCounts, count_words, listed_words, mix_words
+from earful.ctc.words import Fold, WordCounts, Words, count_words, listed_words, mix_words
 from earful.data.batch import Example
 from earful.data.synthesis.words import draw_lines, word_frequencies
 from earful.errors import SynthesisError
@@ -99,15 +99,39 @@ def weighed(texts: Sequence[str], sources: Sources, recordings: Sequence[Recordi
     return Gain(replace(learned, shift=_shift(recordings, found)), found.cer, None)
 
 
+def path_shift(model: AcousticModel, clips: Sequence[Example], unmet: Sequence[Unmet]) -> float:
+    """How far confidences by the best path are from other recognisers', by the words of clips that were not met."""
+    alphabet = model.config.alphabet
+    held = [(part, i) for part in unmet for i in part.held[:MOST_TUNED]]
+    heard = [greedy(_logp(model, part.params, clips[i])) for part, i in held]
+    return shift_by(heard, [alphabet.decode(clips[i].labels) for _, i in held], alphabet)
+
+
 def _shift(recordings: Sequence[Recording], fusion: Fusion) -> float:
-    """How far confidences are from other recognisers', by the words of held-out recordings."""
-    searches, clues, right = {}, [], []
-    for logp_FV, reference, ngram, words in recordings:
-        if id(ngram) not in searches:
-            searches[id(ngram)] = Search(ngram.alphabet.size, ngram, words, fusion.weight, fusion.bonus)
-        letters = spelt(searches[id(ngram)].hear(logp_FV).emissions, ngram.alphabet)
-        texts = [ngram.alphabet.decode([each.symbol for each in word]) for word in letters]
-        clues.append(clues_of(letters, texts, ngram, words))
+    """The same by the search."""
+    ngrams = {id(each.ngram): each for each in recordings}
+    searches = {
+        key: Search(each.ngram.alphabet.size, each.ngram, each.words, fusion.weight, fusion.bonus)
+        for key, each in ngrams.items()
+    }
+    heard = [searches[id(each.ngram)].hear(each.logp_FV).emissions for each in recordings]
+    known = [(each.ngram, each.words) for each in recordings]
+    return shift_by(heard, [each.text for each in recordings], recordings[0].ngram.alphabet, known)
+
+
+def shift_by(
+    heard: Sequence[Sequence[Emission]],
+    references: Sequence[str],
+    alphabet: Alphabet,
+    known: Sequence[tuple[NGram | None, Words | None]] | None = None,
+) -> float:
+    """The shift of confidences by recordings that were written down, and what they say; of the best path, if not
+    `known` what of the language knew them."""
+    clues, right = [np.zeros((0, len(SEARCHED if known else BEST_PATH) - 1))], []
+    for emissions, reference, of in zip(heard, references, known or [(None, None)] * len(heard), strict=True):
+        letters = spelt(emissions, alphabet)
+        texts = [alphabet.decode([each.symbol for each in word]) for word in letters]
+        clues.append(clues_of(letters, texts, *of))
         right += right_words(reference, " ".join(texts))
     return shift_of(np.concatenate(clues), right)
 

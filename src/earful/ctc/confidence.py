@@ -18,7 +18,7 @@ from earful.ctc.words import Words
 SEARCHED = (-1.08, 1.19, -0.18, 0.60, 0.18, 0.66, 0.30, 0.22, 2.53, 0.17)
 BEST_PATH = (-0.14, 1.36, 1.81, -0.45, 0.47)
 """The bias, then a weight for each clue: as bench/confidence.py fits them."""
-DOUBT = 0.5
+DOUBT = 1.0
 """How far a recogniser's own shift is expected from none, in logits."""
 _LEAST = 1e-6
 _STEPS = 30
