@@ -827,7 +827,8 @@ def effort(found: Json) -> Iterator[str]:
     columns = (">clips", "after", ">CER", ">CER, language model", ">WER, language model", ">s", "")
     text = (
         f"Rates in per cent of the best so far on {found['test_clips']} test clips that no step has met, adapted from "
-        f"`{found['base']}`: median [lowest–highest] of {len(every(found, 'seed'))} seeds; seconds of each step, one thread."
+        f"`{found['base']}`: median [lowest–highest] of {len(every(found, 'seed'))} seeds; seconds of each step, one "
+        "thread."
     )
     yield from measured(columns, rows, text, found)
 

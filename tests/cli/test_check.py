@@ -98,6 +98,14 @@ def test_what_lies_beside_the_clips_is_named(write_clips, earful, tiny_base: Pat
     assert run.status == 0 and all(f"{clips}: left out {name}: {why}" in run.err for name, why in said.items())
 
 
+def test_a_folder_of_what_is_not_read_says_so(earful, tiny_base: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.m4a").write_bytes(b"?")
+    for command in (("check", tmp_path), ("score", tiny_base, tmp_path), ("forecast", tiny_base, tmp_path)):
+        run = earful(*command)
+        unread, error = run.err.splitlines()
+        assert run.status == 2 and "left out a.m4a: .m4a is not read" in unread and "and no sound" in error
+
+
 def test_many_of_a_kind_are_one_row(earful, tiny_base: Path, tmp_path: Path) -> None:
     """A row for each of 40 missing files would hide the one clip that is silent."""
     write(tmp_path / "a.wav", np.zeros(16_000, np.float32))

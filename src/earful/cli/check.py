@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from earful.cli.adapt import DEFAULT_BASE, LANGUAGE_HELP, HowWritten, asked_for, language_of
+from earful.cli.leftovers import clips_in
 from earful.cli.progress import progress, warn
 from earful.cli.reading import letters, print_reading
 from earful.cli.tables import counted, print_json, print_table
@@ -48,7 +49,6 @@ def check(
     from earful.adapt.start import start_from
     from earful.config import to_mapping
     from earful.data.check_reading import inspect_text
-    from earful.data.clips import read_clips
     from earful.data.manifest import Manifest
     from earful.data.readers.leftovers import left_over
     from earful.errors import ConfigError
@@ -56,7 +56,7 @@ def check(
 
     if not (clips or text):
         raise ConfigError("nothing to check; give CLIPS, --text FILE, or both")
-    manifest = read_clips(clips) if clips else Manifest(())
+    manifest = clips_in(clips) if clips else Manifest(())
     given = asked_for(language=language or language_of(manifest), writing=writing)
     transcripts = [u.text or "" for u in manifest]
     config = start_from(base, transcripts, given).config if clips else None

@@ -14,10 +14,30 @@ def clips_of(path: Path, *, unlisted: bool = True) -> "Manifest":
 
     Without `unlisted` sound that a list of clips does not name is no matter: it is learned from.
     """
-    from earful.data.clips import read_clips
     from earful.data.readers.leftovers import left_over
 
-    manifest = read_clips(path)
+    manifest = clips_in(path)
     for group in left_over(path, manifest, unlisted=unlisted):
         warn(f"{path}: {group}")
     return manifest
+
+
+def clips_in(path: Path) -> "Manifest":
+    """Read clips in any form; where that fails, what cannot be read may be why: it is named. Raises ManifestError."""
+    from earful.data.clips import read_clips
+    from earful.errors import ManifestError
+
+    try:
+        return read_clips(path)
+    except ManifestError:
+        name_unread(path)
+        raise
+
+
+def name_unread(place: Path) -> None:
+    """Warn of sound and video in a folder of recordings that cannot be read; nothing for a file."""
+    from earful.data.readers.leftovers import grouped, unread_media
+
+    if place.is_dir():
+        for group in grouped(place, unread_media(place)):
+            warn(f"{place}: {group}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from earful.cli.leftovers import name_unread
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, percent, print_json, print_table, within
 from earful.cli.transcribe import write
@@ -93,6 +94,7 @@ def clips_of(audio: Path, cut_long: bool, tell: Tell) -> "Manifest":
     from earful.data.readers.sound import timed
     from earful.data.untranscribed import Skipped, cut, read_recordings
 
+    name_unread(audio)
     clips = timed(read_recordings(audio))
     if not cut_long:
         return clips

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from earful.cli.leftovers import name_unread
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted
 from earful.writing import replacing
@@ -121,7 +122,6 @@ def sound_files(audio: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
 
     Raises AudioError for a folder without.
     """
-    from earful.data.readers.leftovers import grouped, unread_media
     from earful.data.readers.sound import is_sound
     from earful.errors import AudioError
 
@@ -129,8 +129,7 @@ def sound_files(audio: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
         if not place.is_dir():
             yield place, Path(place.name)
             continue
-        for group in grouped(place, unread_media(place)):
-            warn(f"{place}: {group}")
+        name_unread(place)
         found = sorted(path for path in place.rglob("*") if is_sound(path) and path.is_file())
         if not found:
             raise AudioError(f"{place}: the folder holds no sound files; give recordings or a folder of them")
