@@ -833,6 +833,15 @@ def effort(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
+def odd_sound(found: Json) -> Iterator[str]:
+    """Odd sound files, and how they are read."""
+    outcomes = ("right", "refused", "wrong, told", "silently wrong")
+    rows = [[kind, *(counts[each] for each in outcomes)] for kind, counts in found["kinds"].items()]
+    columns = ("the file", ">read whole", ">refused", ">read wrongly, and told", ">read wrongly without a word")
+    text = f"{found['files']} files of speech-like noise, each kind made anew by every seed."
+    yield from measured(columns, rows, text, found)
+
+
 RATES_AFTER = (("test", "cer"), ("test_ngram", "cer"), ("test_ngram", "wer"))
 
 
@@ -1122,6 +1131,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "meta_czech": meta_learners,
     "meta_speech": meta_learners,
     "meta_speed": meta_speed,
+    "odd_sound": odd_sound,
     "pretraining": pretraining,
     "continued": pretraining,
     "pretraining_speed": pretraining_speed,
