@@ -115,6 +115,10 @@ def test_many_of_a_kind_are_one_row(earful, tiny_base: Path, tmp_path: Path) -> 
     run = earful("check", tmp_path / "m.jsonl", "--base", tiny_base)
     assert "missing file, 40 clips" in run.out and "gone0.wav, gone1.wav" in run.out and "and 35 more" in run.out
     assert run.out.count("gone") < 20 and "is silent" in run.out
+    row = json.loads(earful("check", tmp_path / "m.jsonl", "--base", tiny_base, "--json").out)
+    missing, silent = (next(f for f in row["findings"] if f["kind"] == kind) for kind in ("missing file", "silence"))
+    assert row["errors"] >= 41 and len(missing["clips"]) == 40 and missing["utterance_id"] is None
+    assert silent["clips"] == [silent["utterance_id"]] and len(row["findings"]) < 10
 
 
 def test_every_sign_of_the_transcripts_is_accounted_for(write_clips, earful, tiny_base: Path, tmp_path: Path) -> None:

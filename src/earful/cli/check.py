@@ -104,12 +104,14 @@ def with_left_over(inspection: "Inspection", groups: "Sequence[Group]") -> "Insp
 
 
 def summary(inspection: "Inspection") -> dict[str, Any]:
-    """What `--json` prints of clips."""
+    """What `--json` prints of clips. Findings of one kind that are many are one, with the ids of all its clips."""
     from earful.config import to_mapping
+    from earful.data.finding import gathered
 
     counts = {f"{severity}s": inspection.count(severity) for severity in ("error", "warning", "note")}
     plain: dict[str, Any] = to_mapping(inspection)
-    return counts | plain
+    found = [to_mapping(f) | {"clips": list(ids)} for f, ids in gathered(inspection.findings, MOST_ROWS)]
+    return counts | plain | {"findings": found}
 
 
 def print_inspection(inspection: "Inspection", clips: Path) -> None:
@@ -135,18 +137,11 @@ def print_inspection(inspection: "Inspection", clips: Path) -> None:
 
 
 def rows_of(findings: "Sequence[Finding]", clips: Path) -> Iterator[tuple[str, str, str, str]]:
-    """A row for each finding; for those of one kind that concern more than MOST_ROWS clips, one for all of them."""
-    from earful.data.finding import listed
+    """A row for each finding, or for all of one kind where there are many."""
+    from earful.data.finding import gathered
 
-    kinds: dict[tuple[str, str, bool], list[Finding]] = {}
-    for finding in findings:
-        kinds.setdefault((finding.severity, finding.kind, finding.utterance_id is None), []).append(finding)
-    for (severity, kind, whole), group in kinds.items():
-        if whole or len(group) <= MOST_ROWS:
-            yield from ((f.severity, within(clips, f.where), f.message, f.remedy) for f in group)
-        else:
-            names = listed([within(clips, finding.where) for finding in group])
-            yield severity, names, f"{kind}, {len(group)} clips; of the first: {group[0].message}", group[0].remedy
+    inside = [replace(finding, where=within(clips, finding.where)) for finding in findings]
+    return ((f.severity, f.where, f.message, f.remedy) for f, _ in gathered(inside, MOST_ROWS))
 
 
 def within(clips: Path, where: str) -> str:
