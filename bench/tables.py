@@ -822,6 +822,15 @@ def confidence(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
+def odd_sound(found: Json) -> Iterator[str]:
+    """Odd sound files, and how they are read."""
+    outcomes = ("right", "refused", "wrong, told", "silently wrong")
+    rows = [[kind, *(counts[each] for each in outcomes)] for kind, counts in found["kinds"].items()]
+    columns = ("the file", ">read whole", ">refused", ">read wrongly, and told", ">read wrongly without a word")
+    text = f"{found['files']} files of speech-like noise, each kind made anew by every seed."
+    yield from measured(columns, rows, text, found)
+
+
 def gap(found: Json) -> Iterator[str]:
     """What brings a base of synthetic speech nearer to real voices: differences to more of the same, draw by draw."""
     runs = {(row["arm"], row["seed"], row["clips"], row.get("draw")): row["cer"] for row in found["rows"]}
@@ -1106,6 +1115,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "meta_czech": meta_learners,
     "meta_speech": meta_learners,
     "meta_speed": meta_speed,
+    "odd_sound": odd_sound,
     "pretraining": pretraining,
     "continued": pretraining,
     "pretraining_speed": pretraining_speed,

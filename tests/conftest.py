@@ -1,5 +1,6 @@
 """What tests of several rooms need: a language of tones, recordings of it, and a tiny base with random weights."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -64,6 +66,16 @@ def tones() -> Callable[..., np.ndarray]:
 def write_clips() -> Callable[[Path, int], Path]:
     """`write_clips(folder, count)` makes a folder of clips with their texts."""
     return record
+
+
+@pytest.fixture(scope="session")
+def odd() -> ModuleType:
+    """The makers of odd sound files, `bench/odd_files.py`."""
+    spec = importlib.util.spec_from_file_location("odd_files", Path(__file__).parents[1] / "bench" / "odd_files.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -70,3 +70,19 @@ def test_equal_clips_are_written_equally_wherever_they_stand(recognizer: Recogni
     order = np.random.default_rng(0).permutation(8).tolist()
     shuffled = evaluate(recognizer, Manifest(tuple(manifest[i] for i in order))).hypotheses
     assert shuffled == tuple(hypotheses[i] for i in order)
+
+
+def test_a_recording_that_cannot_be_read_is_left_out_where_it_may_be(
+    recognizer: Recognizer, manifest: Manifest, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    bad = Manifest(tuple(replace(u, audio=tmp_path / "bad.wav") if i == 3 else u for i, u in enumerate(manifest)))
+    told = list[str]()
+    report = evaluate(recognizer, bad, by="speaker", skip=lambda clip, error: told.append(f"{clip.id}: {error}"))
+    others = manifest.filter(lambda u: u.id != manifest[3].id)
+    assert len(told) == 1 and told[0].startswith(manifest[3].id) and "bad.wav" in told[0]
+    assert report == evaluate(recognizer, others, by="speaker") and report.clips == others
+    with pytest.raises(AudioError, match=r"bad\.wav"):
+        evaluate(recognizer, bad)
+    with pytest.raises(AudioError, match=r"of 1 clips none can be read, for example .*bad\.wav"):
+        evaluate(recognizer, bad[3:4], skip=lambda clip, error: None)

@@ -37,6 +37,12 @@ RATES = [(s, u) for s in (2, 3, 4) for u in (1, 2)]
 SECONDS = [14.99, 15.0, 15.004, 15.02, 16.7, 30.0, 31.23456, 46.1]
 
 
+@pytest.fixture(autouse=True)
+def signals_are_speech(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noise and tones stand for speech here; what is left out of real sound: `test_recognizer_silence.py`."""
+    monkeypatch.setattr("earful.recognizer.spoken", lambda samples_T: np.ones(1, np.bool_))
+
+
 def config_of(subsampling: int = 4, upsampling: int = 2, kind: str = "conformer") -> ModelConfig:
     encoder = EncoderConfig(kind, width=16, layers=1, heads=2, kernel=5, subsampling=subsampling)
     return ModelConfig(Alphabet((" ", "a", "b")), encoder=encoder, upsampling=upsampling)
@@ -103,7 +109,7 @@ def test_windows_give_as_many_frames_as_the_whole(
         counts.append(len(best_F))
         return ()
 
-    monkeypatch.setattr("earful.recognizer.merge", counting)
+    monkeypatch.setattr("earful.ctc.stretches.merge", counting)
     count = round(seconds * SAMPLE_RATE_HZ)
     recognizer.transcribe(np.zeros(count, np.float32))
     frames = frame_count(count)

@@ -17,6 +17,15 @@ The command line prints that line and exits with status 2.
 """
 
 
+def install(extra: str) -> str:
+    """The command that brings an optional part, in a clone of the repository: what a message tells to do.
+
+    >>> install("speak")
+    'pip install ".[speak]"'
+    """
+    return f'pip install ".[{extra}]"'
+
+
 class EarfulError(Exception):
     """The root: catch this to catch everything that earful raises on purpose."""
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest
-from earful.errors import ManifestError
+from earful.data.utterance import Utterance
+from earful.errors import AudioError, ManifestError
 from earful.recognizer import Recognizer
 from earful.text.normalize import as_written
 from earful.text.score import Score, UtteranceErrors, errors_of_each, pool
@@ -13,38 +14,57 @@ from earful.text.score import Score, UtteranceErrors, errors_of_each, pool
 
 @dataclass(frozen=True)
 class Report:
-    """The score of all utterances, of each group, and what was written for each."""
+    """The score of all utterances, of each group, and what was written for each of the `clips`."""
 
     score: Score
     groups: Mapping[str, Score]
+    clips: Manifest
     hypotheses: tuple[str, ...]
     references: tuple[str, ...]
 
 
 def evaluate(
-    recognizer: Recognizer, manifest: Manifest, *, by: str | None = None, advance: Callable[[int], None] | None = None
+    recognizer: Recognizer,
+    manifest: Manifest,
+    *,
+    by: str | None = None,
+    advance: Callable[[int], None] | None = None,
+    skip: Callable[[Utterance, AudioError], None] | None = None,
 ) -> Report:
     """Transcribe and score every utterance that has a transcript; `by` (a field, a key of `extra`) adds group scores.
 
     References are written by the recogniser's own text rules, so that case and punctuation that it never writes are
-    not counted as errors, and pinyin is compared with pinyin. `advance(1)` is called after each utterance.
+    not counted as errors, and pinyin is compared with pinyin. `advance(1)` is called after each utterance. With `skip`,
+    which is told why, a recording that cannot be read is left out.
 
     Raises:
         ManifestError: no utterance has a transcript.
-        AudioError: a recording cannot be read.
+        AudioError: a recording cannot be read, and there is no `skip`; or none can.
     """
     spoken = manifest.filter(lambda u: u.text)
     if not spoken:
         raise ManifestError("no utterance of the manifest has a transcript to score against; add `text` to its lines")
-    config = recognizer.checkpoint.config
-    references = [as_written(u.text or "", config.rules) for u in spoken]
+    left_out: dict[str, AudioError] = {}
+
+    def leave_out(utterance: Utterance, error: AudioError) -> None:
+        if skip is None:
+            raise error
+        left_out[utterance.id] = error
+        skip(utterance, error)
+
     hypotheses: list[str] = []
-    for text in recognizer.transcribe_many(clip.frames_FM for clip in compute_clips(spoken, recognizer.frames_of)):
+    heard = compute_clips(spoken, recognizer.frames_of, skip=leave_out)
+    for text in recognizer.transcribe_many(clip.frames_FM for clip in heard):
         hypotheses.append(text)
         if advance:
             advance(1)
+    clips = spoken.filter(lambda u: u.id not in left_out)
+    if not clips:
+        raise AudioError(f"of {len(spoken)} clips none can be read, for example {next(iter(left_out.values()))}")
+    references = [as_written(u.text or "", recognizer.checkpoint.config.rules) for u in clips]
     counts = errors_of_each(references, hypotheses)
-    return Report(pool(counts), _groups(spoken, counts, by) if by else {}, tuple(hypotheses), tuple(references))
+    groups = _groups(clips, counts, by) if by else {}
+    return Report(pool(counts), groups, clips, tuple(hypotheses), tuple(references))
 
 
 def _groups(manifest: Manifest, counts: Sequence[UtteranceErrors], by: str) -> dict[str, Score]:

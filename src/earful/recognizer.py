@@ -1,13 +1,15 @@
 """Recognizer: load, transcribe, adapt, save. What most programs need of earful."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice, pairwise
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call
 
@@ -17,15 +19,19 @@ from earful.adapt.clips import Progress
 from earful.adapt.effort import Effort, adapt_by, recordings_of
 from earful.adapt.finetune import Plan
 from earful.adapt.self_adapt import SelfAdaptation, fit
+from earful.audio.channels import Channel
 from earful.audio.files import SAMPLE_RATE_HZ, blocks
+from earful.audio.silence import GRID_S, spoken
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.ctc.beam import Search
 from earful.ctc.confidence import clues_of, confidences
-from earful.ctc.greedy import Emission, best_path, merge
+from earful.ctc.greedy import Emission, best_path
 from earful.ctc.hot import hot_tree
+from earful.ctc.stretches import Said, merge_stretches, said_in, search_stretches, silent_frames
 from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
 from earful.errors import AudioError, ConfigError
+from earful.features.windows import Window, windows
 from earful.model import fast_arithmetic
 from earful.text.normalize import TextRules, normalize
 from earful.text.pinyin import TONES, between_scripts, with_marks
@@ -38,16 +44,22 @@ WINDOW_S, CONTEXT_S = 15.0, 1.8
 Both are multiples of 20, 30 and 40 ms, the hops of all encoders, so that a window's frames fall where those of the
 whole recording would.
 """
+LONGEST_GAP_S = 1.0
+"""No letter lasts longer, and between those of a word there is less."""
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word, when it is said, and how likely it is right (0 to 1, calibrated: `ctc.confidence`)."""
+    """A word, when it is said, and how likely it is right (0 to 1, calibrated: `ctc.confidence`).
+
+    `speaker` is known where each channel of a recording was transcribed by itself.
+    """
 
     text: str
     start_s: float
     end_s: float
     confidence: float
+    speaker: str | None = None
 
 
 @dataclass(frozen=True)
@@ -168,23 +180,28 @@ class Recognizer:
         )
         return Recognizer(checkpoint, report)
 
-    def transcribe(self, audio: str | Path | Samples) -> Transcript:
+    def transcribe(
+        self, audio: str | Path | Samples, channel: Channel = "auto", *, silences: bool = False
+    ) -> Transcript:
         """Transcribe a file of any length, or float32 samples `[T]` of 16 kHz mono, in bounded memory.
+
+        `channel` of a file: that of `audio.files.read`. Two seconds and more in which nobody speaks (`audio.silence`)
+        are left out, so that nothing is written there, unless `silences`.
 
         Raises:
             AudioError: the file cannot be read, or the samples are not finite mono floats.
         """
-        pieces = _slices(_checked(audio)) if isinstance(audio, np.ndarray) else blocks(audio, WINDOW_S)
-        return self.transcribe_blocks(pieces)
+        pieces = _slices(_checked(audio)) if isinstance(audio, np.ndarray) else blocks(audio, WINDOW_S, channel)
+        return self.transcribe_blocks(pieces, silences=silences)
 
-    def transcribe_blocks(self, pieces: Iterable[Samples]) -> Transcript:
+    def transcribe_blocks(self, pieces: Iterable[Samples], *, silences: bool = False) -> Transcript:
         """Transcribe consecutive blocks of samples, each WINDOW_S long but the last.
 
         Raises:
             AudioError: there are no samples.
         """
-        windows = _windows(map(_tensor, pieces), round(CONTEXT_S * SAMPLE_RATE_HZ))
-        return self._transcript(windows, 1 / SAMPLE_RATE_HZ, self.frames_of)
+        parts = windows(map(_tensor, pieces), round(CONTEXT_S * SAMPLE_RATE_HZ))
+        return self._transcript(parts, 1 / SAMPLE_RATE_HZ, self.frames_of, None if silences else spoken)
 
     def frames_of(self, samples_T: Tensor) -> Tensor:
         """The frames `[F, M]` that the model takes, of samples `[T]`: for clips that are decoded more than once."""
@@ -194,21 +211,31 @@ class Recognizer:
         """The texts of clips given by their features `[F, M]`, of any length: what scoring needs."""
         hop_s = self.checkpoint.config.features.hop_s
         for frames_FM in frames:
-            windows = _windows(torch.split(frames_FM, round(WINDOW_S / hop_s)), round(CONTEXT_S / hop_s))
-            yield self._transcript(windows, hop_s, lambda window_FM: window_FM).text
+            parts = windows(torch.split(frames_FM, round(WINDOW_S / hop_s)), round(CONTEXT_S / hop_s))
+            yield self._transcript(parts, hop_s, lambda window_FM: window_FM).text
 
     def _transcript(
-        self, windows: Iterable["_Window"], unit_s: float, frames_of: Callable[[Tensor], Tensor]
+        self,
+        recording: Iterable[Window],
+        unit_s: float,
+        frames_of: Callable[[Tensor], Tensor],
+        spoken: Callable[[Samples], NDArray[np.bool_]] | None = None,
     ) -> Transcript:
-        """Decode windows whose positions count units of `unit_s`; `frames_of` gives the features of their content."""
-        parts, duration_s = [], 0.0
-        for window in windows:
-            parts.append(self._path(window, unit_s, frames_of(window.content)))
+        """Decode windows whose positions count units of `unit_s`; `frames_of` gives the features of their content.
+
+        Stretches of the content that are not `spoken` (by GRID_S) are left out, and nothing is written there.
+        """
+        parts, heard, duration_s = [], [], 0.0
+        for window in recording:
+            own = window.own(unit_s, self.checkpoint.config.output_hop_s)
+            logp_FV, heard_F = self._listen(window.content, frames_of, spoken)
+            parts.append(self._kept(logp_FV[own]))
+            heard.append(heard_F[own])
             duration_s = window.end * unit_s
         if not parts:
             raise AudioError("the recording holds no samples; record it again or leave it out")
-        heard, *others = self._heard(parts)
-        words = tuple(self._written(self._words(heard, duration_s)))
+        best, *others = self._decoded(parts, torch.cat(heard))
+        words = tuple(self._written(self._words(best, duration_s)))
         mean = sum(word.confidence for word in words) / len(words) if words else 0.0
         text = self._text(words)
         guesses = (text, *(self._text(self._written(self._words(each, duration_s))) for each in others))
@@ -218,14 +245,14 @@ class Recognizer:
         text = " ".join(word.text for word in words)
         return text if self.checkpoint.config.rules.writing != "characters" else between_scripts(text)
 
-    def _heard(self, parts: Sequence[tuple[Tensor, ...]]) -> list[tuple[Emission, ...]]:
-        """Letters of a whole recording, by its windows: searched for, the best first, or the best path."""
+    def _decoded(self, parts: Sequence[tuple[Tensor, ...]], heard_F: Tensor) -> list[Said]:
+        """Letters of a whole recording, by what was kept of its windows: the best first, then other guesses."""
+        whole = [torch.cat(kind) for kind in zip(*parts, strict=True)]
         if self._search is None:
-            best_F, p_F = map(torch.cat, zip(*parts, strict=True))
-            return [merge(best_F, p_F)]
-        heard = self._search.hear(torch.cat([part for (part,) in parts]), self._guesses)
-        others = (guess.symbols for guess in heard.guesses[1:])
-        return [heard.emissions, *(tuple(Emission(symbol, 0, 0, 0.0) for symbol in each) for each in others)]
+            best_F, p_F = whole
+            return [merge_stretches(best_F, p_F, heard_F)]
+        (logp_FV,) = whole
+        return search_stretches(self._search, logp_FV, heard_F, self._guesses)
 
     def _ready(self, hot: Mapping[str, float]) -> Search | None:
         """The search; None where there is nothing to search for: the best path does."""
@@ -236,16 +263,30 @@ class Recognizer:
             return Search(size, language.ngram, language.words, language.weight, language.bonus, tree)
         return Search(size, hot=tree) if hot or self._guesses > 1 else None
 
-    def _path(self, window: "_Window", unit_s: float, frames_FM: Tensor) -> tuple[Tensor, ...]:
-        """What is kept of the window's own part, its context cut away: the best path, or all for a search.
-
-        Cut at the output frames nearest to where the part begins and ends in the whole recording: nothing adds up.
-        """
-        hop_s = self.checkpoint.config.output_hop_s
-        first, begin, end = (round(place * unit_s / hop_s) for place in (window.first, window.begin, window.end))
-        own = slice(begin - first, None if window.is_last else end - first)
-        logp_FV = self._logp(frames_FM)[own]
+    def _kept(self, logp_FV: Tensor) -> tuple[Tensor, ...]:
+        """What is kept of a window: the best path, or all for a search."""
         return best_path(logp_FV) if self._search is None else (logp_FV.half(),)
+
+    def _listen(
+        self,
+        content: Tensor,
+        frames_of: Callable[[Tensor], Tensor],
+        spoken: Callable[[Samples], NDArray[np.bool_]] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of a window's content; and in which frames somebody may speak: the others write nothing."""
+        spoken_G = spoken(content.numpy()) if spoken else np.ones(0, np.bool_)
+        if spoken_G.all():
+            logp_FV = self._logp(frames_of(content))
+            return logp_FV, torch.ones(len(logp_FV), dtype=torch.bool)
+        hop_s = self.checkpoint.config.output_hop_s
+        heard_T, heard_F = (np.repeat(spoken_G, round(GRID_S / unit_s)) for unit_s in (1 / SAMPLE_RATE_HZ, hop_s))
+        count = math.ceil(len(content) / SAMPLE_RATE_HZ / hop_s)
+        heard_F, logp_FV = heard_F[:count], silent_frames(count, self.checkpoint.config.alphabet.size)
+        if spoken_G.any():
+            heard_logp_FV = self._logp(frames_of(content[torch.from_numpy(heard_T[: len(content)])]))
+            places = torch.from_numpy(np.flatnonzero(heard_F))[: len(heard_logp_FV)]
+            logp_FV[places] = heard_logp_FV[: len(places)]
+        return logp_FV, torch.from_numpy(heard_F)
 
     def _logp(self, frames_FM: Tensor) -> Tensor:
         """Log-probabilities `[F', V]`; one clip at a time, so that no other clip has a part in its result."""
@@ -257,14 +298,15 @@ class Recognizer:
             logp_BFV, _ = functional_call(self._model, fitted, clip)
         return logp_BFV[0]  # type: ignore[no-any-return]
 
-    def _words(self, emissions: Iterable[Emission], duration_s: float) -> list[Word]:
+    def _words(self, said: Said, duration_s: float) -> list[Word]:
         """The words, with their times and confidences. No word reaches beyond the end of the recording."""
         symbols, hop_s = self.checkpoint.config.alphabet.symbols, self.checkpoint.config.output_hop_s
-        letters, language = list(self._spelt(emissions)), self._language
+        letters, language = [word for stretch in said for word in self._spelt(stretch)], self._language
         texts = ["".join(symbols[e.symbol - 1] for e in word) for word in letters]
         known = (language.ngram, language.words) if language else (None, None)
         sure = confidences(clues_of(letters, texts, *known), language.shift if language else self.checkpoint.shift)
-        times = [(min(w[0].start * hop_s, duration_s), min(w[-1].end * hop_s, duration_s)) for w in letters]
+        frames = (said_in(word, round(LONGEST_GAP_S / hop_s)) for word in letters)
+        times = [(min(start * hop_s, duration_s), min(end * hop_s, duration_s)) for start, end in frames]
         return [Word(text, *each, p) for text, each, p in zip(texts, times, sure, strict=True)]
 
     def _spelt(self, emissions: Iterable[Emission]) -> Iterator[list[Emission]]:
@@ -297,31 +339,6 @@ def _joined(text: str, syllables: Sequence[Word]) -> Word:
     """One word of several syllables; what stayed pinyin has its accent."""
     confidence = sum(syllable.confidence for syllable in syllables) / len(syllables)
     return Word(with_marks(text), syllables[0].start_s, syllables[-1].end_s, confidence)
-
-
-class _Window(NamedTuple):
-    """A stretch of a recording, samples or frames: its own part, `begin` to `end`, with what lies around it.
-
-    `content` starts at `first`. All places count from the start of the recording.
-    """
-
-    content: Tensor
-    first: int
-    begin: int
-    end: int
-    is_last: bool
-
-
-def _windows(pieces: Iterable[Tensor], context: int) -> Iterator[_Window]:
-    """A window for each of the consecutive pieces, with `context` units of what comes before and after it."""
-    begin, before = 0, torch.zeros(0)
-    for piece, after in pairwise(chain(pieces, (None,))):
-        assert piece is not None
-        known = torch.cat([before, piece]) if begin else piece
-        content = known if after is None else torch.cat([known, after[:context]])
-        end = begin + len(piece)
-        yield _Window(content, end - len(known), begin, end, after is None)
-        begin, before = end, known[-context:]
 
 
 def _checked(samples_T: Samples) -> Samples:

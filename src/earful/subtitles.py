@@ -3,8 +3,8 @@
 import html
 import itertools
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 from earful.errors import ConfigError
 from earful.recognizer import Transcript, Word
@@ -23,6 +23,7 @@ class Cue:
     start_s: float
     end_s: float
     lines: tuple[str, ...]
+    speaker: str | None = None
 
 
 def render(transcript: Transcript, format: str, audio: str = "") -> str:
@@ -38,8 +39,42 @@ def render(transcript: Transcript, format: str, audio: str = "") -> str:
     return FORMATS[format](transcript, audio)
 
 
+def together(transcripts: Mapping[str, Transcript]) -> Transcript:
+    """The transcripts of the channels of one recording, by speaker, as one: the words in order of time."""
+    words = [replace(word, speaker=name) for name, each in transcripts.items() for word in each.words]
+    words.sort(key=lambda word: word.start_s)
+    confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
+    text = "\n".join(f"{name}: {closed_up(' '.join(w.text for w in turn))}" for name, turn in turns(words))
+    return Transcript(
+        text, tuple(words), confidence, max((each.duration_s for each in transcripts.values()), default=0.0)
+    )
+
+
+def turns(words: Sequence[Word]) -> Iterator[tuple[str | None, list[Word]]]:
+    """What one says before another does; words that fall into a pause of the other's, but not between two of his."""
+    groups: list[tuple[str | None, list[Word]]] = []
+    last: dict[str | None, list[Word]] = {}
+    for word in words:
+        mine = last.get(word.speaker)
+        if mine is None or word.start_s - mine[-1].end_s >= PAUSE_S:
+            mine = last[word.speaker] = []
+            groups.append((word.speaker, mine))
+        mine.append(word)
+    for speaker, group in itertools.groupby(groups, key=lambda group: group[0]):
+        yield speaker, [word for _, turn in group for word in turn]
+
+
 def cues(words: Sequence[Word]) -> Iterator[Cue]:
-    """Group words into subtitles: a new one at a pause, after six seconds, or when two lines of 42 are full."""
+    """Group words into subtitles: a new one at a pause, after six seconds, or when two lines of 42 are full.
+
+    Each speaker has cues of his own.
+    """
+    speakers = dict.fromkeys(word.speaker for word in words)
+    each = [cue for name in speakers for cue in _cues_of([word for word in words if word.speaker == name])]
+    yield from sorted(each, key=lambda cue: cue.start_s)
+
+
+def _cues_of(words: Sequence[Word]) -> Iterator[Cue]:
     groups: list[list[Word]] = []
     for word in words:
         if groups and _fits(groups[-1], word):
@@ -49,7 +84,7 @@ def cues(words: Sequence[Word]) -> Iterator[Cue]:
     for group, after in itertools.zip_longest(groups, groups[1:]):
         latest_s = after[0].start_s if after else group[-1].end_s + SHORTEST_CUE_S
         end_s = max(group[-1].end_s, min(group[0].start_s + SHORTEST_CUE_S, latest_s))
-        yield Cue(group[0].start_s, end_s, tuple(_lines([word.text for word in group])))
+        yield Cue(group[0].start_s, end_s, tuple(_lines([word.text for word in group])), group[0].speaker)
 
 
 def _fits(group: Sequence[Word], word: Word) -> bool:
@@ -73,7 +108,7 @@ def _text(transcript: Transcript, audio: str) -> str:
 
 
 def _json(transcript: Transcript, audio: str) -> str:
-    words = [asdict(word) for word in transcript.words]
+    words = [{k: v for k, v in asdict(word).items() if v is not None} for word in transcript.words]
     times = [w | {k: round(w[k], 3) for k in ("start_s", "end_s", "confidence")} for w in words]
     row = {
         "audio": audio,
@@ -94,7 +129,7 @@ def _is_utf8(line: str) -> bool:
 
 def _srt(transcript: Transcript, audio: str) -> str:
     blocks = (
-        "\n".join((str(number), f"{_clock(cue.start_s, ',')} --> {_clock(cue.end_s, ',')}", *cue.lines, ""))
+        "\n".join((str(number), f"{_clock(cue.start_s, ',')} --> {_clock(cue.end_s, ',')}", *_said(cue), ""))
         for number, cue in enumerate(cues(transcript.words), 1)
     )
     return "\n".join(blocks)
@@ -102,15 +137,29 @@ def _srt(transcript: Transcript, audio: str) -> str:
 
 def _vtt(transcript: Transcript, audio: str) -> str:
     blocks = (
-        "\n".join((f"{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}", *map(_escaped, cue.lines), ""))
+        "\n".join((f"{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}", *_voiced(cue), ""))
         for cue in cues(transcript.words)
     )
     return "\n".join(("WEBVTT\n", *blocks))
 
 
 def _tsv(transcript: Transcript, audio: str) -> str:
-    rows = (f"{w.start_s:.3f}\t{w.end_s:.3f}\t{w.confidence:.3f}\t{w.text}\n" for w in transcript.words)
-    return "".join(("start_s\tend_s\tconfidence\tword\n", *rows))
+    rows = (f"{w.start_s:.3f}\t{w.end_s:.3f}\t{w.confidence:.3f}\t{w.text}" for w in transcript.words)
+    if not any(word.speaker for word in transcript.words):
+        return "\n".join(("start_s\tend_s\tconfidence\tword", *rows, ""))
+    named = (f"{row}\t{word.speaker}" for row, word in zip(rows, transcript.words, strict=True))
+    return "\n".join(("start_s\tend_s\tconfidence\tword\tspeaker", *named, ""))
+
+
+def _said(cue: Cue) -> tuple[str, ...]:
+    """The lines of a cue, after the speaker where one is known."""
+    return cue.lines if cue.speaker is None else (f"{cue.speaker}: {cue.lines[0]}", *cue.lines[1:])
+
+
+def _voiced(cue: Cue) -> tuple[str, ...]:
+    """The same for WebVTT, which has a mark for voices."""
+    lines = tuple(map(_escaped, cue.lines))
+    return lines if cue.speaker is None else (f"<v {_escaped(cue.speaker)}>{lines[0]}", *lines[1:])
 
 
 def _escaped(line: str) -> str:

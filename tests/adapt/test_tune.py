@@ -199,7 +199,7 @@ def test_too_few_clips(base: Checkpoint, manifest: Manifest) -> None:
 
 def test_optuna_is_not_installed(base: Checkpoint, manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(AdaptationError, match=r'pip install "earful\[tune\]"'):
+    with pytest.raises(AdaptationError, match=r'pip install "\.\[tune\]"'):
         run(base, manifest)
 
 

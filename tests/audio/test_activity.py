@@ -57,7 +57,7 @@ def three_threads() -> Iterator[None]:
 
 @pytest.fixture
 def silero() -> None:
-    pytest.importorskip("silero_vad", reason='the detector is not installed: pip install "earful[vad]"')
+    pytest.importorskip("silero_vad", reason='the detector is not installed: pip install ".[vad]"')
 
 
 def silence(seconds: float) -> np.ndarray:
@@ -193,7 +193,7 @@ def test_settings_that_cannot_be(wrong: dict[str, float], message: str) -> None:
 def test_without_the_package_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     activity._detector.cache_clear()
     monkeypatch.setitem(sys.modules, "silero_vad", None)
-    with pytest.raises(AudioError, match=r'pip install "earful\[vad\]"'):
+    with pytest.raises(AudioError, match=r'pip install "\.\[vad\]"'):
         speech(silence(1))
 
 

@@ -58,7 +58,7 @@ def test_silence_stays_silent() -> None:
 
 def test_without_the_package_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "webrtc_noise_gain", None)
-    with pytest.raises(AudioError, match=r'pip install "earful\[denoise\]"'):
+    with pytest.raises(AudioError, match=r'pip install "\.\[denoise\]"'):
         denoise(voice(0.1))
 
 

@@ -48,6 +48,6 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ConfigError, match=r'matplotlib: pip install "earful\[plots\]"'):
+    with pytest.raises(ConfigError, match=r'matplotlib: pip install "\.\[plots\]"'):
         draw(summaries(), tmp_path / "a.svg")
     assert not list(tmp_path.iterdir())

@@ -87,7 +87,7 @@ def test_without_matplotlib_there_is_no_picture(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     run = earful(*words(manifest, tiny_base, "--json"))
     assert run.status == 0 and json.loads(run.out)["picture"] is None
-    assert 'pip install "earful[plots]", and run the same command again' in run.err
+    assert 'pip install ".[plots]", and run the same command again' in run.err
     assert [path.name for path in (manifest.parent / "out").iterdir()] == ["results.json"]
 
 

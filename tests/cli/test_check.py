@@ -65,6 +65,62 @@ def test_mandarin_is_judged_by_its_pinyin(write_clips, earful, tiny_base: Path, 
     assert run.status == 2 and "is for Mandarin" in run.err and run.err.count("\n") == 1
 
 
+def test_what_is_odd_is_a_warning_and_what_is_bad_is_left_out(
+    tones, odd, write_clips, earful, tiny_base: Path, tmp_path: Path
+) -> None:
+    """One clip of a recorder that crashed, one of a telephone's codec, one that is no sound: the others go on."""
+    clips = write_clips(tmp_path / "clips", 4)
+    made = {
+        "crashed.wav": odd.with_sizes(odd.encoded(tones("abba")), 0, 0),
+        "gsm.wav": odd.encoded(tones("cab"), 8_000, subtype="GSM610"),
+        "m4a.mp3": odd.m4a(),
+    }
+    for name, content in made.items():
+        (clips / name).write_bytes(content)
+        (clips / name).with_suffix(".txt").write_text("abba", "utf-8")
+    row = json.loads(earful("check", clips, "--base", tiny_base, "--json").out)
+    found = {(f["severity"], f["kind"], Path(f["where"]).name) for f in row["findings"] if f["utterance_id"]}
+    assert {("warning", "odd file", "crashed.wav"), ("error", "unreadable sound", "m4a.mp3")} <= found
+    assert (row["clips"], row["usable_clips"]) == (7, 6)
+    run = earful("adapt", clips, "--base", tiny_base, "--out", tmp_path / "m", "--steps", 1, "--json")
+    assert run.status == 0 and json.loads(run.out)["left_out"] == 1 and "m4a.mp3" in run.err
+
+
+def test_what_lies_beside_the_clips_is_named(write_clips, earful, tiny_base: Path, tmp_path: Path) -> None:
+    clips = write_clips(tmp_path / "clips", 4)
+    (clips / "a.m4a").write_bytes(b"?")
+    (clips / "b.txt").write_text("abba", "utf-8")
+    row = json.loads(earful("check", clips, "--base", tiny_base, "--json").out)
+    found = {f["where"]: f["message"] for f in row["findings"] if f["kind"] == "left out"}
+    said = {"a.m4a": ".m4a is not read", "b.txt": "no recording beside it"}
+    assert found == {name: f"1 file left out: {why}" for name, why in said.items()}
+    run = earful("adapt", clips, "--base", tiny_base, "--out", tmp_path / "m", "--steps", 1)
+    assert run.status == 0 and all(f"{clips}: left out {name}: {why}" in run.err for name, why in said.items())
+
+
+def test_a_folder_of_what_is_not_read_says_so(earful, tiny_base: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.m4a").write_bytes(b"?")
+    for command in (("check", tmp_path), ("score", tiny_base, tmp_path), ("forecast", tiny_base, tmp_path)):
+        run = earful(*command)
+        unread, error = run.err.splitlines()
+        assert run.status == 2 and "left out a.m4a: .m4a is not read" in unread and "and no sound" in error
+
+
+def test_many_of_a_kind_are_one_row(earful, tiny_base: Path, tmp_path: Path) -> None:
+    """A row for each of 40 missing files would hide the one clip that is silent."""
+    write(tmp_path / "a.wav", np.zeros(16_000, np.float32))
+    names = ["a.wav", *(f"gone{number}.wav" for number in range(40))]
+    rows = [json.dumps({"audio_filepath": name, "text": "abba"}) for name in names]
+    (tmp_path / "m.jsonl").write_text("\n".join(rows), "utf-8")
+    run = earful("check", tmp_path / "m.jsonl", "--base", tiny_base)
+    assert "missing file, 40 clips" in run.out and "gone0.wav, gone1.wav" in run.out and "and 35 more" in run.out
+    assert run.out.count("gone") < 20 and "is silent" in run.out
+    row = json.loads(earful("check", tmp_path / "m.jsonl", "--base", tiny_base, "--json").out)
+    missing, silent = (next(f for f in row["findings"] if f["kind"] == kind) for kind in ("missing file", "silence"))
+    assert row["errors"] >= 41 and len(missing["clips"]) == 40 and missing["utterance_id"] is None
+    assert silent["clips"] == [silent["utterance_id"]] and len(row["findings"]) < 10
+
+
 def test_every_sign_of_the_transcripts_is_accounted_for(write_clips, earful, tiny_base: Path, tmp_path: Path) -> None:
     clips = write_clips(tmp_path / "clips", 4)
     for number, text in enumerate(("«aʼab»", "a’b, 'ab", "abba\u00ad", "'ab'")):

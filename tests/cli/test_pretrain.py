@@ -32,6 +32,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     soundfile.write(long / "silence.wav", np.zeros(80_000, np.float32), 16_000)
     (long / "damaged.flac").write_bytes(b"fLaC" + bytes(100))
+    (long / "more.m4a").write_bytes(b"?")
     return long
 
 
@@ -42,7 +43,12 @@ def test_a_folder(earful: Any, recordings: Path, tiny_base: Path, tmp_path: Path
     row = json.loads(run.out)
     assert row["objectives"] == ["best_rq"] and row["steps"] == 3 and 2 <= row["clips"] <= 24
     assert row["losses"]["best_rq masked"] > 0 and row["skipped_steps"] == 0
-    assert "silence.wav: no speech" in run.err and "damaged.flac" in run.err and row["left_out"] == 2
+    assert (
+        "left out more.m4a: .m4a is not read" in run.err
+        and "silence.wav: no speech" in run.err
+        and "damaged.flac" in run.err
+        and row["left_out"] == 2
+    )
     names = (Path(row["log"]).parents[1] / "left-out.jsonl").read_text("utf-8").splitlines()
     named = [json.loads(line) for line in names]
     assert sorted(Path(each["file"]).name for each in named) == ["damaged.flac", "silence.wav"]

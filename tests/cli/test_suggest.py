@@ -25,6 +25,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, text in enumerate((SENTENCES[0], *SENTENCES)):
         write(folder / f"clip{number}.wav", speak(text, Voice("nl", "f2")).samples_T)
     (folder / "damaged.flac").write_bytes(b"fLaC" + bytes(100))
+    (folder / "more.m4a").write_bytes(b"?")
     return folder
 
 
@@ -48,7 +49,8 @@ def test_json(earful, recordings: Path) -> None:
     assert clips[0]["new_sounds"] and clips[0]["new_pairs"] > 5 and 0 < clips[0]["unsure"] < 1
     assert " " in clips[0]["heard"] and set(clips[0]["new_sounds"]) == set(clips[0]["heard"].split())
     assert row["left_out"] == {"unreadable": 1} and row["unreadable"][0]["path"].endswith("damaged.flac")
-    assert "damaged.flac: not a readable sound file" in run.err and run.err.count("\n") == 1
+    unread, damaged = run.err.splitlines()
+    assert "left out more.m4a: .m4a is not read" in unread and "damaged.flac: not a readable sound file" in damaged
 
 
 def test_table_for_people(earful, recordings: Path) -> None:

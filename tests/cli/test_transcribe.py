@@ -52,6 +52,14 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(
     assert "none.wav" in lines[0] and "bad.wav" in lines[1] and "2 of 3 files" in lines[2] and len(lines) == 3
 
 
+def test_a_header_that_lies_is_a_warning(earful, odd, tones, tiny_base: Path, tmp_path: Path) -> None:
+    (tmp_path / "crashed.wav").write_bytes(odd.with_sizes(odd.encoded(tones("abba cab")), 0, 0))
+    run = earful("transcribe", tiny_base, tmp_path, "--json")
+    assert run.status == 0 and json.loads(run.out)["duration_s"] == pytest.approx(len(tones("abba cab")) / 16_000)
+    assert run.err.startswith(f"earful: warning: {tmp_path / 'crashed.wav'}: its header promises 0 bytes")
+    assert run.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", ["text", "json", "srt", "vtt", "tsv"])
 def test_a_folder_of_transcripts(earful, tiny_base: Path, clips: Path, tmp_path: Path, name: str) -> None:
     out = tmp_path / "out"
@@ -89,6 +97,15 @@ def test_folders_keep_their_shape(tones, earful, tiny_base: Path, tmp_path: Path
 def test_a_folder_without_sound(earful, tiny_base: Path, tmp_path: Path) -> None:
     run = earful("transcribe", tiny_base, tmp_path)
     assert run.status == 2 and "holds no sound files" in run.err and run.err.count("\n") == 1
+
+
+def test_what_is_not_read_in_a_folder_is_named(earful, write_clips, tiny_base: Path, tmp_path: Path) -> None:
+    talks = write_clips(tmp_path / "talks", 1)
+    for name in ("a.m4a", "b.m4a"):
+        (talks / name).write_bytes(b"?")
+    run = earful("transcribe", tiny_base, talks)
+    assert run.status == 0 and run.err.startswith(f"earful: warning: {talks}: left out a.m4a, b.m4a: .m4a is not read")
+    assert run.err.count("\n") == 1
 
 
 def test_denoised(earful, tiny_base: Path, clips: Path) -> None:
@@ -129,3 +146,47 @@ def test_nan_is_refused(earful, tiny_base: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "nan.wav", np.full(16_000, np.nan, np.float32), 16_000, "FLOAT")
     run = earful("transcribe", tiny_base, tmp_path / "nan.wav")
     assert run.status == 2 and "nan.wav" in run.err and run.out == ""
+
+
+def stereo(folder: Path, left: np.ndarray, right: np.ndarray) -> Path:
+    size = max(len(left), len(right))
+    padded = [np.pad(one, (0, size - len(one))) for one in (left, right)]
+    soundfile.write(folder / "two.wav", np.stack(padded, 1), 16_000)
+    return folder / "two.wav"
+
+
+def test_opposite_phase_is_heard_and_told(earful, tones, tiny_base: Path, tmp_path: Path) -> None:
+    """The mix of these channels is silence."""
+    path = stereo(tmp_path, tones("abba cab"), -tones("abba cab"))
+    heard = {}
+    for channel in ("auto", "left", "1", "mix"):
+        run = earful("transcribe", tiny_base, path, "--channel", channel, "--json")
+        heard[channel] = json.loads(run.out)["words"]
+        assert ("cancel each other out" in run.err) == (channel == "auto") and run.status == 0
+    assert heard["auto"] == heard["left"] == heard["1"] != heard["mix"]
+
+
+def test_a_speaker_on_each_channel(earful, tones, tiny_base: Path, tmp_path: Path) -> None:
+    path = stereo(tmp_path, tones("abba cab"), tones("cab abba bac"))
+    row = json.loads(earful("transcribe", tiny_base, path, "--channel", "each", "--json").out)
+    assert row["words"]
+    for number in (1, 2):
+        alone = json.loads(earful("transcribe", tiny_base, path, "--channel", number, "--json").out)["words"]
+        assert [w for w in row["words"] if w["speaker"] == f"speaker {number}"] == [
+            word | {"speaker": f"speaker {number}"} for word in alone
+        ]
+
+
+def test_a_channel_that_is_not_there(earful, tiny_base: Path, clips: Path) -> None:
+    run = earful("transcribe", tiny_base, clips / "clip0.wav", "--channel", "right")
+    assert run.status == 2 and "has 1 channel, not a channel 2" in run.err
+    run = earful("transcribe", tiny_base, clips / "clip0.wav", "--channel", "middle")
+    assert run.status == 2 and "channel is 'middle', must be one of" in run.err and run.err.count("\n") == 1
+
+
+def test_guesses_are_of_one_channel(earful, tones, tiny_base: Path, tmp_path: Path) -> None:
+    path = stereo(tmp_path, tones("abba cab"), tones("cab abba bac"))
+    run = earful("transcribe", tiny_base, path, "--channel", "each", "--guesses", 2)
+    assert run.status == 2 and "--guesses are of one channel" in run.err and run.err.count("\n") == 1
+    row = json.loads(earful("transcribe", tiny_base, path, "--channel", "left", "--guesses", 2, "--json").out)
+    assert len(row["guesses"]) == 2 and row["guesses"][0] == row["text"]

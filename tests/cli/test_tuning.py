@@ -106,7 +106,7 @@ def test_optuna_is_not_installed(earful, tiny_base: Path, tmp_path: Path, monkey
     """It says so at once: these clips are not even looked for."""
     monkeypatch.setitem(sys.modules, "optuna", None)
     run = earful(*tune_words(tmp_path / "nowhere", tmp_path / "m", tiny_base))
-    assert run.status == 2 and 'pip install "earful[tune]"' in run.err and "nowhere" not in run.err
+    assert run.status == 2 and 'pip install ".[tune]"' in run.err and "nowhere" not in run.err
 
 
 def trial(cer: float, whole: bool = True, **changes: float) -> Trial:

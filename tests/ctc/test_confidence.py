@@ -52,5 +52,5 @@ def test_the_shift_is_that_of_the_held_out_words() -> None:
     assert abs(usual - 0.3) > 0.1
     assert confidences(many, shift_of(many, [True] * 120 + [False] * 280))[0] == pytest.approx(0.3, abs=0.03)
     few = shift_of(many[:3], [False] * 3)
-    assert 0.05 < usual - confidences(many, few)[0] < 0.12
+    assert 0.1 < usual - confidences(many, few)[0] < 0.5
     assert shift_of(np.zeros((0, 9)), []) == 0

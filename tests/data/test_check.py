@@ -227,3 +227,45 @@ def test_the_rules_of_the_model_are_used(tmp_path: Path) -> None:
 def test_nothing_at_all() -> None:
     inspection = inspect(Manifest())
     assert (inspection.clips, inspection.characters_per_s, inspection.count("error")) == (0, None, 0)
+
+
+def test_channels_and_levels(tmp_path: Path) -> None:
+    """Each kind of them is named, and heard."""
+    loud = _noise(2.0, 1) * np.repeat(np.tile([1.0, 0.001], 8), 2_000)
+    apart = np.repeat([1.0, 0.0], 16_000)
+    made = {
+        "phase": np.stack([loud, -loud], 1),
+        "dead": np.stack([loud, 0 * loud], 1),
+        "interview": np.stack([loud * apart, loud * apart[::-1]], 1),
+        "fine": np.stack([loud, loud], 1),
+        "integers": loud * 32_768,
+        "quiet": loud * 0.005,
+        "offset": loud + 0.1,
+    }
+    expected = {
+        "phase": ("channels", "its channels cancel"),
+        "dead": ("channels", "channel 2 is silent"),
+        "interview": ("channels", "the channels hold different speech"),
+        "integers": ("channels", "are taken for integers"),
+        "quiet": ("quiet", "is very quiet (peak -5"),
+        "offset": ("offset", "its samples lie around 0.10"),
+    }
+    for name, samples in made.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples, 16_000, "FLOAT")
+    clips = [Utterance(name, tmp_path / f"{name}.wav", text="hallo") for name in made]
+    inspection = inspect(Manifest(tuple(clips)))
+    found = {
+        f.utterance_id: (f.kind, f.message) for f in inspection.findings if f.utterance_id and f.kind != "equal sound"
+    }
+    assert found.keys() == expected.keys()
+    assert all((found[name][0] == kind and found[name][1].startswith(said)) or said in found[name][1]
+               for name, (kind, said) in expected.items())  # fmt: skip
+    assert inspection.usable_clips == len(made)
+    named = Utterance("named", tmp_path / "dead.wav", text="hallo", extra={"channel": "right"})
+    assert "silence" in _kinds(inspect(Manifest((named,))), "named")
+
+
+def test_a_channel_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    clip = _clip(tmp_path, "one", extra={"channel": 2})
+    (found,) = [f for f in inspect(Manifest((clip,))).findings if f.severity == "error"]
+    assert (found.kind, found.message) == ("unreadable sound", "has 1 channel, not a channel 2")

@@ -192,6 +192,6 @@ def test_the_missing_package_is_named_before_any_work(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "G722", None)
-    with pytest.raises(CorpusError, match=r'pip install "earful\[corpora\]"'):
+    with pytest.raises(CorpusError, match=r'pip install "\.\[corpora\]"'):
         prompts(tmp_path / "out", source=folder)
     assert not (tmp_path / "out").exists()

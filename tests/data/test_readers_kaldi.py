@@ -2,8 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from earful.audio.files import write
+from earful.data.frames import frames_of
 from earful.data.readers import kaldi
 from earful.data.utterance import Utterance
 from earful.errors import ManifestError
@@ -64,3 +66,18 @@ def test_what_is_wrong_is_named_with_its_line(data: Path, file: str, content: st
     (data / file).write_text(content, "utf-8")
     with pytest.raises(ManifestError, match=message):
         kaldi.read(data)
+
+
+def test_a_channel_in_segments(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.stack([np.full(16_000, 0.1), np.full(16_000, 0.2)], 1), 16_000)
+    (tmp_path / "wav.scp").write_text("rec a.wav\n")
+    (tmp_path / "segments").write_text(
+        "u0 rec 0 0.5 0\nu1 rec 0 0.5 1\nu2 rec 0 0.5 B\nu3 rec 0 0.5 -1\nu4 rec 0 0.5\n"
+    )
+    (tmp_path / "text").write_text("u0 hi\n")
+    clips = kaldi.read(tmp_path)
+    assert [u.channel for u in clips] == [1, 2, 2, "auto", "auto"]
+    assert [round(float(frames_of(u, lambda x: x)[0]), 2) for u in clips] == [0.1, 0.2, 0.2, 0.15, 0.15]
+    (tmp_path / "segments").write_text("u0 rec 0 0.5 C\n")
+    with pytest.raises(ManifestError, match=r"segments:1: .*perhaps a channel \(0, 1, A, B\), got 'rec 0 0.5 C'"):
+        kaldi.read(tmp_path)

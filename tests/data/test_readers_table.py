@@ -99,3 +99,25 @@ def test_a_missing_or_damaged_file_among_others_is_left_to_the_check(folder: Pat
     (folder / "empty.wav").write_bytes(b"")
     clips = table.read(_table(folder, "path,text\na.wav,x\ngone.wav,y\nempty.wav,z\n"))
     assert [u.duration_s for u in clips] == [1.0, None, None]
+
+
+@pytest.mark.parametrize(
+    ("column", "said"), [("audio_file", "Annotation"), ("wav_filename", "transcript"), ("audio_path", "text")]
+)
+def test_columns_as_other_tools_name_them(tmp_path: Path, column: str, said: str) -> None:
+    write(tmp_path / "a.wav", np.full(8_000, 0.1, np.float32))
+    (tmp_path / "t.csv").write_text(f"{column},wav_filesize,{said}\na.wav,16044,good morning\n", "utf-8")
+    (clip,) = table.read(tmp_path / "t.csv")
+    assert (clip.audio, clip.text) == (tmp_path / "a.wav", "good morning")
+
+
+@pytest.mark.parametrize(
+    ("line", "speaker"), [("a|good morning", None), ('a|No "1|good morning', None), ("a|eva|good morning", "eva")]
+)
+@pytest.mark.parametrize("folder", ["", "wavs", "wav"])
+def test_bars_without_a_header(tmp_path: Path, line: str, speaker: str | None, folder: str) -> None:
+    (tmp_path / folder).mkdir(exist_ok=True)
+    write(tmp_path / folder / "a.wav", np.full(8_000, 0.1, np.float32))
+    (tmp_path / "metadata.csv").write_text(f"{line}\n{line}\n", "utf-8")
+    clips = table.read(tmp_path / "metadata.csv")
+    assert [(u.audio, u.text, u.speaker) for u in clips] == [(tmp_path / folder / "a.wav", "good morning", speaker)] * 2

@@ -138,7 +138,7 @@ def test_every_code_speaks(code: str) -> None:
 
 def test_without_the_package_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib, "import_module", lambda name: (_ for _ in ()).throw(ImportError(name)))
-    with pytest.raises(SynthesisError, match=r'pip install "earful\[speak\]"'):
+    with pytest.raises(SynthesisError, match=r'pip install "\.\[speak\]"'):
         loader()
 
 

@@ -234,12 +234,12 @@ def test_settings_that_cannot_be(wrong: dict[str, float], message: str) -> None:
 def test_a_missing_detector_is_not_the_recordings_fault(radio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     activity._detector.cache_clear()
     monkeypatch.setitem(sys.modules, "silero_vad", None)
-    with pytest.raises(AudioError, match=r'pip install "earful\[vad\]"'):
+    with pytest.raises(AudioError, match=r'pip install "\.\[vad\]"'):
         next(cut(read_recordings(radio), skip=pytest.fail))
 
 
 def test_speech_is_cut_from_a_recording(tmp_path: Path) -> None:
-    pytest.importorskip("silero_vad", reason='the detector is not installed: pip install "earful[vad]"')
+    pytest.importorskip("silero_vad", reason='the detector is not installed: pip install ".[vad]"')
     said_T = speak("the ship left the harbour before the sun had risen", Voice("en-us")).samples_T
     said_s = len(said_T) / 16_000  # what it says first stands alone, the rest has no pause worth the name
     write(tmp_path / "talk.flac", np.concatenate([silence(3), said_T, silence(4), *[said_T, silence(0.2)] * 8]))

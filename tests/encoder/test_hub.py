@@ -88,7 +88,7 @@ def test_no_safetensors(tmp_path: Path, hub: Callable[..., None]) -> None:
 
 def test_the_extra_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(CheckpointError, match=r"not installed: pip install 'earful\[hf\]'"):
+    with pytest.raises(CheckpointError, match=r'not installed: pip install "\.\[hf\]"'):
         fetch_pretrained(f"hf:{NAME}")
 
 

@@ -109,7 +109,7 @@ def test_without_the_package_pinyin_is_read_and_characters_are_an_error(monkeypa
 
     monkeypatch.setattr(importlib, "import_module", missing)
     assert to_pinyin("nǐ hǎo") == "niˇ haoˇ"
-    with pytest.raises(TextError, match=r'pypinyin.*pip install "earful\[mandarin\]"'):
+    with pytest.raises(TextError, match=r'pypinyin.*pip install "\.\[mandarin\]"'):
         to_pinyin("你好")
 
 

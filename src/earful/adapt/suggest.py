@@ -182,7 +182,7 @@ class Listener:
     def hear(self, clip: Utterance) -> Hearing | LeftOut:
         """Listen to one clip, which is left out where it cannot be read or holds hardly a sound."""
         try:
-            samples_T = torch.from_numpy(read(clip.audio, clip.start_s, clip.duration_s))
+            samples_T = torch.from_numpy(read(clip.audio, clip.start_s, clip.duration_s, clip.channel))
         except (AudioError, OSError) as error:
             return LeftOut(clip, UNREADABLE, str(error).removeprefix(f"{clip.audio}: "))
         frames_FM = self._model.frames_of(samples_T)

@@ -17,7 +17,7 @@ from earful.adapt.search import Material, Part, Search, Trial
 from earful.adapt.select import FEW, split_folds
 from earful.checkpoint import Checkpoint
 from earful.data.manifest import Manifest
-from earful.errors import AdaptationError, ConfigError
+from earful.errors import AdaptationError, ConfigError, install
 from earful.text.normalize import TextRules
 
 LEAST_CLIPS = 4
@@ -77,9 +77,7 @@ def load_optuna() -> Any:
     try:
         return import_module("optuna")
     except ImportError as error:
-        raise AdaptationError(
-            'searching for settings needs the optional package Optuna: pip install "earful[tune]"'
-        ) from error
+        raise AdaptationError(f"searching for settings needs the optional package Optuna: {install('tune')}") from error
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from earful.audio.files import SAMPLE_RATE_HZ
 from earful.audio.waveform import Samples, check_mono
-from earful.errors import AudioError, ConfigError
+from earful.errors import AudioError, ConfigError, install
 
 WINDOW = 512  # samples for which the detector gives one probability
 WINDOW_S = WINDOW / SAMPLE_RATE_HZ
@@ -62,7 +62,7 @@ def speech(sound: Samples | Iterable[Samples], settings: ActivitySettings = Acti
 
     The stretches are in order and do not overlap; two may touch. However the sound is cut into blocks, the result is
     the same; of a long recording only half a minute is held, and half a megabyte for each hour.
-    Needs the optional package: pip install "earful[vad]". Raises AudioError without it, and for samples that are not
+    Needs the extra `vad`. Raises AudioError without it, and for samples that are not
     finite and mono.
 
     >>> speech(blocks("interview.mp3", 60))  # doctest: +SKIP
@@ -113,7 +113,7 @@ def _detector(_thread: int) -> Any:
             warnings.simplefilter("ignore", DeprecationWarning)  # it is read by torch.jit
             return import_module("silero_vad").load_silero_vad()
     except ImportError as error:
-        raise AudioError('finding speech needs an optional package: pip install "earful[vad]"') from error
+        raise AudioError(f"finding speech needs an optional package: {install('vad')}") from error
 
 
 @contextmanager

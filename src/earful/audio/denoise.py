@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from earful.errors import AudioError
+from earful.errors import AudioError, install
 
 _BLOCK = 160  # the suppressor takes 10 ms at 16 kHz
 _DELAY = 96  # samples by which its output lags: its 256-sample analysis window less one block
@@ -22,7 +22,7 @@ def denoise(samples_T: NDArray[np.float32], strength: Literal[1, 2, 3, 4] = 2) -
     """Suppress steady noise in samples [T] (mono, 16 kHz); the result has the same length, level and times.
 
     `strength` goes from 1 (gentle, some 6 dB less noise) to 4 (the strongest, which also harms the speech).
-    Needs the optional package: pip install "earful[denoise]". Raises AudioError without it, or for samples that are not
+    Needs the extra `denoise`. Raises AudioError without it, or for samples that are not
     finite and mono.
 
     >>> denoise(np.zeros(16_000, np.float32)).shape  # doctest: +SKIP
@@ -43,7 +43,7 @@ def _suppressed(pcm_T: NDArray[np.int16], strength: int) -> NDArray[np.int16]:
     try:
         library = import_module("webrtc_noise_gain")
     except ImportError as error:
-        raise AudioError('noise suppression needs an optional package: pip install "earful[denoise]"') from error
+        raise AudioError(f"noise suppression needs an optional package: {install('denoise')}") from error
     processor = library.AudioProcessor(0, strength)  # 0: no automatic gain
     padded_T = np.pad(pcm_T, (0, -len(pcm_T) % _BLOCK + _BLOCK))  # a block more, to hold what comes out late
     clean = b"".join(processor.Process10ms(block.tobytes()).audio for block in padded_T.reshape(-1, _BLOCK))

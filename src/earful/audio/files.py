@@ -1,18 +1,16 @@
 """Sound files: probe, read and write. Everything that libsndfile decodes comes out as float32, mono, 16 kHz.
 
+What a file really holds is read, whatever its header says (`audio.container`), and `AudioInfo.warnings` names the lies.
 What counts as damaged, and so raises an AudioError instead of giving a shorter recording:
-a WAV, AIFF, AU or CAF header that promises more than the file holds (a stream's "length unknown" is fine), an Ogg file
-cut inside a page, an MP3 that ends over 1 % and 0.1 s before its header says, a FLAC file whose decoding fails, and
-NaN or infinite samples. Silence and values beyond [-1, 1] are not damage.
+a WAV, AIFF, AU or CAF file that lacks over 0.1 s of what its header promises (a recorder that crashed, or a stream of
+unknown length, promises nothing), an Ogg file cut inside a page, an MP3 that ends over 1 % and 0.1 s before its header
+says, a FLAC file whose decoding fails, and NaN or infinite samples. Silence and values beyond [-1, 1] are not damage.
 """
 
 import io
 import math
-import os
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,26 +18,27 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from earful.audio.channels import Channel, heard, weights_of
+from earful.audio.container import Contents
+from earful.audio.decode import UNKNOWN, UNSEEKABLE, contents_of, decode, open_stream, seek, streams_of
 from earful.errors import AudioError
 from earful.writing import replacing
 
 SAMPLE_RATE_HZ = 16_000
 
 _FORMATS = {".wav": "WAV", ".flac": "FLAC"}
-_CHUNK = 1 << 17  # source frames decoded at a time
-_LOUDEST = 1e9  # 32-bit integers stored as floats are still sound; beyond that the numbers are damage
 _MARGIN = SAMPLE_RATE_HZ // 20  # read around a segment, so that the resampling filter sees its neighbours
+_MP3_MARGIN = 2 * SAMPLE_RATE_HZ  # its frames lean on those before them, up to half a second at the lowest bit rate
 _SLACK_S = 0.1  # manifests round durations, and MP3 encoders pad the end
-_UNKNOWN = 1 << 62  # libsndfile's frame count of a stream is 2^63 - 1
-_CUT_DATA = re.compile(r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
-_STREAM_BYTES = 0x7FFF_0000  # what recorders write for "length unknown" lies between 2^31 and 2^32
-
 Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a sound file's header says; `sample_count` is per channel and at the file's own `rate_hz`."""
+    """What a sound file holds; `sample_count` is per channel and at the file's own `rate_hz`, that of its beginning.
+
+    `warnings` says what is wrong with a file that can be read all the same: a header that lies, bytes that are missing.
+    """
 
     duration_s: float
     rate_hz: int
@@ -47,6 +46,7 @@ class AudioInfo:
     sample_count: int
     format: str
     subtype: str
+    warnings: tuple[str, ...] = ()
 
 
 def probe(path: str | Path) -> AudioInfo:
@@ -58,19 +58,28 @@ def probe(path: str | Path) -> AudioInfo:
     1.25
     """
     path = Path(path)
-    with _open(path) as sound:
-        count = sound.frames if sound.frames < _UNKNOWN else sum(len(chunk) for chunk in _decode(sound, path, None))
-        rate_hz, channels, kind, subtype = sound.samplerate, sound.channels, sound.format, sound.subtype
-    if count == 0:
+    contents = contents_of(path)
+    duration_s, first = 0.0, None
+    for stream in streams_of(contents):
+        with open_stream(path, stream) as sound:
+            count = sound.frames
+            if count >= UNKNOWN:
+                count = sum(map(len, decode(sound, path, 0, None)))
+            duration_s += count / sound.samplerate
+            first = first or AudioInfo(
+                0.0, sound.samplerate, sound.channels, count, sound.format, sound.subtype, contents.warnings
+            )
+    if first is None or duration_s == 0:
         raise _no_samples(path)
-    return AudioInfo(count / rate_hz, rate_hz, channels, count, kind, subtype)
+    return replace(first, duration_s=duration_s, sample_count=round(duration_s * first.rate_hz))
 
 
-def read(path: str | Path, start_s: float = 0.0, duration_s: float | None = None) -> Samples:
+def read(path: str | Path, start_s: float = 0.0, duration_s: float | None = None, channel: Channel = "auto") -> Samples:
     """Read a sound file, or the part of it from `start_s` for `duration_s`: float32 [T], mono, 16 kHz.
 
-    Channels are averaged. A part is found by seeking, and equals the same part of the whole to within rounding; it may
-    reach 0.1 s past the end of the file (durations get rounded) and is then shorter.
+    `channel` is a number from 1 on, "mix" for the mean of all, or "auto": the mean of those that hold speech, as
+    `audio.channels.survey` finds them in the whole file. A part is found by seeking, and equals the same part of the
+    whole to within rounding; it may reach 0.1 s past the end of the file (durations get rounded) and is then shorter.
     Raises AudioError for a file that `probe` would refuse, damaged or non-finite sound, and a part outside the file.
 
     >>> read("hello.flac", start_s=0.5, duration_s=0.25).shape  # doctest: +SKIP
@@ -80,8 +89,12 @@ def read(path: str | Path, start_s: float = 0.0, duration_s: float | None = None
     _check_part(path, start_s, duration_s)
     start = round(start_s * SAMPLE_RATE_HZ)
     count = None if duration_s is None else round(duration_s * SAMPLE_RATE_HZ)
-    with _open(path) as sound:
-        samples_T = _read_part(sound, path, start, count)
+    contents = contents_of(path)
+    if len(contents.streams) > 1:
+        samples_T = _cut(_whole(path, contents, channel), start, count)
+    else:
+        with open_stream(path, next(streams_of(contents))) as sound:
+            samples_T = _read_part(sound, path, start, count, channel)
     if len(samples_T) == 0 and start == 0:
         raise _no_samples(path)
     if len(samples_T) < (1 if count is None else count - _SLACK_S * SAMPLE_RATE_HZ):
@@ -94,10 +107,10 @@ def read(path: str | Path, start_s: float = 0.0, duration_s: float | None = None
     return samples_T
 
 
-def blocks(path: str | Path, block_s: float) -> Iterator[Samples]:
-    """Yield the samples of `read(path)` in blocks of `block_s` seconds (the last may be shorter), in bounded memory.
+def blocks(path: str | Path, block_s: float, channel: Channel = "auto") -> Iterator[Samples]:
+    """Yield the samples of `read(path, channel=channel)` in blocks of `block_s` seconds, in bounded memory.
 
-    Raises AudioError as `read` does, when the damaged place is reached.
+    The last may be shorter. Raises AudioError as `read` does, when the damaged place is reached.
     """
     path = Path(path)
     size = round(block_s * SAMPLE_RATE_HZ) if math.isfinite(block_s) else 0
@@ -105,16 +118,15 @@ def blocks(path: str | Path, block_s: float) -> Iterator[Samples]:
         raise AudioError(f"{path}: a block must last at least one sample (1/16000 s), got {block_s} s")
     held: list[Samples] = []
     total = 0
-    with _open(path) as sound:
-        for piece_T in _resampled(_decode(sound, path, None), sound.samplerate):
-            total += len(piece_T)
-            held.append(piece_T)
-            if sum(map(len, held)) < size:
-                continue
-            joined_T = np.concatenate(held)
-            whole = len(joined_T) // size * size
-            yield from joined_T[:whole].reshape(-1, size)
-            held = [joined_T[whole:].copy()]
+    for piece_T in _whole(path, contents_of(path), channel):
+        total += len(piece_T)
+        held.append(piece_T)
+        if sum(map(len, held)) < size:
+            continue
+        joined_T = np.concatenate(held)
+        whole = len(joined_T) // size * size
+        yield from joined_T[:whole].reshape(-1, size)
+        held = [joined_T[whole:].copy()]
     if total == 0:
         raise _no_samples(path)
     if any(map(len, held)):
@@ -150,63 +162,24 @@ def _write_whole(path: Path, content: bytes) -> None:
         raise AudioError(f"{path}: cannot write: {error.strerror}; free some space or choose another folder") from error
 
 
-class _SoundFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """A sound file that is read straight on.
-
-    soundfile sends a file that can seek to where it is anyway after every read, and an MP3's decoder, sent anywhere,
-    begins anew and spoils what follows. `seek` still works.
-    """
-
-    def seekable(self) -> bool:
-        return False
+def _whole(path: Path, contents: Contents, channel: Channel) -> Iterator[Samples]:
+    """The sound of all streams, one behind the other, mono, at 16 kHz."""
+    for stream in streams_of(contents):
+        with open_stream(path, stream) as sound:
+            yield from _mono(sound, path, 0, None, channel)
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[soundfile.SoundFile]:
-    """Open a sound file that is there, not empty, known to libsndfile and not truncated."""
-    _check_file(path)
-    try:
-        sound = _SoundFile(os.fsencode(path))
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
-        reason = getattr(error, "error_string", "it has no header").strip().rstrip(".")
-        raise AudioError(
-            f"{path}: not a readable sound file ({reason}); expected WAV, FLAC, OGG, MP3 or the like"
-        ) from error
-    with sound:
-        _check_whole(sound, path)
-        yield sound
-
-
-def _check_file(path: Path) -> None:
-    if not path.exists():
-        raise AudioError(f"{path}: no such file; check the path")
-    if not path.is_file():
-        raise AudioError(f"{path}: expected a sound file, got a {'folder' if path.is_dir() else 'special file'}")
-    try:
-        with path.open("rb") as file:
-            if not file.read(1):
-                raise AudioError(f"{path}: the file is empty (0 bytes); record or copy it again")
-    except OSError as error:
-        raise AudioError(f"{path}: cannot read: {error.strerror}") from error
-
-
-def _check_whole(sound: soundfile.SoundFile, path: Path) -> None:
-    """Raise AudioError if the header promises more than the file holds, or an Ogg page is cut."""
-    cut = _CUT_DATA.search(sound.extra_info)
-    if cut and int(cut[2]) < int(cut[1]) < _STREAM_BYTES:
-        raise _truncated(path, f"its header promises {cut[1]} bytes of sound, the file holds {cut[2]}")
-    if sound.format == "OGG" and _ogg_page_is_cut(path):
-        raise _truncated(path, "its last Ogg page is incomplete")
-
-
-def _ogg_page_is_cut(path: Path) -> bool:
-    """Tell whether the file ends inside its last page; a page is at most 65 307 bytes (RFC 3533, section 6)."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 65_307))
-        tail = file.read()
-    page = tail[tail.rfind(b"OggS") :]
-    lacing = page[27 : 27 + page[26]] if len(page) > 26 else b""
-    return len(page) < 27 or len(lacing) < page[26] or len(page) < 27 + len(lacing) + sum(lacing)
+def _cut(pieces: Iterator[Samples], start: int, count: int | None) -> Samples:
+    """The samples from `start` on, by going through all that comes before."""
+    kept: list[Samples] = [np.zeros(0, np.float32)]
+    place = 0
+    for piece_T in pieces:
+        end = None if count is None else max(0, start + count - place)
+        kept.append(piece_T[max(0, start - place) : end])
+        place += len(piece_T)
+        if count is not None and place >= start + count:
+            break
+    return np.concatenate(kept)
 
 
 def _check_part(path: Path, start_s: float, duration_s: float | None) -> None:
@@ -216,59 +189,29 @@ def _check_part(path: Path, start_s: float, duration_s: float | None) -> None:
         raise AudioError(f"{path}: duration is {duration_s} s, must be at least one sample (1/16000 s)")
 
 
-def _read_part(sound: soundfile.SoundFile, path: Path, start: int, count: int | None) -> Samples:
+def _read_part(sound: soundfile.SoundFile, path: Path, start: int, count: int | None, channel: Channel) -> Samples:
     """Decode output samples `start` to `start + count`; shorter, or empty, where the file ends before."""
     step = math.gcd(sound.samplerate, SAMPLE_RATE_HZ)
     step_in, step_out = sound.samplerate // step, SAMPLE_RATE_HZ // step
-    steps = (
-        max(0, start - _MARGIN) // step_out
-    )  # the two sample grids meet here, so the filter's phase is the whole file's
+    margin = _MP3_MARGIN if sound.format == "MP3" else _MARGIN
+    steps = max(0, start - margin) // step_out  # the two grids meet here, so the filter's phase is the whole file's
     if sound.frames <= steps * step_in:
         return np.zeros(0, np.float32)
-    _seek(sound, path, steps * step_in)
+    if sound.subtype in UNSEEKABLE:
+        return _cut(_mono(sound, path, 0, None, channel), start, count)
+    seek(sound, path, steps * step_in)
     skip = start - steps * step_out
     needed = None if count is None else math.ceil((skip + count + _MARGIN) * step_in / step_out)
-    pieces = list(_resampled(_decode(sound, path, needed), sound.samplerate))
-    samples_T = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    return samples_T[skip:] if count is None else samples_T[skip : skip + count]
+    return _cut(_mono(sound, path, steps * step_in, needed, channel), skip, count)
 
 
-def _seek(sound: soundfile.SoundFile, path: Path, frame: int) -> None:
-    if frame == 0:
-        return
-    try:
-        sound.seek(frame)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(f"{path}: cannot seek to {frame / sound.samplerate:.2f} s; the file is damaged") from error
-
-
-def _decode(sound: soundfile.SoundFile, path: Path, frame_count: int | None) -> Iterator[Samples]:
-    """Yield mono chunks at the file's rate, to the end or for `frame_count` frames, and check every sample."""
-    begin = position = sound.tell()
-    end = sound.frames if frame_count is None else min(sound.frames, begin + frame_count)
-    while position < end:
-        try:
-            chunk_TC = sound.read(min(_CHUNK, end - position), dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise _truncated(path, f"decoding fails after {position / sound.samplerate:.2f} s") from error
-        if len(chunk_TC) == 0:
-            break
-        chunk_T = chunk_TC[:, 0] if chunk_TC.shape[1] == 1 else chunk_TC.mean(axis=1)
-        _check_finite(chunk_T, path, position, sound.samplerate)
-        position += len(chunk_T)
-        yield chunk_T
-    missing = end - position
-    if end < _UNKNOWN and missing > max(0.01 * sound.frames, _SLACK_S * sound.samplerate):
-        raise _truncated(path, f"the sound ends {missing / sound.samplerate:.2f} s early")
-
-
-def _check_finite(chunk_T: Samples, path: Path, position: int, rate_hz: int) -> None:
-    good_T = np.abs(chunk_T) <= _LOUDEST  # False for NaN as well
-    if not good_T.all():
-        at_s = (position + int(np.argmin(good_T))) / rate_hz
-        raise AudioError(
-            f"{path}: the sample at {at_s:.4f} s is NaN, infinite or absurd; write the file again, in 16-bit PCM"
-        )
+def _mono(
+    sound: soundfile.SoundFile, path: Path, begin: int, frame_count: int | None, channel: Channel
+) -> Iterator[Samples]:
+    """Decode from the frame `begin`, where it stands: the channels that are wanted, mixed, at 16 kHz."""
+    weights_C = weights_of(path, sound, channel)
+    chunks = (heard(chunk_TC, weights_C) for chunk_TC in decode(sound, path, begin, frame_count))
+    return _resampled(chunks, sound.samplerate)
 
 
 def _resampled(chunks: Iterator[Samples], rate_hz: int) -> Iterator[Samples]:
@@ -280,10 +223,6 @@ def _resampled(chunks: Iterator[Samples], rate_hz: int) -> Iterator[Samples]:
     for chunk_T in chunks:
         yield stream.resample_chunk(chunk_T)
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
-
-
-def _truncated(path: Path, reason: str) -> AudioError:
-    return AudioError(f"{path}: the file is truncated or damaged: {reason}; copy or record it again")
 
 
 def _no_samples(path: Path) -> AudioError:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from earful.bench.interval import Summary
 from earful.bench.protocol import Steps
-from earful.errors import ConfigError
+from earful.errors import ConfigError, install
 from earful.writing import replacing
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def draw(found: Sequence[Summary], path: Path) -> None:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError:
-        raise ConfigError('pictures need the optional package matplotlib: pip install "earful[plots]"') from None
+        raise ConfigError(f"pictures need the optional package matplotlib: {install('plots')}") from None
     shots = sorted({each.shots for each in found})
     steps = list(dict.fromkeys(each.steps for each in found))
     above = [(step, "clips", [each for each in found if each.steps == step]) for step in steps]

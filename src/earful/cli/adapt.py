@@ -25,6 +25,7 @@ from earful.cli.effort import (
     unfinished,
 )
 from earful.cli.effort import in_words as next_in_words
+from earful.cli.leftovers import clips_of
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_json
 from earful.cli.tuning import Found, Minutes, doubts, print_trials, ready, search, settings
@@ -110,13 +111,12 @@ def adapt(
     from earful.adapt.adapt import Reading
     from earful.adapt.start import start_from
     from earful.checkpoint import check_destination
-    from earful.data.clips import read_clips
 
     began, state = time.monotonic(), state_of(out)
     way = checked(Way(effort, minutes, speak, unlabelled, clips), tune)
     check_destination(out, replace=overwrite or unfinished(state))
     ready(tune)
-    manifest, sentences = transcribed(read_clips(clips), way), texts_of(text)
+    manifest, sentences = transcribed(clips_of(clips, unlisted=effort != "best"), way), texts_of(text)
     rules = asked_for(language=language or language_of(manifest), case=case, punctuation=punctuation, writing=writing)
     begun = start_from(base, (u.text or "" for u in manifest), rules, seed)
     start = replace(begun, inner=None) if usual else begun

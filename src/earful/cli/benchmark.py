@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from earful.cli.adapt import DEFAULT_BASE, name_left_out, sift
+from earful.cli.leftovers import clips_of
 from earful.cli.progress import progress, warn
 from earful.cli.score import interval
 from earful.cli.tables import counted, percent, print_json, print_table
@@ -78,7 +79,6 @@ def benchmark(
         earful benchmark clips.jsonl --out compared --base my-base --by speaker --shots 1,5,10 --steps 0,1,5,20,usual
     """
     from earful.bench.protocol import Protocol
-    from earful.data.clips import read_clips
     from earful.text.normalize import TextRules
 
     began = time.monotonic()
@@ -93,7 +93,7 @@ def benchmark(
         skip_small=skip_small,
         **test_of(test_clips, test_seconds),
     )
-    rows, left_out = run(read_clips(clips), protocol, out / RESULTS, overwrite)
+    rows, left_out = run(clips_of(clips), protocol, out / RESULTS, overwrite)
     conclude(rows, out, left_out, round(time.monotonic() - began, 2), json)
 
 

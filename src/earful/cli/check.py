@@ -1,19 +1,26 @@
 """`earful check`: what is wrong with my data, before I wait for it."""
 
 import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from earful.cli.adapt import DEFAULT_BASE, LANGUAGE_HELP, HowWritten, asked_for, language_of
+from earful.cli.leftovers import clips_in
 from earful.cli.progress import progress, warn
 from earful.cli.reading import letters, print_reading
 from earful.cli.tables import counted, print_json, print_table
 
+MOST_ROWS = 10
+
 if TYPE_CHECKING:
     from earful.data.check import Inspection
+    from earful.data.finding import Finding
     from earful.data.manifest import Manifest
+    from earful.data.readers.leftovers import Group
     from earful.model import ModelConfig
 
 
@@ -42,14 +49,14 @@ def check(
     from earful.adapt.start import start_from
     from earful.config import to_mapping
     from earful.data.check_reading import inspect_text
-    from earful.data.clips import read_clips
     from earful.data.manifest import Manifest
+    from earful.data.readers.leftovers import left_over
     from earful.errors import ConfigError
     from earful.text.normalize import TextRules
 
     if not (clips or text):
         raise ConfigError("nothing to check; give CLIPS, --text FILE, or both")
-    manifest = read_clips(clips) if clips else Manifest(())
+    manifest = clips_in(clips) if clips else Manifest(())
     given = asked_for(language=language or language_of(manifest), writing=writing)
     transcripts = [u.text or "" for u in manifest]
     config = start_from(base, transcripts, given).config if clips else None
@@ -57,7 +64,7 @@ def check(
     reading = inspect_text(text, transcripts, rules) if text else None
     for line in missing(rules.language, words=not text):
         warn(line)
-    inspection = inspected(manifest, config) if config else None
+    inspection = with_left_over(inspected(manifest, config), left_over(clips, manifest)) if clips and config else None
     if json:
         print_json((summary(inspection) if inspection else {}) | ({"text": to_mapping(reading)} if reading else {}))
     else:
@@ -82,20 +89,35 @@ def inspected(manifest: "Manifest", config: "ModelConfig") -> "Inspection":
         return inspect(manifest, config.rules, config.output_hop_s, progress=advance)
 
 
+def with_left_over(inspection: "Inspection", groups: "Sequence[Group]") -> "Inspection":
+    """Files of the folder that were not read are findings, too; a warning each reason, before the notes."""
+    from earful.data.finding import Finding
+
+    said = (f"{counted(g.files, 'file')} left out: {g.reason}" for g in groups)
+    more = [
+        Finding("warning", "left out", None, group.names, message, group.remedy)
+        for group, message in zip(groups, said, strict=True)
+    ]
+    notes = [finding for finding in inspection.findings if finding.severity == "note"]
+    others = [finding for finding in inspection.findings if finding.severity != "note"]
+    return replace(inspection, findings=(*others, *more, *notes))
+
+
 def summary(inspection: "Inspection") -> dict[str, Any]:
-    """What `--json` prints of clips."""
+    """What `--json` prints of clips. Findings of one kind that are many are one, with the ids of all its clips."""
     from earful.config import to_mapping
+    from earful.data.finding import gathered
 
     counts = {f"{severity}s": inspection.count(severity) for severity in ("error", "warning", "note")}
     plain: dict[str, Any] = to_mapping(inspection)
-    return counts | plain
+    found = [to_mapping(f) | {"clips": list(ids)} for f, ids in gathered(inspection.findings, MOST_ROWS)]
+    return counts | plain | {"findings": found}
 
 
 def print_inspection(inspection: "Inspection", clips: Path) -> None:
     """Findings, the worst first, then what there is."""
     if inspection.findings:
-        rows = ((f.severity, within(clips, f.where), f.message, f.remedy) for f in inspection.findings)
-        print_table(("", "clip", "what", "what to do"), rows)
+        print_table(("", "clip", "what", "what to do"), rows_of(inspection.findings, clips))
     clip_count, minutes = counted(inspection.clips, "clip"), inspection.hours * 60
     print(f"{clip_count}, {minutes:.1f} minutes; {inspection.usable_clips} can be used")
     if inspection.speakers:
@@ -112,6 +134,14 @@ def print_inspection(inspection: "Inspection", clips: Path) -> None:
         print(f"dropped as punctuation: {letters(inspection.dropped)}")
     if not inspection.findings:
         print("Nothing is wrong.")
+
+
+def rows_of(findings: "Sequence[Finding]", clips: Path) -> Iterator[tuple[str, str, str, str]]:
+    """A row for each finding, or for all of one kind where there are many."""
+    from earful.data.finding import gathered
+
+    inside = [replace(finding, where=within(clips, finding.where)) for finding in findings]
+    return ((f.severity, f.where, f.message, f.remedy) for f, _ in gathered(inside, MOST_ROWS))
 
 
 def within(clips: Path, where: str) -> str:

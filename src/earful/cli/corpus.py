@@ -197,7 +197,7 @@ def prompts(
     """About 70 minutes of telephone prompts by three people, from Asterisk, without transcripts.
 
     Without --from, the Debian packages (11 MB for French, 29 MB for Italian) are downloaded once by `apt-get
-    download`. Tones, silence, repetitions and clips under 0.4 s are left out. Needs pip install "earful[corpora]".
+    download`. Tones, silence, repetitions and clips under 0.4 s are left out. Needs the extra `corpora`.
 
     \b
     Example:

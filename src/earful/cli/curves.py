@@ -19,12 +19,12 @@ def curves(folder: Path | None) -> Iterator[Draw]:
     if folder is None:
         yield lambda step, values: None
         return
-    from earful.errors import ConfigError
+    from earful.errors import ConfigError, install
 
     try:
         from tensorboardX import SummaryWriter
     except ImportError:
-        raise ConfigError('curves need the optional package tensorboardX: pip install "earful[curves]"') from None
+        raise ConfigError(f"curves need the optional package tensorboardX: {install('curves')}") from None
     try:
         writer = SummaryWriter(str(folder))
     except OSError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
+from earful.cli.leftovers import name_unread
 from earful.cli.progress import Tell, clock, warn
 from earful.cli.tables import percent, print_table
 
@@ -100,6 +101,8 @@ def make(
     from earful.adapt.spoken import spoken
     from earful.cli.pretrain import speech_in
 
+    if way.unlabelled:
+        name_unread(way.unlabelled)
     if way.effort == "best":
         return _best(way, start, clips, plans[0], reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from earful.cli.adapt import LANGUAGE_HELP, language_of, name_left_out, sift
+from earful.cli.leftovers import clips_of
 from earful.cli.progress import progress, warn
 from earful.cli.score import interval
 from earful.cli.tables import counted, peak_memory_mb, percent, print_json, print_table
@@ -67,10 +68,9 @@ def forecast(
     """
     from earful.adapt.forecast import forecast as forecast_curve
     from earful.adapt.start import start_from
-    from earful.data.clips import read_clips
 
     began = time.monotonic()
-    manifest = read_clips(clips)
+    manifest = clips_of(clips)
     rules = {"language": language or language_of(manifest), "case": case, "punctuation": punctuation}
     start = start_from(model, (u.text or "" for u in manifest), {k: v for k, v in rules.items() if v}, seed)
     start = replace(start, inner=None) if usual else start

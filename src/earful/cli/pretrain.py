@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earful.cli.curves import Draw, curves
+from earful.cli.leftovers import name_unread
 from earful.cli.processes import Turn, processes, progress_of
 from earful.cli.progress import Tell, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_facts, within
@@ -215,6 +216,7 @@ def recipe_for(
     if out is None:
         raise ConfigError(f"{folder} is a folder of recordings: say with --out where the model shall be")
     wanted = from_mapping(Objectives, {name: {} for name in objectives}, "--objective")
+    name_unread(folder)
     work = out.absolute().parent / f".{out.absolute().name}.pretraining"
     place = work / fingerprint([[*_file(u.audio), u.start_s, u.duration_s] for u in read_recordings(folder)])
     if not (place / CLIPS).exists():

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from earful.cli.progress import progress
-from earful.cli.tables import percent, print_json, print_table
+from earful.cli.leftovers import clips_of
+from earful.cli.progress import progress, warn
+from earful.cli.tables import counted, percent, print_json, print_table
 
 if TYPE_CHECKING:
     from earful.data.manifest import Manifest
+    from earful.data.utterance import Utterance
+    from earful.errors import AudioError
     from earful.evaluate import Report
     from earful.text.score import Score
 
 
 By = Literal["speaker", "language"]
+NAMED = 10
 
 
 def score(
@@ -36,23 +40,23 @@ def score(
     """Measure the error rates of a model on transcribed clips.
 
     CER and WER are errors over all characters and words, with 95 % bootstrap intervals. The transcripts are put into
-    the model's own case and punctuation first. Errors are counted as NIST sclite counts them.
+    the model's own case and punctuation first. Errors are counted as NIST sclite counts them. A clip that cannot be
+    read is named on stderr and left out.
 
     \b
     Example:
         earful score my-model test.jsonl --errors 5
     """
-    from earful.data.clips import read_clips
     from earful.recognizer import Recognizer
 
-    clips = read_clips(manifest)
+    clips = clips_of(manifest)
     recognizer = Recognizer.load(model, greedy=greedy, self_adapt=self_adapt)
     began = time.monotonic()
-    report, spoken = measure(recognizer, clips, by)
+    report, left_out = measure(recognizer, clips, by)
     seconds = time.monotonic() - began
-    worst = most_wrong(report, spoken, errors)
+    worst = most_wrong(report, errors)
     if json:
-        print_json(summary(report, seconds) | ({"worst": worst} if errors else {}))
+        print_json(summary(report, seconds, left_out) | ({"worst": worst} if errors else {}))
         return
     print_scores({"all": report.score, **report.groups}, by)
     print(counts_in_words(report.score))
@@ -61,12 +65,12 @@ def score(
         print_table(("clip", ">CER", "said", "written"), rows, title="\nMost errors")
 
 
-def measure(recognizer: Any, clips: "Manifest", by: By | None = None) -> "tuple[Report, Manifest]":
-    """Evaluate with progress; the report, and the clips that it is of."""
+def measure(recognizer: Any, clips: "Manifest", by: By | None = None) -> "tuple[Report, int]":
+    """Evaluate with progress; the report, and how many clips cannot be read: the first ten are named on stderr."""
     from earful.evaluate import evaluate
 
     spoken = clips.filter(lambda u: bool(u.text))
-    done = 0
+    done, left_out = 0, 0
     with progress() as tell:
 
         def advance(count: int) -> None:
@@ -74,16 +78,26 @@ def measure(recognizer: Any, clips: "Manifest", by: By | None = None) -> "tuple[
             done += count
             tell("transcribing", done, len(spoken))
 
-        return evaluate(recognizer, clips, by=by, advance=advance), spoken
+        def skip(clip: "Utterance", error: "AudioError") -> None:
+            nonlocal left_out
+            left_out += 1
+            if left_out <= NAMED:
+                warn(f"left out {error}")
+
+        report = evaluate(recognizer, clips, by=by, advance=advance, skip=skip)
+    if left_out > NAMED:
+        warn(f"left out {left_out} of {counted(len(spoken), 'clip')}; `earful check` names each")
+    return report, left_out
 
 
-def summary(report: "Report", seconds: float) -> dict[str, Any]:
+def summary(report: "Report", seconds: float, left_out: int) -> dict[str, Any]:
     """What `--json` prints. The keys stay; counts without a prefix are of characters."""
     groups = {name: asdict(group) for name, group in report.groups.items()}
-    return asdict(report.score) | {"seconds": round(seconds, 2)} | ({"groups": groups} if groups else {})
+    more = {"left_out": left_out, "seconds": round(seconds, 2)}
+    return asdict(report.score) | more | ({"groups": groups} if groups else {})
 
 
-def most_wrong(report: "Report", clips: "Manifest", count: int) -> list[dict[str, Any]]:
+def most_wrong(report: "Report", count: int) -> list[dict[str, Any]]:
     """The clips with the most wrong characters, the worst first."""
     from earful.text.score import errors_of_each
 
@@ -91,7 +105,7 @@ def most_wrong(report: "Report", clips: "Manifest", count: int) -> list[dict[str
     order = sorted(range(len(each)), key=lambda i: (-each[i].errors, -each[i].rate))[:count]
     return [
         {
-            "clip": clips[i].id,
+            "clip": report.clips[i].id,
             "errors": each[i].errors,
             "cer": each[i].rate,
             "reference": report.references[i],

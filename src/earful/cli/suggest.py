@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from earful.cli.leftovers import name_unread
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, percent, print_json, print_table, within
 from earful.cli.transcribe import write
@@ -93,6 +94,7 @@ def clips_of(audio: Path, cut_long: bool, tell: Tell) -> "Manifest":
     from earful.data.readers.sound import timed
     from earful.data.untranscribed import Skipped, cut, read_recordings
 
+    name_unread(audio)
     clips = timed(read_recordings(audio))
     if not cut_long:
         return clips
@@ -132,7 +134,7 @@ def drafts(checkpoint: "Checkpoint", found: "Suggested", tell: Tell) -> list[str
         return [between.join(each.heard).strip() for each in found.suggestions]
     recognizer, texts = Recognizer(checkpoint), list[str]()
     for each in found.suggestions:
-        samples_T = read(each.clip.audio, each.clip.start_s, each.clip.duration_s)
+        samples_T = read(each.clip.audio, each.clip.start_s, each.clip.duration_s, each.clip.channel)
         texts.append(recognizer.transcribe(samples_T).text)
         tell("writing drafts", len(texts), len(found.suggestions))
     return texts

@@ -1,21 +1,27 @@
 """`earful transcribe`: recordings to text or subtitles."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from earful.cli.progress import Tell, progress
+from earful.cli.leftovers import name_unread
+from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted
 from earful.writing import replacing
 
 if TYPE_CHECKING:
+    from earful.audio.channels import Channel
     from earful.recognizer import Recognizer, Samples, Transcript
 
 SUFFIXES = {"text": ".txt", "json": ".json", "srt": ".srt", "vtt": ".vtt", "tsv": ".tsv"}
-
+CHANNEL_HELP = (
+    "Which channel of stereo is heard: auto (those that hold speech), mix, left, right, a number from 1 on; or each, a "
+    "speaker on every channel."
+)
 
 HOT_HELP = (
     "Words or phrases to listen for, parted by commas; after a colon what each letter of one adds, in nats "
@@ -43,6 +49,7 @@ def transcribe(
         bool, typer.Option("--self-adapt", help="Fit the model to each recording as it is heard, then forget.")
     ] = False,
     denoise: Annotated[bool, typer.Option("--denoise", help="Suppress steady noise first.")] = False,
+    channel: Annotated[str, typer.Option(help=CHANNEL_HELP, metavar="CHANNEL")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace transcripts in DIR.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
@@ -61,6 +68,7 @@ def transcribe(
     from earful.recognizer import Recognizer
     from earful.subtitles import render
 
+    heard = channel_for(channel, guesses)
     wanted = "json" if json else format
     files = list(sound_files(audio))
     places = destinations(files, out, SUFFIXES[wanted], overwrite) if out else []
@@ -69,8 +77,8 @@ def transcribe(
     with progress() as tell:
         for number, (file, _) in enumerate(files):
             try:
-                transcript = listen(recognizer, file, denoise, tell)
-            except (AudioError, FileNotFoundError, PermissionError) as error:
+                transcript = listen(recognizer, file, heard, denoise, tell)
+            except (AudioError, OSError) as error:
                 print(f"earful: {error}", file=sys.stderr)
                 failed += 1
                 continue
@@ -82,6 +90,16 @@ def transcribe(
     if failed:
         print(f"earful: {failed} of {counted(len(files), 'file')} could not be transcribed", file=sys.stderr)
         raise typer.Exit(2)
+
+
+def channel_for(name: str, guesses: int) -> "Channel | Literal['each']":
+    """The channel of that name. Raises ConfigError where there is none, or for guesses of each."""
+    from earful.audio.channels import channel_named
+    from earful.errors import ConfigError
+
+    if (channel := channel_named(name)) == "each" and guesses > 1:
+        raise ConfigError("--guesses are of one channel, not of each; name one, as with --channel left")
+    return channel
 
 
 def boosts(hot: str | None) -> dict[str, float]:
@@ -100,7 +118,10 @@ def boosts(hot: str | None) -> dict[str, float]:
 
 
 def sound_files(audio: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """Every recording, with its name relative to the folder that was given. Raises AudioError for a folder without."""
+    """Every recording, with its name relative to the folder that was given; what is not read there is named on stderr.
+
+    Raises AudioError for a folder without.
+    """
     from earful.data.readers.sound import is_sound
     from earful.errors import AudioError
 
@@ -108,6 +129,7 @@ def sound_files(audio: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
         if not place.is_dir():
             yield place, Path(place.name)
             continue
+        name_unread(place)
         found = sorted(path for path in place.rglob("*") if is_sound(path) and path.is_file())
         if not found:
             raise AudioError(f"{place}: the folder holds no sound files; give recordings or a folder of them")
@@ -131,22 +153,42 @@ def destinations(files: Sequence[tuple[Path, Path]], out: Path, suffix: str, ove
     return list(taken)
 
 
-def listen(recognizer: "Recognizer", file: Path, denoised: bool, tell: Tell) -> "Transcript":
-    """Transcribe one file in bounded memory, telling how far it is."""
+def listen(
+    recognizer: "Recognizer", file: Path, channel: "Channel | Literal['each']", denoised: bool, tell: Tell
+) -> "Transcript":
+    """Transcribe one file in bounded memory, telling how far it is, and what is odd about it."""
+    from earful.audio.channels import FLOATS, survey
+    from earful.audio.files import probe
+    from earful.subtitles import together
+
+    info = probe(file)
+    several = info.channels > 1
+    found = survey(file).warnings if channel == "auto" and (several or info.subtype in FLOATS) else ()
+    for warning in (*info.warnings, *found):
+        warn(f"{file}: {warning}")
+
+    def heard(channel: "Channel", name: str) -> "Transcript":
+        return recognizer.transcribe_blocks(pieces(file, channel, info.duration_s, denoised, partial(tell, name)))
+
+    if channel != "each":
+        return heard(channel, file.name)
+    numbers = range(1, info.channels + 1)
+    return together({f"speaker {n}": heard(n, f"{file.name}, channel {n}") for n in numbers})
+
+
+def pieces(
+    file: Path, channel: "Channel", total_s: float, denoised: bool, tell: "Callable[[float, float], None]"
+) -> "Iterator[Samples]":
+    """The windows of a recording, as they are wanted; tells after each how much of all was heard."""
     from earful.audio.denoise import denoise
-    from earful.audio.files import SAMPLE_RATE_HZ, blocks, probe
+    from earful.audio.files import SAMPLE_RATE_HZ, blocks
     from earful.recognizer import WINDOW_S
 
-    total_s = probe(file).duration_s
-
-    def pieces() -> "Iterator[Samples]":
-        heard_s = 0.0
-        for block_T in blocks(file, WINDOW_S):
-            yield denoise(block_T) if denoised else block_T
-            heard_s += len(block_T) / SAMPLE_RATE_HZ
-            tell(file.name, heard_s, total_s)
-
-    return recognizer.transcribe_blocks(pieces())
+    heard_s = 0.0
+    for block_T in blocks(file, WINDOW_S, channel):
+        yield denoise(block_T) if denoised else block_T
+        heard_s += len(block_T) / SAMPLE_RATE_HZ
+        tell(heard_s, total_s)
 
 
 def write(place: Path, text: str) -> None:

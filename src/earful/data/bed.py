@@ -35,7 +35,7 @@ def bed_of(
     for clip in (utterances[i] for i in order):
         if room <= 0:
             break
-        samples_T = read(clip.audio, clip.start_s, min(PIECE_S, clip.duration_s or PIECE_S))
+        samples_T = read(clip.audio, clip.start_s, min(PIECE_S, clip.duration_s or PIECE_S), clip.channel)
         if augmentation is not None:
             samples_T, _ = augment(samples_T, augmentation, generator)
         pieces.append(np.concatenate([samples_T, gap_T])[:room])

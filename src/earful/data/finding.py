@@ -1,7 +1,7 @@
 """One thing that is wrong, or worth knowing, about somebody's recordings and transcripts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Severity = Literal["error", "warning", "note"]
@@ -32,3 +32,21 @@ def listed(names: Sequence[str], most: int = 5) -> str:
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def gathered(findings: Iterable[Finding], most: int) -> Iterator[tuple[Finding, tuple[str, ...]]]:
+    """Each finding with the ids of its clips; where over `most` clips have one of a kind, one finding for all of them.
+
+    Kinds are in the order of their first findings. A finding about the whole collection has no ids.
+    """
+    kinds: dict[tuple[str, str, bool], list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault((finding.severity, finding.kind, finding.utterance_id is None), []).append(finding)
+    for (_, kind, whole), group in kinds.items():
+        ids = tuple(finding.utterance_id for finding in group if finding.utterance_id is not None)
+        if whole or len(group) <= most:
+            yield from ((finding, ids[place : place + 1]) for place, finding in enumerate(group))
+        else:
+            message = f"{kind}, {len(group)} clips; of the first: {group[0].message}"
+            where = listed([finding.where for finding in group])
+            yield replace(group[0], utterance_id=None, where=where, message=message), ids

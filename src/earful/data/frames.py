@@ -43,15 +43,17 @@ def compute_clips(
     augmentation: Augmentation | Sequence[Augmentation | None] | None = None,
     seed: int = 0,
     threads: int | None = None,
+    skip: Callable[[Utterance, AudioError], None] | None = None,
 ) -> Iterator[Clip]:
     """Frames of many utterances, in order. Each has randomness of its own, whatever the others do.
 
     `front` and `augmentation` are one for all, or a sequence that gives each utterance its own (no augmentation: it is
     left as it is).
-    Reading and augmenting happen ahead, on all cores; `front` has all of torch's threads to itself.
+    Reading and augmenting happen ahead, on all cores; `front` has all of torch's threads to itself. With `skip`, which
+    is told why, a recording that cannot be read gives no clip.
 
     Raises (with the first clip, as all this is lazy):
-        AudioError: a recording cannot be read; the message names the clip.
+        AudioError: a recording cannot be read, and there is no `skip`; the message names the clip.
         ValueError: there are more or fewer augmentations, or fronts, than utterances.
     """
     each = [augmentation] * len(utterances) if isinstance(augmentation, Augmentation | None) else augmentation
@@ -67,14 +69,26 @@ def compute_clips(
     workers = threads or os.cpu_count() or 1
     pool = ThreadPoolExecutor(workers)
     pending: deque[Future[tuple[Tensor, float]]] = deque()
-    order = iter(fronts)
+    order = zip(utterances, fronts, strict=True)
+
+    def ready() -> Iterator[Clip]:
+        utterance, its_front = next(order)
+        try:
+            heard = pending.popleft().result()
+        except AudioError as error:
+            if skip is None:
+                raise
+            skip(utterance, error)
+        else:
+            yield _clip(its_front, *heard)
+
     try:
         for index, utterance in enumerate(utterances):
             pending.append(pool.submit(one, index, utterance))
             if len(pending) >= 8 * workers:
-                yield _clip(next(order), *pending.popleft().result())
+                yield from ready()
         while pending:
-            yield _clip(next(order), *pending.popleft().result())
+            yield from ready()
     finally:  # after an error or Ctrl-C, what has not begun is not begun
         pool.shutdown(cancel_futures=True)
 
@@ -84,7 +98,7 @@ def _heard(
 ) -> tuple[Tensor, float]:
     """The samples `[T]` of one utterance, augmented if asked for, and how much faster that made them."""
     try:
-        samples_T = read(utterance.audio, utterance.start_s, utterance.duration_s)
+        samples_T = read(utterance.audio, utterance.start_s, utterance.duration_s, utterance.channel)
     except AudioError as error:
         raise AudioError(f"clip {utterance.id!r}: {error}") from error
     speed = 1.0

@@ -248,14 +248,14 @@ def _sound(recording: Utterance) -> Iterator[Samples]:
     """The samples of a recording, or of its part that is meant, in blocks."""
     start_s, wanted_s = recording.start_s, recording.duration_s
     if start_s == 0:
-        yield from _first(blocks(recording.audio, _BLOCK_S), wanted_s)
+        yield from _first(blocks(recording.audio, _BLOCK_S, recording.channel), wanted_s)
         return
     if wanted_s is None:
         rest_s = probe(recording.audio).duration_s - start_s
         wanted_s = rest_s if rest_s > 0 else 1.0  # `read` says that it begins beyond the end
     edges_s = np.linspace(start_s, start_s + wanted_s, int(np.ceil(wanted_s / _BLOCK_S)) + 1).tolist()
     for begin_s, end_s in pairwise(edges_s):
-        yield read(recording.audio, begin_s, end_s - begin_s)
+        yield read(recording.audio, begin_s, end_s - begin_s, recording.channel)
 
 
 def _first(sound: Iterator[Samples], wanted_s: float | None) -> Iterator[Samples]:

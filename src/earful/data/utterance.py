@@ -7,7 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from earful.errors import ManifestError
+from earful.audio.channels import Channel, channel_named
+from earful.errors import ConfigError, ManifestError
 
 Json = Any  # str, int, float, bool, None, and lists and dicts of them
 
@@ -32,6 +33,16 @@ class Utterance:
     language: str | None = None
     speaker: str | None = None
     extra: Mapping[str, Json] = field(default_factory=dict, hash=False)
+
+    @property
+    def channel(self) -> Channel:
+        """Which channel of the recording it is: what `extra` has under "channel", or those that hold speech."""
+        given = self.extra.get("channel")
+        try:
+            named = channel_named(str(given)) if isinstance(given, str | int) else "auto"
+        except ConfigError:  # people mean other things by that word, too
+            return "auto"
+        return "auto" if named == "each" else named
 
     def __post_init__(self) -> None:
         if not self.id:

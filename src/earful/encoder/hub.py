@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from earful.errors import CheckpointError
+from earful.errors import CheckpointError, install
 
 PREFIX = "hf:"
 WANTED = (
@@ -52,7 +52,7 @@ def _download(name: str, repository: str, revision: str | None) -> Path:
     except ImportError:
         raise CheckpointError(
             f"{name}: no such folder, and fetching it from huggingface.co needs a package that is not installed: "
-            "pip install 'earful[hf]'"
+            f"{install('hf')}"
         ) from None
     try:
         return Path(snapshot_download(repository, revision=revision, allow_patterns=list(WANTED)))

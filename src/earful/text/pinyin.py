@@ -21,10 +21,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from earful.errors import TextError
+from earful.errors import TextError, install
 from earful.text.languages import canonical
 
-REMEDY = 'pip install "earful[mandarin]"'
+REMEDY = install("mandarin")
 TONES = "ˉˊˇˋ"
 """After a syllable: the first to the fourth tone, high, rising, low, falling."""
 

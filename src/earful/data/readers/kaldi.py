@@ -22,6 +22,7 @@ class _Part(NamedTuple):
     audio: Path
     start_s: float
     duration_s: float | None
+    channel: int | None = None  # from 1 on
 
 
 def read(path: str | Path) -> Manifest:
@@ -45,6 +46,7 @@ def read(path: str | Path) -> Manifest:
             text=known["text"].get(id),
             speaker=known["utt2spk"].get(id) or None,
             language=known["utt2lang"].get(id) or None,
+            extra={} if part.channel is None else {"channel": part.channel},
         )
         for id, part in parts.items()
     )
@@ -106,20 +108,30 @@ def _segments(path: Path, recordings: dict[str, _Part]) -> dict[str, _Part]:
 
 
 def _segment(value: str, recordings: dict[str, _Part]) -> _Part:
-    """Parse `recording start end`; an end of −1 is the end of the recording."""
+    """Parse `recording start end [channel]`; an end of −1 is that of the recording; channels are 0, 1 … or A, B."""
     try:
-        recording, start, end = value.split()
+        recording, start, end, *rest = value.split()
         start_s, end_s = float(start), float(end)
-    except ValueError:
+        (channel,) = map(_channel, rest or ["-1"])
+    except (ValueError, KeyError):
         raise ManifestError(
-            f"expected utterance, recording, start and end in seconds, got {value!r} after the first; correct the line"
+            "expected utterance, recording, start and end in seconds, and perhaps a channel (0, 1, A, B), "
+            f"got {value!r} after the first; correct the line"
         ) from None
     if recording not in recordings:
         raise ManifestError(f"the recording {recording!r} is not in wav.scp; add it there or remove the line")
     to_end = end_s == -1
     if not (start_s >= 0 and (to_end or end_s > start_s)):
         raise ManifestError(f"the segment goes from {start_s} s to {end_s} s, must end after it starts; correct it")
-    return _Part(recordings[recording].audio, start_s, None if to_end else end_s - start_s)
+    return _Part(recordings[recording].audio, start_s, None if to_end else end_s - start_s, channel)
+
+
+def _channel(name: str) -> int | None:
+    """A channel from 1 on; None for −1, which is Kaldi's for a recording of one channel."""
+    number = {"A": 0, "B": 1}[name] if name.isalpha() else int(name)
+    if number < -1:
+        raise ValueError(name)
+    return number + 1 if number >= 0 else None
 
 
 def _known(path: Path, parts: dict[str, _Part]) -> dict[str, str]:

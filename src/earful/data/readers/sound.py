@@ -13,7 +13,10 @@ from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
 from earful.errors import AudioError
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".oga", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64")
+SUFFIXES = (
+    ".wav", ".flac", ".ogg", ".opus", ".mp3", ".oga", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64", ".wave",
+    ".aifc", ".snd", ".sph", ".voc", ".mp2", ".mpga", ".bwf",
+)  # fmt: skip
 _FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 
 

@@ -9,6 +9,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from earful.data.lines import Problem, raise_first, read_text
 from earful.data.manifest import KEYS, Manifest
@@ -18,8 +19,11 @@ from earful.errors import ManifestError
 
 # what a column is → what people call it, the most telling name first
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "audio": ("audio_filepath", "path", "file", "filename", "file_name", "audio", "wav", "clip"),
-    "text": ("text", "sentence", "transcript", "transcription", "label"),
+    "audio": (
+        *("audio_filepath", "path", "file", "filename", "file_name", "audio", "wav", "clip"),
+        *("audio_file", "audio_path", "wav_filename", "wav_path", "wav_file", "file_path", "filepath"),
+    ),
+    "text": ("text", "sentence", "transcript", "transcription", "label", "annotation", "normalized_text"),
     "speaker": ("speaker", "speaker_id", "client_id"),
     "language": ("language", "locale"),
     "id": ("id",),
@@ -50,16 +54,22 @@ def read(path: str | Path, audio_folder: str | Path | None = None) -> Manifest:
     path = Path(path)
     folder = path.parent if audio_folder is None else Path(audio_folder)
     lines = read_text(path, "a table of clips").split("\n")
-    separator, header = _layout(path, [line.removesuffix("\r") for line in lines], folder)
+    lines = [line.removesuffix("\r") for line in lines]
+    barred = _barred(lines, folder)
+    if barred:
+        separator, header, folder = "|", None, barred.folder
+    else:
+        separator, header = _layout(path, lines, folder)
+    columns = header or (barred.columns if barred else _TWO)
     rows: list[_Row] = []
     problems: list[Problem] = []
-    for number, cells in _cells(path, lines, separator):
+    for number, cells in _cells(path, lines, separator, quoted=separator != "\t" and not barred):
         if header is not None and not rows and not problems and cells == list(header):
             continue
-        if len(cells) == len(header or _TWO):
-            rows.append(_row(number, header or _TWO, cells))
+        if len(cells) == len(columns):
+            rows.append(_row(number, columns, cells))
         else:
-            problems.append((number, _miscounted(cells, header or _TWO, separator)))
+            problems.append((number, _miscounted(cells, columns, separator)))
     utterances, wrong = _utterances(rows, folder)
     raise_first(path, [*problems, *wrong])
     if not utterances:
@@ -73,6 +83,31 @@ def read(path: str | Path, audio_folder: str | Path | None = None) -> Manifest:
 
 
 _TWO = ("path", "text")  # the columns of a table without a header
+
+
+class _Barred(NamedTuple):
+    """A table with bars and without names of columns, as of LJSpeech or Piper; and where its sound lies."""
+
+    columns: tuple[str, ...]
+    folder: Path
+
+
+def _barred(lines: Sequence[str], folder: Path) -> _Barred | None:
+    """The columns: name and text; name, text as written, text as spoken; or name, speaker (one word), text."""
+    rows = [line.split("|") for line in lines if line.strip()][:50]
+    if not rows or len(rows[0]) not in (2, 3) or any(len(row) != len(rows[0]) for row in rows):
+        return None
+    for place in (folder, folder / "wavs", folder / "wav"):
+        if any(row[0].strip() and (found := locate(place, row[0].strip())) and _is_file(found) for row in rows[:3]):
+            if len(rows[0]) == 2:
+                return _Barred(_TWO, place)
+            second = "speaker" if all(len(row[1].split()) == 1 for row in rows) else "written"
+            return _Barred(("path", second, "text"), place)
+    return None
+
+
+def _is_file(place: Path) -> bool:
+    return is_there(place) and place.is_file()
 
 
 def _layout(path: Path, lines: Sequence[str], folder: Path) -> tuple[str, tuple[str, ...] | None]:
@@ -127,12 +162,12 @@ def _roles(header: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield role, column
 
 
-def _cells(path: Path, lines: Sequence[str], separator: str) -> Iterator[tuple[int, list[str]]]:
+def _cells(path: Path, lines: Sequence[str], separator: str, *, quoted: bool) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, cells) of each row that is not blank."""
-    if separator == "\t":  # tabs are not quoted as a rule, and a quotation mark may stand alone
+    if not quoted:  # tabs are not quoted as a rule, and a quotation mark may stand alone
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                yield number, [_unquoted(cell) for cell in line.removesuffix("\r").split("\t")]
+                yield number, [_unquoted(cell) for cell in line.removesuffix("\r").split(separator)]
         return
     reader = csv.reader(io.StringIO("\n".join(lines), newline=""), delimiter=separator, strict=True)
     start = 1

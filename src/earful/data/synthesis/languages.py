@@ -8,11 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from earful.errors import SynthesisError
+from earful.errors import SynthesisError, install
 from earful.text.languages import canonical, shortened, tag_of
 from earful.text.pinyin import is_mandarin
 
-REMEDY = 'pip install "earful[speak]"'
+REMEDY = install("speak")
 
 # Robots, monsters, whispering and creaking: not what people who record clips sound like.
 _UNNATURAL = ("robo", "robot", "demonic", "whisper", "croak", "fast", "serious")

@@ -1,0 +1,104 @@
+"""What it brings and costs that silences are not heard: CER of speech as it is, and words that nobody has said.
+
+Each clip is transcribed twice, as `earful transcribe` does and with silences heard like all else: as it is, amid white
+noise, and with ten seconds of digital silence, hum or faint noise before and after it. Counted are errors of letters,
+and words that last over two seconds.
+
+    python bench/silence.py --model MODEL --clips work/fillets-nl/test.jsonl --out bench/silence.json
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from earful.audio.files import read
+from earful.bench.machine import machine
+from earful.data.clips import read_clips
+from earful.recognizer import Recognizer
+from earful.text.normalize import normalize
+from earful.text.score import score
+
+Sound = NDArray[np.float32]
+PADDING_S = 10.0
+LONG_S = 2.0
+
+
+def hum(count: int, generator: np.random.Generator) -> Sound:
+    """50 Hz and its third harmonic, as of a bad cable, 40 dB below full scale, and the last bit of 16."""
+    t = np.arange(count) / 16_000
+    tones = 0.01 * np.sin(2 * np.pi * 50 * t) + 0.004 * np.sin(2 * np.pi * 150 * t)
+    return np.asarray(tones + generator.normal(0, 3e-5, count), np.float32)
+
+
+def faint(count: int, generator: np.random.Generator) -> Sound:
+    """White noise 60 dB below full scale."""
+    return generator.normal(0, 1e-3, count).astype(np.float32)
+
+
+def nothing(count: int, generator: np.random.Generator) -> Sound:
+    """Zeros."""
+    return np.zeros(count, np.float32)
+
+
+def padded(kind: Callable[[int, np.random.Generator], Sound]) -> Callable[[Sound, np.random.Generator], Sound]:
+    """Ten seconds of it before and after the sound."""
+    count = round(PADDING_S * 16_000)
+    return lambda sound_T, rng: np.concatenate([kind(count, rng), sound_T, kind(count, rng)])
+
+
+def noisy(snr_db: float) -> Callable[[Sound, np.random.Generator], Sound]:
+    """White noise amid the sound."""
+
+    def add(sound_T: Sound, rng: np.random.Generator) -> Sound:
+        power = float(np.square(sound_T).mean()) * 10 ** (-snr_db / 10)
+        return sound_T + rng.normal(0, power**0.5, len(sound_T)).astype(np.float32)
+
+    return add
+
+
+CONDITIONS: dict[str, Callable[[Sound, np.random.Generator], Sound]] = {
+    "as it is": lambda sound_T, rng: sound_T,
+    "white noise, 20 dB": noisy(20.0),
+    "white noise, 10 dB": noisy(10.0),
+    "amid digital silence": padded(nothing),
+    "amid hum": padded(hum),
+    "amid faint noise": padded(faint),
+}
+
+
+def main() -> None:
+    """Measure, and write the file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--clips", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=0, help="the first so many clips alone")
+    parser.add_argument("--out", type=Path, required=True)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    recognizer = Recognizer.load(asked.model)
+    clips = list(read_clips(asked.clips))[: asked.count or None]
+    references = [normalize(u.text or "", recognizer.checkpoint.config.rules) for u in clips]
+    rows = []
+    for name, change in CONDITIONS.items():
+        row: dict[str, object] = {"condition": name}
+        for way in ("left out", "heard"):
+            rng, texts, long = np.random.default_rng(0), [], 0
+            for clip in clips:
+                sound_T = change(read(clip.audio, clip.start_s, clip.duration_s, clip.channel), rng)
+                found = recognizer.transcribe(sound_T, silences=way == "heard")
+                texts.append(found.text)
+                long += sum(word.end_s - word.start_s > LONG_S for word in found.words)
+            row[way] = {"cer": score(references, texts).cer, "long_words": long}
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+    about = {"clips": len(clips), "seconds": sum(u.duration_s or 0.0 for u in clips), "long_s": LONG_S}
+    asked.out.write_text(json.dumps({"machine": machine(), **about, "rows": rows}, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""What a sound file really holds, where its header lies: the pieces of sound in it, and what is wrong with it.
+
+Formats are told by content, never by name. A file in which nothing is wrong is handed to the decoder as it is. Of
+another, the decoder is given the sound alone under a header that is true: of a WAV whose recorder crashed, an MP3
+without a count of its frames, several streams one behind the other.
+"""
+
+import io
+import mmap
+import os
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from earful.audio.mpeg import id3_size, mpeg_streams
+from earful.audio.ogg import ogg_streams
+from earful.audio.riff import riff_streams
+from earful.audio.stream import Span, Stream, holds
+from earful.errors import AudioError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_FOREIGN: tuple[tuple[int, bytes, str], ...] = (  # where in the file, what stands there, what it is
+    (4, b"ftyp", "MPEG-4 (M4A, MP4)"),
+    (0, b"\x1a\x45\xdf\xa3", "Matroska or WebM"),
+    (0, b"\x30\x26\xb2\x75", "Windows Media (WMA)"),
+    (0, b"#!AMR", "AMR"),
+    (0, b"wvpk", "WavPack"),
+    (0, b"MAC ", "Monkey's Audio"),
+    (0, b"FLV\x01", "Flash video"),
+    (8, b"AVI ", "AVI video"),
+    (0, b"#!SILK", "SILK"),
+    (0, b"\x02#!SILK", "SILK"),
+    (0, b"DSD ", "DSD"),
+    (0, b"ADIF", "AAC"),
+)
+_MPEG_SUFFIXES = (".mp3", ".mp2", ".mpga", ".mpa")
+_AU_UNKNOWN = b"\xff\xff\xff\xff"
+
+
+class Contents(NamedTuple):
+    """The streams of sound in a file, in order, and what is wrong with it; none: the decoder takes it as it is."""
+
+    streams: tuple[Stream, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def examine(path: Path) -> Contents:
+    """Look at the bytes of a sound file that is there and not empty.
+
+    Raises AudioError for a format that is not read, and for a file that lacks much of what its header promises.
+    """
+    found = path.stat()
+    return _examined(path, found.st_mtime_ns, found.st_size)
+
+
+class Spliced(io.RawIOBase):
+    """Spans of a file, and bytes that are not in it, as one file to read and seek in. Close it."""
+
+    def __init__(self, path: Path, spans: Sequence[Span]) -> None:
+        self._file = path.open("rb")
+        self._spans = tuple(spans)
+        sizes = (len(span) if isinstance(span, bytes) else span[1] - span[0] for span in spans)
+        *self._begins, self._size = accumulate(sizes, initial=0)
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
+        self._place = max(0, begin + offset)
+        return self._place
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Fill the buffer, but at the end: the decoder takes a short answer for the end of the file."""
+        wanted, filled = memoryview(buffer).cast("B"), 0
+        while filled < len(wanted) and self._place < self._size:
+            part = self._some(len(wanted) - filled)
+            if not part:
+                break
+            wanted[filled : filled + len(part)] = part
+            filled += len(part)
+            self._place += len(part)
+        return filled
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def _some(self, most: int) -> bytes:
+        number = bisect_right(self._begins, self._place) - 1
+        span, inside = self._spans[number], self._place - self._begins[number]
+        if isinstance(span, bytes):
+            return span[inside : inside + most]
+        self._file.seek(span[0] + inside)
+        return self._file.read(min(most, span[1] - span[0] - inside))
+
+
+@lru_cache(maxsize=4096)
+def _examined(path: Path, _changed_ns: int, size: int) -> Contents:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        begin = id3_size(data, 0)
+        _refuse_foreign(path, data, begin)
+        streams, warnings = _reader(path, data, begin)(path, data)
+    return Contents(tuple(streams), tuple(warnings))
+
+
+def _refuse_foreign(path: Path, data: mmap.mmap, begin: int) -> None:
+    kind = next((kind for place, magic, kind in _FOREIGN if holds(data, place, magic)), None)
+    if kind is None and _is_adts(data, begin):
+        kind = "AAC"
+    if kind:
+        raise AudioError(
+            f'{path}: holds {kind}, which is not read; convert it, as with: ffmpeg -i "{path}" "{path.stem}.flac"'
+        )
+
+
+def _is_adts(data: mmap.mmap, begin: int) -> bool:
+    """Whether AAC frames begin here: like MPEG's, with layer 0, and the next one where the first says (13 bits)."""
+    head = data[begin : begin + 7]
+    if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
+        return False
+    following = begin + ((head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5)
+    return following > begin + 7 and data[following : following + 2] == head[:2]
+
+
+Found = tuple[Sequence[Stream], Sequence[str]]
+
+
+def _reader(path: Path, data: mmap.mmap, begin: int) -> Callable[[Path, mmap.mmap], Found]:
+    magic = data[:4]
+    if magic in (b"RIFF", b"RF64"):
+        return riff_streams
+    if magic == b"OggS":
+        return ogg_streams
+    if magic == b".snd":
+        return _au_streams
+    if data[begin : begin + 4] == b"fLaC":
+        return _flac_streams
+    if begin or data[0] == 0xFF or path.suffix.lower() in _MPEG_SUFFIXES:
+        return mpeg_streams
+    return lambda path, data: ((), ())
+
+
+def _au_streams(path: Path, data: mmap.mmap) -> Found:
+    """An AU file whose recorder wrote 0 where the length belongs."""
+    begin = int.from_bytes(data[4:8], "big")
+    if data[8:12] != bytes(4) or not 24 <= begin < len(data):
+        return (), ()
+    warning = f"its header says that it holds no sound; {len(data) - begin} bytes of sound are there, and are read"
+    return (Stream((data[:8] + _AU_UNKNOWN, (12, len(data)))),), (warning,)
+
+
+def _flac_streams(path: Path, data: mmap.mmap) -> Found:
+    """Several FLAC files one behind the other; each begins with its description, 34 bytes long."""
+    begins, place = [], data.find(b"fLaC\x00\x00\x00\x22")
+    while place >= 0:
+        begins.append(place)
+        place = data.find(b"fLaC\x00\x00\x00\x22", place + 4)
+    if len(begins) < 2:
+        return (), ()
+    spans = zip(begins, [*begins[1:], len(data)], strict=True)
+    return tuple(Stream((span,)) for span in spans), (
+        f"holds {len(begins)} FLAC files one behind the other; all are read",
+    )

@@ -1,0 +1,157 @@
+"""Decoding: what libsndfile makes of a file, or of one stream in it, chunk by chunk and checked.
+
+`audio.files` and `audio.channels` are made of this.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from earful.audio.container import Contents, Spliced, examine
+from earful.audio.hush import hushed
+from earful.audio.riff import STREAM_BYTES
+from earful.audio.stream import Stream, truncated
+from earful.errors import AudioError
+
+UNKNOWN = 1 << 62  # libsndfile's frame count of a stream is 2^63 - 1
+UNSEEKABLE = (
+    "GSM610",
+    "G721_32",
+    "G723_24",
+    "G723_40",
+    "NMS_ADPCM_16",
+    "NMS_ADPCM_24",
+    "NMS_ADPCM_32",
+    "DPCM_8",
+    "DPCM_16",
+)
+_CHUNK = 1 << 17  # source frames decoded at a time
+_LOUDEST = 1 << 32  # 32-bit integers stored as floats are still sound; beyond that the numbers are damage
+_SLACK_S = 0.1  # MP3 encoders pad the end
+_WAVES = ("WAV", "WAVEX", "RF64")  # what is wrong with their headers has been looked at
+_CUT_DATA = re.compile(r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
+
+Chunk = NDArray[np.float32]
+
+
+class _SoundFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """A sound file that is read straight on.
+
+    soundfile sends a file that can seek to where it is anyway after every read, and an MP3's decoder, sent anywhere,
+    begins anew and spoils what follows. `seek` still works.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+def contents_of(path: Path) -> Contents:
+    """What is in a file, which must be there and not empty."""
+    _check_file(path)
+    return examine(path)
+
+
+def streams_of(contents: Contents) -> Iterator[Stream | None]:
+    """The streams of a file; one None for a file that the decoder takes as it is."""
+    yield from contents.streams or (None,)
+
+
+@contextmanager
+def open_stream(path: Path, stream: Stream | None) -> Iterator[soundfile.SoundFile]:
+    """Open a sound file, or one stream of it, that is known to libsndfile and not truncated."""
+    spliced = None if stream is None else Spliced(path, stream.spans)
+    try:
+        with hushed():
+            sound = _SoundFile(spliced or os.fsencode(path))
+    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
+        reason = getattr(error, "error_string", "it has no header").strip().rstrip(".")
+        raise AudioError(
+            f"{path}: not a readable sound file ({reason}); expected WAV, FLAC, OGG, MP3 or the like"
+        ) from error
+    with sound, spliced or nullcontext():
+        _check_whole(sound, path, spliced is None)
+        yield sound
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise AudioError(f"{path}: no such file; check the path")
+    if not path.is_file():
+        raise AudioError(f"{path}: expected a sound file, got a {'folder' if path.is_dir() else 'special file'}")
+    try:
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise AudioError(f"{path}: the file is empty (0 bytes); record or copy it again")
+    except OSError as error:
+        raise AudioError(f"{path}: cannot read: {error.strerror}") from error
+
+
+def _check_whole(sound: soundfile.SoundFile, path: Path, as_it_is: bool) -> None:
+    """Raise AudioError if the file's own header promises more than the file holds, or an Ogg page is cut."""
+    cut = _CUT_DATA.search(sound.extra_info) if as_it_is else None
+    if cut and sound.format not in _WAVES and int(cut[2]) < int(cut[1]) < STREAM_BYTES:
+        raise truncated(path, f"its header promises {cut[1]} bytes of sound, the file holds {cut[2]}")
+    if sound.format == "OGG" and _ogg_page_is_cut(path):
+        raise truncated(path, "its last Ogg page is incomplete")
+
+
+def _ogg_page_is_cut(path: Path) -> bool:
+    """Tell whether the file ends inside its last page; a page is at most 65 307 bytes (RFC 3533, section 6)."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 65_307))
+        tail = file.read()
+    page = tail[tail.rfind(b"OggS") :]
+    lacing = page[27 : 27 + page[26]] if len(page) > 26 else b""
+    return len(page) < 27 or len(lacing) < page[26] or len(page) < 27 + len(lacing) + sum(lacing)
+
+
+def seek(sound: soundfile.SoundFile, path: Path, frame: int) -> None:
+    """Send the decoder to a frame. Raises AudioError where it cannot get there."""
+    if frame == 0:
+        return
+    try:
+        with hushed():
+            sound.seek(frame)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"{path}: cannot seek to {frame / sound.samplerate:.2f} s; the file is damaged") from error
+
+
+def decode(
+    sound: soundfile.SoundFile, path: Path, begin: int, frame_count: int | None, *, checked: bool = True
+) -> Iterator[Chunk]:
+    """Yield chunks [T, C] at the file's rate, from the frame `begin`, where it stands, to the end or `frame_count` on.
+
+    Every sample is checked, unless that is not wanted. Raises AudioError where the sound is damaged or ends early.
+    """
+    position = begin
+    end = sound.frames if frame_count is None else min(sound.frames, begin + frame_count)
+    while position < end:
+        try:
+            with hushed():
+                chunk_TC = sound.read(min(_CHUNK, end - position), dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise truncated(path, f"decoding fails after {position / sound.samplerate:.2f} s") from error
+        if len(chunk_TC) == 0:
+            break
+        if checked:
+            _check_finite(chunk_TC, path, position, sound.samplerate)
+        position += len(chunk_TC)
+        yield chunk_TC
+    missing = end - position
+    if end < UNKNOWN and missing > max(0.01 * sound.frames, _SLACK_S * sound.samplerate):
+        raise truncated(path, f"the sound ends {missing / sound.samplerate:.2f} s early")
+
+
+def _check_finite(chunk_TC: Chunk, path: Path, position: int, rate_hz: int) -> None:
+    good_T = (np.abs(chunk_TC) <= _LOUDEST).all(axis=1)  # False for NaN as well
+    if not good_T.all():
+        at_s = (position + int(np.argmin(good_T))) / rate_hz
+        raise AudioError(
+            f"{path}: the sample at {at_s:.4f} s is NaN, infinite or absurd; write the file again, in 16-bit PCM"
+        )

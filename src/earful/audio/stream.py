@@ -1,0 +1,25 @@
+"""One stream of sound inside a file: which bytes of it, under which header."""
+
+import mmap
+from pathlib import Path
+from typing import NamedTuple
+
+from earful.errors import AudioError
+
+Span = bytes | tuple[int, int]  # bytes that are not in the file, or where a stretch of it begins and ends
+
+
+class Stream(NamedTuple):
+    """What a decoder is given in place of the file: spans, one behind the other."""
+
+    spans: tuple[Span, ...]
+
+
+def holds(data: mmap.mmap, place: int, magic: bytes) -> bool:
+    """Whether these bytes stand in the file at this place."""
+    return data[place : place + len(magic)] == magic
+
+
+def truncated(path: Path, reason: str) -> AudioError:
+    """The error of a file that lacks much of its sound."""
+    return AudioError(f"{path}: the file is truncated or damaged: {reason}; copy or record it again")

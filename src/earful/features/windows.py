@@ -1,0 +1,41 @@
+"""Windows of a long recording, samples or frames, each with what lies around it: what is decoded at a time."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain, pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Window(NamedTuple):
+    """A stretch of a recording: its own part, `begin` to `end`, with what lies around it.
+
+    `content` starts at `first`. All places count samples, or frames, from the start of the recording.
+    """
+
+    content: Tensor
+    first: int
+    begin: int
+    end: int
+    is_last: bool
+
+    def own(self, unit_s: float, hop_s: float) -> slice:
+        """The output frames, `hop_s` long, of its own part, where a unit lasts `unit_s`: its context is cut away.
+
+        Cut nearest to where the part begins and ends in the whole recording: nothing adds up.
+        """
+        first, begin, end = (round(place * unit_s / hop_s) for place in (self.first, self.begin, self.end))
+        return slice(begin - first, None if self.is_last else end - first)
+
+
+def windows(pieces: Iterable[Tensor], context: int) -> Iterator[Window]:
+    """A window for each of the consecutive pieces `[T]` or `[F, M]`, with `context` units of what is on either side."""
+    begin, before = 0, torch.zeros(0)
+    for piece, after in pairwise(chain(pieces, (None,))):
+        assert piece is not None
+        known = torch.cat([before, piece]) if begin else piece
+        content = known if after is None else torch.cat([known, after[:context]])
+        end = begin + len(piece)
+        yield Window(content, end - len(known), begin, end, after is None)
+        begin, before = end, known[-context:]
