@@ -88,7 +88,7 @@ def relearned(kept: Kept, texts: Sequence[str]) -> tuple[Language, Language]:
 def lattices_of(checkpoint: Checkpoint, test: Manifest) -> list[Tensor]:
     """What the search of `Recognizer` reads of each test clip."""
     recognizer, kept = Recognizer(checkpoint, guesses=2), []
-    recognizer._decoded = lambda parts, heard_F: kept.append(torch.cat([part for (part,) in parts])) or [()]
+    recognizer._decoded = lambda whole, heard_F: kept.append(whole[0].clone()) or [()]
     list(recognizer.transcribe_many(frames_by(checkpoint, test)))
     return kept
 

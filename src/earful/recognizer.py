@@ -31,7 +31,7 @@ from earful.ctc.stretches import Said, merge_stretches, said_in, search_stretche
 from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
 from earful.errors import AudioError, ConfigError
-from earful.features.windows import Window, windows
+from earful.features.windows import Tape, Window, windows
 from earful.model import fast_arithmetic
 from earful.text.normalize import TextRules, normalize
 from earful.text.pinyin import TONES, between_scripts, with_marks
@@ -225,16 +225,19 @@ class Recognizer:
 
         Stretches of the content that are not `spoken` (by GRID_S) are left out, and nothing is written there.
         """
-        parts, heard, duration_s = [], [], 0.0
+        tapes, duration_s = list[Tape](), 0.0
         for window in recording:
             own = window.own(unit_s, self.checkpoint.config.output_hop_s)
             logp_FV, heard_F = self._listen(window.content, frames_of, spoken)
-            parts.append(self._kept(logp_FV[own]))
-            heard.append(heard_F[own])
+            kept = (heard_F[own], *self._kept(logp_FV[own]))
+            tapes = tapes or [Tape() for _ in kept]
+            for tape, part in zip(tapes, kept, strict=True):
+                tape.add(part)
             duration_s = window.end * unit_s
-        if not parts:
+        if not tapes:
             raise AudioError("the recording holds no samples; record it again or leave it out")
-        best, *others = self._decoded(parts, torch.cat(heard))
+        heard_F, *whole = (tape.whole() for tape in tapes)
+        best, *others = self._decoded(whole, heard_F)
         words = tuple(self._written(self._words(best, duration_s)))
         mean = sum(word.confidence for word in words) / len(words) if words else 0.0
         text = self._text(words)
@@ -245,9 +248,8 @@ class Recognizer:
         text = " ".join(word.text for word in words)
         return text if self.checkpoint.config.rules.writing != "characters" else between_scripts(text)
 
-    def _decoded(self, parts: Sequence[tuple[Tensor, ...]], heard_F: Tensor) -> list[Said]:
+    def _decoded(self, whole: Sequence[Tensor], heard_F: Tensor) -> list[Said]:
         """Letters of a whole recording, by what was kept of its windows: the best first, then other guesses."""
-        whole = [torch.cat(kind) for kind in zip(*parts, strict=True)]
         if self._search is None:
             best_F, p_F = whole
             return [merge_stretches(best_F, p_F, heard_F)]

@@ -29,6 +29,26 @@ class Window(NamedTuple):
         return slice(begin - first, None if self.is_last else end - first)
 
 
+class Tape:
+    """Tensors `[F, …]` of one kind, one after another in one piece of memory.
+
+    A list of small ones, each made beside large ones that go again, would keep the heap from ever shrinking.
+    """
+
+    def __init__(self) -> None:
+        self._bytes, self._kind = bytearray(), torch.zeros(0)
+
+    def add(self, tensor: Tensor) -> None:
+        self._bytes += tensor.contiguous().numpy().tobytes()
+        self._kind = tensor[:0].clone()
+
+    def whole(self) -> Tensor:
+        """All of them joined."""
+        if not self._bytes:
+            return self._kind
+        return torch.frombuffer(self._bytes, dtype=self._kind.dtype).view(-1, *self._kind.shape[1:])
+
+
 def windows(pieces: Iterable[Tensor], context: int) -> Iterator[Window]:
     """A window for each of the consecutive pieces `[T]` or `[F, M]`, with `context` units of what is on either side."""
     begin, before = 0, torch.zeros(0)
