@@ -7,7 +7,7 @@ calibration error is the mean distance of confidence and share of right words in
 words (Guo et al. 2017).
 
     python bench/confidence.py --runs work/lattices-nl/* --others work/lattices-cs/* --text work/free-cs.txt \\
-        --out bench/confidence.json
+        --out bench/confidence.json --plot docs/figures/confidence.svg
 """
 
 import argparse
@@ -115,6 +115,26 @@ def tried(weights: Sequence[float], words: Sequence[Said]) -> dict:
     return {"before": reliability([word.mean for word in words], marks), "after": after}
 
 
+def plot(found: dict, place: Path) -> None:
+    """Confidence against the share of right words, before and after, of runs that nothing was fitted to."""
+    import matplotlib as mpl
+    from matplotlib import pyplot as plt
+
+    mpl.rcParams["svg.hashsalt"] = "earful"
+    figure, panes = plt.subplots(1, 2, figsize=(8, 4), constrained_layout=True)
+    for pane, (name, of) in zip(panes, found["searches"].items(), strict=True):
+        for when, colour in (("before", "tab:gray"), ("after", "tab:blue")):
+            bins = [each for run in (of["others"] or of["runs"]).values() for each in run[when]["bins"]]
+            pane.scatter(*zip(*((p, right) for p, right, _ in bins), strict=True), [n / 8 for *_, n in bins], colour,
+                         alpha=0.6, label=when)  # fmt: skip
+        pane.plot((0, 1), (0, 1), color="black", linewidth=0.8)
+        pane.set(
+            title=f"words by the {name}", xlabel="confidence", ylabel="share of right words", xlim=(0, 1), ylim=(0, 1)
+        )
+    panes[0].legend(frameon=False)
+    figure.savefig(place, metadata={"Date": None})
+
+
 def flat(clips: Sequence[Sequence[Said]]) -> list[Said]:
     """All words of a run."""
     return [word for clip in clips for word in clip]
@@ -125,6 +145,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="to fit on")
     parser.add_argument("--others", type=Path, nargs="*", default=[], help="runs in another language, to try on")
     parser.add_argument("--text", type=Path, help="free text that the other runs had")
+    parser.add_argument("--plot", type=Path, help="draw into this file")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -141,6 +162,8 @@ def main() -> None:
         for run, each in (row["runs"] | row["others"]).items():
             pairs = [f"{when} {each[when]['error']:.3f} ({each[when]['area']:.2f})" for when in each]
             print(f"{name} {run}: right {each['after']['right']:.2f}, {', '.join(pairs)}", file=sys.stderr)
+    if options.plot:
+        plot(found, options.plot)
     options.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 
