@@ -786,7 +786,7 @@ def search_speed(found: Json) -> Iterator[str]:
         for name, row in found["rows"].items()
     ]
     columns = ("search", ">real time", ">the one before", ">MB", ">CER", ">WER")
-    text = f"Medians of {found['turns']} turns; MB: the most that was taken for language model and search."
+    text = f"Medians of {found['turns']} turns; MB: what language model and search hold in the end."
     yield from measured(columns, rows, text, found)
 
 
