@@ -33,5 +33,5 @@ def test_what_is_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with taken, curves(tmp_path / "file"):
         pass
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with pytest.raises(ConfigError, match=r"earful\[curves\]"), curves(tmp_path / "curves"):
+    with pytest.raises(ConfigError, match=r'pip install "\.\[curves\]"'), curves(tmp_path / "curves"):
         pass
