@@ -141,8 +141,8 @@ def test_guesses_of_a_recording_begin_with_its_text(ears: Callable[..., Recogniz
 def test_hot_words_are_written_where_the_sound_allows_them(ears: Callable[..., Recognizer]) -> None:
     hot = Recognizer(ears().checkpoint, hot={"Ab": 1.5})
     assert set(hot.transcribe(beeps([0.5], 1.0)).text.split()) == {"ab"}
-    hardly = Recognizer(ears().checkpoint, hot={"bab": 0.1}).transcribe(beeps([0.5], 1.0))
-    assert hardly.text == Recognizer(ears().checkpoint, guesses=2).transcribe(beeps([0.5], 1.0)).text
+    hardly = Recognizer(ears().checkpoint, hot={"ab": 0.1}).transcribe(beeps([0.5], 1.0))
+    assert "ab" not in hardly.text.split()
 
 
 def test_confidence_of_the_whole(ears: Callable[..., Recognizer]) -> None:
