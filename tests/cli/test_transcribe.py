@@ -36,6 +36,9 @@ def test_words_to_listen_for_and_guesses(earful, tiny_base: Path, clips: Path) -
     assert "bab" not in plain["text"].split() and "bab" in hot["text"].split()
     bad = earful("transcribe", tiny_base, clips / "clip0.wav", "--hot", "abba:loud")
     assert bad.status == 2 and "--hot 'abba:loud': expected a number after the colon, such as abba:2" in bad.err
+    for empty in (":3", "abba,,", ""):
+        nothing = earful("transcribe", tiny_base, clips / "clip0.wav", "--hot", empty)
+        assert nothing.status == 2 and "got nothing in one place" in nothing.err
     foreign = earful("transcribe", tiny_base, clips / "clip0.wav", "--hot", "жук")
     assert foreign.status == 2 and "hot word 'жук': the model writes no ж к у" in foreign.err
 

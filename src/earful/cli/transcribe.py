@@ -108,13 +108,15 @@ def boosts(hot: str | None) -> dict[str, float]:
     from earful.errors import ConfigError
 
     found = {}
-    for each in (hot or "").split(","):
+    for each in hot.split(",") if hot is not None else ():
         word, colon, boost = each.rpartition(":") if ":" in each else (each, "", "")
+        if not word.strip():
+            raise ConfigError(f"--hot {hot!r}: expected words parted by commas, got nothing in one place; name a word")
         try:
             found[word.strip()] = float(boost) if colon else BOOST
         except ValueError:
             raise ConfigError(f"--hot {each.strip()!r}: expected a number after the colon, such as {word}:2") from None
-    return {word: boost for word, boost in found.items() if word}
+    return found
 
 
 def sound_files(audio: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
