@@ -36,6 +36,8 @@ def test_words_to_listen_for_and_guesses(earful, tiny_base: Path, clips: Path) -
     assert "bab" not in plain["text"].split() and "bab" in hot["text"].split()
     bad = earful("transcribe", tiny_base, clips / "clip0.wav", "--hot", "abba:loud")
     assert bad.status == 2 and "--hot 'abba:loud': expected a number after the colon, such as abba:2" in bad.err
+    for number in ("nan", "inf", "1,5x:"):
+        assert earful("transcribe", tiny_base, clips / "clip0.wav", "--hot", f"abba:{number}").status == 2
     for empty in (":3", "abba,,", ""):
         nothing = earful("transcribe", tiny_base, clips / "clip0.wav", "--hot", empty)
         assert nothing.status == 2 and "got nothing in one place" in nothing.err

@@ -1,5 +1,6 @@
 """`earful transcribe`: recordings to text or subtitles."""
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -107,7 +108,7 @@ def boosts(hot: str | None) -> dict[str, float]:
     from earful.ctc.hot import BOOST
     from earful.errors import ConfigError
 
-    found = {}
+    found = dict[str, float]()
     for each in hot.split(",") if hot is not None else ():
         word, colon, boost = each.rpartition(":") if ":" in each else (each, "", "")
         if not word.strip():
@@ -115,7 +116,9 @@ def boosts(hot: str | None) -> dict[str, float]:
         try:
             found[word.strip()] = float(boost) if colon else BOOST
         except ValueError:
-            raise ConfigError(f"--hot {each.strip()!r}: expected a number after the colon, such as {word}:2") from None
+            found[word.strip()] = math.nan
+        if not math.isfinite(found[word.strip()]):
+            raise ConfigError(f"--hot {each.strip()!r}: expected a number after the colon, such as {word}:2")
     return found
 
 
