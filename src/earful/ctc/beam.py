@@ -36,8 +36,8 @@ PRIOR = 1500.0
 """How many characters of held-out transcripts the experience with other recordings (`unusual`) weighs as much as."""
 USUAL = 1.0, 1.5
 """The weight and bonus that experience says, where there is nothing to tune them on."""
-LATER_S = 25
-"""Frames after which the search is asked how sure it is of a symbol: by then it has heard what follows."""
+LATER = 25
+"""After so many frames, half a second, the search is asked how sure it is of a symbol: it has heard what follows."""
 _BLANK, _ROOT = 0, 0
 _BLOCK = 1024  # frames read at once; and the alignment of a long recording may be cut once in as many
 _CACHED_NUMBERS = 2**21  # in the rows of the n-gram that a search keeps: 46,000 rows of 45 symbols
@@ -113,7 +113,7 @@ class Search:
         ids = [int(tree[1, node]) for node in path]
         said = _said(logp_FV, frames, path, nodes_NK, scores_NK)
         emissions = tuple(_aligned(logp_FV, ids, said))
-        ends = np.array([emission.end - 1 + LATER_S for emission in emissions], np.int64)
+        ends = np.array([emission.end - 1 + LATER for emission in emissions], np.int64)
         sure = sureness(np.array(path, np.int64), np.searchsorted(frames.places_N, ends), tree, nodes_NK, scores_NK)
         emissions = tuple(replace(each, sure=float(p)) for each, p in zip(emissions, sure, strict=True))
         best = zip(nodes[:guesses].tolist(), scores[:guesses].tolist(), strict=True)
