@@ -9,7 +9,7 @@ from torch import Tensor
 from earful.adapt.clips import Progress
 from earful.adapt.remember import Hearing, itself
 from earful.checkpoint import Checkpoint
-from earful.ctc.beam import beam_search
+from earful.ctc.beam import Search
 from earful.ctc.greedy import Emission, greedy
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest
@@ -44,9 +44,9 @@ def believed(
 def _believed(
     recogniser: Checkpoint, clips: Manifest, least: float, letters: int, tell: Progress, hearing: Hearing
 ) -> Iterator[Utterance]:
-    model, symbols = recogniser.build(), recogniser.config.alphabet.symbols
+    model, symbols, search = recogniser.build(), recogniser.config.alphabet.symbols, _search(recogniser)
     for number, (clip, heard) in enumerate(zip(clips, compute_clips(clips, hearing(model.frames_of)), strict=True), 1):
-        emissions = _emissions(recogniser, model, heard.frames_FM)
+        emissions = _emissions(model, search, heard.frames_FM)
         tell("writing down", number, len(clips))
         text = " ".join("".join(symbols[e.symbol - 1] for e in emissions).split())
         sure = sum(e.confidence for e in emissions) / max(len(emissions), 1)
@@ -54,12 +54,17 @@ def _believed(
             yield replace(clip, text=text, extra={**clip.extra, "confidence": round(sure, 3)})
 
 
-def _emissions(recogniser: Checkpoint, model: AcousticModel, frames_FM: Tensor) -> tuple[Emission, ...]:
+def _search(recogniser: Checkpoint) -> Search | None:
+    """By the language model, where there is one."""
+    known = recogniser.language
+    size = recogniser.config.alphabet.size
+    return Search(size, known.ngram, known.words, known.weight, known.bonus) if known else None
+
+
+def _emissions(model: AcousticModel, search: Search | None, frames_FM: Tensor) -> tuple[Emission, ...]:
     """The letters of one clip: searched for with the language model, or the best path."""
     with torch.no_grad(), fast_arithmetic():
         logp_BFV, _ = model(frames_FM[None], torch.tensor([len(frames_FM)]))
-    language = recogniser.language
-    if language is None:
+    if search is None:
         return greedy(logp_BFV[0])
-    logp_FV = logp_BFV[0].half()  # as the recogniser keeps it, so that both write the same
-    return beam_search(logp_FV, language.ngram, weight=language.weight, bonus=language.bonus)
+    return search.hear(logp_BFV[0].half()).emissions  # as the recogniser keeps it, so that both write the same
