@@ -74,7 +74,7 @@ def relearned(kept: Kept, texts: Sequence[str]) -> tuple[Language, Language]:
     others, listing = [[normalize(text, rules) for text in texts]], language.listed(rules.language, rules)
     sources = language.sources_of(alphabet, others, None, listing)
     random = torch.Generator().manual_seed(kept.row["seed"])
-    for learn, held in split_folds(len(spoken), plan_for(len(spoken), kept.row["speech_s"]), random):
+    for learn, held in split_folds(range(len(spoken)), plan_for(len(spoken), kept.row["speech_s"]), random):
         heard, measured = list(islice(left, len(held[:MOST_TUNED]))), [spoken[i] for i in held[:MOST_TUNED]]
         recordings += language.recordings_of(heard, measured, [spoken[i] for i in learn], sources, alphabet)
     if not recordings:

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from earful.adapt.adapt import AdaptReport
     from earful.adapt.finetune import Plan
+    from earful.adapt.report import AdaptReport
     from earful.ctc.loss import ctc_loss
     from earful.data.clips import read_clips
     from earful.data.manifest import Manifest, read_manifest, write_manifest
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AdaptReport": "earful.adapt.adapt",
+    "AdaptReport": "earful.adapt.report",
     "EarfulError": "earful.errors",
     "Manifest": "earful.data.manifest",
     "Plan": "earful.adapt.finetune",

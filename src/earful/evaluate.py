@@ -1,8 +1,9 @@
 """A recogniser and a manifest → a Report of its errors."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from earful.data.apart import ENOUGH_VOICES
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
@@ -64,10 +65,16 @@ def evaluate(
     references = [as_written(u.text or "", recognizer.checkpoint.config.rules) for u in clips]
     counts = errors_of_each(references, hypotheses)
     groups = _groups(clips, counts, by) if by else {}
-    return Report(pool(counts), groups, clips, tuple(hypotheses), tuple(references))
+    return Report(pool(counts, _speakers(clips)), groups, clips, tuple(hypotheses), tuple(references))
 
 
 def _groups(manifest: Manifest, counts: Sequence[UtteranceErrors], by: str) -> dict[str, Score]:
     of = {utterance.id: count for utterance, count in zip(manifest, counts, strict=True)}
     groups = sorted(manifest.group_by(by).items())
-    return {name or "unknown": pool([of[u.id] for u in group]) for name, group in groups}
+    return {name or "unknown": pool([of[u.id] for u in group], _speakers(group)) for name, group in groups}
+
+
+def _speakers(clips: Iterable[Utterance]) -> Sequence[str]:
+    """Who says each clip, where there are enough speakers to tell how rates differ between them; else nothing."""
+    speakers = [u.speaker or "" for u in clips]
+    return speakers if all(speakers) and len(set(speakers)) >= ENOUGH_VOICES else ()

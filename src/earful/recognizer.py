@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call
 
-from earful.adapt.adapt import AdaptReport
 from earful.adapt.brought import Brought
 from earful.adapt.clips import Progress
 from earful.adapt.effort import Effort, adapt_by, recordings_of
 from earful.adapt.finetune import Plan
+from earful.adapt.report import AdaptReport
 from earful.adapt.self_adapt import SelfAdaptation, fit
 from earful.audio.channels import Channel
 from earful.audio.files import SAMPLE_RATE_HZ, blocks

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from earful.adapt import measure
-from earful.adapt.adapt import AdaptReport, adapt
+from earful.adapt.adapt import adapt
 from earful.adapt.finetune import Plan
 from earful.adapt.language import Listed
+from earful.adapt.report import AdaptReport
 from earful.adapt.select import plan_for
 from earful.adapt.start import untrained
 from earful.audio.augment import Augmentation

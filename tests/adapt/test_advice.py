@@ -12,7 +12,7 @@ import pytest
 
 from earful.adapt import advice
 from earful.adapt.adapt import Adapted, Reading, adapted
-from earful.adapt.advice import Facts, advise, between, by_effort, candidates, cer_over, clip_errors, is_noisy, slope
+from earful.adapt.advice import Facts, advise, between, by_effort, candidates, cer_over, is_noisy, slope
 from earful.adapt.finetune import Plan
 from earful.checkpoint import Checkpoint
 from earful.data.manifest import Manifest
@@ -104,7 +104,7 @@ def test_the_best_effort_by_what_it_has(found: Adapted) -> None:
 def test_bad_sound_costs_what_this_run_measured(found: Adapted, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [u.id for u in found.ready.heard.clips]
     errors = {id: (8.0 if n < 2 else 3.0, 10) for n, id in enumerate(ids)}
-    monkeypatch.setattr(advice, "clip_errors", lambda given: errors)
+    found = found._replace(errors=dict(enumerate(errors.values())))
     monkeypatch.setattr(advice, "is_noisy", lambda samples: False)
     (said,) = (each for each in candidates(found, FACTS._replace(flagged=ids[:2])) if each.kind == "sound")
     assert said.expected == pytest.approx(0.4 * 0.3 / cer_over(errors, ids))
@@ -114,8 +114,8 @@ def test_bad_sound_costs_what_this_run_measured(found: Adapted, monkeypatch: pyt
 
 def test_the_errors_of_each_clip_are_those_of_the_report(base: Checkpoint, manifest: Manifest) -> None:
     made = adapted(base, manifest, Reading(greedy=True), plan=Plan(steps=3, copies=1, batch_s=8.0, folds=3))
-    errors = clip_errors(made)
-    assert set(errors) == {u.id for u in manifest}
+    errors = made.errors
+    assert set(errors) == set(range(len(manifest)))
     if made.report.improved:
         assert cer_over(errors, errors.keys()) == pytest.approx(made.report.cer_after)
 

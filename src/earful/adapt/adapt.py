@@ -3,29 +3,30 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from earful.adapt.beside import COPIES, Copies, in_all, labelled, plan_beside, said_by, written_in
-from earful.adapt.brought import Brought
 from earful.adapt.cautions import material_warnings, result_warnings
 from earful.adapt.clips import Heard, Progress, listen, vary
 from earful.adapt.company import in_company
-from earful.adapt.finetune import Plan, Point
+from earful.adapt.finetune import Plan
 from earful.adapt.language import MANDARIN, Gain, kept, learn_language, lexicon_for, listed, path_shift
-from earful.adapt.measure import Measured, Outcome, Task, Unmet, run
+from earful.adapt.measure import Outcome, Task, Unmet, clip_errors, run
 from earful.adapt.remember import Hearing, itself
+from earful.adapt.report import AdaptReport, report_of
 from earful.adapt.resources import of_script, resources
-from earful.adapt.select import learned_by, plan_after, plan_for
+from earful.adapt.select import learned_by, measured_by, plan_after, plan_for, voices_wanted
 from earful.adapt.spelling import spelled, words_of
 from earful.adapt.start import MOST_HEARD, is_recognizer, starter
 from earful.adapt.symbols import alphabet_for, of_language, widened
 from earful.audio.augment import Augmentation
 from earful.checkpoint import Checkpoint, Language
 from earful.config import to_mapping
+from earful.data.apart import Apart, apart
 from earful.data.batch import Example
 from earful.data.frames import Front
 from earful.data.manifest import Manifest
@@ -38,34 +39,6 @@ ADAPTATION = Augmentation()
 """Augmentation of the copies that adaptation learns from."""
 
 
-@dataclass(frozen=True)
-class AdaptReport:
-    """What adaptation did. `measured` says on which clips all rates were taken; without `improved` the base was kept.
-
-    `cer_after` is that of the best path; `cer_with_language` that of the search with the language model, None where
-    there is none, or no clip to measure it on. `steps` says what each step brought, where there were several
-    (`adapt.effort`). `clips` and `speech_s` are of what was used; clips that were left out
-    are named in `warnings`.
-    """
-
-    cer_before: float
-    cer_after: float
-    cer_with_language: float | None
-    measured: Measured
-    improved: bool
-    clips: int
-    speech_s: float
-    elapsed_s: float
-    curve: tuple[Point, ...]
-    warnings: tuple[str, ...]
-    steps: tuple[Brought, ...] = ()
-
-    @property
-    def rate(self) -> float:
-        """What a user of the recogniser meets: CER of the search with the language model, where there is one."""
-        return self.cer_after if self.cer_with_language is None else self.cer_with_language
-
-
 class Reading(NamedTuple):
     """What there is to read beside the clips, and whether a language model is learned from it."""
 
@@ -75,13 +48,17 @@ class Reading(NamedTuple):
 
 
 class Adapted(NamedTuple):
-    """An adaptation with all that another may build on: the result, what it learned from, and its fine-tunings."""
+    """An adaptation with all that another may build on: the result, what it learned from, and its fine-tunings.
+
+    `errors` has wrong characters and length of each clip that measured, by number.
+    """
 
     checkpoint: Checkpoint
     report: AdaptReport
     ready: "Prepared"
     task: Task
     outcome: Outcome
+    errors: Mapping[int, tuple[float, int]]
 
 
 def adapt(
@@ -197,7 +174,17 @@ def task_of(base: Checkpoint, ready: "Prepared", seed: int, state: Path | None, 
     model = AcousticModel(with_dropout(ready.config, ready.plan.dropout))
     learned = base.inner.learned if base.inner else None
     return Task(
-        model, ready.start, ready.copies, ready.plan, seed, state, tell, learned, ready.beside, ready.unmet_beside
+        model,
+        ready.start,
+        ready.copies,
+        ready.plan,
+        seed,
+        state,
+        tell,
+        learned,
+        ready.beside,
+        ready.unmet_beside,
+        groups=ready.apart.groups,
     )
 
 
@@ -215,12 +202,16 @@ def concluded(
     lexicon = lexicon_for(config.rules, texts, reading.words, base.lexicon)
     written = (*ready.copies, *ready.beside)
     material = material_warnings(base, config, heard, written, lexicon)
-    warnings = (*lacking, *material, *result_warnings(outcome, gain))
-    report = _report(ready, outcome, gain, time.monotonic() - began, warnings)
+    warnings = (*lacking, *material, *result_warnings(outcome, gain, ready.apart))
+    unmet = unmet_of(task, outcome)
+    errors = clip_errors(task, unmet)
+    took_s = time.monotonic() - began
+    of = (outcome, gain, errors, ready.apart, warnings)
+    report = report_of(*of, clips=len(heard.clips), speech_s=ready.speech_s, elapsed_s=took_s)
     params, language = dict(outcome.tuned.params), gain.language if gain else before
-    shift = path_shift(task.model, [each[0] for each in task.copies], unmet_of(task, outcome))
+    shift = path_shift(task.model, [each[0] for each in task.copies], unmet)
     checkpoint = Checkpoint(config, params, about_of(base, report), language, lexicon=lexicon, shift=shift)
-    return Adapted(checkpoint, report, ready, task, outcome)
+    return Adapted(checkpoint, report, ready, task, outcome, errors)
 
 
 def about_of(base: Checkpoint, report: AdaptReport) -> dict[str, Any]:
@@ -234,7 +225,8 @@ def about_of(base: Checkpoint, report: AdaptReport) -> dict[str, Any]:
 class Prepared(NamedTuple):
     """What is there before the first step: the clips as they were heard, and varied; what starts, and how it moves.
 
-    `words` are those that the rules of the language were asked about, for the letters to start from.
+    `apart` says which clips are on one side when some measure. `words` are those that the rules of the language were
+    asked about, for the letters to start from.
     """
 
     heard: Heard
@@ -242,6 +234,7 @@ class Prepared(NamedTuple):
     plan: Plan
     copies: Sequence[Sequence[Example]]
     start: Callable[[Sequence[int]], Params]
+    apart: Apart
     beside: Sequence[Copies] = ()
     words: Sequence[str] = ()
     unmet_beside: Sequence[Sequence[Copies]] = ()
@@ -279,7 +272,8 @@ def prepare(
     texts, _ = of_script(texts, heard.clips, config.rules)  # `concluded` says so
     alphabet = alphabet_for(base, heard.texts)
     chosen = plan_from(base, len(heard.clips), heard.frame_count * config.features.hop_s)
-    plan = plan or (plan_beside(chosen) if beside else chosen)
+    together = apart(heard.clips, heard.texts, heard.frames, least=voices_wanted(len(heard.clips)))
+    plan = measured_by(plan or (plan_beside(chosen) if beside else chosen), together.groups, together.voices)
     others = _others(labelled((beside or Manifest(()), *unmet_beside)), plan, config, front, tell)
     alphabet = widened(alphabet, others.texts) if others else alphabet
     alphabet = of_language(alphabet, config.rules, texts) if by_rules(plan, config) else alphabet
@@ -302,7 +296,7 @@ def prepare(
     def start(learn: Sequence[int]) -> Params:
         return begin([*learn, *range(len(copies), len(first))])
 
-    return Prepared(heard, config, plan, copies, start, beside_them, words, unmet_beside_them)
+    return Prepared(heard, config, plan, copies, start, together, beside_them, words, unmet_beside_them)
 
 
 def _others(beside: Manifest, plan: Plan, config: ModelConfig, front: Front, tell: Progress) -> Heard | None:
@@ -328,23 +322,6 @@ def by_rules(plan: Plan, config: ModelConfig) -> bool:
     return plan.letters == "rules" and config.phones is not None
 
 
-def _report(
-    ready: Prepared, outcome: Outcome, gain: Gain | None, elapsed_s: float, warnings: tuple[str, ...]
-) -> AdaptReport:
-    return AdaptReport(
-        cer_before=outcome.before,
-        cer_after=outcome.tuned.best.cer,
-        cer_with_language=gain.cer if gain else None,
-        measured=outcome.measured,
-        improved=outcome.tuned.best.step > 0,
-        clips=len(ready.heard.clips),
-        speech_s=ready.speech_s,
-        elapsed_s=elapsed_s,
-        curve=outcome.tuned.curve,
-        warnings=warnings,
-    )
-
-
 def with_dropout(config: ModelConfig, dropout: float | None) -> ModelConfig:
     """The configuration with another dropout in the encoder; as it is for None."""
     return config if dropout is None else replace(config, encoder=replace(config.encoder, dropout=dropout))
@@ -357,7 +334,8 @@ def language_of(task: Task, outcome: Outcome, reading: Reading, before: Language
     language = rules.language or (MANDARIN if rules.writing != "given" else "")
     others = [[normalize(text, rules) for text in reading.texts]]
     known = listed(language, rules) if reading.words else None
-    gain = learn_language(task.model, [each[0] for each in task.copies], unmet_of(task, outcome), others, before, known)
+    plain, unmet = [each[0] for each in task.copies], unmet_of(task, outcome)
+    gain = learn_language(task.model, plain, unmet, others, before, known, task.groups)
     task.tell("learning the language", 1, 1)
     return gain
 
@@ -366,7 +344,7 @@ def unmet_of(task: Task, outcome: Outcome) -> tuple[Unmet, ...]:
     """The fine-tunings and what they have not met; from the start, where the base is kept."""
     if outcome.tuned.best.step:
         return outcome.unmet
-    return tuple(part._replace(params=task.start(part.learned)) for part in outcome.unmet)
+    return tuple(part._replace(params=task.start(part.learned), last=None) for part in outcome.unmet)
 
 
 def fingerprint(
@@ -380,7 +358,7 @@ def fingerprint(
 ) -> str:
     """Names the state of this very run: other clips, another base or another plan do not meet it."""
     weights = [float(value.double().sum()) for value in base.params.values()]
-    clips = [[str(u.audio), u.start_s, u.duration_s] for u in heard.clips]
+    clips = [[str(u.audio), u.start_s, u.duration_s, u.speaker] for u in heard.clips]
     others = [[str(u.audio), u.start_s, u.duration_s, u.text] for u in beside]
     what = [
         weights,

@@ -13,7 +13,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from earful.adapt.adapt import Adapted
-from earful.adapt.finetune import cer_of
 from earful.audio.files import SAMPLE_RATE_HZ, Samples, read
 
 CURVE = ((10, 0.497), (50, 0.422), (200, 0.342))
@@ -152,7 +151,7 @@ def _further(rate: float, clips: int, minutes: float) -> str:
 
 def _sound(found: Adapted, facts: Facts) -> Iterator[Advice]:
     """What clips of bad sound cost, by the errors of those that measured: the others' CER is expected for all."""
-    errors = clip_errors(found)
+    errors = {found.ready.heard.clips[i].id: each for i, each in found.errors.items()}
     noisy = {
         u.id for u in found.ready.heard.clips if u.id in errors and is_noisy(read(u.audio, u.start_s, u.duration_s))
     }
@@ -170,17 +169,6 @@ def _sound(found: Adapted, facts: Facts) -> Iterator[Advice]:
         f"better sound: {len(bad)} of {len(errors)} clips are noisy or clipped, with CER {bad_cer:.1%} in place of "
         f"{good_cer:.1%}; all like the others: from {rate:.1%} to about {expected:.1%}",
     )
-
-
-def clip_errors(found: Adapted) -> dict[str, tuple[float, int]]:
-    """Wrong characters and length of each clip that measured, by a fine-tuning that had not met it."""
-    plain, ids = [each[0] for each in found.task.copies], [u.id for u in found.ready.heard.clips]
-    alphabet, model = found.ready.config.alphabet, found.task.model
-    return {
-        ids[i]: (cer_of(model, part.end, [plain[i]], alphabet) * len(plain[i].labels), len(plain[i].labels))
-        for part in found.outcome.unmet
-        for i in part.held
-    }
 
 
 def cer_over(errors: Mapping[str, tuple[float, int]], names: Collection[str]) -> float:

@@ -8,8 +8,10 @@ from earful.adapt.clips import Heard
 from earful.adapt.language import Gain
 from earful.adapt.measure import Outcome
 from earful.adapt.rows import sources
+from earful.adapt.select import FEW, LEAST
 from earful.adapt.start import is_recognizer
 from earful.checkpoint import Checkpoint
+from earful.data.apart import Apart
 from earful.model import ModelConfig
 from earful.text.lexicon import Lexicon
 from earful.text.pinyin import REMEDY, TONES, has_characters
@@ -55,13 +57,17 @@ def _character_warnings(config: ModelConfig, lexicon: Lexicon | None) -> Iterato
         )
 
 
-def result_warnings(outcome: Outcome, gain: Gain | None) -> Iterator[str]:
-    """What the user should know about the result, each with what to do."""
+def result_warnings(outcome: Outcome, gain: Gain | None, together: Apart) -> Iterator[str]:
+    """What the user should know about the result, each with what to do; `together` has the clips' groups."""
     measured, tuned = outcome.measured, outcome.tuned
     if measured == "own clips":
         more = ", and to weigh the language model on" if gain else ""
-        yield f"both rates are of the clips it learned from, and flatter; give at least 4 clips to hold some out{more}"
-    if measured == "cross-validated":
+        clips = len(together.groups)
+        few = together.parts < min(LEAST, clips)
+        same = f": the {clips} clips hold {together.parts} that have no sentence or sound in common" if few else ""
+        what = f"{LEAST} different ones" if few else f"at least {LEAST} clips"
+        yield f"both rates are of the clips it learned from, and flatter{same}; give {what} to hold some out{more}"
+    if measured == "cross-validated" and len(together.groups) < FEW:
         yield "few clips: the rates are cross-validated, and rough; with 30 or more a part is held out"
     if tuned.skipped:
         yield f"{tuned.skipped} steps had no finite gradient and were skipped; look for damaged recordings"

@@ -8,11 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from earful.adapt.adapt import AdaptReport, Reading, about_of, adapt, plan_from
+from earful.adapt.adapt import Reading, about_of, adapt, plan_from
 from earful.adapt.best import Best, best, measuring
 from earful.adapt.brought import Brought
 from earful.adapt.clips import Progress
 from earful.adapt.finetune import Plan
+from earful.adapt.report import AdaptReport
 from earful.adapt.select import learned_by, plan_by, plan_quick
 from earful.adapt.spoken import SENTENCES
 from earful.adapt.start import is_recognizer

@@ -21,6 +21,7 @@ from earful.adapt.adapt import ADAPTATION, Prepared, fingerprint, plan_from, pre
 from earful.adapt.clips import Progress
 from earful.adapt.curve import LOW, RUN, Curve, Curves, fit
 from earful.adapt.finetune import Plan, cer_of, finetune_in_stages, steps_of
+from earful.adapt.select import split_folds
 from earful.checkpoint import Checkpoint
 from earful.data.manifest import Manifest
 from earful.errors import AdaptationError, ConfigError
@@ -139,7 +140,7 @@ class _Part(NamedTuple):
 
 
 class _Chain(NamedTuple):
-    """What one part measured: wrong characters of each held-out clip, before and after adaptation to each size."""
+    """What one part measured: wrong characters of each held-out group of clips, before and after each size."""
 
     clips_S: Tensor
     seconds_S: Tensor
@@ -166,31 +167,31 @@ def _prepare(
     """Hear and augment once what all draws share, and draw them. The smallest size wants the most copies."""
     fewest = plan or plan_from(base, len(clips) * (FOLDS - 1) // FOLDS // 2**HALVINGS, 0.0)
     ready = prepare(base, clips, rules=rules, plan=fewest, seed=seed, tell=tell)
-    if (got := len(ready.copies)) < LEAST_CLIPS:
+    if (got := ready.apart.parts) < LEAST_CLIPS:
         raise AdaptationError(
             f"a forecast holds out some clips and adapts to parts of the others: it needs at least {LEAST_CLIPS} clips "
-            f"that can be used, got {got}; record more"
+            f"that can be used and have nothing in common, got {got}; record more"
         )
     seconds = [len(each[0].frames_FM) * ready.config.features.hop_s for each in ready.copies]
 
     def plan_of(learn: Sequence[int]) -> Plan:
         return plan or plan_from(base, len(learn), sum(seconds[i] for i in learn))
 
-    return _Work(base, ready, seconds, draw_parts(seconds, seed), plan_of, seed, tell)
+    return _Work(base, ready, seconds, draw_parts(seconds, ready.apart.groups, seed), plan_of, seed, tell)
 
 
-def draw_parts(seconds: Sequence[float], seed: int) -> list[_Part]:
-    """Each clip is held out about equally often, and no clip twice before each has been once."""
+def draw_parts(seconds: Sequence[float], groups: Sequence[int], seed: int) -> list[_Part]:
+    """Each clip is held out about equally often, with all of its group, and no clip twice before each has been once."""
     count = len(seconds)
     folds = max(FOLDS, math.ceil(count / MOST_HELD))
-    halvings = min(HALVINGS, int(math.log2(count - math.ceil(count / folds))))
     parts = []
     for number in range(CHAINS):
         turn, fold = divmod(number, folds)
-        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed * 1_000_003 + turn)).tolist()
-        held = order[fold::folds]
+        crossing = Plan(steps=1, folds=folds)
+        _, held = split_folds(groups, crossing, torch.Generator().manual_seed(seed * 1_000_003 + turn))[fold]
         generator = torch.Generator().manual_seed(seed * 1_000_003 + CHAINS + number)
-        others = sorted(set(order) - set(held))
+        others = sorted(set(range(count)) - set(held))
+        halvings = min(HALVINGS, int(math.log2(len(others))))
         drawn = [others[i] for i in torch.randperm(len(others), generator=generator).tolist()]
         parts.append(_Part(held, [drawn[:n] for n in nested([seconds[i] for i in drawn], halvings)]))
     return parts
@@ -238,10 +239,12 @@ def _measure(work: _Work, began_s: float, limit_s: float, path: Path | None) -> 
 def _tried(work: _Work, number: int, advance: Callable[[int, int], None]) -> _Chain:
     """Adapt to each size of one part, and count what is wrong in the clips that were held out."""
     part, alphabet = work.parts[number], work.ready.config.alphabet
-    held = [work.ready.copies[i][0] for i in part.held]
+    held = [[work.ready.copies[i][0] for i in group] for group in _by_group(part.held, work.ready.apart.groups)]
+    lengths = [sum(len(clip.labels) for clip in group) for group in held]
 
     def wrong(model: AcousticModel, params: Params) -> Tensor:
-        return _numbers(cer_of(model, params, [clip], alphabet) * len(clip.labels) for clip in held)
+        rates = (cer_of(model, params, group, alphabet) for group in held)
+        return _numbers(rate * length for rate, length in zip(rates, lengths, strict=True))
 
     models = [_adapted(work, learn, work.seed + number, advance) for learn in part.sizes]
     return _Chain(
@@ -249,8 +252,16 @@ def _tried(work: _Work, number: int, advance: Callable[[int, int], None]) -> _Ch
         seconds_S=_numbers(sum(work.seconds[i] for i in learn) for learn in part.sizes),
         before_C=wrong(models[-1][0], work.ready.start(part.sizes[-1])),
         errors_SC=torch.stack([wrong(*adapted) for adapted in models]),
-        lengths_C=_numbers(len(clip.labels) for clip in held),
+        lengths_C=_numbers(lengths),
     )
+
+
+def _by_group(clips: Sequence[int], groups: Sequence[int]) -> list[list[int]]:
+    """Clips by number, those of one group together: they are resampled as one."""
+    found: dict[int, list[int]] = {}
+    for i in clips:
+        found.setdefault(groups[i], []).append(i)
+    return list(found.values())
 
 
 def _adapted(
@@ -294,7 +305,7 @@ def _fitted(work: _Work, chains: Sequence[_Chain]) -> Forecast:
     cer_S, cer_RS = pooled(chains, generator)
     clips_S = torch.stack([chain.clips_S for chain in chains]).mean(0)
     seconds_S = torch.stack([chain.seconds_S for chain in chains]).log().mean(0).exp()
-    met = min(len(work.seconds), sum(len(chain.lengths_C) for chain in chains))
+    met = min(work.ready.apart.parts, sum(len(chain.lengths_C) for chain in chains))
     student = met / (met - 3)  # a bootstrap of few is (n − 1) / n too sure, and t's variance is (n − 1) / (n − 3)
     noise_SS = student * torch.cov(cer_RS.log().T) + RUN**2 / len(chains) * torch.eye(len(cer_S)).double()
     curve, curves = fit(seconds_S, cer_S, noise_SS, generator)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from earful.adapt.measure import Unmet
+from earful.adapt.resources import unsaid
 from earful.checkpoint import Language
 from earful.ctc.beam import PRIOR, USUAL, Fusion, Recording, Search, spelt, tune
 from earful.ctc.confidence import BEST_PATH, SEARCHED, clues_of, shift_of
@@ -24,6 +25,7 @@ from earful.data.synthesis.words import draw_lines, word_frequencies
 from earful.errors import SynthesisError
 from earful.model import AcousticModel, Params, fast_arithmetic
 from earful.text.alphabet import Alphabet
+from earful.text.interval import Interval, interval_of
 from earful.text.lexicon import Lexicon
 from earful.text.normalize import TextRules, normalize
 from earful.text.score import errors_of_each, right_words
@@ -43,12 +45,13 @@ WORDS = 500_000
 class Gain(NamedTuple):
     """A language model, and the character error rate on unmet clips: with it, and of the best path without it.
 
-    None where there are no such clips.
+    None where there are no such clips. The interval is that of `cer`.
     """
 
     language: Language
     cer: float | None
     greedy_cer: float | None
+    interval_95: Interval | None = None
 
 
 class Listed(NamedTuple):
@@ -72,19 +75,21 @@ def learn_language(
     others: Sequence[Sequence[str]],
     known: Language | None = None,
     listed: Listed | None = None,
+    groups: Sequence[int] = (),
 ) -> Gain | None:
     """Letters and words of all transcripts and of `others`, their weight tuned on clips that adaptation has not met.
 
     `others` are sources of further text, normalised, `known` what was learned from such before, and `listed` a word
     list: each counts as much as it helps to predict the transcripts.
-    While tuning, the n-gram knows only the transcripts that the same fine-tuning learned from. Where there is nothing
-    to tune on, the weight is what experience says, if there is further text; what was `known` has a weight already.
+    While tuning, the n-gram knows only the transcripts that the same fine-tuning learned from, and of `others` nothing
+    that a clip says. Where there is nothing to tune on, the weight is what experience says, if there is further text;
+    what was `known` has a weight already. `groups` has the group of each clip (`data.apart`).
     None without any of these, or where the best path makes fewer errors, by more than a few clips can show by chance.
     """
     alphabet = model.config.alphabet
     texts = [alphabet.decode(clip.labels) for clip in clips]
-    sources = sources_of(alphabet, others, known, listed)
-    recordings = [each for part in unmet for each in _recordings(model, clips, texts, part, sources)]
+    sources = sources_of(alphabet, [unsaid(lines, texts) for lines in others], known, listed)
+    recordings = [each for part in unmet for each in _recordings(model, clips, texts, part, sources, groups)]
     if not recordings:
         untuned = sources.letters and not known
         return Gain(_language(texts, sources, alphabet, *USUAL), None, None) if untuned else None
@@ -98,14 +103,16 @@ def weighed(texts: Sequence[str], sources: Sources, recordings: Sequence[Recordi
     """The language of transcripts and other sources; its weight, bonus and confidences by held-out recordings."""
     found = tune(recordings)
     learned = _language(texts, sources, recordings[0].ngram.alphabet, found.weight, found.bonus)
-    return Gain(replace(learned, shift=_shift(recordings, found)), found.cer, None)
+    groups = [-1 - i if each.group is None else each.group for i, each in enumerate(recordings)]
+    bounds = interval_of(found.errors, [len(each.text) for each in recordings], groups) if found.errors else None
+    return Gain(replace(learned, shift=_shift(recordings, found)), found.cer, None, bounds)
 
 
 def path_shift(model: AcousticModel, clips: Sequence[Example], unmet: Sequence[Unmet]) -> float:
     """How far confidences by the best path are from other recognisers', by the words of clips that were not met."""
     alphabet = model.config.alphabet
     held = [(part, i) for part in unmet for i in part.held[:MOST_TUNED]]
-    heard = [greedy(_logp(model, part.params, clips[i])) for part, i in held]
+    heard = [greedy(_logp(model, part.end, clips[i])) for part, i in held]
     return shift_by(heard, [alphabet.decode(clips[i].labels) for _, i in held], alphabet)
 
 
@@ -225,12 +232,19 @@ def _language(texts: Sequence[str], sources: Sources, alphabet: Alphabet, weight
 
 
 def _recordings(
-    model: AcousticModel, clips: Sequence[Example], texts: Sequence[str], unmet: Unmet, sources: Sources
+    model: AcousticModel,
+    clips: Sequence[Example],
+    texts: Sequence[str],
+    unmet: Unmet,
+    sources: Sources,
+    groups: Sequence[int],
 ) -> Iterator[Recording]:
     """The held clips as the search meets them."""
-    heard = [_logp(model, unmet.params, clips[i]) for i in unmet.held[:MOST_TUNED]]
-    rest, held = [texts[i] for i in unmet.learned], [texts[i] for i in unmet.held[:MOST_TUNED]]
-    return recordings_of(heard, held, rest, sources, model.config.alphabet)
+    measuring = unmet.held[:MOST_TUNED]
+    heard = [_logp(model, unmet.end, clips[i]) for i in measuring]
+    rest, held = [texts[i] for i in unmet.learned], [texts[i] for i in measuring]
+    found = recordings_of(heard, held, rest, sources, model.config.alphabet)
+    return (each._replace(group=groups[i] if groups else i) for i, each in zip(measuring, found, strict=True))
 
 
 def recordings_of(

@@ -28,6 +28,8 @@ class Task(NamedTuple):
     come from these clips, so the others stay unmet. `learned` has what was learned of the plan's inner loop. What lies
     `beside` is always learned from, and never measures; `unmet_beside`, where it is given, is what lies there instead
     while each part measures, in turn. Another `draw` moves by other batches, masks and copies on the same parts.
+    `groups` has the group of each clip (`data.apart`): none measures what was learned from another of it; without it
+    each clip is on its own.
     """
 
     model: AcousticModel
@@ -41,6 +43,7 @@ class Task(NamedTuple):
     beside: Sequence[Sequence[Example]] = ()
     unmet_beside: Sequence[Sequence[Sequence[Example]]] = ()
     draw: int = 0
+    groups: Sequence[int] = ()
 
 
 class Unmet(NamedTuple):
@@ -119,7 +122,7 @@ def _run(task: Task) -> Outcome:
     """One stage."""
     plain, everything = [each[0] for each in task.copies], range(len(task.copies))
     alphabet = task.model.config.alphabet
-    folds = split_folds(len(task.copies), task.plan, torch.Generator().manual_seed(task.seed))
+    folds = split_folds(task.groups or everything, task.plan, torch.Generator().manual_seed(task.seed))
     if len(folds) == 1:
         return _held_out(task, *folds[0])
     crossed = [
@@ -147,6 +150,16 @@ def _held_out(task: Task, learn: Sequence[int], held: Sequence[int]) -> Outcome:
         whole = _averaged(_tune(task, "adapting", everything, []), [tuned], task.plan)
         tuned = _kept(whole, task.start(everything), before, tuned.curve[-1].cer)
     return Outcome(before, tuned, "held-out", unmet)
+
+
+def clip_errors(task: Task, unmet: Sequence[Unmet]) -> dict[int, tuple[float, int]]:
+    """Wrong characters and length of each clip that measures, by number, at the end of what had not met it."""
+    alphabet, found = task.model.config.alphabet, dict[int, tuple[float, int]]()
+    for part in unmet:
+        for i in part.held:
+            clip = task.copies[i][0]
+            found[i] = cer_of(task.model, part.end, [clip], alphabet) * len(clip.labels), len(clip.labels)
+    return found
 
 
 def while_measuring(task: Task, part: int) -> Task:

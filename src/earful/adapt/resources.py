@@ -62,6 +62,22 @@ def of_script(texts: Sequence[str], clips: Manifest, rules: TextRules) -> tuple[
     )
 
 
+def unsaid(lines: Sequence[str], spoken: Sequence[str]) -> list[str]:
+    """The lines without what the clips say: the transcripts teach that, and what measures them must not have read it.
+
+    Both normalised. A sentence of three words and more goes from the middle of a line too, and leaves what is around.
+
+    >>> unsaid(["a b", "so a cat sat there", "sat"], ["a cat sat", "a b"])
+    ['so', 'there', 'sat']
+    """
+    whole = set(spoken)
+    text = "\n".join(f" {line} " for line in lines if line not in whole)
+    for sentence in sorted(whole, key=len, reverse=True):
+        if sentence.count(" ") >= 2:
+            text = text.replace(f" {sentence} ", " \n ")
+    return [line for each in text.split("\n") if (line := each.strip())]
+
+
 def _refusal(find: Callable[[str], object], language: str) -> str:
     """Why the language is not found; empty where it is."""
     try:

@@ -1,5 +1,6 @@
 """How many clips, how much speech → how to fine-tune; and which clips measure the result."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -8,11 +9,17 @@ from earful.adapt.finetune import Letters, Plan, Selection
 from earful.adapt.inner import Inner
 from earful.checkpoint import Checkpoint
 from earful.config import from_mapping
+from earful.data.apart import ENOUGH_VOICES, Voices
 from earful.features.mask import SpecAugment
 
 LEAST, FEW, MANY = 4, 30, 120
 """From LEAST clips on a part can be held out; below FEW it would be too small to measure with: cross-validate instead;
 below MANY, what was held out is dear enough to learn again with it."""
+
+
+LEAST_HELD, VOICES_HELD = 3, 12
+"""A part that is held out has so many groups, for an interval; and with fewer groups of speakers than that all are
+measured in turn."""
 
 
 LITTLE_S = 30.0
@@ -118,12 +125,59 @@ def plan_quick(clips: int, seconds: float, *, further: bool = False) -> Plan:
     )
 
 
-def split_folds(clips: int, plan: Plan, generator: torch.Generator) -> list[tuple[list[int], list[int]]]:
-    """`(to learn from, to measure with)` for each fold; none where the plan does not measure, or has but one clip."""
-    if plan.folds == 0 or clips < 2:
+def measured_by(plan: Plan, groups: Sequence[int], voices: Voices) -> Plan:
+    """The plan as it can measure clips of these groups, none of which may be on both sides.
+
+    With fewer than `LEAST` groups nothing honest can be held out. Few speakers are all measured, in turn: those of one
+    part would say too little of the others.
+    """
+    if plan.folds == 0 or len(groups) < 2:
+        return plan
+    if (count := len(set(groups))) < min(LEAST, len(groups)):
+        return replace(plan, folds=0)
+    return replace(plan, folds=3) if voices == "new" and count < VOICES_HELD and plan.folds == 1 else plan
+
+
+def split_folds(groups: Sequence[int], plan: Plan, generator: torch.Generator) -> list[tuple[list[int], list[int]]]:
+    """`(to learn from, to measure with)` for each fold, clips by number, `groups` having the group of each.
+
+    No group is on both sides. None where the plan does not measure, or there is but one group.
+    """
+    members: dict[int, list[int]] = {}
+    for i, group in enumerate(groups):
+        members.setdefault(group, []).append(i)
+    if plan.folds == 0 or len(members) < 2:
         return []
-    order: list[int] = torch.randperm(clips, generator=generator).tolist()
-    count = min(plan.folds, clips)
-    first = order[: max(1, round(clips * plan.holdout))]
-    parts = [first] if plan.folds == 1 else [order[i::count] for i in range(count)]
+    known = list(members.values())
+    drawn = [known[i] for i in torch.randperm(len(known), generator=generator).tolist()]
+    order = [i for group in drawn for i in group]
+    parts = [_first(drawn, round(len(groups) * plan.holdout))] if plan.folds == 1 else _dealt(drawn, plan.folds)
     return [([i for i in order if i not in set(part)], part) for part in parts]
+
+
+def _first(groups: Sequence[list[int]], wanted: int) -> list[int]:
+    """The first groups that are so many clips, and groups enough for an interval; but no more than half of them.
+
+    What is held out of many clips is not learned from afterwards: larger groups come last.
+    """
+    small_first = sorted(groups, key=lambda group: len(group) > max(wanted, 1))
+    half = max(1, len(groups) // 2)
+    part: list[int] = []
+    for taken, group in enumerate(small_first[:half]):
+        if len(part) >= max(wanted, 1) and taken >= min(LEAST_HELD, half):
+            break
+        part += group
+    return part
+
+
+def _dealt(groups: Sequence[list[int]], folds: int) -> list[list[int]]:
+    """All groups, the largest first, each to the part that has the fewest clips."""
+    parts: list[list[int]] = [[] for _ in range(min(folds, len(groups)))]
+    for group in sorted(groups, key=len, reverse=True):
+        min(parts, key=len).extend(group)
+    return parts
+
+
+def voices_wanted(clips: int) -> int:
+    """How many groups of speakers are enough to keep them apart: with many clips only a part of them is measured."""
+    return ENOUGH_VOICES if clips < MANY else VOICES_HELD

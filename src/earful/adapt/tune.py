@@ -96,24 +96,26 @@ def _prepare(
 ) -> tuple[Material, Plan]:
     """Hear and augment once what all trials share; as `adapt` does. The plan is that of the first trial."""
     ready = prepare(base, clips, rules=rules, plan=plan, seed=seed, tell=tell)
-    count = len(ready.copies)
+    count = ready.apart.parts
     if count < LEAST_CLIPS:
         raise AdaptationError(
             f"a search for settings measures on clips that it holds out, and needs at least {LEAST_CLIPS} that can be "
-            f"used, got {count}; record more, or adapt without the search"
+            f"used and have nothing in common, got {count}; record more, or adapt without the search"
         )
-    parts = [Part(ready.start(learn), learn, held) for learn, held in folds_for(count, ready.plan, seed)]
+    parts = [Part(ready.start(learn), learn, held) for learn, held in folds_for(ready.apart.groups, ready.plan, seed)]
     name = fingerprint(base, ready.heard, ready.plan, ADAPTATION, seed, words=ready.words)
     return Material(ready.config, ready.copies, parts, seed, name, tell), ready.plan
 
 
-def folds_for(clips: int, plan: Plan, seed: int) -> list[tuple[list[int], list[int]]]:
+def folds_for(groups: Sequence[int], plan: Plan, seed: int) -> list[tuple[list[int], list[int]]]:
     """`(to learn from, to measure with)`: three parts of few clips, two of three, or a fifth of many.
 
     They are other parts than those of `adapt`, and without the clips that it will hold out: its rates are to stay fair.
+    `groups` has the group of each clip, none of which is on both sides.
     """
-    parts = split_folds(clips, plan, torch.Generator().manual_seed(seed))
-    known = parts[0][0] if len(parts) == 1 else list(range(clips))
+    parts = split_folds(groups, plan, torch.Generator().manual_seed(seed))
+    known = parts[0][0] if len(parts) == 1 else list(range(len(groups)))
     crossing = replace(plan, folds=3) if len(known) < MANY_CLIPS else replace(plan, folds=1, holdout=0.2)
-    folds = split_folds(len(known), crossing, torch.Generator().manual_seed(seed + 1))[: 3 if len(known) < FEW else 2]
+    drawn = torch.Generator().manual_seed(seed + 1)
+    folds = split_folds([groups[i] for i in known], crossing, drawn)[: 3 if len(known) < FEW else 2]
     return [([known[i] for i in learn], [known[i] for i in held]) for learn, held in folds]

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 import torch
 
+from earful.data.apart import groups_of
 from earful.data.episode import Apart, By, EpisodeSampler, Shots, random_of
 from earful.data.finding import listed
 from earful.data.manifest import Manifest
@@ -125,19 +126,16 @@ def _refused(small: Mapping[str, str], protocol: Protocol) -> ManifestError:
 
 
 def _task(name: str, members: Sequence[Utterance], test: Sequence[Utterance], protocol: Protocol) -> Task:
-    """The task with its test; whatever shares a sentence, or the very sound, with that is nobody's to adapt to."""
-    met = {mark for u in test for mark in _marks(u)}
-    pool = tuple(u for u in members if not met.intersection(_marks(u)))
+    """The task with its test; whatever shares a sentence, or some of the sound, with that is nobody's to adapt to."""
+    texts = [normalize(u.text or "", TextRules(language=u.language or "")) for u in members]
+    groups = dict(zip((u.id for u in members), groups_of(members, texts), strict=True))
+    met = {groups[u.id] for u in test}
+    pool = tuple(u for u in members if groups[u.id] not in met)
     languages = {u.language or "" for u in members}
     language = languages.pop() if len(languages) == 1 else ""
     writing = usual_writing(language, [u.text or "" for u in members])
     rules = replace(protocol.rules, language=language, writing=writing) if language else protocol.rules
     return Task(name, Manifest(tuple(test)), Manifest(pool), rules)
-
-
-def _marks(utterance: Utterance) -> tuple[object, object]:
-    text = normalize(utterance.text or "", TextRules(language=utterance.language or ""))
-    return text, (utterance.audio, utterance.start_s, utterance.duration_s)
 
 
 def left_out_in_words(few: Mapping[str, str]) -> str:

@@ -27,13 +27,14 @@ from earful.cli.effort import (
 from earful.cli.effort import in_words as next_in_words
 from earful.cli.leftovers import clips_of
 from earful.cli.progress import Tell, progress, warn
-from earful.cli.tables import counted, peak_memory_mb, percent, print_json
+from earful.cli.tables import counted, interval, peak_memory_mb, percent, print_json
 from earful.cli.tuning import Found, Minutes, doubts, print_trials, ready, search, settings
 from earful.text.normalize import Case, Punctuation, Writing
 
 if TYPE_CHECKING:
     from earful.adapt.adapt import Reading
     from earful.adapt.finetune import Plan
+    from earful.adapt.report import AdaptReport
     from earful.checkpoint import Checkpoint
     from earful.data.finding import Finding
     from earful.data.manifest import Manifest
@@ -51,6 +52,8 @@ _MEASURED = {
     "cross-validated": "cross-validated",
     "own clips": "on the clips it learned from",
 }
+
+_VOICES = {"new": "new sentences of new voices", "met": "new sentences of voices that it knows"}
 
 Base = Annotated[
     str,
@@ -277,12 +280,27 @@ def summary(out: Path, made: Made, seconds: float, left_out: int, found: Found) 
         "peak_memory_mb": peak_memory_mb(),
         "speech_seconds": round(report.speech_s, 2),
         "measured": report.measured,
+        "cer_interval_95": report.interval_95,
+        "cer_with_language_interval_95": report.language_interval_95,
+        "voices": report.voices,
         "improved": report.improved,
         "warnings": list(report.warnings),
         "left_out": left_out,
         "inner_loop": "learned" if learned_steps(found.plan) else "usual",
     }
     return row | settings(found) | dict(to_mapping(made.beside))
+
+
+def within(bounds: Sequence[float] | None) -> str:
+    """An interval of a rate, in brackets; nothing where there is none."""
+    return f"({interval(bounds)})  " if bounds else ""
+
+
+def measured_in_words(report: "AdaptReport") -> str:
+    """On which clips the rates were taken, and of whose voices."""
+    if report.measured == "own clips" or report.voices == "unknown":
+        return _MEASURED[report.measured]
+    return f"{_MEASURED[report.measured]}, {_VOICES[report.voices]}"
 
 
 def print_summary(out: Path, made: Made, seconds: float, left_out: int, found: Found) -> None:
@@ -292,9 +310,10 @@ def print_summary(out: Path, made: Made, seconds: float, left_out: int, found: F
     print_steps(made.steps)
     without = f", {left_out} left out" if left_out else ""
     print(f"CER before  {percent(report.cer_before):>7}")
-    print(f"CER after   {percent(report.cer_after):>7}  {_MEASURED[report.measured]}")
+    print(f"CER after   {percent(report.cer_after):>7}  {within(report.interval_95)}{measured_in_words(report)}")
     if report.cer_with_language is not None:
-        print(f"with a language model {percent(report.cer_with_language):>7}")
+        bounds = within(report.language_interval_95)
+        print(f"with a language model {percent(report.cer_with_language):>7}  {bounds}".rstrip())
     if count := learned_steps(found.plan):
         print(f"{counted(count, 'step')} in the way that the base has learned{' first' * (not found.plan.inner)}")
     print(f"{counted(report.clips, 'clip')}{without}, {report.speech_s:.0f} s of speech")

@@ -11,8 +11,7 @@ import typer
 from earful.cli.adapt import DEFAULT_BASE, name_left_out, sift
 from earful.cli.leftovers import clips_of
 from earful.cli.progress import progress, warn
-from earful.cli.score import interval
-from earful.cli.tables import counted, percent, print_json, print_table
+from earful.cli.tables import counted, interval, percent, print_json, print_table
 from earful.text.normalize import Case, Punctuation
 
 if TYPE_CHECKING:

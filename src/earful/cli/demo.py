@@ -9,8 +9,8 @@ import typer
 from earful.cli.adapt import DEFAULT_BASE, sift
 from earful.cli.corpus import make_fillets, telling
 from earful.cli.progress import progress, warn
-from earful.cli.score import interval, measure
-from earful.cli.tables import counted, percent, print_table
+from earful.cli.score import measure
+from earful.cli.tables import counted, interval, percent, print_table
 
 if TYPE_CHECKING:
     from earful.checkpoint import Checkpoint

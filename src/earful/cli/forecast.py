@@ -11,8 +11,7 @@ import typer
 from earful.cli.adapt import LANGUAGE_HELP, language_of, name_left_out, sift
 from earful.cli.leftovers import clips_of
 from earful.cli.progress import progress, warn
-from earful.cli.score import interval
-from earful.cli.tables import counted, peak_memory_mb, percent, print_json, print_table
+from earful.cli.tables import counted, interval, peak_memory_mb, percent, print_json, print_table
 from earful.cli.tuning import above_zero
 from earful.text.normalize import Case, Punctuation
 

@@ -1,7 +1,6 @@
 """`earful score`: how wrong a model is."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,7 +9,7 @@ import typer
 
 from earful.cli.leftovers import clips_of
 from earful.cli.progress import progress, warn
-from earful.cli.tables import counted, percent, print_json, print_table
+from earful.cli.tables import counted, interval, percent, print_json, print_table
 
 if TYPE_CHECKING:
     from earful.data.manifest import Manifest
@@ -39,9 +38,9 @@ def score(
 ) -> None:
     """Measure the error rates of a model on transcribed clips.
 
-    CER and WER are errors over all characters and words, with 95 % bootstrap intervals. The transcripts are put into
-    the model's own case and punctuation first. Errors are counted as NIST sclite counts them. A clip that cannot be
-    read is named on stderr and left out.
+    CER and WER are errors over all characters and words, each with the 95 % interval for other clips like these: of
+    other speakers, where four and more are named. The transcripts are put into the model's own case and punctuation
+    first. Errors are counted as NIST sclite counts them. A clip that cannot be read is named on stderr and left out.
 
     \b
     Example:
@@ -123,11 +122,6 @@ def print_scores(scores: "dict[str, Score]", by: By | None) -> None:
         for name, s in scores.items()
     )
     print_table((by or "", ">CER", "95 %", ">WER", "95 %", ">clips"), rows)
-
-
-def interval(bounds: Sequence[float]) -> str:
-    """An interval of two rates, in per cent."""
-    return " – ".join(f"{100 * bound:.1f}" for bound in bounds)
 
 
 def counts_in_words(score: "Score") -> str:

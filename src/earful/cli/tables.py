@@ -34,6 +34,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     Console(width=None if sys.stdout.isatty() else 100_000, highlight=False).print(table)
 
 
+def interval(bounds: Sequence[float]) -> str:
+    """An interval of two rates, in per cent."""
+    return " – ".join(f"{100 * bound:.1f}" for bound in bounds)
+
+
 def percent(rate: float) -> str:
     """An error rate.
 

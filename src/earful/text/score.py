@@ -1,4 +1,4 @@
-"""Word and character error rates: summed over a corpus, with counts and a bootstrap interval.
+"""Word and character error rates: summed over a corpus, with counts and an interval.
 
 The alignment is that of NIST sclite: the cheapest path where a substitution costs 4, an insertion or a deletion 3, and
 among equally cheap paths the one that, read from the end, prefers a pair, then an insertion, then a deletion. So the
@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earful.errors import TextError
+from earful.text.interval import interval_of
 
 _SUBSTITUTION_COST, _GAP_COST = 4, 3
 _CELLS_PER_BLOCK = 2**16  # utterances aligned at once × hypothesis length: bounds the memory, and fits the cache
-_DRAWS_PER_BLOCK = 2**22
 
 _Codes = NDArray[np.int32]
 
@@ -68,8 +68,8 @@ class UtteranceErrors:
 class Score:
     """Error rates of a corpus as fractions (0.12 is 12 %); the counts without a prefix are of characters.
 
-    `characters` and `words` are the lengths of the references; the intervals are 95 % bootstrap intervals (low, high)
-    of `cer` and `wer`.
+    `characters` and `words` are the lengths of the references; the intervals are 95 % intervals (low, high)
+    of `cer` and `wer`, of other such utterances (`text.interval`).
     """
 
     cer: float
@@ -87,15 +87,15 @@ class Score:
     wer_interval_95: tuple[float, float]
 
 
-def score(references: Sequence[str], hypotheses: Sequence[str], seed: int = 0, resamples: int = 1000) -> Score:
-    """Score a corpus: `hypotheses[i]` is what was recognised for `references[i]`.
+def score(references: Sequence[str], hypotheses: Sequence[str], speakers: Sequence[str] = ()) -> Score:
+    """Score a corpus: `hypotheses[i]` is what was recognised for `references[i]`; `speakers` as in `pool`.
 
     Raises TextError if the two differ in number or there is nothing to score.
 
     >>> score(["the cat sat"], ["the cat sad on"]).wer
     0.6666666666666666
     """
-    return pool(errors_of_each(references, hypotheses), seed, resamples)
+    return pool(errors_of_each(references, hypotheses), speakers)
 
 
 def right_words(reference: str, hypothesis: str) -> list[bool]:
@@ -154,21 +154,20 @@ def errors_of_each(references: Sequence[str], hypotheses: Sequence[str]) -> tupl
     return tuple(UtteranceErrors(*both) for both in zip(characters, words, strict=True))
 
 
-def pool(errors: Sequence[UtteranceErrors], seed: int = 0, resamples: int = 1000) -> Score:
-    """Sum the counts of some utterances: all of a corpus, or one speaker's. Raises TextError if there are none.
+def pool(errors: Sequence[UtteranceErrors], speakers: Sequence[str] = ()) -> Score:
+    """Sum the counts of some utterances: all of a corpus, or one speaker's.
 
-    The intervals are percentiles over `resamples` corpora of as many utterances, drawn with replacement
-    (Bisani & Ney 2004, Bootstrap estimates for confidence intervals in ASR performance evaluation, section 3).
+    With `speakers`, one for each utterance, the intervals are of other speakers' utterances (`text.interval`). Raises
+    TextError if there is no utterance.
     """
     if not errors:
         raise TextError("expected at least one utterance to score, got none")
-    if resamples < 1:
-        raise TextError(f"the bootstrap needs at least 1 resample, got {resamples}")
     characters = _sum([each.characters for each in errors])
     words = _sum([each.words for each in errors])
-    # [utterances, 4]: character errors and length, word errors and length
-    table = np.array([[e.characters.errors, e.characters.length, e.words.errors, e.words.length] for e in errors])
-    cer_interval, wer_interval = _intervals(table, np.random.default_rng(seed), resamples)
+    cer_interval, wer_interval = (
+        interval_of([each.errors for each in counts], [each.length for each in counts], speakers)
+        for counts in ([each.characters for each in errors], [each.words for each in errors])
+    )
     return Score(
         cer=characters.rate,
         wer=words.rate,
@@ -193,22 +192,6 @@ def _sum(counts: Sequence[Counts]) -> Counts:
         deletions=sum(each.deletions for each in counts),
         insertions=sum(each.insertions for each in counts),
     )
-
-
-def _intervals(
-    table: NDArray[np.int64], random: np.random.Generator, resamples: int
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The 95 % intervals of CER and WER over the same resampled corpora."""
-    utterances = len(table)
-    sums = np.empty((resamples, 4))
-    block = max(1, _DRAWS_PER_BLOCK // utterances)
-    for start in range(0, resamples, block):
-        draws = random.integers(0, utterances, size=(min(block, resamples - start), utterances))
-        for column in range(4):
-            sums[start : start + len(draws), column] = table[draws, column].sum(axis=1)
-    rates = sums[:, [0, 2]] / np.maximum(sums[:, [1, 3]], 1)
-    low, high = np.percentile(rates, [2.5, 97.5], axis=0)
-    return (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
 
 
 def _word_codes(words: list[str], numbers: dict[str, int]) -> _Codes:
