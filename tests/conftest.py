@@ -47,10 +47,10 @@ def say(text: str, pitch: float = 1.0) -> np.ndarray:
 
 
 def record(folder: Path, count: int) -> Path:
-    """A folder of clips, each with its text beside it."""
+    """A folder of clips, each with its text beside it; no two of 49 say the same."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        text = " ".join(WORDS[(number * step + step) % len(WORDS)] for step in (1, 2, 3))
+        text = " ".join(WORDS[(number * step + step + (step == 3) * (number // 7)) % len(WORDS)] for step in (1, 2, 3))
         write(folder / f"clip{number}.wav", say(text, 1 + 0.01 * number))
         (folder / f"clip{number}.txt").write_text(text + "\n", "utf-8")
     return folder

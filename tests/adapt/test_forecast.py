@@ -139,8 +139,9 @@ def test_no_forecast_beyond_sixteen_times(minutes: float) -> None:
 @pytest.mark.parametrize(("count", "sizes"), [(8, 3), (9, 3), (10, 3), (11, 4), (12, 4), (50, 4), (450, 4)])
 def test_parts(count: int, sizes: int) -> None:
     lengths = (1 + 4 * torch.rand(count, generator=seeded())).tolist()
-    parts = draw_parts(lengths, 3)
-    assert len(parts) == CHAINS and parts == draw_parts(lengths, 3) != draw_parts(lengths, 4)
+    parts = draw_parts(lengths, range(count), 3)
+    again, others = (draw_parts(lengths, range(count), seed) for seed in (3, 4))
+    assert len(parts) == CHAINS and parts == again != others
     for held, learn in parts:
         assert len(learn) == sizes and not set(held) & set(learn[-1]) and len(held) <= 100
         assert len(held) + len(learn[-1]) == count, "what does not measure is learned from"
@@ -150,6 +151,13 @@ def test_parts(count: int, sizes: int) -> None:
         for turn in (parts[:4], parts[4:]):
             assert sorted(i for held, _ in turn for i in held) == list(range(count)), "each clip measures once a turn"
     assert len({learn[0][0] for _, learn in parts}) > 2, "small sizes are drawn anew"
+
+
+def test_a_group_is_on_one_side_and_resampled_as_one() -> None:
+    groups = [i // 3 for i in range(30)]
+    for held, learn in draw_parts([3.0] * 30, groups, 0):
+        assert not {groups[i] for i in held} & {groups[i] for i in learn[-1]}
+        assert [len(each) for each in module._by_group(held, groups)] == [3] * (len(held) // 3)
 
 
 def test_sizes_are_of_seconds() -> None:
@@ -313,7 +321,9 @@ def test_minutes_that_cannot_be(base: Checkpoint, manifest: Manifest, minutes: f
 
 
 def test_too_few_clips(base: Checkpoint, manifest: Manifest) -> None:
-    with pytest.raises(AdaptationError, match="at least 8 clips that can be used, got 7; record more"):
+    with pytest.raises(
+        AdaptationError, match="at least 8 clips that can be used and have nothing in common, got 7; record more"
+    ):
         run(base, manifest[:7])
     silent = Manifest((*manifest[:7], replace(manifest[7], text="")))
     with pytest.raises(AdaptationError, match="got 7"):

@@ -12,13 +12,16 @@ from earful.adapt.inner import Inner
 from earful.adapt.select import (
     FEW,
     FURTHER,
+    LEAST_HELD,
     MOST_STEPS,
     Learned,
     learned_by,
+    measured_by,
     plan_by,
     plan_for,
     plan_quick,
     split_folds,
+    voices_wanted,
 )
 from earful.checkpoint import Checkpoint, InnerLoop
 from earful.config import to_mapping
@@ -28,7 +31,7 @@ from earful.text.alphabet import Alphabet
 
 
 def split(clips: int, plan: Plan, seed: int = 0) -> list[tuple[list[int], list[int]]]:
-    return split_folds(clips, plan, torch.Generator().manual_seed(seed))
+    return split_folds(range(clips), plan, torch.Generator().manual_seed(seed))
 
 
 @given(st.integers(0, 80), st.integers(0, 5), st.floats(0.05, 0.9), st.integers(0, 9))
@@ -39,6 +42,34 @@ def test_folds(clips: int, folds: int, holdout: float, seed: int) -> None:
         assert held and sorted(learn + held) == list(range(clips))
     if len(parts) > 1:
         assert sorted(i for _, held in parts for i in held) == list(range(clips)), "each clip is held out once"
+
+
+@given(st.lists(st.integers(0, 12), min_size=2, max_size=60), st.integers(1, 4), st.integers(0, 9))
+def test_no_group_is_on_both_sides(groups: list[int], folds: int, seed: int) -> None:
+    parts = split_folds(groups, Plan(steps=1, folds=folds), torch.Generator().manual_seed(seed))
+    assert bool(parts) == (len(set(groups)) > 1)
+    for learn, held in parts:
+        assert learn and held and not {groups[i] for i in learn} & {groups[i] for i in held}
+        assert sorted(learn + held) == list(range(len(groups)))
+    if folds == 1 and parts and len(set(groups)) >= 6:
+        assert len({groups[i] for i in parts[0][1]}) >= LEAST_HELD, "an interval needs so many"
+
+
+def test_a_large_group_is_rather_learned_from() -> None:
+    groups = [0] * 60 + list(range(1, 61))
+    for seed in range(20):
+        ((_, held),) = split_folds(groups, Plan(steps=1), torch.Generator().manual_seed(seed))
+        assert len(held) == 12 and 0 not in {groups[i] for i in held}
+
+
+def test_how_groups_are_measured() -> None:
+    usual, few = plan_for(50, 150.0), plan_for(12, 36.0)
+    assert measured_by(usual, range(50), "unknown") == usual and measured_by(few, range(12), "unknown") == few
+    assert measured_by(few, [0, 1, 2] * 4, "met").folds == 0, "three sentences: nothing honest can be held out"
+    assert measured_by(few, [0, 1, 2, 3] * 3, "met").folds == 3
+    assert measured_by(usual, [i % 5 for i in range(50)], "new").folds == 3, "a tenth would be one speaker"
+    assert measured_by(usual, [i % 5 for i in range(50)], "met").folds == 1
+    assert voices_wanted(50) == 4 and voices_wanted(200) == 12
 
 
 def test_the_draw_is_the_seeds() -> None:

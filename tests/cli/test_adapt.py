@@ -31,6 +31,9 @@ MORE = {
     "steps",
     "interrupted",
     "advice",
+    "cer_interval_95",
+    "cer_with_language_interval_95",
+    "voices",
 }
 
 

@@ -281,7 +281,20 @@ def test_tuning_takes_what_recognises_best() -> None:
     assert useful.weight > 0 and useful.cer == 0
     misled = (spoken("de had is hier", alphabet, {3: ("k", 0.4), 5: ("t", 0.4)}), "de had is hier")
     assert tune([Recording(*misled, learned)], [0.0, 0.5], [0.0], prior=0).weight == 0
-    assert tune([Recording(*misled, learned)], weights=[0.5], bonuses=[1.0]) == (0.5, 1.0, 2 / 14)
+    assert tune([Recording(*misled, learned)], weights=[0.5], bonuses=[1.0]) == (0.5, 1.0, 2 / 14, (2,))
+
+
+def test_the_rate_of_a_tuning_is_that_of_clips_that_did_not_choose() -> None:
+    """One of three recordings wants weight 0; by all of them weight 0.5 is chosen, by the other two as well."""
+    texts = ["de kat is hier", "de hond is hier", "waar is de hond", "daar is de kat"]
+    alphabet = Alphabet.learn(texts)
+    learned = learn(texts, alphabet, 4)
+    misled = Recording(spoken("de had is hier", alphabet, {3: ("k", 0.4), 5: ("t", 0.4)}), "de had is hier", learned)
+    plain = Recording(spoken("de kat is hier", alphabet, {3: ("h", 0.55), 5: ("d", 0.55)}), "de kat is hier", learned)
+    found = tune([misled, plain], [0.0, 0.5], [0.0], prior=0)
+    assert found.errors == (2, 2), "each by the weight that the other wants: its own would have made no error"
+    together = tune([misled._replace(group=1), plain._replace(group=1)], [0.0, 0.5], [0.0], prior=0)
+    assert together.errors in ((0, 2), (2, 0)) and together.cer == 2 / 28, "by none but experience"
 
 
 def test_a_single_recording_does_not_overrule_experience() -> None:

@@ -115,7 +115,7 @@ def test_counts_are_those_of_the_plain_algorithm(pairs: list[tuple[str, str]]) -
 def test_the_total_is_never_below_the_plain_edit_distance(pairs: list[tuple[str, str]]) -> None:
     spaced = [[" ".join(unicodedata.normalize("NFC", text).split()) for text in pair] for pair in pairs]
     references, hypotheses = [pair[0] for pair in spaced], [pair[1] for pair in spaced]
-    ours = score(references, hypotheses, resamples=1)
+    ours = score(references, hypotheses)
     plain = jiwer.process_characters(references, hypotheses)
     distance = plain.substitutions + plain.deletions + plain.insertions
     errors = ours.substitutions + ours.deletions + ours.insertions
@@ -148,7 +148,7 @@ def test_empty_texts(reference: str, hypothesis: str, words: Counts, rate: float
     result = score([reference], [hypothesis])
     assert errors_of(reference, hypothesis).words == words
     assert result.wer == words.rate == rate
-    assert result.wer_interval_95 == (rate, rate)
+    assert result.wer_interval_95 == (0.0, max(1.0, rate)), "one utterance says nothing of others"
 
 
 def test_an_empty_reference_adds_its_insertions_to_the_corpus() -> None:
@@ -158,7 +158,7 @@ def test_an_empty_reference_adds_its_insertions_to_the_corpus() -> None:
 def test_pooling_all_counts_is_scoring_and_groups_sum_to_the_whole() -> None:
     references, hypotheses = ["ab", "cd e", "f"], ["ab", "ce", "g h"]
     errors = errors_of_each(references, hypotheses)
-    assert pool(errors, seed=3) == score(references, hypotheses, seed=3)
+    assert pool(errors, "aab") == score(references, hypotheses, "aab") != pool(errors)
     first, rest = pool(errors[:1]), pool(errors[1:])
     whole = pool(errors)
     assert first.characters + rest.characters == whole.characters
@@ -177,13 +177,6 @@ def test_the_interval_covers_the_true_rate_and_shrinks() -> None:
     assert low < result.wer < high
     few = score(references[:40], hypotheses[:40]).wer_interval_95
     assert few[1] - few[0] > 2 * (high - low)
-
-
-def test_the_interval_depends_on_the_seed_alone() -> None:
-    references, hypotheses = ["ab"] * 30, ["ab", "a", "abcd"] * 10
-    assert score(references, hypotheses, seed=1) == score(references, hypotheses, seed=1)
-    intervals = {score(references, hypotheses, seed=seed, resamples=50).interval_95 for seed in range(5)}
-    assert len(intervals) > 1
 
 
 def test_the_score_is_valid_json() -> None:
@@ -207,8 +200,3 @@ def test_a_long_recording_is_aligned_in_little_time() -> None:
 def test_what_cannot_be_scored_is_refused(references: list[str], hypotheses: list[str], message: str) -> None:
     with pytest.raises(TextError, match=message):
         score(references, hypotheses)
-
-
-def test_a_bootstrap_without_resamples_is_refused() -> None:
-    with pytest.raises(TextError, match="at least 1 resample, got 0"):
-        score(["a"], ["a"], resamples=0)

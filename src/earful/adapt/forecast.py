@@ -183,18 +183,20 @@ def _prepare(
 def draw_parts(seconds: Sequence[float], groups: Sequence[int], seed: int) -> list[_Part]:
     """Each clip is held out about equally often, with all of its group, and no clip twice before each has been once."""
     count = len(seconds)
-    folds = max(FOLDS, math.ceil(count / MOST_HELD))
+    crossing = Plan(steps=1, folds=max(FOLDS, math.ceil(count / MOST_HELD)))
+    held = [part for turn in range(CHAINS) for _, part in split_folds(groups, crossing, _random(seed, turn))][:CHAINS]
+    halvings = min(HALVINGS, int(math.log2(count - max(map(len, held)))))
     parts = []
-    for number in range(CHAINS):
-        turn, fold = divmod(number, folds)
-        crossing = Plan(steps=1, folds=folds)
-        _, held = split_folds(groups, crossing, torch.Generator().manual_seed(seed * 1_000_003 + turn))[fold]
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + CHAINS + number)
-        others = sorted(set(range(count)) - set(held))
-        halvings = min(HALVINGS, int(math.log2(len(others))))
-        drawn = [others[i] for i in torch.randperm(len(others), generator=generator).tolist()]
-        parts.append(_Part(held, [drawn[:n] for n in nested([seconds[i] for i in drawn], halvings)]))
+    for number, measuring in enumerate(held):
+        others = sorted(set(range(count)) - set(measuring))
+        order: list[int] = torch.randperm(len(others), generator=_random(seed, CHAINS + number)).tolist()
+        drawn = [others[i] for i in order]
+        parts.append(_Part(measuring, [drawn[:n] for n in nested([seconds[i] for i in drawn], halvings)]))
     return parts
+
+
+def _random(seed: int, number: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed * 1_000_003 + number)
 
 
 def nested(seconds: Sequence[float], halvings: int) -> list[int]:
