@@ -273,7 +273,7 @@ def prepare(
     alphabet = alphabet_for(base, heard.texts)
     chosen = plan_from(base, len(heard.clips), heard.frame_count * config.features.hop_s)
     together = apart(heard.clips, heard.texts, heard.frames, least=voices_wanted(len(heard.clips)))
-    plan = measured_by(plan or (plan_beside(chosen) if beside else chosen), together.groups, together.voices)
+    plan = measured_by(plan or (plan_beside(chosen) if beside else chosen), together.groups)
     others = _others(labelled((beside or Manifest(()), *unmet_beside)), plan, config, front, tell)
     alphabet = widened(alphabet, others.texts) if others else alphabet
     alphabet = of_language(alphabet, config.rules, texts) if by_rules(plan, config) else alphabet

@@ -9,7 +9,7 @@ from earful.adapt.finetune import Letters, Plan, Selection
 from earful.adapt.inner import Inner
 from earful.checkpoint import Checkpoint
 from earful.config import from_mapping
-from earful.data.apart import ENOUGH_VOICES, Voices
+from earful.data.apart import ENOUGH_VOICES
 from earful.features.mask import SpecAugment
 
 LEAST, FEW, MANY = 4, 30, 120
@@ -17,9 +17,9 @@ LEAST, FEW, MANY = 4, 30, 120
 below MANY, what was held out is dear enough to learn again with it."""
 
 
-LEAST_HELD, VOICES_HELD = 3, 12
-"""A part that is held out has so many groups, for an interval; and with fewer groups of speakers than that all are
-measured in turn."""
+LEAST_HELD, MANY_VOICES = 5, 12
+"""A part that is held out has so many groups, for an interval that says something; and of many clips, where only a part
+is measured, speakers are kept apart from so many groups of them on."""
 
 
 LITTLE_S = 30.0
@@ -125,17 +125,18 @@ def plan_quick(clips: int, seconds: float, *, further: bool = False) -> Plan:
     )
 
 
-def measured_by(plan: Plan, groups: Sequence[int], voices: Voices) -> Plan:
+def measured_by(plan: Plan, groups: Sequence[int]) -> Plan:
     """The plan as it can measure clips of these groups, none of which may be on both sides.
 
-    With fewer than `LEAST` groups nothing honest can be held out. Few speakers are all measured, in turn: those of one
-    part would say too little of the others.
+    With fewer than `LEAST` groups nothing honest can be held out. Below `FEW` all are measured in turn, where the plan
+    has the time to learn again: those of one part, a speaker or two, would say too little of the others.
     """
     if plan.folds == 0 or len(groups) < 2:
         return plan
-    if (count := len(set(groups))) < min(LEAST, len(groups)):
+    count = len(set(groups))
+    if count < min(LEAST, len(groups)):
         return replace(plan, folds=0)
-    return replace(plan, folds=3) if voices == "new" and count < VOICES_HELD and plan.folds == 1 else plan
+    return replace(plan, folds=3) if plan.folds == 1 and plan.again and count < FEW <= len(groups) else plan
 
 
 def split_folds(groups: Sequence[int], plan: Plan, generator: torch.Generator) -> list[tuple[list[int], list[int]]]:
@@ -180,4 +181,4 @@ def _dealt(groups: Sequence[list[int]], folds: int) -> list[list[int]]:
 
 def voices_wanted(clips: int) -> int:
     """How many groups of speakers are enough to keep them apart: with many clips only a part of them is measured."""
-    return ENOUGH_VOICES if clips < MANY else VOICES_HELD
+    return ENOUGH_VOICES if clips < MANY else MANY_VOICES
