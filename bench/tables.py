@@ -1083,7 +1083,81 @@ def mandarin(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
+def coverage(found: Json) -> Iterator[str]:
+    """How often intervals hold the rate of all other clips."""
+    rows = [
+        [
+            row["clips"],
+            f"{100 * row['interval_inside']:.0f} %",
+            f"{100 * row['interval_width']:.0f}",
+            f"{100 * row['bootstrap_inside']:.0f} %",
+            f"{100 * row['bootstrap_width']:.0f}",
+        ]
+        for row in found["scores"]
+    ]
+    text = (
+        f"Of {found['scores'][0]['draws']} draws from the scores of real Dutch by nine recognisers: how often the rate of "
+        "all other clips is inside, and the median width in points; this interval, and the percentiles of a bootstrap."
+    )
+    columns = (">clips that measure", ">inside", ">wide", ">bootstrap: inside", ">wide")
+    yield from measured(columns, rows, text, found)
+    if not found["rows"]:
+        return
+    yield ""
+    rows = []
+    for (count,), of in grouped(sorted(found["rows"], key=lambda row: row["clips"]), "clips").items():
+        cells: list[object] = [count, len(of)]
+        for name in ("best_path", "language"):
+            known = [row[name] for row in of if row[name]["interval_95"]]
+            widths = sorted(row["interval_95"][1] - row["interval_95"][0] for row in known)
+            cells += [
+                f"{sum(row['inside'] for row in known)} of {len(known)}",
+                points(statistics.median(row["printed"] - row["others"] for row in known)) if known else "–",
+                f"{100 * statistics.median(widths):.0f}" if known else "–",
+            ]
+        rows.append(cells)
+    text = (
+        "What `earful adapt` printed of clips drawn anew, against the rate of its recogniser on others of the corpus "
+        "(real Dutch, a base without Dutch): how often that is inside, the printed rate less the true one (median, "
+        "points), and the interval's width."
+    )
+    best, language = ("best path: inside", ">off", ">wide"), ("with the language model: inside", ">off", ">wide")
+    yield from measured((">clips", ">draws", *best, *language), rows, text, found)
+
+
+CASES = {
+    "twenty_by_two": "20 sentences, each by 2 voices",
+    "four_by_three": "4 sentences, each by 3 voices",
+    "copies_of_ten": "10 sentences, 3 of them 5 times (MP3, Ogg, FLAC, quieter; one with another transcript)",
+    "one_recording": "one recording, cut into 30 that overlap a little",
+    "a_third_again": "40 clips of 3 voices, a third of the sentences again",
+}
+
+
+def believed(found: Json) -> Iterator[str]:
+    """Printed rates of clips that have much in common, beside those of new sentences."""
+    rows = []
+    for (case,), of in grouped(found["rows"], "case").items():
+        cells: list[object] = [CASES[case], of[0]["clips"]]
+        for name in ("best_path", "language"):
+            known = [row[name] for row in of if row[name]["interval_95"]]
+            cells += [
+                spread([row["printed"] for row in known]),
+                spread([row["new_sentences"] for row in known]),
+                f"{sum(row['inside'] for row in known)} of {len(known)}",
+            ]
+        rows.append(cells)
+    text = (
+        "Finnish by espeak-ng, five draws each; “inside” are those whose printed interval holds the rate on new "
+        "sentences."
+    )
+    both = (">best path: printed", ">new sentences", "inside", ">language model: printed", ">new sentences", "inside")
+    yield from measured(("clips", ">", *both), rows, text, found)
+
+
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
+    "believed": believed,
+    "coverage": coverage,
     "ablation_czech": ablation,
     "averaged_czech": ablation,
     "adapt_settings": adapt_settings,
