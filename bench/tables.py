@@ -1096,7 +1096,7 @@ def coverage(found: Json) -> Iterator[str]:
         for row in found["scores"]
     ]
     text = (
-        f"Of {found['scores'][0]['draws']} draws from the scores of real Dutch by nine recognisers: how often the rate of "
+        f"Of {found['scores'][0]['draws']} draws from scores of real Dutch, nine recognisers: how often the rate of "
         "all other clips is inside, and the median width in points; this interval, and the percentiles of a bootstrap."
     )
     columns = (">clips that measure", ">inside", ">wide", ">bootstrap: inside", ">wide")

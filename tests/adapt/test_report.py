@@ -6,7 +6,7 @@ import pytest
 
 from earful.adapt.adapt import Reading, adapt, adapted
 from earful.adapt.finetune import Plan
-from earful.adapt.report import around
+from earful.adapt.report import around, widened
 from earful.checkpoint import Checkpoint
 from earful.data.manifest import Manifest
 
@@ -53,3 +53,9 @@ def test_the_text_of_a_clip_is_no_other_text(base: Checkpoint, manifest: Manifes
 def test_an_interval_moves_with_its_rate() -> None:
     assert around(0.2, 0.4, (0.3, 0.6)) == pytest.approx((0.15, 0.3))
     assert around(0.0, 0.4, (0.3, 0.6)) == around(0.4, 0.0, (0.3, 0.6)) == (0.3, 0.6)
+
+
+def test_a_recogniser_of_more_clips_may_be_better_than_what_measured_it() -> None:
+    same, more = widened((0.2, 0.4), 1.0), widened((0.2, 0.4), 2 / 3)
+    assert more[0] < 0.85 * same[0] < 0.2 and more[1] == same[1] > 0.4
+    assert widened((0.5, 1.0), 1.0)[1] == 1.0

@@ -15,7 +15,7 @@ from earful.adapt.clips import Heard, Progress, listen, vary
 from earful.adapt.company import in_company
 from earful.adapt.finetune import Plan
 from earful.adapt.language import MANDARIN, Gain, kept, learn_language, lexicon_for, listed, path_shift
-from earful.adapt.measure import Outcome, Task, Unmet, clip_errors, run
+from earful.adapt.measure import Outcome, Task, Unmet, clip_errors, run, share_of
 from earful.adapt.remember import Hearing, itself
 from earful.adapt.report import AdaptReport, report_of
 from earful.adapt.resources import of_script, resources
@@ -207,7 +207,9 @@ def concluded(
     errors = clip_errors(task, unmet)
     took_s = time.monotonic() - began
     of = (outcome, gain, errors, ready.apart, warnings)
-    report = report_of(*of, clips=len(heard.clips), speech_s=ready.speech_s, elapsed_s=took_s)
+    report = report_of(
+        *of, share=share_of(task, outcome), clips=len(heard.clips), speech_s=ready.speech_s, elapsed_s=took_s
+    )
     params, language = dict(outcome.tuned.params), gain.language if gain else before
     shift = path_shift(task.model, [each[0] for each in task.copies], unmet)
     checkpoint = Checkpoint(config, params, about_of(base, report), language, lexicon=lexicon, shift=shift)

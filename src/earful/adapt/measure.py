@@ -162,6 +162,14 @@ def clip_errors(task: Task, unmet: Sequence[Unmet]) -> dict[int, tuple[float, in
     return found
 
 
+def share_of(task: Task, outcome: Outcome) -> float:
+    """The share of the clips that what measured has learned from, where the result has learned from all; else 1."""
+    if outcome.measured != "cross-validated" and not task.plan.again:
+        return 1.0
+    shares = [len(part.learned) / len(task.copies) for part in outcome.unmet]
+    return sum(shares) / len(shares) if shares else 1.0
+
+
 def while_measuring(task: Task, part: int) -> Task:
     """The task as it is while one of the parts measures: beside the clips lies what has not met that part."""
     return task._replace(beside=task.unmet_beside[part]) if task.unmet_beside else task
