@@ -205,11 +205,8 @@ def concluded(
     warnings = (*lacking, *material, *result_warnings(outcome, gain, ready.apart))
     unmet = unmet_of(task, outcome)
     errors = clip_errors(task, unmet)
-    took_s = time.monotonic() - began
-    of = (outcome, gain, errors, ready.apart, warnings)
-    report = report_of(
-        *of, share=share_of(task, outcome), clips=len(heard.clips), speech_s=ready.speech_s, elapsed_s=took_s
-    )
+    report = report_of(outcome, gain, errors, ready.apart, share_of(task, outcome), warnings)
+    report = replace(report, speech_s=ready.speech_s, elapsed_s=time.monotonic() - began)
     params, language = dict(outcome.tuned.params), gain.language if gain else before
     shift = path_shift(task.model, [each[0] for each in task.copies], unmet)
     checkpoint = Checkpoint(config, params, about_of(base, report), language, lexicon=lexicon, shift=shift)
