@@ -13,7 +13,7 @@ from earful.data.apart import Apart, Voices
 from earful.text.interval import Interval, interval_of
 
 STEEP = 0.5
-"""The exponent by which CER may fall with the clips: 0.45 of few sentences by a synthesiser, 0.1 to 0.2 of real Dutch."""
+"""The exponent by which CER may fall with the clips: 0.45 for few sentences of a synthesiser, 0.1 to 0.2 for Dutch."""
 
 
 @dataclass(frozen=True)
