@@ -26,7 +26,7 @@ FLOORS = {
     **dict.fromkeys(("data", "train"), 5),
     **dict.fromkeys(("pretrain", "adapt"), 6),
     "metatrain": 7,
-    **dict.fromkeys(("recognizer", "evaluate", "subtitles"), 8),
+    **dict.fromkeys(("recognizer", "evaluate", "writers"), 8),
     **dict.fromkeys(("export", "bench", "cli", "server"), 9),
     **dict.fromkeys(("__main__", "earful"), 10),
 }
@@ -37,7 +37,7 @@ ALSO = {
     ("processes", "errors"),
     ("checkpoint", "model"),
     ("evaluate", "recognizer"),
-    ("subtitles", "recognizer"),
+    ("writers", "recognizer"),
     ("server", "cli"),
     ("cli", "bench"),
 }

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from earful.audio.channels import Channel
     from earful.recognizer import Recognizer, Samples, Transcript
 
-SUFFIXES = {"text": ".txt", "json": ".json", "srt": ".srt", "vtt": ".vtt", "tsv": ".tsv"}
 CHANNEL_HELP = (
     "Which channel of stereo is heard: auto (those that hold speech), mix, left, right, a number from 1 on; or each, a "
     "speaker on every channel."
@@ -29,14 +28,14 @@ HOT_HELP = (
     "(by default 1.5)."
 )
 MOST_GUESSES = 20
-Format = Literal["text", "json", "srt", "vtt", "tsv"]
+Format = Literal["text", "json", "srt", "vtt", "tsv", "eaf", "textgrid", "ctm", "stm", "flextext"]
 
 
 def transcribe(
     model: Annotated[str, typer.Argument(help="A model folder, or a shipped base.", metavar="MODEL")],
     audio: Annotated[list[Path], typer.Argument(help="Sound files, or folders of them.", metavar="AUDIO")],
     format: Annotated[
-        Format, typer.Option(help="tsv: a line a word, with times and confidence; json: a line a file.")
+        Format, typer.Option(help="tsv: a line a word, with times and confidence; json: a line a file; eaf: for ELAN.")
     ] = "text",
     out: Annotated[
         Path | None, typer.Option(help="Write a file for each recording into this folder.", metavar="DIR")
@@ -67,25 +66,27 @@ def transcribe(
     """
     from earful.errors import AudioError
     from earful.recognizer import Recognizer
-    from earful.subtitles import render
+    from earful.writers.formats import FORMATS, render
 
     heard = channel_for(channel, guesses)
     wanted = "json" if json else format
     files = list(sound_files(audio))
-    places = destinations(files, out, SUFFIXES[wanted], overwrite) if out else []
+    places = destinations(files, out, FORMATS[wanted].suffix, overwrite) if out else []
     recognizer = Recognizer.load(model, greedy=greedy, self_adapt=self_adapt, hot=boosts(hot), guesses=guesses)
     failed = 0
     with progress() as tell:
         for number, (file, _) in enumerate(files):
             try:
                 transcript = listen(recognizer, file, heard, denoise, tell)
+                place = places[number] if out else None
+                language = recognizer.checkpoint.config.rules.language
+                rendered = render(transcript, wanted, str(file), place=place, language=language)
             except (AudioError, OSError) as error:
                 print(f"earful: {error}", file=sys.stderr)
                 failed += 1
                 continue
-            rendered = render(transcript, wanted, str(file))
-            if out:
-                write(places[number], rendered)
+            if place:
+                write(place, rendered)
             else:
                 show(rendered, str(file) if len(files) > 1 and wanted != "json" else None)
     if failed:
@@ -164,7 +165,7 @@ def listen(
     """Transcribe one file in bounded memory, telling how far it is, and what is odd about it."""
     from earful.audio.channels import FLOATS, survey
     from earful.audio.files import probe
-    from earful.subtitles import together
+    from earful.writers.phrases import together
 
     info = probe(file)
     several = info.channels > 1
