@@ -126,6 +126,7 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
             "corpus prompts",
             "corpus speak",
             "suggest",
+            "review",
             "forecast",
             "train",
             "pretrain",

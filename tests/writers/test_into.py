@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from earful.data.eaf import annotations
+from earful.data.eaf import annotations, recording_of
 from earful.errors import ManifestError
 from earful.recognizer import Transcript, Word
-from earful.writers.into import Document, add_transcript, fill, open_document, recording_of, save, segments
+from earful.writers.into import Document, add_transcript, fill, open_document, save, segments
 
 EVERYTHING = (Path(__file__).parent / "everything.eaf").read_bytes()
 SAID = Transcript("say", (Word("say", 0.5, 0.7, 0.75),), 0.75, 2.0)
@@ -95,23 +95,28 @@ def test_a_document_that_begins_later_than_its_recording(document: Document) -> 
 
 def test_the_recording_that_is_linked(document: Document, tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"no sound file is where it links .*film.mp4.*name the recording"):
-        recording_of(document)
+        recording_of(document.root, document.path)
     (tmp_path / "a talk.wav").touch()
-    assert recording_of(document).audio == tmp_path / "a talk.wav", "beside the document"
+    assert recording_of(document.root, document.path).audio == tmp_path / "a talk.wav", "beside the document"
     (tmp_path / "sound").mkdir()
     (tmp_path / "sound" / "a talk.wav").touch()
-    assert recording_of(document).audio == tmp_path / "sound" / "a talk.wav", "its relative link, with an escape"
+    assert recording_of(document.root, document.path).audio == tmp_path / "sound" / "a talk.wav", (
+        "its relative link, with an escape"
+    )
     link = document.root.findall("HEADER/MEDIA_DESCRIPTOR")[1]
     link.set("TIME_ORIGIN", "1500")
     link.set("MEDIA_URL", f"file://{(tmp_path / 'b.wav').as_posix()}")
     link.set("RELATIVE_MEDIA_URL", "")
     (tmp_path / "b.wav").touch()
-    assert recording_of(document) == (tmp_path / "b.wav", 1500), "its absolute link"
-    assert recording_of(document, Path("elsewhere") / "b.wav") == (Path("elsewhere") / "b.wav", 1500)
-    assert recording_of(document, Path("other.wav")).origin_ms == 0
+    assert recording_of(document.root, document.path) == (tmp_path / "b.wav", 1500), "its absolute link"
+    assert recording_of(document.root, document.path, Path("elsewhere") / "b.wav") == (
+        Path("elsewhere") / "b.wav",
+        1500,
+    )
+    assert recording_of(document.root, document.path, Path("other.wav")).origin_ms == 0
     link.set("TIME_ORIGIN", "soon")
     with pytest.raises(ManifestError, match=r"talk.eaf:\d+: TIME_ORIGIN is 'soon'"):
-        recording_of(document)
+        recording_of(document.root, document.path)
 
 
 def test_empty_segments_are_filled_and_nothing_else(document: Document) -> None:

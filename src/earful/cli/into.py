@@ -10,9 +10,9 @@ from earful.cli.tables import counted
 
 if TYPE_CHECKING:
     from earful.audio.channels import Channel
-    from earful.data.eaf import Annotation
+    from earful.data.eaf import Annotation, Recording
     from earful.recognizer import Recognizer, Transcript
-    from earful.writers.into import Document, Recording
+    from earful.writers.into import Document
 
 
 def recording_beside(into: Path, audio: Sequence[Path], others: Mapping[str, object]) -> Path | None:
@@ -39,11 +39,12 @@ def transcribe_into(
 
     On any error the file stays as it is. Raises ManifestError as `writers.into`; AudioError; ConfigError; OSError.
     """
+    from earful.data.eaf import recording_of
     from earful.errors import ConfigError
-    from earful.writers.into import open_document, recording_of, save, segments
+    from earful.writers.into import open_document, save, segments
 
     document = open_document(into)
-    recording = recording_of(document, audio)
+    recording = recording_of(document.root, document.path, audio)
     if tier is None:
         with progress() as tell:
             transcript = listen(load(), recording.audio, channel, denoised, tell)

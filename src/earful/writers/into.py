@@ -1,20 +1,17 @@
-"""A person's own document of ELAN's: its recording, its empty segments, and saving it with nothing else changed."""
+"""A person's own document of ELAN's: its empty segments, new tiers, and saving it with nothing else changed."""
 
-import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from lxml import etree
 from lxml.etree import _Element as Element
 
 from earful.data.drafts import PHRASES, Draft, mark
 from earful.data.eaf import Annotation, annotations, parse_eaf
-from earful.data.readers.sound import is_sound
 from earful.errors import ManifestError
 from earful.recognizer import Transcript
 from earful.writers.eaf_tiers import add_tiers, confidence_of
@@ -27,13 +24,6 @@ class Document(NamedTuple):
     path: Path
     content: bytes
     root: Element
-
-
-class Recording(NamedTuple):
-    """The recording of a document; its time `origin_ms` is the document's time 0 (ELAN's offset of a medium)."""
-
-    audio: Path
-    origin_ms: int = 0
 
 
 def open_document(path: Path) -> Document:
@@ -58,45 +48,6 @@ def save(document: Document) -> None:
             raise ManifestError(
                 f"{document.path}: another program has saved it meanwhile; close it in ELAN, and run the command again"
             )
-
-
-def recording_of(document: Document, given: Path | None = None) -> Recording:
-    """The recording that a document links: relative to it, absolute, or beside it; or `given`, with the offset it has.
-
-    Raises ManifestError where none of the links leads to a sound file.
-    """
-    links = list(document.root.iterfind("HEADER/MEDIA_DESCRIPTOR"))
-    if given is not None:
-        own = (link for link in links if given.name in {place.name for place in _places(link, document.path)})
-        return Recording(given, _origin_ms(next(own, None), document.path))
-    for link in links:
-        found = next((p for p in _places(link, document.path) if is_sound(p) and p.is_file()), None)
-        if found is not None:
-            return Recording(found, _origin_ms(link, document.path))
-    named = ", ".join(link.get("MEDIA_URL", "") for link in links)
-    there = f"no sound file is where it links ({named}) or beside it" if links else "it links no recording"
-    raise ManifestError(f"{document.path}: {there}; name the recording: earful transcribe MODEL RECORDING --into …")
-
-
-def _places(link: Element, path: Path) -> Iterator[Path]:
-    """Where a link may lead: ELAN writes no escapes in it, other programs do."""
-    folder = path.absolute().parent
-    for raw in (link.get("RELATIVE_MEDIA_URL", ""), link.get("MEDIA_URL", "")):
-        for url in dict.fromkeys((raw, unquote(raw))):
-            plain = re.sub(r"^file:(?://(?=/))?", "", url)
-            plain = re.sub(r"^/(?=[A-Za-z]:)", "", plain)
-            if plain and "\0" not in plain:
-                yield folder / plain
-                yield folder / PurePosixPath(plain.replace("\\", "/")).name
-
-
-def _origin_ms(link: Element | None, path: Path) -> int:
-    written = "0" if link is None else link.get("TIME_ORIGIN", "0")
-    try:
-        return int(written)
-    except ValueError:
-        line = link.sourceline if link is not None else 1
-        raise ManifestError(f"{path}:{line}: TIME_ORIGIN is {written!r}, must be milliseconds; correct it") from None
 
 
 def add_transcript(document: Document, transcript: Transcript, origin_ms: int = 0) -> tuple[tuple[str, ...], int]:
