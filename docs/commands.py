@@ -127,6 +127,7 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
             "corpus speak",
             "suggest",
             "review",
+            "elan install",
             "forecast",
             "train",
             "pretrain",

@@ -27,7 +27,7 @@ FLOORS = {
     **dict.fromkeys(("pretrain", "adapt"), 6),
     "metatrain": 7,
     **dict.fromkeys(("recognizer", "evaluate", "writers"), 8),
-    **dict.fromkeys(("export", "bench", "cli", "server"), 9),
+    **dict.fromkeys(("export", "bench", "cli", "server", "elan"), 9),
     **dict.fromkeys(("__main__", "earful"), 10),
 }
 LIMITS = {"data": 2, "train": 0}
@@ -40,6 +40,7 @@ ALSO = {
     ("writers", "recognizer"),
     ("server", "cli"),
     ("cli", "bench"),
+    ("cli", "elan"),
 }
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 BANNED_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
