@@ -22,7 +22,8 @@ Params = dict[str, object]
 def request(params: Params) -> bytes:
     """What ELAN writes to stdin before it closes it."""
     lines = "".join(f'<param name="{name}">{escape(str(value))}</param>\n' for name, value in params.items())
-    return f'<PARAM>\n<param name="InvocationContext">earful 1764460800</param>\n{lines}</PARAM>\n'.encode()
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n<PARAM xsi:noNamespaceSchemaLocation="file:avatech-call.xsd">\n'
+    return f'{head}<param name="InvocationContext">earful 2026-11-30 14:23</param>\n{lines}</PARAM>\n'.encode()
 
 
 def tier(place: Path, *spans: tuple[float, float, str]) -> Path:
@@ -118,6 +119,8 @@ def test_adapt(extension: Path, tones, tmp_path: Path, monkeypatch: pytest.Monke
     params = {"source": tmp_path / "talk.wav", "corrected": corrected, "tiers": tmp_path / "out.xml", "task": "adapt"}
     lines = call(extension, {**params, "new_model": "my new one", "effort": "quick"})
     assert lines[-1] == "RESULT: DONE.", lines
+    bar = [float(line.split()[1]) for line in lines if line.startswith("PROGRESS: ")]
+    assert bar == sorted(bar) and bar[-1] == 1.0 and max(bar[:-1]) < 1, "ELAN's bar never goes back"
     made = tmp_path / "models" / "my_new_one"
     assert (made / "model.json").is_file() and any(line.endswith(f"in {made}") for line in lines)
     assert json.loads((extension / "settings.json").read_text("utf-8"))["models"]["my_new_one"] == str(made)

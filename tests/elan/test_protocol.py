@@ -11,8 +11,9 @@ from earful.elan.protocol import Answer, path_in, read_request
 from earful.elan.tiers import Span, read_spans, write_tiers
 from earful.errors import ManifestError
 
-REQUEST = """<PARAM>
-<param name="InvocationContext">earful 1764460800</param>
+REQUEST = """<?xml version="1.0" encoding="UTF-8"?>
+<PARAM xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="file:avatech-call.xsd">
+<param name="InvocationContext">earful 2026-11-30 14:23:09+0200</param>
 <param name="source">/home/a &amp; b/þing talk.wav</param>
 <param name="level">20.0</param>
 <param name="empty"></param>
@@ -32,6 +33,10 @@ def test_a_request() -> None:
 )
 def test_the_ways_in_which_a_file_is_named(value: str, path: str) -> None:
     assert path_in({"x": value}, "x") == Path(path)
+
+
+def test_a_request_in_the_charset_of_windows() -> None:
+    assert read_request(io.BytesIO(REQUEST.encode("cp1252")))["source"].endswith("þing talk.wav")
 
 
 def test_lines_are_ascii() -> None:
@@ -91,7 +96,9 @@ def test_a_run_that_is_ended_while_it_writes_leaves_nothing(tmp_path: Path, monk
 
 
 def test_the_description() -> None:
-    root = etree.fromstring(cmdi(["earful-base", "my&model"], "./a.sh", "./a.sh", "cmd /c a.bat").encode())
+    root = etree.fromstring(
+        cmdi(["earful-base", "my&model"], Path("/tmp/a b&c.xml"), "./a.sh", "./a.sh", "cmd /c a.bat").encode()
+    )
     recognizer = root.find(".//{*}recognizer")
     assert recognizer.get("recognizerType") == "local" and recognizer.text == "earful"
     assert [recognizer.get(key) for key in ("runLinux", "runMac", "runWin")] == ["./a.sh", "./a.sh", "cmd /c a.bat"]
@@ -101,5 +108,7 @@ def test_the_description() -> None:
         "source": "audio", "segments": "tier", "corrected": "tier", "tiers": "tier",
         "task": None, "model": None, "effort": None, "new_model": None, "language": None,
     }  # fmt: skip
+    (proposed,) = [each.get("default") for each in parameters if each.text == "tiers"]
+    assert proposed == "/tmp/a b&c.xml"
     (models,) = [each.get("convoc") for each in parameters if each.text == "model"]
     assert models.split(" ") == ["earful-base", "my&model"]

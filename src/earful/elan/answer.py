@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from earful.recognizer import Recognizer, Samples, Transcript, Word
 
 PHRASES, WORDS = "earful_phrases", "earful_words"
+ADAPTED = 0.9
+"""How full ELAN's bar is when a model is adapted, at most; the rest is for transcribing."""
 Tiers = dict[str, list[tuple[int, int, str]]]
 
 
@@ -62,10 +64,12 @@ def _answer(request: Mapping[str, str], folder: Path, said: Answer) -> None:
     if request.get(cmdi.TASK) == cmdi.ADAPT:
         recognizer = _adapt(recognizer, request, audio, said)
         _keep(recognizer, request.get(cmdi.NEW_MODEL) or f"{name}-adapted", folder, settings, said)
-    write_tiers(out, _in_segments(recognizer, audio, spans, said) if spans else _whole(recognizer, audio, said))
+    begin = ADAPTED if request.get(cmdi.TASK) == cmdi.ADAPT else 0.05
+    tiers = _in_segments(recognizer, audio, spans, said, begin) if spans else _whole(recognizer, audio, said, begin)
+    write_tiers(out, tiers)
 
 
-def _whole(recognizer: "Recognizer", audio: Path, said: Answer) -> Tiers:
+def _whole(recognizer: "Recognizer", audio: Path, said: Answer, begin: float) -> Tiers:
     """The whole recording, cut at pauses. Raises AudioError."""
     from earful.audio.files import SAMPLE_RATE_HZ, blocks, probe
     from earful.recognizer import WINDOW_S
@@ -77,7 +81,7 @@ def _whole(recognizer: "Recognizer", audio: Path, said: Answer) -> Tiers:
         for block_T in blocks(audio, WINDOW_S):
             yield block_T
             done_s += len(block_T) / SAMPLE_RATE_HZ
-            said.progress(0.05 + 0.9 * done_s / total_s, "transcribing")
+            said.progress(begin + (1 - begin) * done_s / total_s, "transcribing")
 
     return _tiers(recognizer.transcribe_blocks(heard()))
 
@@ -93,7 +97,7 @@ def _tiers(transcript: "Transcript") -> Tiers:
     }
 
 
-def _in_segments(recognizer: "Recognizer", audio: Path, spans: Sequence[Span], said: Answer) -> Tiers:
+def _in_segments(recognizer: "Recognizer", audio: Path, spans: Sequence[Span], said: Answer, begin: float) -> Tiers:
     """Each segment by itself; one in which nothing is said has an empty text. Raises AudioError."""
     from dataclasses import replace
 
@@ -102,7 +106,8 @@ def _in_segments(recognizer: "Recognizer", audio: Path, spans: Sequence[Span], s
 
     tiers: Tiers = {PHRASES: [], WORDS: []}
     for number, span in enumerate(spans):
-        said.progress(0.05 + 0.9 * number / len(spans), f"transcribing segment {number + 1} of {len(spans)}")
+        done = begin + (1 - begin) * number / len(spans)
+        said.progress(done, f"transcribing segment {number + 1} of {len(spans)}")
         found = recognizer.transcribe(read(audio, span.start_s, span.end_s - span.start_s))
         tiers[PHRASES].append((milliseconds(span.start_s), milliseconds(span.end_s), found.text))
         words = [replace(w, start_s=w.start_s + span.start_s, end_s=w.end_s + span.start_s) for w in found.words]
@@ -129,9 +134,7 @@ def _adapt(recognizer: "Recognizer", request: Mapping[str, str], audio: Path, sa
         tuple(Utterance(f"{n}", audio, s.start_s, s.end_s - s.start_s, s.text) for n, s in enumerate(written, 1))
     )
 
-    def tell(stage: str, done: float, total: float) -> None:
-        said.progress(done / total if total else 0.0, stage)
-
+    tell = Stages(said)
     effort: Literal["quick", "usual"] = "quick" if request.get(cmdi.EFFORT) == "quick" else "usual"
     adapted = recognizer.adapt(clips, effort=effort, language=request.get(cmdi.LANGUAGE) or None, progress=tell)
     assert adapted.report is not None, "an adapted recogniser has one"
@@ -140,6 +143,23 @@ def _adapt(recognizer: "Recognizer", request: Mapping[str, str], audio: Path, sa
     for warning in report.warnings:
         said.say(f"INFO: {warning}")
     return adapted
+
+
+class Stages:
+    """Progress through stages of which nobody knows how many come: each takes a quarter of what is left.
+
+    ELAN's bar never goes back, so a stage must not fill it.
+    """
+
+    def __init__(self, said: Answer) -> None:
+        self._said, self._stage, self._from, self._done = said, "", 0.02, 0.02
+
+    def __call__(self, stage: str, done: float, total: float) -> None:
+        if stage != self._stage:
+            self._stage, self._from = stage, self._done
+        part = min(done / total, 1.0) if total else 0.0
+        self._done = max(self._done, self._from + (ADAPTED - self._from) * part / 4)
+        self._said.progress(self._done, stage)
 
 
 def _percent(rate: float) -> str:

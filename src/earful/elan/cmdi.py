@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from html import escape
+from pathlib import Path
 
 SOURCE, SEGMENTS, CORRECTED, TIERS = "source", "segments", "corrected", "tiers"
 TASK, MODEL, EFFORT, NEW_MODEL, LANGUAGE = "task", "model", "effort", "new_model", "language"
@@ -9,13 +10,16 @@ TRANSCRIBE, ADAPT = "transcribe", "adapt"
 NAMESPACE = "http://www.clarin.eu/cmd/"
 
 
-def cmdi(models: Iterable[str], linux: str, mac: str, windows: str) -> str:
-    """The description; `models` are names without spaces, the others the command on each system.
+def cmdi(models: Iterable[str], result: Path, linux: str, mac: str, windows: str) -> str:
+    """The description; `models` are names without spaces, `result` is the file that is proposed for the transcript.
+
+    The others are the command on each system.
 
     ELAN parts commands and choices at spaces, and drops a parameter that has no `info`.
     """
     names = tuple(models)
     run = f'runLinux="{escape(linux)}" runMac="{escape(mac)}" runWin="{escape(windows)}"'
+    proposed = f'default="{escape(str(result))}" info="The transcript"'
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <CMD CMDVersion="1.1" xmlns="{NAMESPACE}">
   <Header/>
@@ -23,7 +27,7 @@ def cmdi(models: Iterable[str], linux: str, mac: str, windows: str) -> str:
   <Components>
     <RECOGNIZER>
       <recognizer recognizerType="local" {run} info="earful: transcribe, and learn from corrections">earful</recognizer>
-      {_input(SOURCE, "audio", "The recording", "audio/*", optional=False)}
+      {_input(SOURCE, "audio", "The recording", "audio/x-wav", optional=False)}
       {_choice(TASK, (TRANSCRIBE, ADAPT), "transcribe; or adapt: learn from a corrected tier, then transcribe")}
       {_choice(MODEL, names, "The model")}
       {_input(SEGMENTS, "tier", "Transcribe only these segments (none: the whole recording)", "text/xml")}
@@ -31,7 +35,7 @@ def cmdi(models: Iterable[str], linux: str, mac: str, windows: str) -> str:
       {_choice(EFFORT, ("usual", "quick"), "To adapt: how much work it may be")}
       {_text(NEW_MODEL, "To adapt: a name for the new model")}
       {_text(LANGUAGE, "To adapt: the language, as a code such as is, or in English")}
-      <output level="basic" type="tier" optional="false" mimetypes="text/xml" info="The transcript">{TIERS}</output>
+      <output level="basic" type="tier" optional="true" mimetypes="text/xml" {proposed}>{TIERS}</output>
     </RECOGNIZER>
   </Components>
 </CMD>
@@ -39,7 +43,7 @@ def cmdi(models: Iterable[str], linux: str, mac: str, windows: str) -> str:
 
 
 def _input(name: str, kind: str, info: str, types: str, *, optional: bool = True) -> str:
-    level = 'level="optional" optional="true"' if optional else 'level="required" optional="false"'
+    level = 'level="optional" optional="true"' if optional else 'level="basic" optional="false"'
     return f'<input {level} type="{kind}" mimetypes="{types}" info="{escape(info)}">{name}</input>'
 
 

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import gettempdir
 from typing import NamedTuple
 
 from earful.checkpoint import load_checkpoint
@@ -14,7 +15,7 @@ from earful.errors import ConfigError
 from earful.writing import replacing
 
 FOLDER, DESCRIPTION = "earful", "earful.cmdi"
-SHELL, BATCH = "earful.sh", "earful.bat"
+SHELL, BATCH, RESULT = "earful.sh", "earful.bat", "earful-tiers.xml"
 _MODULE = "-P -m earful.elan.answer"
 _PLACES: Mapping[str, Sequence[tuple[str, str]]] = {
     "linux": (
@@ -104,7 +105,7 @@ def describe(folder: Path, python: Path = Path(sys.executable)) -> None:
     """
     models = read_settings(folder).models
     direct = f"{python} {_MODULE}" if " " not in str(python) else f"cmd /c {BATCH}"
-    _write(folder / DESCRIPTION, cmdi(models, f"./{SHELL}", f"./{SHELL}", direct))
+    _write(folder / DESCRIPTION, cmdi(models, Path(gettempdir()) / RESULT, f"./{SHELL}", f"./{SHELL}", direct))
 
 
 def _shell(python: Path) -> str:

@@ -18,13 +18,19 @@ _PARAM = re.compile(r"<param\s+name=([\"'])(?P<name>.*?)\1\s*>(?P<value>.*?)</pa
 
 
 def read_request(stream: BinaryIO) -> dict[str, str]:
-    """The parameters of a call, by name: all that comes until the end of the stream, UTF-8.
+    """The parameters of a call, by name: all that comes until the end of the stream.
+
+    ELAN says that it is UTF-8, and writes in Java's default charset, which before Java 18 is Windows' own there.
 
     >>> import io
     >>> read_request(io.BytesIO(b'<PARAM>\\n<param name="model">A &amp;amp; B</param>\\n</PARAM>'))
     {'model': 'A & B'}
     """
-    text = stream.read().decode("utf-8", "replace")
+    content = stream.read()
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", "replace")
     return {unescape(each["name"]): unescape(each["value"]).strip() for each in _PARAM.finditer(text)}
 
 
