@@ -77,3 +77,8 @@ def test_times_of_whole_milliseconds(steps: list[tuple[float, float]], beyond_s:
     assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
     assert not spans or spans[-1][1] <= max(round((now + beyond_s) * 1000), len(words))
     assert all(w.start_s == start / 1000 for w, (start, _) in zip(found, spans, strict=True))
+
+
+def test_a_word_that_reaches_into_the_next_is_cut() -> None:
+    found = in_milliseconds([Word("a", 0.0, 0.5, 0.5), Word("b", 0.3, 0.6, 0.5)], 1.0)
+    assert [(w.start_s, w.end_s) for w in found] == [(0.0, 0.3), (0.3, 0.6)]
