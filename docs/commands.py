@@ -126,6 +126,8 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
             "corpus prompts",
             "corpus speak",
             "suggest",
+            "review",
+            "elan install",
             "forecast",
             "train",
             "pretrain",

@@ -26,8 +26,8 @@ FLOORS = {
     **dict.fromkeys(("data", "train"), 5),
     **dict.fromkeys(("pretrain", "adapt"), 6),
     "metatrain": 7,
-    **dict.fromkeys(("recognizer", "evaluate", "subtitles"), 8),
-    **dict.fromkeys(("export", "bench", "cli", "server"), 9),
+    **dict.fromkeys(("recognizer", "evaluate", "writers"), 8),
+    **dict.fromkeys(("export", "bench", "cli", "server", "elan"), 9),
     **dict.fromkeys(("__main__", "earful"), 10),
 }
 LIMITS = {"data": 2, "train": 0}
@@ -37,9 +37,10 @@ ALSO = {
     ("processes", "errors"),
     ("checkpoint", "model"),
     ("evaluate", "recognizer"),
-    ("subtitles", "recognizer"),
+    ("writers", "recognizer"),
     ("server", "cli"),
     ("cli", "bench"),
+    ("cli", "elan"),
 }
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 BANNED_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}

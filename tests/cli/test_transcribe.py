@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from earful.audio.files import write
+from earful.writers.formats import FORMATS
 
 
 def test_one_file(earful, tiny_base: Path, clips: Path) -> None:
@@ -65,12 +66,12 @@ def test_a_header_that_lies_is_a_warning(earful, odd, tones, tiny_base: Path, tm
     assert run.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["text", "json", "srt", "vtt", "tsv"])
+@pytest.mark.parametrize("name", sorted(FORMATS))
 def test_a_folder_of_transcripts(earful, tiny_base: Path, clips: Path, tmp_path: Path, name: str) -> None:
     out = tmp_path / "out"
     run = earful("transcribe", tiny_base, clips, "--out", out, "--format", name)
     assert (run.status, run.out, run.err) == (0, "", "")
-    suffix = ".txt" if name == "text" else f".{name}"
+    suffix = FORMATS[name].suffix
     assert sorted(path.name for path in out.iterdir()) == [f"clip{number}{suffix}" for number in range(8)]
 
 

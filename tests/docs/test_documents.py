@@ -16,8 +16,8 @@ from earful.data.manifest import KEYS
 from earful.data.readers.table import COLUMNS
 from earful.encoder.encoder import EncoderConfig
 from earful.pretrain.recipe import Corpus, Recipe
-from earful.subtitles import FORMATS
 from earful.train import Optimisation
+from earful.writers.formats import FORMATS
 
 ROOT = Path(__file__).parents[2]
 PATTERNS = ("*.md", "docs/*.md", "recipes/*/README.md")

@@ -17,9 +17,11 @@ from earful.cli.benchmark import benchmark
 from earful.cli.check import check
 from earful.cli.corpus import corpus
 from earful.cli.demo import demo
+from earful.cli.elan import elan
 from earful.cli.forecast import forecast
 from earful.cli.metatrain import metatrain
 from earful.cli.pretrain import pretrain
+from earful.cli.review import review
 from earful.cli.score import score
 from earful.cli.suggest import suggest
 from earful.cli.train import train
@@ -34,6 +36,8 @@ app.command(short_help="Write down what recordings say.")(transcribe)
 app.command(short_help="Measure the error rates of a model.")(score)
 app.command(short_help="Say what is wrong with clips and transcripts.")(check)
 app.command(short_help="Say which recordings to transcribe next.")(suggest)
+app.command(short_help="Say which drafts in ELAN files to correct first.")(review)
+app.add_typer(elan, name="elan", short_help="Put earful into ELAN.")
 app.command(short_help="Say which error more clips would bring.")(forecast)
 app.add_typer(corpus, name="corpus", short_help="Make a corpus of real or synthetic speech.")
 app.command(short_help="Train a base model by a recipe.")(train)

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from earful.cli.into import recording_beside, transcribe_into
 from earful.cli.leftovers import name_unread
-from earful.cli.progress import Tell, progress, warn
+from earful.cli.listening import listen
+from earful.cli.progress import progress
 from earful.cli.tables import counted
 from earful.writing import replacing
 
 if TYPE_CHECKING:
     from earful.audio.channels import Channel
-    from earful.recognizer import Recognizer, Samples, Transcript
+    from earful.recognizer import Recognizer
 
-SUFFIXES = {"text": ".txt", "json": ".json", "srt": ".srt", "vtt": ".vtt", "tsv": ".tsv"}
 CHANNEL_HELP = (
     "Which channel of stereo is heard: auto (those that hold speech), mix, left, right, a number from 1 on; or each, a "
     "speaker on every channel."
@@ -28,19 +29,25 @@ HOT_HELP = (
     "Words or phrases to listen for, parted by commas; after a colon what each letter of one adds, in nats "
     "(by default 1.5)."
 )
+INTO_HELP = "Add tiers to an ELAN file; AUDIO, if not named, is what it links."
+FILL_HELP = "With --into: only into the segments of this tier that have no text."
 MOST_GUESSES = 20
-Format = Literal["text", "json", "srt", "vtt", "tsv"]
+Format = Literal["text", "json", "srt", "vtt", "tsv", "eaf", "textgrid", "ctm", "stm", "flextext"]
 
 
 def transcribe(
     model: Annotated[str, typer.Argument(help="A model folder, or a shipped base.", metavar="MODEL")],
-    audio: Annotated[list[Path], typer.Argument(help="Sound files, or folders of them.", metavar="AUDIO")],
+    audio: Annotated[
+        list[Path] | None, typer.Argument(help="Sound files, or folders of them.", metavar="AUDIO", show_default=False)
+    ] = None,
     format: Annotated[
-        Format, typer.Option(help="tsv: a line a word, with times and confidence; json: a line a file.")
+        Format, typer.Option(help="tsv: a line a word, with times and confidence; json: a line a file; eaf: for ELAN.")
     ] = "text",
     out: Annotated[
         Path | None, typer.Option(help="Write a file for each recording into this folder.", metavar="DIR")
     ] = None,
+    into: Annotated[Path | None, typer.Option(help=INTO_HELP, metavar="FILE.eaf")] = None,
+    fill: Annotated[str | None, typer.Option(help=FILL_HELP, metavar="TIER")] = None,
     greedy: Annotated[bool, typer.Option("--greedy", help="Without the language model.")] = False,
     hot: Annotated[str | None, typer.Option(help=HOT_HELP, metavar="WORD[:BOOST],…")] = None,
     guesses: Annotated[
@@ -59,33 +66,70 @@ def transcribe(
     Recordings may be of any length. A file that cannot be read is named on stderr, the others are transcribed, and the
     exit status is 2.
 
+    With --into, an ELAN file gets new tiers of phrases, words and confidences, or texts in empty segments (--fill); all
+    else in it stays as it is.
+
     \b
     Examples:
         earful transcribe my-model new.wav
         earful transcribe my-model talks/ --format srt --out subtitles/
         earful transcribe my-model new.wav --hot "Wambui,Nyeri:3"
+        earful transcribe my-model --into talk.eaf
     """
-    from earful.errors import AudioError
     from earful.recognizer import Recognizer
-    from earful.subtitles import render
 
     heard = channel_for(channel, guesses)
     wanted = "json" if json else format
+    load = partial(Recognizer.load, model, greedy=greedy, self_adapt=self_adapt, hot=boosts(hot), guesses=guesses)
+    if into is not None:
+        recording = recording_beside(
+            into, audio or [], {"--out": out, "--format": wanted != "text", "--guesses": guesses > 1}
+        )
+        print(transcribe_into(load, into, recording, fill, heard, denoise))
+    else:
+        check_audio(audio or [], fill)
+        transcribe_each(load, audio or [], wanted, out, overwrite, heard, denoise)
+
+
+def check_audio(audio: Sequence[Path], fill: str | None) -> None:
+    """Raises ConfigError where there is nothing to transcribe, or nothing to fill."""
+    from earful.errors import ConfigError
+
+    if fill is not None:
+        raise ConfigError("--fill TIER needs --into FILE.eaf, the file that has the tier")
+    if not audio:
+        raise ConfigError("no AUDIO to transcribe; name sound files or folders (only --into FILE.eaf knows its own)")
+
+
+def transcribe_each(
+    load: "Callable[[], Recognizer]",
+    audio: Sequence[Path],
+    wanted: str,
+    out: Path | None,
+    overwrite: bool,
+    channel: "Channel | Literal['each']",
+    denoised: bool,
+) -> None:
+    """Transcribe recordings one after the other, to stdout or into a folder. Raises typer.Exit(2) where some fail."""
+    from earful.errors import AudioError
+    from earful.writers.formats import FORMATS, render
+
     files = list(sound_files(audio))
-    places = destinations(files, out, SUFFIXES[wanted], overwrite) if out else []
-    recognizer = Recognizer.load(model, greedy=greedy, self_adapt=self_adapt, hot=boosts(hot), guesses=guesses)
-    failed = 0
+    places = destinations(files, out, FORMATS[wanted].suffix, overwrite) if out else []
+    recognizer, failed = load(), 0
+    language = recognizer.checkpoint.config.rules.language
     with progress() as tell:
         for number, (file, _) in enumerate(files):
+            place = places[number] if out else None
             try:
-                transcript = listen(recognizer, file, heard, denoise, tell)
+                transcript = listen(recognizer, file, channel, denoised, tell)
+                rendered = render(transcript, wanted, str(file), place=place, language=language)
             except (AudioError, OSError) as error:
                 print(f"earful: {error}", file=sys.stderr)
                 failed += 1
                 continue
-            rendered = render(transcript, wanted, str(file))
-            if out:
-                write(places[number], rendered)
+            if place:
+                write(place, rendered)
             else:
                 show(rendered, str(file) if len(files) > 1 and wanted != "json" else None)
     if failed:
@@ -156,44 +200,6 @@ def destinations(files: Sequence[tuple[Path, Path]], out: Path, suffix: str, ove
             raise AudioError(f"{place}: exists already; name another folder, or add --overwrite")
         taken[place] = file
     return list(taken)
-
-
-def listen(
-    recognizer: "Recognizer", file: Path, channel: "Channel | Literal['each']", denoised: bool, tell: Tell
-) -> "Transcript":
-    """Transcribe one file in bounded memory, telling how far it is, and what is odd about it."""
-    from earful.audio.channels import FLOATS, survey
-    from earful.audio.files import probe
-    from earful.subtitles import together
-
-    info = probe(file)
-    several = info.channels > 1
-    found = survey(file).warnings if channel == "auto" and (several or info.subtype in FLOATS) else ()
-    for warning in (*info.warnings, *found):
-        warn(f"{file}: {warning}")
-
-    def heard(channel: "Channel", name: str) -> "Transcript":
-        return recognizer.transcribe_blocks(pieces(file, channel, info.duration_s, denoised, partial(tell, name)))
-
-    if channel != "each":
-        return heard(channel, file.name)
-    numbers = range(1, info.channels + 1)
-    return together({f"speaker {n}": heard(n, f"{file.name}, channel {n}") for n in numbers})
-
-
-def pieces(
-    file: Path, channel: "Channel", total_s: float, denoised: bool, tell: "Callable[[float, float], None]"
-) -> "Iterator[Samples]":
-    """The windows of a recording, as they are wanted; tells after each how much of all was heard."""
-    from earful.audio.denoise import denoise
-    from earful.audio.files import SAMPLE_RATE_HZ, blocks
-    from earful.recognizer import WINDOW_S
-
-    heard_s = 0.0
-    for block_T in blocks(file, WINDOW_S, channel):
-        yield denoise(block_T) if denoised else block_T
-        heard_s += len(block_T) / SAMPLE_RATE_HZ
-        tell(heard_s, total_s)
 
 
 def write(place: Path, text: str) -> None:

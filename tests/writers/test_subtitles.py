@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from earful.errors import ConfigError
 from earful.recognizer import Transcript, Word
-from earful.subtitles import CUE_LINES, FORMATS, LINE_CHARACTERS, LONGEST_CUE_S, cues, render, together
+from earful.writers.formats import FORMATS, render
+from earful.writers.phrases import CUE_LINES, LINE_CHARACTERS, LONGEST_CUE_S, cues, together
 
 TWO = Transcript("dobrý den", (Word("dobrý", 0.5, 0.8, 0.9), Word("<den>", 3661.5, 3661.9996, 0.5)), 0.7, 3662.0)
 

@@ -1,0 +1,103 @@
+"""`earful transcribe --into`: a transcript into a person's own ELAN file, as tiers or into empty segments."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from earful.cli.listening import listen
+from earful.cli.progress import Tell, progress, warn
+from earful.cli.tables import counted
+
+if TYPE_CHECKING:
+    from earful.audio.channels import Channel
+    from earful.data.eaf import Annotation, Recording
+    from earful.recognizer import Recognizer, Transcript
+    from earful.writers.into import Document
+
+
+def recording_beside(into: Path, audio: Sequence[Path], others: Mapping[str, object]) -> Path | None:
+    """The recording that is named beside --into, if any. Raises ConfigError for what does not go together."""
+    from earful.errors import ConfigError
+
+    for option, value in others.items():
+        if value:
+            raise ConfigError(f"{option} and --into do not go together: {into} is where the transcript goes; leave one")
+    if len(audio) > 1 or any(each.is_dir() for each in audio):
+        raise ConfigError(f"--into {into}: one recording goes into it; name one, or none for the one that it links")
+    return audio[0] if audio else None
+
+
+def transcribe_into(
+    load: "Callable[[], Recognizer]",
+    into: Path,
+    audio: Path | None,
+    tier: str | None,
+    channel: "Channel | Literal['each']",
+    denoised: bool,
+) -> str:
+    """Transcribe into an ELAN file, in tiers of its own or in the empty segments of `tier`; says what was done.
+
+    On any error the file stays as it is. Raises ManifestError as `writers.into`; AudioError; ConfigError; OSError.
+    """
+    from earful.data.eaf import recording_of
+    from earful.errors import ConfigError
+    from earful.writers.into import open_document, save, segments
+
+    document = open_document(into)
+    recording = recording_of(document.root, document.path, audio)
+    if tier is None:
+        with progress() as tell:
+            transcript = listen(load(), recording.audio, channel, denoised, tell)
+        done = _add(document, transcript, recording.origin_ms)
+    elif channel == "each":
+        raise ConfigError("--fill writes one text into a segment, not one of each channel; name a channel")
+    else:
+        empty, timeless = segments(document, tier)
+        if timeless:
+            warn(f"{into}: {counted(timeless, 'segment')} of tier {tier!r} without times: left empty")
+        with progress() as tell:
+            said = _listen_to_segments(load(), recording, empty, channel, denoised, tell)
+        done = _fill(document, tier, said)
+    save(document)
+    return done
+
+
+def _listen_to_segments(
+    recognizer: "Recognizer",
+    recording: "Recording",
+    segments: "Sequence[Annotation]",
+    channel: "Channel",
+    denoised: bool,
+    tell: Tell,
+) -> "list[tuple[Annotation, Transcript]]":
+    """Each segment with what is said in it. Raises AudioError for one that the recording does not hold."""
+    from earful.audio.denoise import denoise
+    from earful.audio.files import read
+    from earful.writers.into import span_of
+
+    said: list[tuple[Annotation, Transcript]] = []
+    for segment in segments:
+        span = span_of(segment)
+        assert span is not None, "those without times were left out"
+        start_s, end_s = ((time + recording.origin_ms) / 1000 for time in span)
+        samples_T = read(recording.audio, start_s, end_s - start_s, channel)
+        said.append((segment, recognizer.transcribe(denoise(samples_T) if denoised else samples_T)))
+        tell("segments", len(said), len(segments))
+    return said
+
+
+def _fill(document: "Document", tier: str, said: "Sequence[tuple[Annotation, Transcript]]") -> str:
+    from earful.writers.into import fill
+
+    written = fill(document, said)
+    silent = f"; in {len(said) - written} nothing is said" if written < len(said) else ""
+    return f"{counted(written, 'segment')} of tier {tier} filled in {document.path}{silent}"
+
+
+def _add(document: "Document", transcript: "Transcript", origin_ms: int) -> str:
+    from earful.writers.into import add_transcript
+
+    names, before = add_transcript(document, transcript, origin_ms)
+    if before:
+        warn(f"{document.path}: {counted(before, 'word')} before the time where the document begins: left out")
+    return f"{counted(len(transcript.words) - before, 'word')} in new tiers of {document.path}: {', '.join(names)}"

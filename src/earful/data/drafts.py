@@ -1,0 +1,95 @@
+"""What earful wrote into an ELAN file, told from what a person corrected.
+
+A property in the document's header, which ELAN keeps, holds for each drafted annotation by its id the span, confidence
+and text that earful gave it. ELAN keeps ids when it saves. A draft that stands as it was written is untouched; one
+whose text or span differs was corrected, one that is missing was deleted; an annotation without a mark is a person's.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from lxml import etree
+from lxml.etree import _Element as Element
+
+from earful.data.eaf import Annotation, annotations, parse_eaf
+from earful.errors import ManifestError
+
+PHRASES, WORDS = "earful drafts", "earful draft words"
+"""The properties: of phrases and segments, which a person corrects, and of the words below them."""
+
+
+class Draft(NamedTuple):
+    """An annotation as earful wrote it."""
+
+    id: str
+    start_ms: int
+    end_ms: int
+    confidence: float
+    text: str
+
+
+class Reviewed(NamedTuple):
+    """A draft and what stands there now; None where it was deleted."""
+
+    draft: Draft
+    now: Annotation | None
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nobody changed it."""
+        if self.now is None:
+            return False
+        same = " ".join(self.now.text.split()) == " ".join(self.draft.text.split())
+        return same and (self.now.start_ms, self.now.end_ms) == (self.draft.start_ms, self.draft.end_ms)
+
+
+def untouched(path: str | Path) -> frozenset[Draft]:
+    """The drafts of a file (phrases and words) that nobody has touched: what no person vouches for.
+
+    Raises ManifestError as `parse_eaf`, and for marks that earful did not write; OSError.
+
+    >>> {draft.id for draft in untouched("talk.eaf")}  # doctest: +SKIP
+    {'a17', 'a21'}
+    """
+    root = parse_eaf(Path(path))
+    found = (*reviewed(root, PHRASES, Path(path)), *reviewed(root, WORDS, Path(path)))
+    return frozenset(each.draft for each in found if each.untouched)
+
+
+def reviewed(root: Element, kind: str, path: Path) -> list[Reviewed]:
+    """The drafts of a document, PHRASES or WORDS, beside what became of them. Raises ManifestError as `drafts`."""
+    now = {each.id: each for each in annotations(root)}
+    return [Reviewed(draft, now.get(draft.id)) for draft in drafts(root, kind, path)]
+
+
+def drafts(root: Element, kind: str, path: Path) -> list[Draft]:
+    """What the marks of a document say. Raises ManifestError (it names `path`) where they are not as earful writes."""
+    marks = _property(root, kind)
+    if marks is None:
+        return []
+    try:
+        return [
+            Draft(name, int(start), int(end), float(confidence), str(text))
+            for name, (start, end, confidence, text) in json.loads(marks.text or "{}").items()
+        ]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ManifestError(
+            f"{path}:{marks.sourceline}: the property {kind!r} is not as earful wrote it ({error}); remove it, and "
+            "every draft counts as corrected"
+        ) from None
+
+
+def mark(root: Element, kind: str, new: Iterable[Draft], path: Path) -> None:
+    """Add marks to those of a document. Raises ManifestError as `drafts`."""
+    rows = {each.id: each[1:] for each in (*drafts(root, kind, path), *new)}
+    marks, header = _property(root, kind), root.find("HEADER")
+    assert header is not None, "parse_eaf has seen one"
+    if marks is None:
+        marks = etree.SubElement(header, "PROPERTY", NAME=kind)
+    marks.text = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+
+
+def _property(root: Element, name: str) -> Element | None:
+    return next((each for each in root.iterfind("HEADER/PROPERTY") if each.get("NAME") == name), None)

@@ -1,0 +1,1 @@
+"""A recogniser inside ELAN: what is installed there, and how it answers when ELAN calls it."""

@@ -1,0 +1,52 @@
+"""What the extension in ELAN's folder knows: the models to choose from, and where new ones go."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from earful.errors import ConfigError
+from earful.writing import replacing
+
+NAME = "settings.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`models`: names without spaces, each with a folder or a shipped base; `home`: the folder for new ones."""
+
+    models: Mapping[str, str]
+    home: Path
+
+
+def read_settings(folder: Path) -> Settings:
+    """Raises ConfigError where the file is missing or is not as earful writes it."""
+    place = folder / NAME
+    try:
+        row = json.loads(place.read_text("utf-8"))
+        models = {str(name): str(model) for name, model in row["models"].items()}
+        return Settings(models, Path(row["home"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{place}: not as earful wrote it ({error}); run: earful elan install") from None
+
+
+def write_settings(folder: Path, settings: Settings) -> None:
+    """Whole or not at all. Raises OSError."""
+    row = {"models": dict(settings.models), "home": str(settings.home)}
+    with replacing(folder / NAME) as beside:
+        beside.write_text(json.dumps(row, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def named(model: str, taken: Iterable[str]) -> str:
+    """A name for a model in ELAN's list, which parts names at spaces.
+
+    >>> named("models/my model", ["my_model"])
+    'my_model-2'
+    """
+    name = re.sub(r"[^\w.-]+", "_", Path(model).name or model).strip("_") or "model"
+    number, free = 1, name
+    while free in set(taken):
+        number += 1
+        free = f"{name}-{number}"
+    return free
