@@ -31,7 +31,7 @@ def test_every_file_is_accounted_for(tmp_path: Path) -> None:
         "x/c.txt",
         "f.MP4",
         "r.pcm",
-        "1.TextGrid",
+        "1.trs",
         "s.srt",
         ".x.wav",
         *talks,
@@ -44,7 +44,7 @@ def test_every_file_is_accounted_for(tmp_path: Path) -> None:
         "talk0.m4a, talk1.m4a, talk2.m4a, talk3.m4a, talk4.m4a and 2 more": (7, ".m4a is not read"),
         "r.pcm": (1, ".pcm has no header, so nobody knows its rate"),
         "noname": (1, "holds sound, but its name does not say so"),
-        "1.TextGrid": (1, ".TextGrid is not read"),
+        "1.trs": (1, ".trs is not read"),
         "s.srt": (1, ".srt is not read"),
         "b.txt, x/c.txt": (2, "no recording beside it"),
     }

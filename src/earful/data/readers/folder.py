@@ -35,6 +35,12 @@ def read(path: str | Path) -> Manifest:
     return timed(Utterance(id, clip, text=said.get(stem)) for id, clip, stem in zip(ids, clips, stems, strict=True))
 
 
+def has_texts(path: str | Path) -> bool:
+    """Whether any clip in the folder has a text file beside it."""
+    files = list(_files(Path(path)))
+    return bool({file.with_suffix("") for file in files if is_sound(file)} & set(_texts(files)))
+
+
 def texts_without_clip(path: str | Path) -> tuple[Path, ...]:
     """List the text files in a folder of clips that stand beside no clip of their name."""
     files = list(_files(Path(path)))

@@ -1,13 +1,14 @@
 """Files in a folder of recordings that nobody reads, and why: none is left out in silence."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from earful.data.finding import listed
 from earful.data.manifest import Manifest
 from earful.data.readers import folder
+from earful.data.readers.annotations import is_annotation
 from earful.data.readers.sound import is_sound
 
 _MEDIA = (
@@ -16,7 +17,7 @@ _MEDIA = (
     ".wv", ".ape", ".tta", ".mpc", ".ac3", ".dts", ".spx", ".dsf", ".dss", ".qcp", ".silk", ".slk",
 )  # fmt: skip
 _HEADERLESS = (".raw", ".pcm", ".sln", ".vox", ".ul", ".al", ".gsm", ".g722", ".g729")
-_TEXTS = (".lab", ".srt", ".vtt", ".textgrid", ".eaf", ".trs", ".trn", ".docx", ".doc", ".rtf", ".odt", ".pdf")
+_TEXTS = (".lab", ".srt", ".vtt", ".trs", ".trn", ".docx", ".doc", ".rtf", ".odt", ".pdf")
 _MAGIC = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b".snd", b"caff")
 
 CONVERT = "convert it to WAV or FLAC, as with: ffmpeg -i IN OUT.flac"
@@ -52,13 +53,14 @@ def unread_media(place: Path) -> Iterator[LeftOver]:
             yield LeftOver(path, f"{suffix} is not read", CONVERT)
         elif suffix in _HEADERLESS:
             yield LeftOver(path, f"{suffix} has no header, so nobody knows its rate", "write it as WAV")
-        elif suffix not in (*_TEXTS, ".txt") and _starts_like_sound(path):
+        elif suffix not in (*_TEXTS, ".txt") and not is_annotation(path) and _starts_like_sound(path):
             yield LeftOver(path, "holds sound, but its name does not say so", "give it the suffix of its format")
 
 
-def left_over(place: Path, used: Manifest, *, unlisted: bool = True) -> tuple[Group, ...]:
+def left_over(place: Path, used: Manifest, files: Collection[Path] = (), *, unlisted: bool = True) -> tuple[Group, ...]:
     """What lies in a folder of clips beside those that were read of it, grouped by reason; nothing for a file.
 
+    `files` are the files of annotations that were read.
     A clip without a transcript is no left-over: `earful.data.check` names it. Nor is, without `unlisted`, sound that a
     list of clips does not name: for who learns from it.
     """
@@ -69,6 +71,9 @@ def left_over(place: Path, used: Manifest, *, unlisted: bool = True) -> tuple[Gr
     for path in _files(place):
         if unlisted and is_sound(path) and os.path.abspath(path) not in read:  # noqa: PTH100
             found.append(LeftOver(path, "the list of clips does not name it", "add it there, or remove it"))
+        if is_annotation(path) and path not in files:
+            remedy = "to read it, give its path, or name a tier of it with --tier"
+            found.append(LeftOver(path, "another transcript of its recording is read", remedy))
         if path.suffix.lower() in _TEXTS:
             remedy = "write what is said into a .txt of the recording's name"
             found.append(LeftOver(path, f"{path.suffix} is not read", remedy))
