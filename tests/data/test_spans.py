@@ -127,7 +127,7 @@ def test_marks_are_counted_and_others_can_be_named(recording: Path) -> None:
     )
     found, findings = clips(recording, tier, choice=Choice(drop=r"#\w+"))
     assert [row[2] for row in found] == ["já [laughs] nei [laughs]", "xxx jú"]
-    assert findings["marks"].message == "took 1 marks out of the texts by --drop: #ha 1"
+    assert findings["marks"].message == "took 1 mark out of the texts by --drop: #ha 1"
     assert clips(recording, tier, choice=Choice(drop=""))[0][1][2] == "xxx jú"
     with pytest.raises(ConfigError, match=r"--drop is '\[laughs', no regular expression \(unterminated"):
         clips(recording, tier, choice=Choice(drop="[laughs"))
