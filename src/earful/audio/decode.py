@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from earful.audio.container import Contents, Spliced, examine
 from earful.audio.hush import hushed
+from earful.audio.media import MediaSound, open_media
 from earful.audio.riff import STREAM_BYTES
 from earful.audio.stream import Stream, truncated
 from earful.errors import AudioError
@@ -63,8 +64,12 @@ def streams_of(contents: Contents) -> Iterator[Stream | None]:
 
 
 @contextmanager
-def open_stream(path: Path, stream: Stream | None) -> Iterator[soundfile.SoundFile]:
-    """Open a sound file, or one stream of it, that is known to libsndfile and not truncated."""
+def open_stream(path: Path, stream: Stream | None) -> Iterator[soundfile.SoundFile | MediaSound]:
+    """Open a sound file, or one stream of it, that is known to libsndfile, or PyAV, and not truncated."""
+    if stream is not None and stream.container:
+        with open_media(path, stream.container) as media:
+            yield media
+        return
     spliced = None if stream is None else Spliced(path, stream.spans)
     try:
         with hushed():

@@ -207,5 +207,6 @@ def _findings(count: _Count, choice: Choice) -> Iterator[Finding]:
     if count.marks:
         most = [f"{mark} {number}" for mark, number in count.marks.most_common()]
         why = "that stand for no word by the usual conventions" if choice.drop is None else "by --drop"
-        what = f"took {count.marks.total()} mark{'s' * (count.marks.total() > 1)} out of the texts {why}: {listed(most, _SHOWN)}"
+        some = f"{count.marks.total()} mark{'s' * (count.marks.total() > 1)}"
+        what = f"took {some} out of the texts {why}: {listed(most, _SHOWN)}"
         yield Finding("note", "marks", None, "all texts", what, "say with --drop what else, or '' for nothing")

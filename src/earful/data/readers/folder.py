@@ -5,7 +5,7 @@ from pathlib import Path
 
 from earful.data.lines import read_text
 from earful.data.manifest import Manifest
-from earful.data.readers.sound import is_sound, timed
+from earful.data.readers.sound import is_sound, one_a_name, timed
 from earful.data.utterance import Utterance, unique_ids
 from earful.errors import ManifestError
 
@@ -21,7 +21,7 @@ def read(path: str | Path) -> Manifest:
     """
     folder = Path(path)
     files = list(_files(folder))
-    clips, texts = [file for file in files if is_sound(file)], _texts(files)
+    clips, texts = one_a_name(file for file in files if is_sound(file)), _texts(files)
     if not clips:
         raise ManifestError(f"{folder}: no sound files in this folder; expected clips such as 1.wav with 1.txt beside")
     if not any(clip.with_suffix("") in texts for clip in clips):

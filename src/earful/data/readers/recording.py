@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from earful.data.readers.sound import SUFFIXES, is_there
+from earful.data.readers.sound import MEDIA, SUFFIXES, is_there
 
-_LIKELY = (*SUFFIXES, *(suffix.upper() for suffix in SUFFIXES))
+_LIKELY = tuple(written for suffix in (*SUFFIXES, *MEDIA) for written in (suffix, suffix.upper()))
 
 
 def beside(path: Path) -> Path:
