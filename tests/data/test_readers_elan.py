@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earful.data.readers.elan import read
+from earful.data.readers import elan
 from earful.data.tiers import Annotated, Lost, Span
 from earful.errors import ManifestError
+
+
+def read(path: str | Path) -> Annotated:
+    (file,) = elan.read(path)
+    return file
+
 
 HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<ANNOTATION_DOCUMENT AUTHOR="" DATE="2024-01-01T00:00:00+00:00" '
@@ -158,8 +164,8 @@ TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Cn")), min_size=1
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3000), st.integers(1, 5000), TEXTS), min_size=1, max_size=8))
 def test_what_pympi_writes_is_read_back(made: list[tuple[int, int, str]]) -> None:
-    elan = pytest.importorskip("pympi.Elan", exc_type=ImportError)
-    eaf, at, expected = elan.Eaf(author="x"), 0, []
+    pympi = pytest.importorskip("pympi.Elan", exc_type=ImportError)
+    eaf, at, expected = pympi.Eaf(author="x"), 0, []
     eaf.add_tier("said")
     for pause, length, text in made:
         eaf.add_annotation("said", at + pause, at + pause + length, text)

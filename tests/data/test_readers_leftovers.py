@@ -32,8 +32,8 @@ def test_every_file_is_accounted_for(tmp_path: Path) -> None:
         "x/c.txt",
         "f.OGV",
         "r.pcm",
-        "1.trs",
-        "s.srt",
+        "1.lab",
+        "s.docx",
         ".x.wav",
         *talks,
     )
@@ -45,8 +45,8 @@ def test_every_file_is_accounted_for(tmp_path: Path) -> None:
         "talk0.silk, talk1.silk, talk2.silk, talk3.silk, talk4.silk and 2 more": (7, ".silk is not read"),
         "r.pcm": (1, ".pcm has no header, so nobody knows its rate"),
         "noname": (1, "holds sound, but its name does not say so"),
-        "1.trs": (1, ".trs is not read"),
-        "s.srt": (1, ".srt is not read"),
+        "1.lab": (1, ".lab is not read"),
+        "s.docx": (1, ".docx is not read"),
         "b.txt, x/c.txt": (2, "no recording beside it"),
     }
 

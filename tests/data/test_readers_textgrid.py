@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earful.data.readers.textgrid import read
+from earful.data.readers import textgrid
+from earful.data.tiers import Annotated
 from earful.errors import ManifestError
+
+
+def read(path: str | Path) -> Annotated:
+    (file,) = textgrid.read(path)
+    return file
+
 
 FOLDER = Path(__file__).parent / "textgrids"
 WORDS = [(0.0, 1.25, 'góðan "dag"'), (1.25, 2.5, ""), (2.5, 4.5, "bless þá")]
@@ -99,13 +106,13 @@ LABELS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp", "Zs")
     st.sampled_from(["short_textgrid", "long_textgrid"]),
 )
 def test_what_praatio_writes_is_read_back(lasting: list[tuple[int, str]], form: str) -> None:
-    textgrid = pytest.importorskip("praatio.textgrid")
+    praat = pytest.importorskip("praatio.textgrid")
     entries, at = [], 0
     for length, text in lasting:
         entries.append((at / 100, (at + length) / 100, text))
         at += length
-    written = textgrid.Textgrid()
-    written.addTier(textgrid.IntervalTier("said", entries, 0, at / 100))
+    written = praat.Textgrid()
+    written.addTier(praat.IntervalTier("said", entries, 0, at / 100))
     with tempfile.TemporaryDirectory() as folder:
         written.save(f"{folder}/a.TextGrid", form, includeBlankSpaces=True)
         (tier,) = read(f"{folder}/a.TextGrid").tiers

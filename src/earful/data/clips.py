@@ -15,8 +15,8 @@ from earful.errors import ConfigError, ManifestError
 
 FORMS = (
     "a JSONL manifest; a CSV or TSV table with a path and a text column; a folder of clips with a .txt of the same "
-    "name beside each; annotations (ELAN's .eaf, Praat's .TextGrid) or a folder of them; a Common Voice folder; a "
-    "Kaldi data folder"
+    "name beside each; annotations (.eaf, .TextGrid, .flextext, .trs, .srt, .vtt, .stm, .ctm, Audacity's labels) or "
+    "a folder of them; a Common Voice folder; a Kaldi data folder"
 )
 _MANIFESTS, _TABLES = (".jsonl", ".json"), (".csv", ".tsv")
 

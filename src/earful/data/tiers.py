@@ -64,6 +64,11 @@ class Annotated:
     tiers: tuple[Tier, ...]
     origin_s: float = 0.0
 
+    @property
+    def key(self) -> tuple[Path, Path]:
+        """What tells it from others: a file may be of several recordings."""
+        return self.path, self.recording
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -83,6 +88,16 @@ class Taken(NamedTuple):
 
     file: Annotated
     tiers: tuple[Tier, ...]
+
+
+def by_speaker(kind: str, said: Iterable[tuple[str | None, Span]]) -> tuple[Tier, ...]:
+    """A tier of this type for each speaker; one for all where nobody is named."""
+    spans: dict[str | None, list[Span]] = {}
+    for speaker, span in said:
+        spans.setdefault(speaker, []).append(span)
+    if set(spans) <= {None}:
+        return tuple(Tier(kind, tuple(some), kind) for some in spans.values())
+    return tuple(Tier(who or "nobody", tuple(some), kind, who or "nobody") for who, some in spans.items())
 
 
 def take(files: Sequence[Annotated], choice: Choice) -> tuple[tuple[Taken, ...], tuple[Finding, ...]]:
@@ -118,8 +133,8 @@ def _named(files: Sequence[Annotated], name: str) -> tuple[list[Taken], list[Fin
     taken = [Taken(file, tiers) for file in files if (tiers := _matching(file, name))]
     if not taken:
         raise no_tier(files, name)
-    having = {file.path for file, _ in taken}
-    without = [str(file.path) for file in files if file.path not in having]
+    having = {file.key for file, _ in taken}
+    without = [str(file.path) for file in files if file.key not in having]
     findings = []
     if without:
         message = f"{len(without)} of {len(files)} files have no tier {name!r}: left out"
@@ -153,12 +168,12 @@ def _told(files: Sequence[Annotated]) -> tuple[list[Taken], list[Finding]]:
         if likeliest is None or not _worth(groups[likeliest]):
             findings.append(_textless(rest))
             break
-        now = {file.path: tuple(tier for owner, tier in groups[likeliest] if owner is file) for file in rest}
-        taken += [Taken(file, now[file.path]) for file in rest if now[file.path]]
-        findings.append(_said([file for file in rest if now[file.path]], groups, likeliest))
-        rest = [file for file in rest if not now[file.path]]
-    order = {file.path: place for place, file in enumerate(files)}
-    return sorted(taken, key=lambda each: order[each.file.path]), findings
+        now = {file.key: tuple(tier for owner, tier in groups[likeliest] if owner is file) for file in rest}
+        taken += [Taken(file, now[file.key]) for file in rest if now[file.key]]
+        findings.append(_said([file for file in rest if now[file.key]], groups, likeliest))
+        rest = [file for file in rest if not now[file.key]]
+    order = {file.key: place for place, file in enumerate(files)}
+    return sorted(taken, key=lambda each: order[each.file.key]), findings
 
 
 _Group = list[tuple[Annotated, Tier]]

@@ -1,22 +1,25 @@
 """Files of annotations: which reader reads which, many of them together, and one for each recording."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from earful.data.finding import Finding, listed
 from earful.data.manifest import Manifest
-from earful.data.readers import elan, textgrid
+from earful.data.readers import audacity, elan, flex, nist, subtitles, textgrid, transcriber
 from earful.data.spans import utterances_of
 from earful.data.tiers import Annotated, Choice, Taken, take
 from earful.errors import ManifestError
 
-SUFFIXES = (".eaf", ".textgrid")  # of two files of one recording the one whose suffix comes first is read
+# of two files of one recording the one whose suffix comes first is read; a .txt only where it holds labels
+SUFFIXES = (".eaf", ".textgrid", ".flextext", ".trs", ".vtt", ".srt", ".stm", ".ctm", ".txt")
 
 
 def is_annotation(path: Path) -> bool:
-    """Tell by the name whether a file holds annotations that are read."""
-    return path.suffix.lower() in SUFFIXES
+    """Tell by the name, of a .txt by its first line, whether a file holds annotations that are read."""
+    suffix = path.suffix.lower()
+    return suffix in SUFFIXES and (suffix != ".txt" or audacity.is_labels(path))
 
 
 def files_in(folder: Path) -> Iterator[Path]:
@@ -42,22 +45,37 @@ def read(
     Raises ManifestError for a file that is not what its name says, a recording that is not there, and a tier that no
     file has; and where no clip is left.
     """
-    files = [_reader(path)(path) for path in paths]
+    files = [file for path in paths for file in _reader(path)(path)]
     files = list(_one_a_recording(files)) if folder else files
     found, findings = take(files, choice)
     there, absent = _with_recording(found)
     if absent and (not folder or not there):
         raise ManifestError(f"{absent[0].message}; {absent[0].remedy}")
-    names = [_name(each.file.path, folder) for each in there]
+    names = _names(there, folder)
     utterances, more = utterances_of(there, choice, names)
     findings = (*findings, *absent, *more)
     if not utterances:
         raise ManifestError(_nothing(paths, findings))
-    return Manifest(utterances), findings, tuple(each.file.path for each in found)
+    return Manifest(utterances), findings, tuple(dict.fromkeys(each.file.path for each in found))
 
 
-def _reader(path: Path) -> Callable[[Path], Annotated]:
-    return elan.read if path.suffix.lower() == ".eaf" else textgrid.read
+def _reader(path: Path) -> Callable[[Path], tuple[Annotated, ...]]:
+    match path.suffix.lower():
+        case ".eaf":
+            return elan.read
+        case ".textgrid":
+            return textgrid.read
+        case ".flextext":
+            return flex.read
+        case ".trs":
+            return transcriber.read
+        case ".stm":
+            return nist.read_segments
+        case ".ctm":
+            return nist.read_words
+        case ".txt":
+            return audacity.read
+    return subtitles.read
 
 
 def _one_a_recording(files: Sequence[Annotated]) -> Iterator[Annotated]:
@@ -84,6 +102,17 @@ def _with_recording(taken: Sequence[Taken]) -> tuple[list[Taken], list[Finding]]
         remedy = "put it beside the file"
         absent.append(Finding("warning", "no recording", None, str(each.file.path), message, remedy))
     return there, absent
+
+
+def _names(taken: Sequence[Taken], folder: Path | None) -> list[str]:
+    """What clips are named by: their file, and their recording where the file is of several."""
+    several = {path for path, count in Counter(each.file.path for each in taken).items() if count > 1}
+    return [
+        f"{_name(each.file.path, folder)}-{each.file.recording.stem}"
+        if each.file.path in several
+        else _name(each.file.path, folder)
+        for each in taken
+    ]
 
 
 def _name(path: Path, folder: Path | None) -> str:

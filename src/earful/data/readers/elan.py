@@ -30,7 +30,7 @@ _Tier = dict[str, _Annotation]
 _Slots = dict[str, float | None]
 
 
-def read(path: str | Path) -> Annotated:
+def read(path: str | Path) -> tuple[Annotated, ...]:
     """Read an `.eaf` file.
 
     An annotation that refers to another has its span, through chains; several that share a span are one, in their
@@ -53,7 +53,7 @@ def read(path: str | Path) -> Annotated:
     owned = [(_need(path, each, "TIER_ID"), each, _annotations(path, each)) for each in root.iterfind("TIER")]
     everything = {id: annotation for _, _, own in owned for id, annotation in own.items()}
     tiers = tuple(_tier(name, each, own, everything, slots) for name, each, own in owned)
-    return Annotated(path, recording, tiers, origin_s)
+    return (Annotated(path, recording, tiers, origin_s),)
 
 
 def _need(path: Path, element: "Element", name: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from earful.data.lines import read_text
 from earful.data.manifest import Manifest
+from earful.data.readers.audacity import is_labels
 from earful.data.readers.sound import is_sound, one_a_name, timed
 from earful.data.utterance import Utterance, unique_ids
 from earful.errors import ManifestError
@@ -51,8 +52,12 @@ def texts_without_clip(path: str | Path) -> tuple[Path, ...]:
 def _files(folder: Path) -> Iterator[Path]:
     for file in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if not hidden and (is_sound(file) or file.suffix.lower() == ".txt") and file.is_file():
+        if not hidden and (is_sound(file) or _is_text(file)) and file.is_file():
             yield file
+
+
+def _is_text(file: Path) -> bool:
+    return file.suffix.lower() == ".txt" and not is_labels(file)
 
 
 def _texts(files: list[Path]) -> dict[Path, Path]:

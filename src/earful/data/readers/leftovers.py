@@ -14,7 +14,7 @@ from earful.errors import install
 
 _UNREAD = (".ogv", ".dts", ".spx", ".dss", ".qcp", ".silk", ".slk")
 _HEADERLESS = (".raw", ".pcm", ".sln", ".vox", ".ul", ".al", ".gsm", ".g722", ".g729")
-_TEXTS = (".lab", ".srt", ".vtt", ".trs", ".trn", ".docx", ".doc", ".rtf", ".odt", ".pdf")
+_TEXTS = (".lab", ".trn", ".docx", ".doc", ".rtf", ".odt", ".pdf")
 _MAGIC = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b".snd", b"caff")
 
 CONVERT = "convert it to WAV or FLAC, as with: ffmpeg -i IN OUT.flac"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from earful.data.readers.sound import MEDIA, SUFFIXES, is_there
 
@@ -17,6 +18,13 @@ def beside(path: Path) -> Path:
     return first_there(path.with_name(stem + suffix) for stem in stems for suffix in _LIKELY) or path.with_name(
         path.stem + ".wav"
     )
+
+
+def named(folder: Path, link: str) -> Path | None:
+    """The recording that a file of annotations names: by its path or name, with or without a suffix; None without."""
+    place = Path(unquote(urlsplit(link).path if "://" in link else link).replace("\\", "/"))
+    name = place.name
+    return first_there((folder / place, folder / name, *(folder / (name + suffix) for suffix in _LIKELY)))
 
 
 def first_there(places: Iterable[Path]) -> Path | None:

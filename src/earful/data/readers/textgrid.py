@@ -37,7 +37,7 @@ class _Parts(NamedTuple):
     end: Callable[[], None]
 
 
-def read(path: str | Path) -> Annotated:
+def read(path: str | Path) -> tuple[Annotated, ...]:
     """Read a TextGrid; its recording has its name. Tiers of points have no spans.
 
     Raises ManifestError, naming the line, for what is no TextGrid, or one that holds more or less than it says.
@@ -48,7 +48,7 @@ def read(path: str | Path) -> Annotated:
     parts.number(), parts.number()
     tiers = tuple(_tier(parts) for _ in range(parts.size())) if parts.flag() == "exists" else ()
     parts.end()
-    return Annotated(path, beside(path), tiers)
+    return (Annotated(path, beside(path), tiers),)
 
 
 def _tier(parts: _Parts) -> Tier:
