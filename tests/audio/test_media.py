@@ -133,7 +133,7 @@ def test_a_part_of_a_long_recording_is_sought(
     made: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     codec, rate_hz = ("libopus", 48_000) if name == "a.webm" else ("aac", 16_000)
-    path = made(name, codec, rate_hz, seconds=120.0)
+    path = made(name, codec, rate_hz, seconds=60.0)
     whole_T, counts = read(path), []
     samples = media._samples
 
@@ -142,11 +142,11 @@ def test_a_part_of_a_long_recording_is_sought(
         return samples(path, frame, facts)
 
     monkeypatch.setattr(media, "_samples", counted)
-    for start_s in range(2, 110, 5):
+    for start_s in range(2, 52, 5):
         part_T = read(path, float(start_s), 1.0)
         assert np.abs(part_T - whole_T[start_s * 16_000 : (start_s + 1) * 16_000]).max() < 1e-5
     decoded_s = sum(counts) / rate_hz
-    assert decoded_s < 22 * (1.0 + 2.5 + 131_072 / rate_hz)  # the part, the lead and a chunk, not all that lies before
+    assert decoded_s < 10 * (1.0 + 1.0 + 5.0)  # the part, the lead, and at most a cluster of Matroska
 
 
 def test_sound_that_begins_later_than_the_video_keeps_its_time(made: Callable[..., Path]) -> None:

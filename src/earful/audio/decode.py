@@ -5,8 +5,9 @@
 
 import os
 import re
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,44 @@ def open_stream(path: Path, stream: Stream | None) -> Iterator[soundfile.SoundFi
     with sound, spliced or nullcontext():
         _check_whole(sound, path, spliced is None)
         yield sound
+
+
+class _Kept(threading.local):
+    """The MP3 that a thread has read a part of last, still open, and what file it was then."""
+
+    file: tuple[object, ...] = ()
+    sound: soundfile.SoundFile | None = None
+    opened: ExitStack | None = None
+
+
+_kept = _Kept()
+
+
+@contextmanager
+def open_kept(path: Path, stream: Stream | None) -> Iterator[soundfile.SoundFile | MediaSound]:
+    """The same for one who seeks at once: an MP3 stays open for the next part of it.
+
+    Its decoder looks at all frames that lie before a place that it is sent to, but at each only once.
+    """
+    found = path.stat()
+    file = (path, found.st_mtime_ns, found.st_size, stream)
+    if _kept.file == file and _kept.sound is not None and _kept.opened is not None:
+        opened, sound = _kept.opened, _kept.sound
+    else:
+        opened = ExitStack()
+        sound = opened.enter_context(open_stream(path, stream))
+    _kept.file = ()  # a part that cannot be read is no beginning for the next
+    try:
+        yield sound
+    except BaseException:
+        opened.close()
+        raise
+    if sound.format != "MP3":
+        opened.close()
+        return
+    if _kept.opened is not None and _kept.opened is not opened:
+        _kept.opened.close()
+    _kept.file, _kept.sound, _kept.opened = file, sound, opened
 
 
 def _check_file(path: Path) -> None:
