@@ -1,4 +1,4 @@
-"""FLEx's interlinear texts, in the form that FieldWorks 9 exports."""
+"""FLEx's interlinear texts, in the form of its export."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Praat's TextGrids. Those in textgrids/ were written by Praat 6.4 itself, in every form that it has."""
+"""Praat's TextGrids. Those in textgrids/ were written by Praat 6.1.38 itself, in every form that it has."""
 
 import tempfile
 from pathlib import Path

@@ -2,21 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
 from earful.data.finding import Finding
 from earful.data.manifest import Manifest, read_manifest
-from earful.data.readers import annotations, common_voice, folder, kaldi, table
+from earful.data.readers import annotations, common_voice, folder, kaldi, lhotse, spontaneous, table
 from earful.data.readers.sound import is_sound, locate, timed
-from earful.data.spans import dropped
+from earful.data.spans import without_marks
 from earful.data.tiers import Choice
 from earful.errors import ConfigError, ManifestError
 
 FORMS = (
     "a JSONL manifest; a CSV or TSV table with a path and a text column; a folder of clips with a .txt of the same "
     "name beside each; annotations (.eaf, .TextGrid, .flextext, .trs, .srt, .vtt, .stm, .ctm, Audacity's labels) or "
-    "a folder of them; a Common Voice folder; a Kaldi data folder"
+    "a folder of them; a Common Voice folder; a Kaldi data folder; lhotse's cuts or supervisions; a folder with "
+    "Hugging Face's metadata.csv or metadata.jsonl"
 )
 _MANIFESTS, _TABLES = (".jsonl", ".json"), (".csv", ".tsv")
 
@@ -53,8 +55,8 @@ def read_with_findings(path: str | Path, choice: Choice = Choice()) -> Clips:  #
         raise ConfigError(f"{path}: holds no annotations, so no tiers; leave --tier and --speaker-tier out")
     if not choice.drop:
         return clips
-    changed = (u if u.text is None else replace(u, text=dropped(u.text, choice.drop)) for u in clips.manifest)
-    return clips._replace(manifest=Manifest(tuple(changed)))
+    manifest, findings = without_marks(clips.manifest, choice)
+    return clips._replace(manifest=manifest, findings=(*clips.findings, *findings))
 
 
 def _read_any(path: Path, choice: Choice) -> Clips:
@@ -64,6 +66,10 @@ def _read_any(path: Path, choice: Choice) -> Clips:
         raise ManifestError(f"{path}: no such file or folder; expected {FORMS}")
     if annotations.is_annotation(path):
         return Clips(*annotations.read([path], choice))
+    if lhotse.is_read(path):
+        return Clips(lhotse.read(path))
+    if fnmatch(path.name, "ss-corpus-*.tsv"):
+        return Clips(*spontaneous.read(path, choice))
     if path.suffix.lower() in _MANIFESTS or _starts_with_brace(path):
         return Clips(_read_manifest(path))
     if path.suffix.lower() in (*_TABLES, ".txt"):
@@ -79,8 +85,10 @@ def _read_folder(path: Path, choice: Choice) -> Clips:
         return Clips(kaldi.read(path))
     if (path / "clips").is_dir() and common_voice.splits(path):
         return Clips(common_voice.read(path))
+    if spontaneous.is_there(path):
+        return Clips(*spontaneous.read(path, choice))
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    described = [file for file in files if file.suffix.lower() in (*_TABLES, ".jsonl")]
+    described = _described(files)
     if len(described) == 1:
         return _read_any(described[0], choice)
     if len(described) > 1:
@@ -93,6 +101,16 @@ def _read_folder(path: Path, choice: Choice) -> Clips:
     if not any(is_sound(file) for file in path.rglob("*")):
         raise ManifestError(f"{path}: found {_names(files) or 'an empty folder'}, and no sound; expected {FORMS}")
     return Clips(folder.read(path))
+
+
+def _described(files: Sequence[Path]) -> list[Path]:
+    """The tables of a folder; of lhotse's files the cuts, or else the supervisions."""
+    ours = [file for file in files if file.suffix.lower() in (*_TABLES, ".jsonl") or lhotse.is_read(file)]
+    for name in ("cuts", "supervisions"):
+        named = [file for file in ours if name in file.name and lhotse.is_read(file)]
+        if named:
+            return named
+    return ours
 
 
 def _read_annotated(path: Path, files: Sequence[Path], choice: Choice) -> Clips:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from earful.audio.files import probe
 from earful.data.finding import Finding, Severity, listed
+from earful.data.manifest import Manifest
 from earful.data.tiers import Annotated, Choice, Span, Taken, Tier, no_tier, speaker_tier
 from earful.data.utterance import Utterance, unique_ids
 from earful.errors import AudioError, ConfigError
@@ -85,14 +86,15 @@ def utterances_of(
     return tuple(clips), tuple(_findings(count, choice))
 
 
-def dropped(text: str, drop: str | None) -> str:
-    """A text without what the regular expression fits. Raises ConfigError where it is none.
-
-    >>> dropped("so [laughs] it was xxx", MARKS)
-    'so it was'
-    """
-    pattern = _pattern(drop or "")
-    return " ".join((pattern.sub(" ", text) if pattern else text).split())
+def without_marks(clips: Manifest, choice: Choice) -> tuple[Manifest, tuple[Finding, ...]]:
+    """The clips without marks in their texts, and how many were taken out. Raises ConfigError as `utterances_of`."""
+    marks, count = _pattern(MARKS if choice.drop is None else choice.drop), _Count()
+    if marks is None:
+        return clips, ()
+    for clip in clips:
+        count.marks.update(found[0] for found in marks.finditer(clip.text or "") if found[0])
+    kept = (u if u.text is None else replace(u, text=" ".join(marks.sub(" ", u.text).split())) for u in clips)
+    return Manifest(tuple(kept)), tuple(_findings(count, choice))
 
 
 def _pattern(drop: str) -> re.Pattern[str] | None:
