@@ -118,22 +118,32 @@ def test_the_content_counts_not_the_name(
         (b"\x30\x26\xb2\x75", "WMA"),
         (b"#!AMR\n", "AMR"),
         (b"RIFF\0\0\0\0AVI ", "AVI"),
+        ((b"G" + bytes(187)) * 5, "MPEG-TS"),
+        (b"\x00\x00\x01\xba", "MPEG video"),
         (bytes.fromhex("fff14c8002bffc") + bytes(14) + bytes.fromhex("fff14c80"), "AAC"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".mp3", ".wav"])
-def test_what_is_not_read_is_named(tmp_path: Path, magic: bytes, kind: str, suffix: str) -> None:
+def test_what_needs_another_decoder_is_named_where_that_is_not_installed(
+    tmp_path: Path, magic: bytes, kind: str, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("earful.audio.container.is_installed", lambda: False)
     path = tmp_path / f"my talk{suffix}"
     path.write_bytes(magic + bytes(500))
-    with pytest.raises(
-        AudioError, match=rf"holds .*{kind}.*, which is not read; convert it, as with: ffmpeg -i \"{path}"
-    ):
+    told = rf"holds .*{kind}.*, which is read by PyAV; install it, as with: pip install \"\.\[media\]\" — or convert"
+    with pytest.raises(AudioError, match=told):
         probe(path)
+
+
+def test_what_nobody_reads_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"#!SILK_V3" + bytes(500))
+    with pytest.raises(AudioError, match=r"a\.wav: holds SILK, which is not read; convert it to WAV or FLAC"):
+        probe(tmp_path / "a.wav")
 
 
 def test_m4a_named_mp3(tmp_path: Path, odd: ModuleType) -> None:
     (tmp_path / "a.mp3").write_bytes(odd.m4a())
-    with pytest.raises(AudioError, match="holds MPEG-4"):
+    with pytest.raises(AudioError, match=r"a\.mp3: the file is truncated or damaged"):
         read(tmp_path / "a.mp3")
 
 

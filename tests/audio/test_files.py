@@ -11,6 +11,7 @@ import soxr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from earful.audio.decode import decode, open_stream
 from earful.audio.files import SAMPLE_RATE_HZ, blocks, probe, read, write
 from earful.errors import AudioError
 
@@ -249,3 +250,45 @@ def test_a_long_mp3_has_no_glitch_where_chunks_join(tmp_path: Path, rate_hz: int
     whole_T, _ = soundfile.read(tmp_path / "long.mp3", dtype="float32")  # in one piece
     expected_T = whole_T if rate_hz == 16_000 else soxr.resample(whole_T, rate_hz, 16_000, quality="HQ")
     np.testing.assert_allclose(read(tmp_path / "long.mp3"), expected_T, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
+def test_parts_of_a_long_recording_are_sought_not_decoded_from_the_start(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(tmp_path / name, sound(16_000, 120.0), 16_000)
+    whole_T, decoded = read(tmp_path / name), 0
+
+    def counted(*words, **more):
+        nonlocal decoded
+        for chunk_TC in decode(*words, **more):
+            decoded += len(chunk_TC)
+            yield chunk_TC
+
+    monkeypatch.setattr("earful.audio.files.decode", counted)
+    for start_s in range(2, 112, 5):
+        part_T = read(tmp_path / name, float(start_s), 1.0)
+        np.testing.assert_allclose(part_T, whole_T[start_s * 16_000 : (start_s + 1) * 16_000], atol=2e-3)
+    assert decoded / 16_000 < 22 * (1.0 + 2.1)  # the part and its margin; an MP3 leans on two seconds before
+
+
+def test_an_mp3_stays_open_between_its_parts_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, opened = tmp_path / "a.mp3", []
+
+    def counted(path, stream):
+        opened.append(path)
+        return open_stream(path, stream)
+
+    soundfile.write(path, sound(16_000, 30.0), 16_000)
+    whole_T = read(path)
+    monkeypatch.setattr("earful.audio.decode.open_stream", counted)
+    parts = {start_s: read(path, start_s, 0.5) for start_s in (20.0, 6.0, 29.4, 6.0, 12.3)}
+    assert len(opened) == 1
+    for start_s, part_T in parts.items():
+        begin = round(16_000 * start_s)
+        np.testing.assert_allclose(part_T, whole_T[begin : begin + len(part_T)], atol=2e-3)
+    with pytest.raises(AudioError, match="but the file ends at"):
+        read(path, 40.0, 1.0)
+    soundfile.write(path, sound(16_000, 31.0, seed=1), 16_000)
+    np.testing.assert_allclose(read(path, 12.3, 0.5), read(path)[196_800:204_800], atol=2e-3)
+    assert len(opened) == 2

@@ -88,22 +88,22 @@ def test_what_is_odd_is_a_warning_and_what_is_bad_is_left_out(
 
 def test_what_lies_beside_the_clips_is_named(write_clips, earful, tiny_base: Path, tmp_path: Path) -> None:
     clips = write_clips(tmp_path / "clips", 4)
-    (clips / "a.m4a").write_bytes(b"?")
+    (clips / "a.silk").write_bytes(b"?")
     (clips / "b.txt").write_text("abba", "utf-8")
     row = json.loads(earful("check", clips, "--base", tiny_base, "--json").out)
     found = {f["where"]: f["message"] for f in row["findings"] if f["kind"] == "left out"}
-    said = {"a.m4a": ".m4a is not read", "b.txt": "no recording beside it"}
+    said = {"a.silk": ".silk is not read", "b.txt": "no recording beside it"}
     assert found == {name: f"1 file left out: {why}" for name, why in said.items()}
     run = earful("adapt", clips, "--base", tiny_base, "--out", tmp_path / "m", "--steps", 1)
     assert run.status == 0 and all(f"{clips}: left out {name}: {why}" in run.err for name, why in said.items())
 
 
 def test_a_folder_of_what_is_not_read_says_so(earful, tiny_base: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.m4a").write_bytes(b"?")
+    (tmp_path / "a.silk").write_bytes(b"?")
     for command in (("check", tmp_path), ("score", tiny_base, tmp_path), ("forecast", tiny_base, tmp_path)):
         run = earful(*command)
         unread, error = run.err.splitlines()
-        assert run.status == 2 and "left out a.m4a: .m4a is not read" in unread and "and no sound" in error
+        assert run.status == 2 and "left out a.silk: .silk is not read" in unread and "and no sound" in error
 
 
 def test_many_of_a_kind_are_one_row(earful, tiny_base: Path, tmp_path: Path) -> None:

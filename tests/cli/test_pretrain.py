@@ -32,7 +32,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     soundfile.write(long / "silence.wav", np.zeros(80_000, np.float32), 16_000)
     (long / "damaged.flac").write_bytes(b"fLaC" + bytes(100))
-    (long / "more.m4a").write_bytes(b"?")
+    (long / "more.silk").write_bytes(b"?")
     return long
 
 
@@ -44,7 +44,7 @@ def test_a_folder(earful: Any, recordings: Path, tiny_base: Path, tmp_path: Path
     assert row["objectives"] == ["best_rq"] and row["steps"] == 3 and 2 <= row["clips"] <= 24
     assert row["losses"]["best_rq masked"] > 0 and row["skipped_steps"] == 0
     assert (
-        "left out more.m4a: .m4a is not read" in run.err
+        "left out more.silk: .silk is not read" in run.err
         and "silence.wav: no speech" in run.err
         and "damaged.flac" in run.err
         and row["left_out"] == 2

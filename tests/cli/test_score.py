@@ -86,10 +86,10 @@ def test_one_bad_file_does_not_stop_the_others(earful, write_clips, tiny_base: P
     before = json.loads(earful("score", tiny_base, clips, "--json").out)
     (clips / "bad.wav").write_bytes(b"no sound")
     (clips / "bad.txt").write_text("abba", "utf-8")
-    (clips / "more.m4a").write_bytes(b"?")
+    (clips / "more.silk").write_bytes(b"?")
     run = earful("score", tiny_base, clips, "--json")
     row = json.loads(run.out)
     assert run.status == 0 and (before["left_out"], row["left_out"]) == (0, 1)
     assert row | {"left_out": 0, "seconds": 0} == before | {"seconds": 0}
     unread, bad = run.err.splitlines()
-    assert "left out more.m4a: .m4a is not read" in unread and "left out clip 'bad'" in bad and "bad.wav" in bad
+    assert "left out more.silk: .silk is not read" in unread and "left out clip 'bad'" in bad and "bad.wav" in bad

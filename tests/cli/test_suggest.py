@@ -25,7 +25,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, text in enumerate((SENTENCES[0], *SENTENCES)):
         write(folder / f"clip{number}.wav", speak(text, Voice("nl", "f2")).samples_T)
     (folder / "damaged.flac").write_bytes(b"fLaC" + bytes(100))
-    (folder / "more.m4a").write_bytes(b"?")
+    (folder / "more.silk").write_bytes(b"?")
     return folder
 
 
@@ -50,7 +50,7 @@ def test_json(earful, recordings: Path) -> None:
     assert " " in clips[0]["heard"] and set(clips[0]["new_sounds"]) == set(clips[0]["heard"].split())
     assert row["left_out"] == {"unreadable": 1} and row["unreadable"][0]["path"].endswith("damaged.flac")
     unread, damaged = run.err.splitlines()
-    assert "left out more.m4a: .m4a is not read" in unread and "damaged.flac: not a readable sound file" in damaged
+    assert "left out more.silk: .silk is not read" in unread and "damaged.flac: not a readable sound file" in damaged
 
 
 def test_table_for_people(earful, recordings: Path) -> None:

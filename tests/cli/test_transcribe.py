@@ -107,10 +107,12 @@ def test_a_folder_without_sound(earful, tiny_base: Path, tmp_path: Path) -> None
 
 def test_what_is_not_read_in_a_folder_is_named(earful, write_clips, tiny_base: Path, tmp_path: Path) -> None:
     talks = write_clips(tmp_path / "talks", 1)
-    for name in ("a.m4a", "b.m4a"):
+    for name in ("a.silk", "b.silk"):
         (talks / name).write_bytes(b"?")
     run = earful("transcribe", tiny_base, talks)
-    assert run.status == 0 and run.err.startswith(f"earful: warning: {talks}: left out a.m4a, b.m4a: .m4a is not read")
+    assert run.status == 0 and run.err.startswith(
+        f"earful: warning: {talks}: left out a.silk, b.silk: .silk is not read"
+    )
     assert run.err.count("\n") == 1
 
 

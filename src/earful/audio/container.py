@@ -15,6 +15,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from earful.audio.media import is_installed, missing
 from earful.audio.mpeg import id3_size, mpeg_streams
 from earful.audio.ogg import ogg_streams
 from earful.audio.riff import riff_streams
@@ -33,11 +34,17 @@ _FOREIGN: tuple[tuple[int, bytes, str], ...] = (  # where in the file, what stan
     (0, b"MAC ", "Monkey's Audio"),
     (0, b"FLV\x01", "Flash video"),
     (8, b"AVI ", "AVI video"),
-    (0, b"#!SILK", "SILK"),
-    (0, b"\x02#!SILK", "SILK"),
     (0, b"DSD ", "DSD"),
     (0, b"ADIF", "AAC"),
+    (0, b"\x0b\x77", "AC-3"),
+    (0, b"TTA1", "TTA"),
+    (0, b"MPCK", "Musepack"),
+    (0, b"MP+", "Musepack"),
+    (0, b".RMF", "RealMedia"),
+    (0, b"\x00\x00\x01\xba", "MPEG video"),
 )
+_UNREAD = ((0, b"#!SILK", "SILK"), (0, b"\x02#!SILK", "SILK"))
+_TRANSPORT = 188  # bytes of a packet of MPEG-TS, each of which begins with G
 _MPEG_SUFFIXES = (".mp3", ".mp2", ".mpga", ".mpa")
 _AU_UNKNOWN = b"\xff\xff\xff\xff"
 
@@ -111,19 +118,31 @@ class Spliced(io.RawIOBase):
 def _examined(path: Path, _changed_ns: int, size: int) -> Contents:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         begin = id3_size(data, 0)
-        _refuse_foreign(path, data, begin)
+        _refuse_unread(path, data)
+        kind = _foreign(data, begin)
+        if kind and not is_installed():
+            raise missing(path, kind)
+        if kind:
+            return Contents((Stream((), kind),))
         streams, warnings = _reader(path, data, begin)(path, data)
     return Contents(tuple(streams), tuple(warnings))
 
 
-def _refuse_foreign(path: Path, data: mmap.mmap, begin: int) -> None:
+def _refuse_unread(path: Path, data: mmap.mmap) -> None:
+    kind = next((kind for place, magic, kind in _UNREAD if holds(data, place, magic)), None)
+    if kind:
+        raise AudioError(f"{path}: holds {kind}, which is not read; convert it to WAV or FLAC")
+
+
+def _foreign(data: mmap.mmap, begin: int) -> str | None:
+    """What libsndfile does not read; None for what it may."""
     kind = next((kind for place, magic, kind in _FOREIGN if holds(data, place, magic)), None)
     if kind is None and _is_adts(data, begin):
-        kind = "AAC"
-    if kind:
-        raise AudioError(
-            f'{path}: holds {kind}, which is not read; convert it, as with: ffmpeg -i "{path}" "{path.stem}.flac"'
-        )
+        return "AAC"
+    packets = range(0, min(len(data), 5 * _TRANSPORT), _TRANSPORT)
+    if kind is None and len(packets) == 5 and all(data[place] == ord("G") for place in packets):
+        return "MPEG-TS"
+    return kind
 
 
 def _is_adts(data: mmap.mmap, begin: int) -> bool:

@@ -5,8 +5,9 @@
 
 import os
 import re
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from earful.audio.container import Contents, Spliced, examine
 from earful.audio.hush import hushed
+from earful.audio.media import MediaSound, open_media
 from earful.audio.riff import STREAM_BYTES
 from earful.audio.stream import Stream, truncated
 from earful.errors import AudioError
@@ -63,8 +65,12 @@ def streams_of(contents: Contents) -> Iterator[Stream | None]:
 
 
 @contextmanager
-def open_stream(path: Path, stream: Stream | None) -> Iterator[soundfile.SoundFile]:
-    """Open a sound file, or one stream of it, that is known to libsndfile and not truncated."""
+def open_stream(path: Path, stream: Stream | None) -> Iterator[soundfile.SoundFile | MediaSound]:
+    """Open a sound file, or one stream of it, that is known to libsndfile, or PyAV, and not truncated."""
+    if stream is not None and stream.container:
+        with open_media(path, stream.container) as media:
+            yield media
+        return
     spliced = None if stream is None else Spliced(path, stream.spans)
     try:
         with hushed():
@@ -77,6 +83,44 @@ def open_stream(path: Path, stream: Stream | None) -> Iterator[soundfile.SoundFi
     with sound, spliced or nullcontext():
         _check_whole(sound, path, spliced is None)
         yield sound
+
+
+class _Kept(threading.local):
+    """The MP3 that a thread has read a part of last, still open, and what file it was then."""
+
+    file: tuple[object, ...] = ()
+    sound: soundfile.SoundFile | None = None
+    opened: ExitStack | None = None
+
+
+_kept = _Kept()
+
+
+@contextmanager
+def open_kept(path: Path, stream: Stream | None) -> Iterator[soundfile.SoundFile | MediaSound]:
+    """The same for one who seeks at once: an MP3 stays open for the next part of it.
+
+    Its decoder looks at all frames that lie before a place that it is sent to, but at each only once.
+    """
+    found = path.stat()
+    file = (path, found.st_mtime_ns, found.st_size, stream)
+    if _kept.file == file and _kept.sound is not None and _kept.opened is not None:
+        opened, sound = _kept.opened, _kept.sound
+    else:
+        opened = ExitStack()
+        sound = opened.enter_context(open_stream(path, stream))
+    _kept.file = ()  # a part that cannot be read is no beginning for the next
+    try:
+        yield sound
+    except BaseException:
+        opened.close()
+        raise
+    if sound.format != "MP3":
+        opened.close()
+        return
+    if _kept.opened is not None and _kept.opened is not opened:
+        _kept.opened.close()
+    _kept.file, _kept.sound, _kept.opened = file, sound, opened
 
 
 def _check_file(path: Path) -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from earful.audio.channels import Channel, heard, weights_of
 from earful.audio.container import Contents
-from earful.audio.decode import UNKNOWN, UNSEEKABLE, contents_of, decode, open_stream, seek, streams_of
+from earful.audio.decode import UNKNOWN, UNSEEKABLE, contents_of, decode, open_kept, open_stream, seek, streams_of
 from earful.errors import AudioError
 from earful.writing import replacing
 
@@ -93,7 +93,8 @@ def read(path: str | Path, start_s: float = 0.0, duration_s: float | None = None
     if len(contents.streams) > 1:
         samples_T = _cut(_whole(path, contents, channel), start, count)
     else:
-        with open_stream(path, next(streams_of(contents))) as sound:
+        opened = open_kept if start > 2 * _MP3_MARGIN else open_stream  # what does not seek begins anew
+        with opened(path, next(streams_of(contents))) as sound:
             samples_T = _read_part(sound, path, start, count, channel)
     if len(samples_T) == 0 and start == 0:
         raise _no_samples(path)

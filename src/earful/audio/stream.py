@@ -10,9 +10,13 @@ Span = bytes | tuple[int, int]  # bytes that are not in the file, or where a str
 
 
 class Stream(NamedTuple):
-    """What a decoder is given in place of the file: spans, one behind the other."""
+    """What a decoder is given in place of the file: spans, one behind the other.
+
+    `container` names what the whole file is where another decoder reads it (`audio.media`).
+    """
 
     spans: tuple[Span, ...]
+    container: str = ""
 
 
 def holds(data: mmap.mmap, place: int, magic: bytes) -> bool:

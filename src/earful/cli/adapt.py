@@ -25,7 +25,7 @@ from earful.cli.effort import (
     unfinished,
 )
 from earful.cli.effort import in_words as next_in_words
-from earful.cli.leftovers import clips_of
+from earful.cli.leftovers import Drop, SpeakerTier, TierName, clips_of
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, interval, peak_memory_mb, percent, print_json
 from earful.cli.tuning import Found, Minutes, doubts, print_trials, ready, search, settings
@@ -78,6 +78,9 @@ def adapt(
     out: Annotated[Path, typer.Option(help="The folder for the model.", metavar="MODEL")],
     base: Base = DEFAULT_BASE,
     language: Annotated[str | None, typer.Option(help=LANGUAGE_HELP, metavar="CODE")] = None,
+    tier: TierName = None,
+    speaker_tier: SpeakerTier = None,
+    drop: Drop = None,
     case: Annotated[Case | None, typer.Option(help="Case of the letters that it writes.")] = None,
     punctuation: Annotated[Punctuation | None, typer.Option(help="Whether it writes punctuation.")] = None,
     writing: HowWritten = None,
@@ -98,10 +101,10 @@ def adapt(
 ) -> None:
     """Make a recogniser from transcribed clips.
 
-    CLIPS is a JSONL manifest (keys audio_filepath, text), a CSV or TSV table with a path and a text column, a folder of
-    clips with a .txt of the same name beside each, a Common Voice folder, or a Kaldi data folder. A model of the
-    language, its characters, is learned from the transcripts, a list of its words (there is one for 42 languages, in
-    the package wordfreq; give --language) and all text that you have (--text).
+    CLIPS is a JSONL manifest (keys audio_filepath, text), a table with a path and a text column, a folder of clips with
+    a .txt of the same name beside each, annotations (of ELAN, Praat …) or a folder of them, a Common Voice folder, or a
+    Kaldi data folder. A model of the language, its characters, is learned from the transcripts, a list of its words
+    (there is one for 42 languages, in the package wordfreq; give --language) and all text that you have (--text).
     --effort best does all that helps, step by step, and leaves out what does not: a synthesiser says that text, or
     random words, in many voices (--speak), and the recogniser writes recordings without transcripts down, and learns
     again (--unlabelled). Interrupted by Ctrl-C, the same command goes on where it was.
@@ -112,26 +115,32 @@ def adapt(
         earful adapt my-clips --out my-model --text stories.txt --language sw --effort best --minutes 30
     """
     from earful.adapt.adapt import Reading
-    from earful.adapt.start import start_from
     from earful.checkpoint import check_destination
 
-    began, state = time.monotonic(), state_of(out)
-    way = checked(Way(effort, minutes, speak, unlabelled, clips), tune)
+    began, state, way = time.monotonic(), state_of(out), checked(Way(effort, minutes, speak, unlabelled, clips), tune)
     check_destination(out, replace=overwrite or unfinished(state))
     ready(tune)
-    manifest, sentences = transcribed(clips_of(clips, unlisted=effort != "best"), way), texts_of(text)
+    manifest = transcribed(clips_of(clips, tier, speaker_tier, drop, unlisted=effort != "best"), way)
+    reading = Reading(texts_of(text), words, greedy)
     rules = asked_for(language=language or language_of(manifest), case=case, punctuation=punctuation, writing=writing)
-    begun = start_from(base, (u.text or "" for u in manifest), rules, seed)
-    start = replace(begun, inner=None) if usual else begun
+    start = start_of(base, manifest, rules, seed, usual)
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)
         first = (quick_plan_of if effort == "quick" else plan_of)(used, steps, start)
         found = search(start, used, first, minutes=tune, seed=seed, state=state, tell=tell)
-        plans, reading = plans_of(found.plan, steps), Reading(sentences, words, greedy)
+        plans = plans_of(found.plan, steps)
         made = make(way, start, used, plans, reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
     write(out, made, state, replace=overwrite or unfinished(state))
     conclude(out, made, round(time.monotonic() - began, 2), len(manifest), found, way, reading, findings, json)
+
+
+def start_of(base: str, manifest: "Manifest", rules: dict[str, str], seed: int, usual: bool) -> "Checkpoint":
+    """What is adapted; with `usual` without what a meta-trained base has learned of adapting."""
+    from earful.adapt.start import start_from
+
+    begun = start_from(base, (u.text or "" for u in manifest), rules, seed)
+    return replace(begun, inner=None) if usual else begun
 
 
 def write(out: Path, made: Made, state: Path, *, replace: bool) -> None:

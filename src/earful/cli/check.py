@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from earful.cli.adapt import DEFAULT_BASE, LANGUAGE_HELP, HowWritten, asked_for, language_of
-from earful.cli.leftovers import clips_in
+from earful.cli.leftovers import Drop, SpeakerTier, TierName, clips_in
 from earful.cli.progress import progress, warn
 from earful.cli.reading import letters, print_reading
 from earful.cli.tables import counted, print_json, print_table
@@ -18,6 +18,7 @@ MOST_ROWS = 10
 
 if TYPE_CHECKING:
     from earful.data.check import Inspection
+    from earful.data.clips import Clips
     from earful.data.finding import Finding
     from earful.data.manifest import Manifest
     from earful.data.readers.leftovers import Group
@@ -31,6 +32,9 @@ def check(
     text: Annotated[Path | None, typer.Option(help="Other text for `adapt --text`, UTF-8.", metavar="FILE")] = None,
     base: Annotated[str, typer.Option(help="The base that is going to be adapted.", metavar="NAME|DIR")] = DEFAULT_BASE,
     language: Annotated[str | None, typer.Option(help=LANGUAGE_HELP, metavar="CODE")] = None,
+    tier: TierName = None,
+    speaker_tier: SpeakerTier = None,
+    drop: Drop = None,
     writing: HowWritten = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -49,6 +53,7 @@ def check(
     from earful.adapt.start import start_from
     from earful.config import to_mapping
     from earful.data.check_reading import inspect_text
+    from earful.data.clips import Clips
     from earful.data.manifest import Manifest
     from earful.data.readers.leftovers import left_over
     from earful.errors import ConfigError
@@ -56,7 +61,8 @@ def check(
 
     if not (clips or text):
         raise ConfigError("nothing to check; give CLIPS, --text FILE, or both")
-    manifest = clips_in(clips) if clips else Manifest(())
+    read = clips_in(clips, tier, speaker_tier, drop) if clips else Clips(Manifest(()))
+    manifest = read.manifest
     given = asked_for(language=language or language_of(manifest), writing=writing)
     transcripts = [u.text or "" for u in manifest]
     config = start_from(base, transcripts, given).config if clips else None
@@ -64,7 +70,11 @@ def check(
     reading = inspect_text(text, transcripts, rules) if text else None
     for line in missing(rules.language, words=not text):
         warn(line)
-    inspection = with_left_over(inspected(manifest, config), left_over(clips, manifest)) if clips and config else None
+    inspection = (
+        with_left_over(inspected(manifest, config), read, left_over(clips, manifest, read.files))
+        if clips and config
+        else None
+    )
     if json:
         print_json((summary(inspection) if inspection else {}) | ({"text": to_mapping(reading)} if reading else {}))
     else:
@@ -89,18 +99,18 @@ def inspected(manifest: "Manifest", config: "ModelConfig") -> "Inspection":
         return inspect(manifest, config.rules, config.output_hop_s, progress=advance)
 
 
-def with_left_over(inspection: "Inspection", groups: "Sequence[Group]") -> "Inspection":
-    """Files of the folder that were not read are findings, too; a warning each reason, before the notes."""
-    from earful.data.finding import Finding
+def with_left_over(inspection: "Inspection", read: "Clips", groups: "Sequence[Group]") -> "Inspection":
+    """How annotations were read, and files of the folder that were not, are findings, too; notes come last."""
+    from earful.data.finding import SEVERITIES, Finding
 
     said = (f"{counted(g.files, 'file')} left out: {g.reason}" for g in groups)
     more = [
         Finding("warning", "left out", None, group.names, message, group.remedy)
         for group, message in zip(groups, said, strict=True)
     ]
-    notes = [finding for finding in inspection.findings if finding.severity == "note"]
-    others = [finding for finding in inspection.findings if finding.severity != "note"]
-    return replace(inspection, findings=(*others, *more, *notes))
+    everything = (*inspection.findings, *more, *read.findings)
+    ordered = sorted(everything, key=lambda finding: SEVERITIES.index(finding.severity))
+    return replace(inspection, findings=tuple(ordered))
 
 
 def summary(inspection: "Inspection") -> dict[str, Any]:

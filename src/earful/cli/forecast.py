@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from earful.cli.adapt import LANGUAGE_HELP, language_of, name_left_out, sift
-from earful.cli.leftovers import clips_of
+from earful.cli.leftovers import Drop, SpeakerTier, TierName, clips_of
 from earful.cli.progress import progress, warn
 from earful.cli.tables import counted, interval, peak_memory_mb, percent, print_json, print_table
 from earful.cli.tuning import above_zero
@@ -47,6 +47,9 @@ def forecast(
         Path | None, typer.Option(help="Keep here what was measured, and go on from it.", metavar="FOLDER")
     ] = None,
     language: Annotated[str | None, typer.Option(help=LANGUAGE_HELP, metavar="CODE")] = None,
+    tier: TierName = None,
+    speaker_tier: SpeakerTier = None,
+    drop: Drop = None,
     case: Annotated[Case | None, typer.Option(help="Case of the letters that it writes.")] = None,
     punctuation: Annotated[Punctuation | None, typer.Option(help="Whether it writes punctuation.")] = None,
     usual: Annotated[bool, typer.Option("--usual", help="Do not adapt as a meta-trained base has learned.")] = False,
@@ -69,7 +72,7 @@ def forecast(
     from earful.adapt.start import start_from
 
     began = time.monotonic()
-    manifest = clips_of(clips)
+    manifest = clips_of(clips, tier, speaker_tier, drop)
     rules = {"language": language or language_of(manifest), "case": case, "punctuation": punctuation}
     start = start_from(model, (u.text or "" for u in manifest), {k: v for k, v in rules.items() if v}, seed)
     start = replace(start, inner=None) if usual else start

@@ -1,34 +1,68 @@
-"""Clips, and the files in their folder that are not read: named on stderr, a line for each reason."""
+"""Clips, which tiers of annotations they are, and what in their folder is not read: a line each on stderr."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from earful.cli.progress import warn
+import typer
+
+from earful.cli.progress import note, warn
 
 if TYPE_CHECKING:
+    from earful.data.clips import Clips
     from earful.data.manifest import Manifest
 
+TierName = Annotated[
+    str | None,
+    typer.Option(
+        "--tier",
+        help="Which tier of annotations (ELAN, Praat) to read: its name, its type, or a glob; else it is told.",
+        metavar="NAME|TYPE",
+    ),
+]
+SpeakerTier = Annotated[
+    str | None, typer.Option(help="The tier of annotations whose texts say who speaks.", metavar="NAME")
+]
+Drop = Annotated[
+    str | None,
+    typer.Option(
+        help="Take what this regular expression fits out of the transcripts; of annotations, marks such as [laughs] "
+        "and xxx are taken by themselves ('' for none).",
+        metavar="REGEX",
+    ),
+]
 
-def clips_of(path: Path, *, unlisted: bool = True) -> "Manifest":
-    """Read clips in any form, and warn of what lies beside them in their folder. Raises ManifestError.
+
+def clips_of(
+    path: Path,
+    tier: str | None = None,
+    speaker_tier: str | None = None,
+    drop: str | None = None,
+    *,
+    unlisted: bool = True,
+) -> "Manifest":
+    """Read clips in any form, and say which tier was read, and what in their folder was not. Raises ManifestError.
 
     Without `unlisted` sound that a list of clips does not name is no matter: it is learned from.
     """
     from earful.data.readers.leftovers import left_over
 
-    manifest = clips_in(path)
-    for group in left_over(path, manifest, unlisted=unlisted):
+    clips = clips_in(path, tier, speaker_tier, drop)
+    for finding in clips.findings:
+        tell = note if finding.severity == "note" else warn
+        tell(f"{finding.where}: {finding.message}; {finding.remedy}")
+    for group in left_over(path, clips.manifest, clips.files, unlisted=unlisted):
         warn(f"{path}: {group}")
-    return manifest
+    return clips.manifest
 
 
-def clips_in(path: Path) -> "Manifest":
+def clips_in(path: Path, tier: str | None = None, speaker_tier: str | None = None, drop: str | None = None) -> "Clips":
     """Read clips in any form; where that fails, what cannot be read may be why: it is named. Raises ManifestError."""
-    from earful.data.clips import read_clips
+    from earful.data.clips import read_with_findings
+    from earful.data.tiers import Choice
     from earful.errors import ManifestError
 
     try:
-        return read_clips(path)
+        return read_with_findings(path, Choice(tier, speaker_tier, drop))
     except ManifestError:
         name_unread(path)
         raise

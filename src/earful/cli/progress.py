@@ -22,6 +22,11 @@ def warn(message: str) -> None:
     print(f"earful: warning: {message}", file=sys.stderr)
 
 
+def note(message: str) -> None:
+    """One line on stderr of what is worth knowing, and may be as it should."""
+    print(f"earful: note: {message}", file=sys.stderr)
+
+
 @contextmanager
 def progress() -> Iterator[Tell]:
     """Show progress while the block runs.

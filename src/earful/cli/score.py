@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from earful.cli.leftovers import clips_of
+from earful.cli.leftovers import Drop, SpeakerTier, TierName, clips_of
 from earful.cli.progress import progress, warn
 from earful.cli.tables import counted, interval, percent, print_json, print_table
 
@@ -29,6 +29,9 @@ def score(
         Path, typer.Argument(help="Transcribed clips: a manifest, a table, a folder.", metavar="MANIFEST")
     ],
     by: Annotated[By | None, typer.Option(help="A score for each speaker or language, too.")] = None,
+    tier: TierName = None,
+    speaker_tier: SpeakerTier = None,
+    drop: Drop = None,
     greedy: Annotated[bool, typer.Option("--greedy", help="Without the language model.")] = False,
     self_adapt: Annotated[
         bool, typer.Option("--self-adapt", help="Fit the model to each recording as it is heard, then forget.")
@@ -48,7 +51,7 @@ def score(
     """
     from earful.recognizer import Recognizer
 
-    clips = clips_of(manifest)
+    clips = clips_of(manifest, tier, speaker_tier, drop)
     recognizer = Recognizer.load(model, greedy=greedy, self_adapt=self_adapt)
     began = time.monotonic()
     report, left_out = measure(recognizer, clips, by)

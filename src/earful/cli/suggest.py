@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earful.cli.leftovers import name_unread
+from earful.cli.leftovers import Drop, SpeakerTier, TierName, name_unread
+from earful.cli.leftovers import clips_of as transcripts_of
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, percent, print_json, print_table, within
 from earful.cli.transcribe import write
@@ -39,6 +40,9 @@ def suggest(
     transcribed: Annotated[
         Path | None, typer.Option(help="Clips that have transcripts: what they say is covered.", metavar="CLIPS")
     ] = None,
+    tier: TierName = None,
+    speaker_tier: SpeakerTier = None,
+    drop: Drop = None,
     cut: Annotated[
         bool, typer.Option("--cut", help="Cut recordings of more than 15 s at their pauses (extra `vad`).")
     ] = False,
@@ -67,7 +71,7 @@ def suggest(
     if out is not None:
         check_table(out, overwrite)
     checkpoint = load_checkpoint(model)
-    known = with_texts(transcribed) if transcribed else None
+    known = with_texts(transcribed, tier, speaker_tier, drop) if transcribed else None
     wanted = COUNT if count is None and seconds is None else count
     with progress() as tell:
         clips = clips_of(audio, cut, tell)
@@ -112,12 +116,15 @@ def clips_of(audio: Path, cut_long: bool, tell: Tell) -> "Manifest":
     return found
 
 
-def with_texts(transcribed: Path) -> "Manifest":
+def with_texts(
+    transcribed: Path, tier: str | None = None, speaker_tier: str | None = None, drop: str | None = None
+) -> "Manifest":
     """The clips that have a transcript. Raises ManifestError where none has."""
-    from earful.data.clips import read_clips
     from earful.errors import ManifestError
 
-    known = read_clips(transcribed).filter(lambda clip: (clip.text or "").strip())
+    known = transcripts_of(transcribed, tier, speaker_tier, drop, unlisted=False).filter(
+        lambda clip: (clip.text or "").strip()
+    )
     if not known:
         raise ManifestError(f"{transcribed}: no clip has a transcript yet; fill some in, or leave --transcribed out")
     return known

@@ -171,7 +171,7 @@ def sound_files(audio: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
 
     Raises AudioError for a folder without.
     """
-    from earful.data.readers.sound import is_sound
+    from earful.data.readers.sound import is_sound, one_a_name
     from earful.errors import AudioError
 
     for place in audio:
@@ -179,7 +179,7 @@ def sound_files(audio: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
             yield place, Path(place.name)
             continue
         name_unread(place)
-        found = sorted(path for path in place.rglob("*") if is_sound(path) and path.is_file())
+        found = sorted(one_a_name(path for path in place.rglob("*") if is_sound(path) and path.is_file()))
         if not found:
             raise AudioError(f"{place}: the folder holds no sound files; give recordings or a folder of them")
         yield from ((path, path.relative_to(place)) for path in found)

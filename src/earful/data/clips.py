@@ -1,62 +1,129 @@
-"""Clips in whatever form they come: a manifest, a table, a folder; the form is told from what is there."""
+"""Clips in whatever form they come: a manifest, a table, annotations, a folder; the form is told from what is there."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import NamedTuple
 
+from earful.data.finding import Finding
 from earful.data.manifest import Manifest, read_manifest
-from earful.data.readers import common_voice, folder, kaldi, table
+from earful.data.readers import annotations, common_voice, folder, kaldi, lhotse, spontaneous, table
 from earful.data.readers.sound import is_sound, locate, timed
-from earful.errors import ManifestError
+from earful.data.spans import without_marks
+from earful.data.tiers import Choice
+from earful.errors import ConfigError, ManifestError
 
 FORMS = (
     "a JSONL manifest; a CSV or TSV table with a path and a text column; a folder of clips with a .txt of the same "
-    "name beside each; a Common Voice folder; a Kaldi data folder"
+    "name beside each; annotations (.eaf, .TextGrid, .flextext, .trs, .srt, .vtt, .stm, .ctm, Audacity's labels) or "
+    "a folder of them; a Common Voice folder; a Kaldi data folder; lhotse's cuts or supervisions; a folder with "
+    "Hugging Face's metadata.csv or metadata.jsonl"
 )
 _MANIFESTS, _TABLES = (".jsonl", ".json"), (".csv", ".tsv")
 
 
-def read_clips(path: str | Path) -> Manifest:
+class Clips(NamedTuple):
+    """Clips; what is to be said of how they were read; and the files of annotations that they are from."""
+
+    manifest: Manifest
+    findings: tuple[Finding, ...] = ()
+    files: tuple[Path, ...] = ()
+
+
+def read_clips(path: str | Path, choice: Choice = Choice()) -> Manifest:  # noqa: B008 (frozen)
     """Read clips and their transcripts, and fill in durations that are not given.
 
-    Accepted: a JSONL manifest; a table; a folder with a manifest, with one table, of clips with text files, of Common
-    Voice, or of Kaldi. A sound file that is missing or damaged is no error here: `earful.data.check` lists them all.
+    Accepted: a JSONL manifest; a table; a file of annotations; a folder with a manifest, with one table, of clips with
+    text files, of recordings with annotations, of Common Voice, or of Kaldi. A sound file that is missing or damaged is
+    no error here: `earful.data.check` lists them all. `choice` says which tier of annotations is read.
     Raises ManifestError that says what was found, or what is wrong with it and where.
 
     >>> len(read_clips("my recordings"))  # doctest: +SKIP
     20
     """
+    return read_with_findings(path, choice).manifest
+
+
+def read_with_findings(path: str | Path, choice: Choice = Choice()) -> Clips:  # noqa: B008 (frozen)
+    """The same, and which tier of annotations was taken, why, and what was left out."""
     path = Path(path)
+    clips = _read_any(path, choice)
+    if clips.files:
+        return clips
+    if choice.tier is not None or choice.speaker_tier is not None:
+        raise ConfigError(f"{path}: holds no annotations, so no tiers; leave --tier and --speaker-tier out")
+    if not choice.drop:
+        return clips
+    manifest, findings = without_marks(clips.manifest, choice)
+    return clips._replace(manifest=manifest, findings=(*clips.findings, *findings))
+
+
+def _read_any(path: Path, choice: Choice) -> Clips:
     if path.is_dir():
-        return _read_folder(path)
+        return _read_folder(path, choice)
     if not path.exists():
         raise ManifestError(f"{path}: no such file or folder; expected {FORMS}")
+    if annotations.is_annotation(path):
+        return Clips(*annotations.read([path], choice))
+    if lhotse.is_read(path):
+        return Clips(lhotse.read(path))
+    if fnmatch(path.name, "ss-corpus-*.tsv"):
+        return Clips(*spontaneous.read(path, choice))
     if path.suffix.lower() in _MANIFESTS or _starts_with_brace(path):
-        return _read_manifest(path)
+        return Clips(_read_manifest(path))
     if path.suffix.lower() in (*_TABLES, ".txt"):
-        return table.read(path)
+        return Clips(table.read(path))
     kind = "one sound file" if is_sound(path) else f"a file of another kind ({path.suffix or 'no suffix'})"
     raise ManifestError(f"{path}: found {kind}; expected {FORMS}")
 
 
-def _read_folder(path: Path) -> Manifest:
+def _read_folder(path: Path, choice: Choice) -> Clips:
     if (path / "manifest.jsonl").is_file():
-        return _read_manifest(path / "manifest.jsonl")
+        return Clips(_read_manifest(path / "manifest.jsonl"))
     if (path / "wav.scp").is_file():
-        return kaldi.read(path)
+        return Clips(kaldi.read(path))
     if (path / "clips").is_dir() and common_voice.splits(path):
-        return common_voice.read(path)
+        return Clips(common_voice.read(path))
+    if spontaneous.is_there(path):
+        return Clips(*spontaneous.read(path, choice))
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    described = [file for file in files if file.suffix.lower() in (*_TABLES, ".jsonl")]
+    described = _described(files)
     if len(described) == 1:
-        return read_clips(described[0])
+        return _read_any(described[0], choice)
     if len(described) > 1:
         raise ManifestError(
             f"{path}: found {len(described)} tables ({_names(described)}); give the path of one of them"
         )
+    annotated = list(annotations.files_in(path))
+    if annotated:
+        return _read_annotated(path, annotated, choice)
     if not any(is_sound(file) for file in path.rglob("*")):
         raise ManifestError(f"{path}: found {_names(files) or 'an empty folder'}, and no sound; expected {FORMS}")
-    return folder.read(path)
+    return Clips(folder.read(path))
+
+
+def _described(files: Sequence[Path]) -> list[Path]:
+    """The tables of a folder; of lhotse's files the cuts, or else the supervisions."""
+    ours = [file for file in files if file.suffix.lower() in (*_TABLES, ".jsonl") or lhotse.is_read(file)]
+    for name in ("cuts", "supervisions"):
+        named = [file for file in ours if name in file.name and lhotse.is_read(file)]
+        if named:
+            return named
+    return ours
+
+
+def _read_annotated(path: Path, files: Sequence[Path], choice: Choice) -> Clips:
+    """A folder with files of annotations. Where a clip has a text file, that is its transcript, unless a tier is named:
+    aligners leave a TextGrid of single words beside each."""
+    plain = folder.read(path) if choice.tier is None and folder.has_texts(path) else Manifest()
+    spoken = plain.filter(lambda clip: clip.text is not None)
+    texts = {clip.audio for clip in spoken}
+    wanted = annotations.of_other_recordings(files, texts)
+    if not wanted:
+        return Clips(plain)
+    manifest, findings, read = annotations.read(wanted, choice, path)
+    return Clips(spoken + manifest, findings, read)
 
 
 def _read_manifest(path: Path) -> Manifest:

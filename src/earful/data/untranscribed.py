@@ -13,13 +13,13 @@ import numpy as np
 from earful.audio.activity import ActivitySettings, Stretch, load_detector, speech
 from earful.audio.files import SAMPLE_RATE_HZ, Samples, blocks, probe, read
 from earful.data.manifest import Manifest, read_manifest
-from earful.data.readers.sound import SUFFIXES, is_sound, locate
+from earful.data.readers.sound import MEDIA, SUFFIXES, is_sound, locate, one_a_name
 from earful.data.utterance import Utterance, unique_ids
 from earful.errors import AudioError, ConfigError, ManifestError
 
 EXPECTED = (
-    f"a folder with sound files of any length in it or in its folders ({', '.join(SUFFIXES)}), one sound file, or a "
-    "JSONL manifest, which needs no texts"
+    f"a folder with sound files of any length in it or in its folders ({', '.join(SUFFIXES)}; with PyAV "
+    f"{', '.join(MEDIA[:6])} …), one sound file, or a JSONL manifest, which needs no texts"
 )
 _BLOCK_S = 60.0  # held in memory at a time
 _TOUCH_S = 1e-6  # times are added and subtracted: what is nearer than this is the same
@@ -270,7 +270,8 @@ def _first(sound: Iterator[Samples], wanted_s: float | None) -> Iterator[Samples
 
 def _files(folder: Path) -> Manifest:
     found = [Path(inside, name) for inside, _, names in os.walk(folder) for name in names if is_sound(Path(name))]
-    paths = sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    shown = (path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    paths = sorted(one_a_name(shown))
     if not paths:
         raise ManifestError(f"{folder}: no sound files in this folder; expected {EXPECTED}")
     ids = unique_ids(path.relative_to(folder).with_suffix("").as_posix() for path in paths)

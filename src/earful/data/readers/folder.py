@@ -5,7 +5,8 @@ from pathlib import Path
 
 from earful.data.lines import read_text
 from earful.data.manifest import Manifest
-from earful.data.readers.sound import is_sound, timed
+from earful.data.readers.audacity import is_labels
+from earful.data.readers.sound import is_sound, one_a_name, timed
 from earful.data.utterance import Utterance, unique_ids
 from earful.errors import ManifestError
 
@@ -21,7 +22,7 @@ def read(path: str | Path) -> Manifest:
     """
     folder = Path(path)
     files = list(_files(folder))
-    clips, texts = [file for file in files if is_sound(file)], _texts(files)
+    clips, texts = one_a_name(file for file in files if is_sound(file)), _texts(files)
     if not clips:
         raise ManifestError(f"{folder}: no sound files in this folder; expected clips such as 1.wav with 1.txt beside")
     if not any(clip.with_suffix("") in texts for clip in clips):
@@ -35,6 +36,12 @@ def read(path: str | Path) -> Manifest:
     return timed(Utterance(id, clip, text=said.get(stem)) for id, clip, stem in zip(ids, clips, stems, strict=True))
 
 
+def has_texts(path: str | Path) -> bool:
+    """Whether any clip in the folder has a text file beside it."""
+    files = list(_files(Path(path)))
+    return bool({file.with_suffix("") for file in files if is_sound(file)} & set(_texts(files)))
+
+
 def texts_without_clip(path: str | Path) -> tuple[Path, ...]:
     """List the text files in a folder of clips that stand beside no clip of their name."""
     files = list(_files(Path(path)))
@@ -45,8 +52,12 @@ def texts_without_clip(path: str | Path) -> tuple[Path, ...]:
 def _files(folder: Path) -> Iterator[Path]:
     for file in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if not hidden and (is_sound(file) or file.suffix.lower() == ".txt") and file.is_file():
+        if not hidden and (is_sound(file) or _is_text(file)) and file.is_file():
             yield file
+
+
+def _is_text(file: Path) -> bool:
+    return file.suffix.lower() == ".txt" and not is_labels(file)
 
 
 def _texts(files: list[Path]) -> dict[Path, Path]:

@@ -1,25 +1,24 @@
 """Files in a folder of recordings that nobody reads, and why: none is left out in silence."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from earful.data.finding import listed
 from earful.data.manifest import Manifest
 from earful.data.readers import folder
-from earful.data.readers.sound import is_sound
+from earful.data.readers.annotations import is_annotation
+from earful.data.readers.sound import MEDIA, is_sound, one_a_name
+from earful.errors import install
 
-_MEDIA = (
-    ".m4a", ".m4b", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".aac", ".alac", ".wma", ".wmv", ".asf", ".amr", ".awb",
-    ".webm", ".weba", ".mkv", ".mka", ".avi", ".flv", ".mpg", ".mpeg", ".ts", ".mts", ".vob", ".ogv", ".ra", ".rm",
-    ".wv", ".ape", ".tta", ".mpc", ".ac3", ".dts", ".spx", ".dsf", ".dss", ".qcp", ".silk", ".slk",
-)  # fmt: skip
+_UNREAD = (".ogv", ".dts", ".spx", ".dss", ".qcp", ".silk", ".slk")
 _HEADERLESS = (".raw", ".pcm", ".sln", ".vox", ".ul", ".al", ".gsm", ".g722", ".g729")
-_TEXTS = (".lab", ".srt", ".vtt", ".textgrid", ".eaf", ".trs", ".trn", ".docx", ".doc", ".rtf", ".odt", ".pdf")
+_TEXTS = (".lab", ".trn", ".docx", ".doc", ".rtf", ".odt", ".pdf")
 _MAGIC = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b".snd", b"caff")
 
 CONVERT = "convert it to WAV or FLAC, as with: ffmpeg -i IN OUT.flac"
+INSTALL = f"install PyAV, which reads it, as with: {install('media')} — or {CONVERT}"
 
 
 class LeftOver(NamedTuple):
@@ -44,31 +43,41 @@ class Group(NamedTuple):
 
 def unread_media(place: Path) -> Iterator[LeftOver]:
     """Sound and video in a folder, and the folders in it, that cannot be read or is not known by its name."""
-    for path in _files(place):
+    files = list(_files(place))
+    kept = set(one_a_name(path for path in files if is_sound(path)))
+    for path in files:
         suffix = path.suffix.lower()
-        if is_sound(path):
+        if path in kept:
             continue
-        if suffix in _MEDIA:
-            yield LeftOver(path, f"{suffix} is not read", CONVERT)
+        if is_sound(path):
+            yield LeftOver(path, "the sound file of its name is read", "to read it, too, give it another name")
+            continue
+        if suffix in (*MEDIA, *_UNREAD):
+            yield LeftOver(path, f"{suffix} is not read", CONVERT if suffix in _UNREAD else INSTALL)
         elif suffix in _HEADERLESS:
             yield LeftOver(path, f"{suffix} has no header, so nobody knows its rate", "write it as WAV")
-        elif suffix not in (*_TEXTS, ".txt") and _starts_like_sound(path):
+        elif suffix not in (*_TEXTS, ".txt") and not is_annotation(path) and _starts_like_sound(path):
             yield LeftOver(path, "holds sound, but its name does not say so", "give it the suffix of its format")
 
 
-def left_over(place: Path, used: Manifest, *, unlisted: bool = True) -> tuple[Group, ...]:
+def left_over(place: Path, used: Manifest, files: Collection[Path] = (), *, unlisted: bool = True) -> tuple[Group, ...]:
     """What lies in a folder of clips beside those that were read of it, grouped by reason; nothing for a file.
 
+    `files` are the files of annotations that were read.
     A clip without a transcript is no left-over: `earful.data.check` names it. Nor is, without `unlisted`, sound that a
     list of clips does not name: for who learns from it.
     """
     if not place.is_dir():
         return ()
-    found = list(unread_media(place))
     read = {os.path.abspath(u.audio) for u in used}  # noqa: PTH100 (resolve follows links)
+    found = [each for each in unread_media(place) if os.path.abspath(each.path) not in read]  # noqa: PTH100
+    known = read | {os.path.abspath(each.path) for each in found}  # noqa: PTH100
     for path in _files(place):
-        if unlisted and is_sound(path) and os.path.abspath(path) not in read:  # noqa: PTH100
+        if unlisted and is_sound(path) and os.path.abspath(path) not in known:  # noqa: PTH100
             found.append(LeftOver(path, "the list of clips does not name it", "add it there, or remove it"))
+        if is_annotation(path) and path not in files:
+            remedy = "to read it, give its path, or name a tier of it with --tier"
+            found.append(LeftOver(path, "another transcript of its recording is read", remedy))
         if path.suffix.lower() in _TEXTS:
             remedy = "write what is said into a .txt of the recording's name"
             found.append(LeftOver(path, f"{path.suffix} is not read", remedy))

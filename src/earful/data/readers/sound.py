@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from earful.audio.files import probe
+from earful.audio.media import is_installed
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
 from earful.errors import AudioError
@@ -17,12 +18,29 @@ SUFFIXES = (
     ".wav", ".flac", ".ogg", ".opus", ".mp3", ".oga", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64", ".wave",
     ".aifc", ".snd", ".sph", ".voc", ".mp2", ".mpga", ".bwf",
 )  # fmt: skip
+MEDIA = (  # containers that PyAV reads, where it is installed
+    ".m4a", ".m4b", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".aac", ".alac", ".wma", ".wmv", ".asf", ".amr", ".awb",
+    ".webm", ".weba", ".mkv", ".mka", ".avi", ".flv", ".mpg", ".mpeg", ".ts", ".mts", ".vob", ".ra", ".rm", ".wv",
+    ".ape", ".tta", ".mpc", ".ac3", ".dsf",
+)  # fmt: skip
 _FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 
 
 def is_sound(path: Path) -> bool:
-    """Tell by the name whether a file holds sound."""
-    return path.suffix.lower() in SUFFIXES
+    """Tell by the name whether a file holds sound that is read here."""
+    suffix = path.suffix.lower()
+    return suffix in SUFFIXES or (suffix in MEDIA and is_installed())
+
+
+def one_a_name(paths: Iterable[Path]) -> list[Path]:
+    """Sound files without the videos, and telephones' files, that another sound file has the name of: it is the same.
+
+    >>> one_a_name([Path("a.mp4"), Path("a.wav"), Path("b.mp4")])
+    [PosixPath('a.wav'), PosixPath('b.mp4')]
+    """
+    paths = list(paths)
+    plain = {path.with_suffix("") for path in paths if path.suffix.lower() in SUFFIXES}
+    return [path for path in paths if path.suffix.lower() in SUFFIXES or path.with_suffix("") not in plain]
 
 
 def is_there(path: Path) -> bool:

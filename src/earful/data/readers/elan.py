@@ -1,0 +1,174 @@
+"""ELAN's annotations, `.eaf`, of the formats 2.x and 3.x.
+
+Format: Max Planck Institute for Psycholinguistics, "EAF – ELAN Annotation Format", schemas 2.7, 2.8 and 3.0.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from earful.data.markup import read_markup
+from earful.data.readers.recording import beside, first_there
+from earful.data.tiers import Annotated, Lost, Span, Tier
+from earful.errors import ManifestError
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+
+class _Annotation(NamedTuple):
+    """An annotation: its own time slots, or what it refers to and what it follows there."""
+
+    text: str
+    slots: tuple[str, str] | None
+    refers_to: str | None = None
+    follows: str | None = None
+
+
+_Tier = dict[str, _Annotation]
+_Slots = dict[str, float | None]
+
+
+def read(path: str | Path) -> tuple[Annotated, ...]:
+    """Read an `.eaf` file.
+
+    An annotation that refers to another has its span, through chains; several that share a span are one, in their
+    order. The recording is the one that the file links, where it says or beside the file, sound before video; or else
+    the one of the file's name. Raises ManifestError for what is no such file.
+    """
+    path = Path(path)
+    root = read_markup(path)
+    if root.tag != "ANNOTATION_DOCUMENT":
+        raise ManifestError(
+            f"{path}: expected ELAN's <ANNOTATION_DOCUMENT>, got <{root.tag}>; is it another program's?"
+        )
+    header = root.find("HEADER")
+    units = "milliseconds" if header is None else header.get("TIME_UNITS", "milliseconds")
+    if units != "milliseconds":
+        raise ManifestError(f"{path}: its times are in {units}, expected milliseconds; save it with a newer ELAN")
+    media = [] if header is None else sorted(header.findall("MEDIA_DESCRIPTOR"), key=_is_video)
+    recording, origin_s = _recording(path, media)
+    slots = dict(_slots(path, root))
+    owned = [(_need(path, each, "TIER_ID"), each, _annotations(path, each)) for each in root.iterfind("TIER")]
+    everything = {id: annotation for _, _, own in owned for id, annotation in own.items()}
+    tiers = tuple(_tier(name, each, own, everything, slots) for name, each, own in owned)
+    return (Annotated(path, recording, tiers, origin_s),)
+
+
+def _need(path: Path, element: "Element", name: str) -> str:
+    value = element.get(name)
+    if value is None:
+        raise ManifestError(f"{path}: a <{element.tag}> has no {name}; open the file in ELAN and save it again")
+    return value
+
+
+def _is_video(media: "Element") -> bool:
+    return media.get("MIME_TYPE", "").startswith("video")
+
+
+def _recording(path: Path, media: Sequence["Element"]) -> tuple[Path, float]:
+    """The recording, and at which second of it the annotations begin."""
+    for each in media:
+        found = first_there(_places(path.parent, each))
+        if found:
+            return found, _origin_s(path, each)
+    named = beside(path)
+    if named.exists() or not media:
+        return named, 0.0
+    return next(iter(_places(path.parent, media[0])), named), 0.0
+
+
+def _places(folder: Path, media: "Element") -> Iterator[Path]:
+    """Where a linked file may be: beside the annotations, at the place that was theirs, and anywhere by its name."""
+    links = [unquote(urlsplit(media.get(name, "")).path) for name in ("RELATIVE_MEDIA_URL", "MEDIA_URL")]
+    relative, absolute = (link.replace("\\", "/") for link in links)
+    if absolute:
+        yield Path(absolute)
+    if relative:
+        yield folder / relative
+    yield from (folder / Path(link).name for link in (absolute, relative) if link)
+
+
+def _origin_s(path: Path, media: "Element") -> float:
+    try:
+        return int(media.get("TIME_ORIGIN", "0")) / 1000
+    except ValueError:
+        raise ManifestError(
+            f"{path}: TIME_ORIGIN is {media.get('TIME_ORIGIN')!r}, must be milliseconds; correct it"
+        ) from None
+
+
+def _slots(path: Path, root: "Element") -> Iterator[tuple[str, float | None]]:
+    for slot in root.iterfind("TIME_ORDER/TIME_SLOT"):
+        name, value = _need(path, slot, "TIME_SLOT_ID"), slot.get("TIME_VALUE")
+        try:
+            yield name, None if value is None else int(value) / 1000
+        except ValueError:
+            raise ManifestError(
+                f"{path}: the time slot {name} is {value!r}, must be whole milliseconds; correct it"
+            ) from None
+
+
+def _annotations(path: Path, tier: "Element") -> _Tier:
+    found: _Tier = {}
+    for each in (inner for outer in tier.iterfind("ANNOTATION") for inner in outer):
+        text, name = each.findtext("ANNOTATION_VALUE", ""), _need(path, each, "ANNOTATION_ID")
+        if each.tag == "ALIGNABLE_ANNOTATION":
+            slots = (_need(path, each, "TIME_SLOT_REF1"), _need(path, each, "TIME_SLOT_REF2"))
+            found[name] = _Annotation(text, slots)
+        elif each.tag == "REF_ANNOTATION":
+            refers_to, follows = _need(path, each, "ANNOTATION_REF"), each.get("PREVIOUS_ANNOTATION")
+            found[name] = _Annotation(text, None, refers_to, follows)
+    return found
+
+
+def _tier(name: str, element: "Element", own: _Tier, everything: _Tier, slots: _Slots) -> Tier:
+    spans: dict[tuple[float, float, str], list[str]] = {}
+    lost = []
+    for id in _ordered(own):
+        root = _root(id, everything)
+        times = None if root is None else _times(everything[root], slots)
+        if root is None or times is None:
+            lost.append(Lost("dangling" if root is None else "untimed", own[id].text))
+        else:
+            spans.setdefault((*times, root), []).append(own[id].text.strip())
+    return Tier(
+        name=name,
+        spans=tuple(
+            Span(start_s, end_s, " ".join(filter(None, texts))) for (start_s, end_s, _), texts in spans.items()
+        ),
+        kind=element.get("LINGUISTIC_TYPE_REF") or None,
+        speaker=element.get("PARTICIPANT", "").strip() or None,
+        aligned=all(each.slots for each in own.values()),
+        lost=tuple(lost),
+    )
+
+
+def _root(name: str, everything: _Tier) -> str | None:
+    """The annotation with time slots that one refers to at the end; None where it refers to nothing, or to itself."""
+    seen: set[str] = set()
+    while name in everything and name not in seen:
+        seen.add(name)
+        if everything[name].slots:
+            return name
+        name = everything[name].refers_to or ""
+    return None
+
+
+def _times(annotation: _Annotation, slots: _Slots) -> tuple[float, float] | None:
+    begin, end = (slots.get(slot) for slot in annotation.slots or ("", ""))
+    return None if begin is None or end is None else (begin, end)
+
+
+def _ordered(own: _Tier) -> Iterator[str]:
+    """The annotations, each behind the one that it follows, whatever their order in the file."""
+    after = {each.follows: name for name, each in own.items() if each.follows in own}
+    given: set[str] = set()
+    firsts = [name for name, each in own.items() if each.follows not in own]
+    for first in (*firsts, *own):  # what follows itself, in a circle, comes last
+        name: str | None = first
+        while name is not None and name not in given:
+            given.add(name)
+            yield name
+            name = after.get(name)
