@@ -105,7 +105,8 @@ def append(parent: Element, tag: str, attributes: Mapping[str, str], text: str |
     """A new last child. White space round the others stays as it is, and the new one has that of its neighbour."""
     child = etree.Element(tag, dict(attributes))
     child.text = text
-    child.tail = parent[-1].tail if len(parent) else None
+    before = next(parent.iterchildren(reversed=True), None)  # len() would count them all, each time
+    child.tail = None if before is None else before.tail
     parent.append(child)
     return child
 
