@@ -9,6 +9,7 @@ from lxml.etree import _Element as Element
 
 from earful.data.drafts import PHRASES, reviewed, untouched
 from earful.data.eaf import parse_eaf
+from earful.data.readers.elan import read
 from earful.errors import ManifestError
 from earful.recognizer import Transcript, Word
 from earful.writers.formats import render
@@ -106,3 +107,16 @@ def test_a_file_without_marks(talk: Path) -> None:
         each.getparent().remove(each)
     talk.write_bytes(etree.tostring(root))
     assert untouched(talk) == frozenset()
+
+
+def test_readers_of_clips_take_what_was_corrected_alone(talk: Path) -> None:
+    """Who adapts again must not learn what the recogniser guessed itself."""
+
+    def edit(root: Element) -> None:
+        phrase(root, 1).find("ANNOTATION_VALUE").text = "too"
+
+    edited(talk, edit)
+    (file,) = read(talk)
+    phrases = next(tier for tier in file.tiers if tier.name == "earful phrases")
+    assert [span.text for span in phrases.spans] == ["too"]
+    assert [(lost.reason, lost.text) for lost in phrases.lost] == [("draft", "one"), ("draft", "three")]

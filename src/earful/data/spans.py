@@ -37,6 +37,7 @@ class Reason(NamedTuple):
 REASONS = {
     "untimed": Reason("warning", "without times", "align them in the program that wrote the file"),
     "dangling": Reason("warning", "that refer to an annotation that is not there", "attach them again, or remove them"),
+    "draft": Reason("note", "that earful wrote and nobody touched", "correct them, then adapt again"),
     "empty": Reason("warning", "that end where they begin, or before", "correct their times"),
     "textless": Reason("note", "without text", "write there what is said, if anything is"),
     "marks": Reason("note", "that hold nothing but marks", "read marks as words with --drop ''"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from earful.data.drafts import PHRASES, WORDS, untouched
 from earful.data.markup import read_markup
 from earful.data.readers.recording import beside, first_there
 from earful.data.tiers import Annotated, Lost, Span, Tier
@@ -34,8 +35,9 @@ def read(path: str | Path) -> tuple[Annotated, ...]:
     """Read an `.eaf` file.
 
     An annotation that refers to another has its span, through chains; several that share a span are one, in their
-    order. The recording is the one that the file links, where it says or beside the file, sound before video; or else
-    the one of the file's name. Raises ManifestError for what is no such file.
+    order. A draft of earful's that nobody touched is no transcript, and lost. The recording is the one that the file
+    links, where it says or beside the file, sound before video; or else the one of the file's name. Raises
+    ManifestError for what is no such file.
     """
     path = Path(path)
     root = read_markup(path)
@@ -52,8 +54,15 @@ def read(path: str | Path) -> tuple[Annotated, ...]:
     slots = dict(_slots(path, root))
     owned = [(_need(path, each, "TIER_ID"), each, _annotations(path, each)) for each in root.iterfind("TIER")]
     everything = {id: annotation for _, _, own in owned for id, annotation in own.items()}
-    tiers = tuple(_tier(name, each, own, everything, slots) for name, each, own in owned)
+    drafts = _drafts(path, root)
+    tiers = tuple(_tier(name, each, own, everything, slots, drafts) for name, each, own in owned)
     return (Annotated(path, recording, tiers, origin_s),)
+
+
+def _drafts(path: Path, root: "Element") -> frozenset[str]:
+    """The annotations that are as earful wrote them."""
+    marked = any(each.get("NAME") in (PHRASES, WORDS) for each in root.iterfind("HEADER/PROPERTY"))
+    return frozenset(each.id for each in untouched(path)) if marked else frozenset()
 
 
 def _need(path: Path, element: "Element", name: str) -> str:
@@ -123,13 +132,15 @@ def _annotations(path: Path, tier: "Element") -> _Tier:
     return found
 
 
-def _tier(name: str, element: "Element", own: _Tier, everything: _Tier, slots: _Slots) -> Tier:
+def _tier(name: str, element: "Element", own: _Tier, everything: _Tier, slots: _Slots, drafts: frozenset[str]) -> Tier:
     spans: dict[tuple[float, float, str], list[str]] = {}
     lost = []
     for id in _ordered(own):
         root = _root(id, everything)
         times = None if root is None else _times(everything[root], slots)
-        if root is None or times is None:
+        if id in drafts:
+            lost.append(Lost("draft", own[id].text))
+        elif root is None or times is None:
             lost.append(Lost("dangling" if root is None else "untimed", own[id].text))
         else:
             spans.setdefault((*times, root), []).append(own[id].text.strip())
