@@ -121,7 +121,8 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
                 )
             if checkpoint.lexicon:
                 save_lexicon(beside / LEXICON, checkpoint.lexicon)
-            (beside / CARD).write_text(json.dumps(card, ensure_ascii=False, indent=1, allow_nan=False) + "\n", "utf-8")
+            text = json.dumps(card, ensure_ascii=False, indent=1, allow_nan=False)
+            (beside / CARD).write_text(text + "\n", "utf-8", newline="\n")
             for file in beside.iterdir():  # made for the owner's eyes only
                 file.chmod(0o644)
             beside.chmod(0o755)

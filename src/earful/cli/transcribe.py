@@ -200,7 +200,7 @@ def write(place: Path, text: str) -> None:
     """Write a text file, which appears whole or not at all."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with replacing(place) as beside:
-        beside.write_text(text, "utf-8")
+        beside.write_text(text, "utf-8", newline="\n")
 
 
 def show(text: str, name: str | None) -> None:
