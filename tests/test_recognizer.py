@@ -171,6 +171,29 @@ def test_an_array_a_file_and_its_blocks_are_the_same(tmp_path: Path, seconds: fl
     assert found.text and found.duration_s == pytest.approx(seconds)
     assert recognizer.transcribe(tmp_path / "a.flac") == found == recognizer.transcribe(str(tmp_path / "a.flac"))
     assert recognizer.transcribe_blocks(blocks(tmp_path / "a.flac", WINDOW_S)) == found
+    content = (tmp_path / "a.flac").read_bytes()
+    assert recognizer.transcribe(content) == found == recognizer.transcribe((samples_T, SAMPLE_RATE_HZ))
+    with (tmp_path / "a.flac").open("rb") as file:
+        assert recognizer.transcribe(file) == found
+
+
+def test_a_speaker_on_each_channel_of_samples_at_another_rate(ears: Callable[..., Recognizer]) -> None:
+    channels = [beeps([start_s], 2.0).repeat(2) for start_s in (0.5, 1.5)]
+    seconds = list[float]()
+    found = ears().transcribe((np.stack(channels, 1), 2 * SAMPLE_RATE_HZ), "each", advance=seconds.append)
+    assert [(word.text, word.speaker) for word in found.words] == [("a", "speaker 1"), ("a", "speaker 2")]
+    assert found.duration_s == pytest.approx(2.0) and sum(seconds) == pytest.approx(4.0)
+    several = Recognizer(ears().checkpoint, guesses=2)
+    with pytest.raises(ConfigError, match="guesses are of one channel, not of each"):
+        several.transcribe((np.stack(channels, 1), SAMPLE_RATE_HZ), "each")
+
+
+def test_noise_is_suppressed_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("earful.recognizer.suppressed", lambda samples_T: 0 * samples_T)
+    recognizer = untrained(config_of())
+    noise_T = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+    found = recognizer.transcribe(noise_T, denoise=True)
+    assert found == recognizer.transcribe(0 * noise_T) != recognizer.transcribe(noise_T)
 
 
 def test_samples_of_any_float_and_layout(ears: Callable[..., Recognizer]) -> None:

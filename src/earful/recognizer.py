@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 import torch
@@ -20,8 +20,10 @@ from earful.adapt.effort import Effort, adapt_by, recordings_of
 from earful.adapt.finetune import Plan
 from earful.adapt.self_adapt import SelfAdaptation, fit
 from earful.audio.channels import Channel
-from earful.audio.files import SAMPLE_RATE_HZ, blocks
+from earful.audio.denoise import denoise as suppressed
+from earful.audio.files import SAMPLE_RATE_HZ, blocks, probe
 from earful.audio.silence import GRID_S, spoken
+from earful.audio.source import Audio, from_samples, source_of
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.ctc.beam import Search
 from earful.ctc.confidence import clues_of, confidences
@@ -35,6 +37,7 @@ from earful.features.windows import Tape, Window, windows
 from earful.model import fast_arithmetic
 from earful.text.normalize import TextRules, normalize
 from earful.text.pinyin import TONES, between_scripts, with_marks
+from earful.transcript import Transcript, Word, together
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -46,34 +49,6 @@ whole recording would.
 """
 LONGEST_GAP_S = 1.0
 """No letter lasts longer, and between those of a word there is less."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word, when it is said, and how likely it is right (0 to 1, calibrated: `ctc.confidence`).
-
-    `speaker` is known where each channel of a recording was transcribed by itself.
-    """
-
-    text: str
-    start_s: float
-    end_s: float
-    confidence: float
-    speaker: str | None = None
-
-
-@dataclass(frozen=True)
-class Transcript:
-    """What a recording says; `confidence` is the mean of its words'.
-
-    `guesses` are the likeliest texts, the best first, where more than one was asked for.
-    """
-
-    text: str
-    words: tuple[Word, ...]
-    confidence: float
-    duration_s: float
-    guesses: tuple[str, ...] = ()
 
 
 @final
@@ -181,18 +156,40 @@ class Recognizer:
         return Recognizer(checkpoint, report)
 
     def transcribe(
-        self, audio: str | Path | Samples, channel: Channel = "auto", *, silences: bool = False
+        self,
+        audio: Audio | Samples | tuple[NDArray[Any], int],
+        channel: Channel | Literal["each"] = "auto",
+        *,
+        silences: bool = False,
+        denoise: bool = False,
+        advance: Callable[[float], None] | None = None,
     ) -> Transcript:
-        """Transcribe a file of any length, or float32 samples `[T]` of 16 kHz mono, in bounded memory.
+        """Transcribe a recording of any length, in bounded memory beside what is given.
 
-        `channel` of a file: that of `audio.files.read`. Two seconds and more in which nobody speaks (`audio.silence`)
-        are left out, so that nothing is written there, unless `silences`.
+        `audio` is a path, the bytes of a file, a file opened in binary mode, float samples `[T]` of 16 kHz mono, or
+        samples `[T]` or `[T, C]` and their rate in Hz. `channel`: that of `audio.files.read`, or "each", as the speaker
+        that each word has. Two seconds and more in which nobody speaks (`audio.silence`) are left out, so that nothing
+        is written there, unless `silences`. `denoise` suppresses steady noise first. `advance` is told the seconds of
+        each window that was heard. `earful.subtitles.render` makes text, JSON, SRT, WebVTT or TSV of the transcript.
 
         Raises:
-            AudioError: the file cannot be read, or the samples are not finite mono floats.
+            AudioError: the recording cannot be read, or the samples are no finite sound.
+            ConfigError: guesses were asked for, of each channel.
         """
-        pieces = _slices(_checked(audio)) if isinstance(audio, np.ndarray) else blocks(audio, WINDOW_S, channel)
-        return self.transcribe_blocks(pieces, silences=silences)
+        if isinstance(audio, np.ndarray):
+            pieces = _heard(_slices(_checked(audio)), denoise, advance)
+            return self.transcribe_blocks(pieces, silences=silences)
+        source = from_samples(*audio) if isinstance(audio, tuple) else source_of(audio)
+
+        def one(number: Channel) -> Transcript:
+            pieces = _heard(blocks(source, WINDOW_S, number), denoise, advance)
+            return self.transcribe_blocks(pieces, silences=silences)
+
+        if channel != "each":
+            return one(channel)
+        if self._guesses > 1:
+            raise ConfigError("guesses are of one channel, not of each; name one, as with --channel left")
+        return together({f"speaker {n}": one(n) for n in range(1, probe(source).channels + 1)})
 
     def transcribe_blocks(self, pieces: Iterable[Samples], *, silences: bool = False) -> Transcript:
         """Transcribe consecutive blocks of samples, each WINDOW_S long but the last.
@@ -356,6 +353,14 @@ def _checked(samples_T: Samples) -> Samples:
 def _slices(samples_T: Samples) -> Iterator[Samples]:
     size = round(WINDOW_S * SAMPLE_RATE_HZ)
     yield from (samples_T[i : i + size] for i in range(0, len(samples_T), size))
+
+
+def _heard(pieces: Iterable[Samples], denoise: bool, advance: Callable[[float], None] | None) -> Iterator[Samples]:
+    """The windows, one by one, as they are wanted; tells how long each was."""
+    for piece_T in pieces:
+        yield suppressed(piece_T) if denoise else piece_T
+        if advance:
+            advance(len(piece_T) / SAMPLE_RATE_HZ)
 
 
 def _tensor(samples_T: Samples) -> Tensor:

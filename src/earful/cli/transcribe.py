@@ -2,8 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,7 +15,8 @@ from earful.writing import replacing
 
 if TYPE_CHECKING:
     from earful.audio.channels import Channel
-    from earful.recognizer import Recognizer, Samples, Transcript
+    from earful.recognizer import Recognizer
+    from earful.transcript import Transcript
 
 SUFFIXES = {"text": ".txt", "json": ".json", "srt": ".srt", "vtt": ".vtt", "tsv": ".tsv"}
 CHANNEL_HELP = (
@@ -65,11 +65,12 @@ def transcribe(
         earful transcribe my-model talks/ --format srt --out subtitles/
         earful transcribe my-model new.wav --hot "Wambui,Nyeri:3"
     """
+    from earful.audio.channels import channel_named
     from earful.errors import AudioError
     from earful.recognizer import Recognizer
     from earful.subtitles import render
 
-    heard = channel_for(channel, guesses)
+    heard = channel_named(channel)
     wanted = "json" if json else format
     files = list(sound_files(audio))
     places = destinations(files, out, SUFFIXES[wanted], overwrite) if out else []
@@ -91,16 +92,6 @@ def transcribe(
     if failed:
         print(f"earful: {failed} of {counted(len(files), 'file')} could not be transcribed", file=sys.stderr)
         raise typer.Exit(2)
-
-
-def channel_for(name: str, guesses: int) -> "Channel | Literal['each']":
-    """The channel of that name. Raises ConfigError where there is none, or for guesses of each."""
-    from earful.audio.channels import channel_named
-    from earful.errors import ConfigError
-
-    if (channel := channel_named(name)) == "each" and guesses > 1:
-        raise ConfigError("--guesses are of one channel, not of each; name one, as with --channel left")
-    return channel
 
 
 def boosts(hot: str | None) -> dict[str, float]:
@@ -164,7 +155,6 @@ def listen(
     """Transcribe one file in bounded memory, telling how far it is, and what is odd about it."""
     from earful.audio.channels import FLOATS, survey
     from earful.audio.files import probe
-    from earful.subtitles import together
 
     info = probe(file)
     several = info.channels > 1
@@ -172,28 +162,15 @@ def listen(
     for warning in (*info.warnings, *found):
         warn(f"{file}: {warning}")
 
-    def heard(channel: "Channel", name: str) -> "Transcript":
-        return recognizer.transcribe_blocks(pieces(file, channel, info.duration_s, denoised, partial(tell, name)))
-
-    if channel != "each":
-        return heard(channel, file.name)
-    numbers = range(1, info.channels + 1)
-    return together({f"speaker {n}": heard(n, f"{file.name}, channel {n}") for n in numbers})
-
-
-def pieces(
-    file: Path, channel: "Channel", total_s: float, denoised: bool, tell: "Callable[[float, float], None]"
-) -> "Iterator[Samples]":
-    """The windows of a recording, as they are wanted; tells after each how much of all was heard."""
-    from earful.audio.denoise import denoise
-    from earful.audio.files import SAMPLE_RATE_HZ, blocks
-    from earful.recognizer import WINDOW_S
-
+    total_s = info.duration_s * (info.channels if channel == "each" else 1)
     heard_s = 0.0
-    for block_T in blocks(file, WINDOW_S, channel):
-        yield denoise(block_T) if denoised else block_T
-        heard_s += len(block_T) / SAMPLE_RATE_HZ
-        tell(heard_s, total_s)
+
+    def advance(seconds: float) -> None:
+        nonlocal heard_s
+        heard_s += seconds
+        tell(file.name, heard_s, total_s)
+
+    return recognizer.transcribe(file, channel, denoise=denoised, advance=advance)
 
 
 def write(place: Path, text: str) -> None:
