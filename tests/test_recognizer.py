@@ -4,9 +4,10 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,10 @@ from earful.audio.files import SAMPLE_RATE_HZ, blocks, write
 from earful.checkpoint import Checkpoint, Language, load_checkpoint
 from earful.ctc.greedy import Emission
 from earful.ctc.ngram import learn
+from earful.data.clips import read_clips
 from earful.data.frames import frames_of
+from earful.data.manifest import Manifest
+from earful.data.untranscribed import Skipped
 from earful.data.utterance import Utterance
 from earful.encoder.encoder import KINDS, EncoderConfig
 from earful.errors import AudioError, ConfigError
@@ -436,5 +440,32 @@ def test_adapting_with_effort(tiny_base: Path, clips: Path, tmp_path: Path) -> N
     assert made.checkpoint.config.rules.language == "xx" and start.checkpoint.config.rules.language == ""
     with pytest.raises(ConfigError, match="with best alone"):
         start.adapt(clips, minutes=3.0)
-    with pytest.raises(ConfigError, match='for the effort "best"'):
-        start.adapt(clips, unlabelled=clips)
+    with pytest.raises(ConfigError, match="--effort quick has no time for"):
+        start.adapt(clips, effort="quick", unlabelled=clips)
+
+
+def test_adapting_with_all_that_the_command_has(
+    tiny_base: Path, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other text from a file, sentences that are said, recordings, a search, steps: each gets where it belongs."""
+    (tmp_path / "text.txt").write_text("abba cab. bac abba", "utf-8")
+    said = read_clips(clips)[:2]
+    asked = dict[str, Any]()
+
+    def speak(base: Checkpoint, count: int, texts: Sequence[str], **how: Any) -> Manifest:
+        asked.update(count=count, texts=list(texts))
+        return said.filter(lambda u: True)
+
+    def search(base: Checkpoint, clips: Manifest, **how: Any) -> tuple[Plan, tuple[()]]:
+        asked.update(minutes=how["minutes"], steps=how["plan"].steps)
+        return replace(how["plan"], copies=0, folds=0, evaluations=1), ()
+
+    monkeypatch.setattr("earful.adapt.effort.spoken", speak)
+    monkeypatch.setattr("earful.adapt.effort.search", search)
+    monkeypatch.setattr("earful.adapt.effort.speech_of", lambda found, tell: (found, (Skipped(Path("x.wav"), "odd"),)))
+    base = Recognizer.load(tiny_base)
+    made = base.adapt(clips, text=tmp_path / "text.txt", texts=["cab"], speak=7, tune=3.0, steps=2, unlabelled=clips)
+    assert asked == {"count": 7, "texts": ["cab", "abba cab.", "bac abba"], "minutes": 3.0, "steps": 2}
+    assert made.report is not None and made.report.curve[-1].step == 2
+    assert "left out x.wav: odd" in made.report.warnings
+    assert any("without transcripts" in line for line in made.report.warnings), made.report.warnings

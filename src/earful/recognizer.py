@@ -32,6 +32,8 @@ from earful.ctc.hot import hot_tree
 from earful.ctc.stretches import Said, merge_stretches, said_in, search_stretches, silent_frames
 from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
+from earful.data.synthesis.sentences import read_sentences
+from earful.device import CPU, device_of
 from earful.errors import AudioError, ConfigError
 from earful.features.windows import Tape, Window, windows
 from earful.model import fast_arithmetic
@@ -92,12 +94,15 @@ class Recognizer:
         self_adapt: SelfAdaptation | bool = False,
         hot: Mapping[str, float] | None = None,
         guesses: int = 1,
+        device: str = "cpu",
     ) -> "Recognizer":
         """Load a model folder, or a shipped base by its name; the options are those of the class.
 
-        Raises CheckpointError; TextError as the class.
+        It computes, and adapts, on the `device`: cpu, cuda, cuda:N or auto. Raises CheckpointError; TextError as the
+        class; ConfigError for a device that is not there.
         """
-        return cls(load_checkpoint(model), greedy=greedy, self_adapt=self_adapt, hot=hot, guesses=guesses)
+        checkpoint = load_checkpoint(model).on(device_of(device))
+        return cls(checkpoint, greedy=greedy, self_adapt=self_adapt, hot=hot, guesses=guesses)
 
     def save(self, folder: str | Path, *, replace: bool = False) -> None:
         """Write the model folder, whole or not at all. Raises CheckpointError."""
@@ -112,9 +117,14 @@ class Recognizer:
         language: str | None = None,
         rules: TextRules | None = None,
         plan: Plan | None = None,
+        steps: int | None = None,
+        tune: float | None = None,
+        usual: bool = False,
+        text: str | Path | None = None,
         texts: Sequence[str] = (),
         words: bool = True,
         greedy: bool = False,
+        speak: int | None = None,
         unlabelled: str | Path | Manifest | None = None,
         keep_sound: bool = True,
         seed: int = 0,
@@ -125,27 +135,31 @@ class Recognizer:
         """A new recogniser, adapted to transcribed clips (a Manifest, or what `read_clips` reads).
 
         `effort` and the options are those of `earful.adapt.effort.adapt_by`; what it measured is the new recogniser's
-        `report`. `language` is a code such as "mk", for the `rules`. With the effort "best" it learns from recordings
-        without transcripts, too: those in a folder of clips, and `unlabelled`, a folder or a Manifest. Raises as that.
+        `report`. `language` is a code such as "mk", for the `rules`. `text` is a file of other text in the language,
+        beside the sentences `texts`. It learns from recordings without transcripts, too: `unlabelled`, a folder or a
+        Manifest, and with the effort "best" those in a folder of clips. With `usual` a meta-trained base does not adapt
+        as it has learned. Raises as that.
         """
         manifest = clips if isinstance(clips, Manifest) else read_clips(clips)
-        if unlabelled is not None and effort != "best":
-            raise ConfigError(f'recordings without transcripts are for the effort "best", got "{effort}"')
-        recordings = None
-        if effort == "best":
-            recordings = recordings_of(None if isinstance(clips, Manifest) else Path(clips), manifest, unlabelled)
+        best = effort == "best"
+        place = Path(clips) if best and not isinstance(clips, Manifest) else None
+        recordings = recordings_of(place, manifest, unlabelled) if best or unlabelled is not None else None
+        if best:
             manifest = manifest.filter(lambda u: bool((u.text or "").strip()))
         written = rules or self.checkpoint.config.rules
         checkpoint, report = adapt_by(
             effort,
-            self.checkpoint,
+            replace(self.checkpoint, inner=None) if usual else self.checkpoint,
             manifest,
             minutes=minutes,
             rules=replace(written, language=language) if language else rules,
             plan=plan,
-            texts=texts,
+            steps=steps,
+            tune=tune,
+            texts=[*texts, *(read_sentences(text) if text is not None else ())],
             words=words,
             greedy=greedy,
+            speak=speak,
             recordings=recordings,
             keep_sound=keep_sound,
             seed=seed,
@@ -153,7 +167,7 @@ class Recognizer:
             progress=progress,
             watch=watch,
         )
-        return Recognizer(checkpoint, report)
+        return Recognizer(checkpoint.on(self.checkpoint.device), report)
 
     def transcribe(
         self,
@@ -291,11 +305,13 @@ class Recognizer:
         """Log-probabilities `[F', V]`; one clip at a time, so that no other clip has a part in its result."""
         if not len(frames_FM):
             return torch.zeros(0, self.checkpoint.config.alphabet.size)
+        device = self.checkpoint.device
+        frames_FM = frames_FM.to(device)
         fitted = fit(self._model, frames_FM, self._self_adapt) if self._self_adapt else {}
-        with torch.no_grad(), fast_arithmetic():
-            clip = (frames_FM[None], torch.tensor([len(frames_FM)]))
+        with torch.no_grad(), fast_arithmetic(device):
+            clip = (frames_FM[None], torch.tensor([len(frames_FM)], device=device))
             logp_BFV, _ = functional_call(self._model, fitted, clip)
-        return logp_BFV[0]  # type: ignore[no-any-return]
+        return logp_BFV[0].to(CPU)  # type: ignore[no-any-return]
 
     def _words(self, said: Said, duration_s: float) -> list[Word]:
         """The words, with their times and confidences. No word reaches beyond the end of the recording."""

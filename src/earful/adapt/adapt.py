@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from earful.adapt.beside import COPIES, Copies, in_all, labelled, plan_beside, said_by, written_in
 from earful.adapt.brought import Brought
 from earful.adapt.cautions import material_warnings, result_warnings
@@ -30,6 +32,7 @@ from earful.data.batch import Example
 from earful.data.frames import Front
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
+from earful.device import CPU
 from earful.errors import AdaptationError
 from earful.model import AcousticModel, ModelConfig, Params
 from earful.text.normalize import TextRules, normalize
@@ -194,7 +197,7 @@ def completed(
 
 def task_of(base: Checkpoint, ready: "Prepared", seed: int, state: Path | None, tell: Progress) -> Task:
     """What is to be done with what was prepared."""
-    model = AcousticModel(with_dropout(ready.config, ready.plan.dropout))
+    model = AcousticModel(with_dropout(ready.config, ready.plan.dropout)).to(ready.device)
     learned = base.inner.learned if base.inner else None
     return Task(
         model, ready.start, ready.copies, ready.plan, seed, state, tell, learned, ready.beside, ready.unmet_beside
@@ -234,7 +237,8 @@ def about_of(base: Checkpoint, report: AdaptReport) -> dict[str, Any]:
 class Prepared(NamedTuple):
     """What is there before the first step: the clips as they were heard, and varied; what starts, and how it moves.
 
-    `words` are those that the rules of the language were asked about, for the letters to start from.
+    `words` are those that the rules of the language were asked about, for the letters to start from. `device`, that of
+    the base's weights, is where it moves; what is at rest is on the processor.
     """
 
     heard: Heard
@@ -245,6 +249,7 @@ class Prepared(NamedTuple):
     beside: Sequence[Copies] = ()
     words: Sequence[str] = ()
     unmet_beside: Sequence[Sequence[Copies]] = ()
+    device: torch.device = CPU
 
     @property
     def speech_s(self) -> float:
@@ -272,9 +277,10 @@ def prepare(
     `texts` hold more words of the language, for its rules of spelling. With `keep_sound` the base hears amid the clips.
     What lies `beside`, and in each of `unmet_beside`, is heard once; the rows start from what is in all of them.
     """
+    device, base = base.device, base.on(CPU)
     base = in_company(base, clips) if keep_sound else base
     config = replace(base.config, rules=rules or base.config.rules)
-    front = hearing(base.build().frames_of)
+    front = hearing(base.on(device).build().frames_of)
     heard = listen(clips, config, front, tell)
     texts, _ = of_script(texts, heard.clips, config.rules)  # `concluded` says so
     alphabet = alphabet_for(base, heard.texts)
@@ -302,7 +308,7 @@ def prepare(
     def start(learn: Sequence[int]) -> Params:
         return begin([*learn, *range(len(copies), len(first))])
 
-    return Prepared(heard, config, plan, copies, start, beside_them, words, unmet_beside_them)
+    return Prepared(heard, config, plan, copies, start, beside_them, words, unmet_beside_them, device)
 
 
 def _others(beside: Manifest, plan: Plan, config: ModelConfig, front: Front, tell: Progress) -> Heard | None:
@@ -379,18 +385,8 @@ def fingerprint(
     words: Sequence[str] = (),
 ) -> str:
     """Names the state of this very run: other clips, another base or another plan do not meet it."""
-    weights = [float(value.double().sum()) for value in base.params.values()]
+    weights = [float(value.double().sum()) for value in base.on(CPU).params.values()]
     clips = [[str(u.audio), u.start_s, u.duration_s] for u in heard.clips]
     others = [[str(u.audio), u.start_s, u.duration_s, u.text] for u in beside]
-    what = [
-        weights,
-        to_mapping(base.config),
-        clips,
-        heard.texts,
-        to_mapping(plan),
-        to_mapping(augmentation),
-        seed,
-        others,
-        list(words),
-    ]
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+    what = [weights, to_mapping(base.config), clips, heard.texts, to_mapping(plan), to_mapping(augmentation), seed]
+    return hashlib.sha256(json.dumps([*what, others, list(words)]).encode()).hexdigest()[:16]

@@ -258,7 +258,7 @@ def _adapted(
 ) -> tuple[AcousticModel, Params]:
     """The base after adaptation to these clips, by the plan for so many."""
     plan = work.plan_of(learn)
-    model = AcousticModel(with_dropout(work.ready.config, plan.dropout))
+    model = AcousticModel(with_dropout(work.ready.config, plan.dropout)).to(work.ready.device)
     params, _ = finetune_in_stages(
         model,
         work.ready.start(learn),

@@ -21,6 +21,7 @@ from earful.ctc.ngram import NGram, folds_of, learn, mix_with
 from earful.ctc.words import MOST_WORDS, Fold, WordCounts, Words, count_words, listed_words, mix_words
 from earful.data.batch import Example
 from earful.data.synthesis.words import draw_lines, word_frequencies
+from earful.device import CPU, home_of, moved
 from earful.errors import SynthesisError
 from earful.model import AcousticModel, Params, fast_arithmetic
 from earful.text.alphabet import Alphabet
@@ -245,10 +246,11 @@ def recordings_of(
 def _logp(model: AcousticModel, params: Params, clip: Example) -> Tensor:
     """Log-probabilities `[F, V]` of one clip, dropout off."""
     model.eval()
-    with torch.no_grad(), fast_arithmetic():
-        inputs = (clip.frames_FM[None], torch.tensor([len(clip.frames_FM)]))
-        logp_BFV, _ = functional_call(model, dict(params), inputs)
-    return logp_BFV[0]  # type: ignore[no-any-return]
+    device = home_of(model)
+    with torch.no_grad(), fast_arithmetic(device):
+        inputs = moved((clip.frames_FM[None], torch.tensor([len(clip.frames_FM)])), device)
+        logp_BFV, _ = functional_call(model, moved(dict(params), device), inputs)
+    return logp_BFV[0].to(CPU)  # type: ignore[no-any-return]
 
 
 def _greedy_cer(recordings: Sequence[Recording]) -> float:

@@ -72,7 +72,8 @@ def guessed(
 
     Raises AudioError where a recording cannot be read.
     """
-    return [believed(writer, recordings, tell=tell, hearing=hearing) for writer in writers(found, reading)]
+    each = (writer.on(found.ready.device) for writer in writers(found, reading))
+    return [believed(writer, recordings, tell=tell, hearing=hearing) for writer in each]
 
 
 def joined(said: Manifest | None, found: Manifest) -> Manifest:

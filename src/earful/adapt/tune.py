@@ -104,7 +104,7 @@ def _prepare(
         )
     parts = [Part(ready.start(learn), learn, held) for learn, held in folds_for(count, ready.plan, seed)]
     name = fingerprint(base, ready.heard, ready.plan, ADAPTATION, seed, words=ready.words)
-    return Material(ready.config, ready.copies, parts, seed, name, tell), ready.plan
+    return Material(ready.config, ready.copies, parts, seed, name, tell, ready.device), ready.plan
 
 
 def folds_for(clips: int, plan: Plan, seed: int) -> list[tuple[list[int], list[int]]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from earful.cli.beside import Speak, Unlabelled, in_words
+from earful.cli.device import Device
 from earful.cli.effort import (
     WRITTEN,
     Budget,
@@ -89,6 +90,7 @@ def adapt(
     minutes: Budget = None,
     keep_sound: Annotated[bool, typer.Option(help=KEEP_SOUND_HELP)] = True,
     usual: Annotated[bool, typer.Option("--usual", help="Do not adapt as a meta-trained base has learned.")] = False,
+    device: Device = "cpu",
     seed: Annotated[int, typer.Option(help="Another seed, another run.", metavar="N")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace MODEL where it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -109,21 +111,21 @@ def adapt(
         earful adapt my-clips --out my-model --text stories.txt --language sw --effort best --minutes 30
     """
     from earful.adapt.adapt import Reading
-    from earful.adapt.start import start_from
+    from earful.adapt.effort import plan_of
     from earful.checkpoint import check_destination
+    from earful.device import device_of
 
-    began, state = time.monotonic(), state_of(out)
+    began, state, where = time.monotonic(), state_of(out), device_of(device)
     way = checked(Way(effort, minutes, speak, unlabelled, clips), tune)
     check_destination(out, replace=overwrite or unfinished(state))
     ready(tune)
     manifest, sentences = transcribed(clips_of(clips, unlisted=effort != "best"), way), texts_of(text)
     rules = asked_for(language=language or language_of(manifest), case=case, punctuation=punctuation, writing=writing)
-    begun = start_from(base, (u.text or "" for u in manifest), rules, seed)
-    start = replace(begun, inner=None) if usual else begun
+    start = started(base, manifest, rules, seed, usual).on(where)
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)
-        first = (quick_plan_of if effort == "quick" else plan_of)(used, steps, start)
+        first = plan_of(start, used, effort, steps)
         found = search(start, used, first, minutes=tune, seed=seed, state=state, tell=tell)
         plans, reading = plans_of(found.plan, steps), Reading(sentences, words, greedy)
         made = make(way, start, used, plans, reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
@@ -170,6 +172,14 @@ def conclude(
             print(line)
     if made.interrupted:
         raise typer.Exit(130)
+
+
+def started(base: str, manifest: "Manifest", rules: dict[str, str], seed: int, usual: bool) -> "Checkpoint":
+    """What is adapted; with `usual` a meta-trained base forgets how it has learned to be."""
+    from earful.adapt.start import start_from
+
+    begun = start_from(base, (u.text or "" for u in manifest), rules, seed)
+    return replace(begun, inner=None) if usual else begun
 
 
 def asked_for(**rules: str | None) -> dict[str, str]:
@@ -235,24 +245,6 @@ def plans_of(plan: "Plan", steps: int | None) -> tuple["Plan", "Plan"]:
     from earful.adapt.beside import plan_beside
 
     return plan, plan_beside(plan) if steps is None else plan
-
-
-def plan_of(manifest: "Manifest", steps: int | None, start: "Checkpoint") -> "Plan":
-    """The settings that suit the amount of data, with so many steps if they are given; 0 leaves a base's own."""
-    from earful.adapt.adapt import plan_from
-
-    plan = plan_from(start, len(manifest), manifest.duration_s)
-    if steps == 0 and plan.first:
-        return plan.first
-    return plan if steps is None else replace(plan, steps=steps)
-
-
-def quick_plan_of(manifest: "Manifest", steps: int | None, start: "Checkpoint") -> "Plan":
-    """The same for an answer within seconds."""
-    from earful.adapt.effort import quick_from
-
-    plan = quick_from(start, len(manifest), manifest.duration_s)
-    return replace(plan, steps=steps) if steps else plan
 
 
 def learned_steps(plan: "Plan") -> int:

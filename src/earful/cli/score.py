@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from earful.cli.device import Device
 from earful.cli.leftovers import clips_of
 from earful.cli.progress import progress, warn
 from earful.cli.tables import counted, percent, print_json, print_table
@@ -34,6 +35,7 @@ def score(
     self_adapt: Annotated[
         bool, typer.Option("--self-adapt", help="Fit the model to each recording as it is heard, then forget.")
     ] = False,
+    device: Device = "cpu",
     errors: Annotated[int, typer.Option(min=0, help="Show the N clips with the most errors.", metavar="N")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -50,7 +52,7 @@ def score(
     from earful.recognizer import Recognizer
 
     clips = clips_of(manifest)
-    recognizer = Recognizer.load(model, greedy=greedy, self_adapt=self_adapt)
+    recognizer = Recognizer.load(model, greedy=greedy, self_adapt=self_adapt, device=device)
     began = time.monotonic()
     report, left_out = measure(recognizer, clips, by)
     seconds = time.monotonic() - began

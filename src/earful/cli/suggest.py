@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from earful.cli.device import Device
 from earful.cli.leftovers import name_unread
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, percent, print_json, print_table, within
@@ -42,6 +43,7 @@ def suggest(
     cut: Annotated[
         bool, typer.Option("--cut", help="Cut recordings of more than 15 s at their pauses (extra `vad`).")
     ] = False,
+    device: Device = "cpu",
     out: Annotated[Path | None, typer.Option(help="A table to fill in: .csv, .tsv or .jsonl.", metavar="TABLE")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace TABLE where it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -60,13 +62,14 @@ def suggest(
     """
     from earful.adapt.suggest import suggest as choose
     from earful.checkpoint import load_checkpoint
+    from earful.device import device_of
     from earful.errors import ConfigError
 
     if None not in (count, seconds):
         raise ConfigError("-n and --seconds both say how much to suggest; give one of them")
     if out is not None:
         check_table(out, overwrite)
-    checkpoint = load_checkpoint(model)
+    checkpoint = load_checkpoint(model).on(device_of(device))
     known = with_texts(transcribed) if transcribed else None
     wanted = COUNT if count is None and seconds is None else count
     with progress() as tell:

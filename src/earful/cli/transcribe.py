@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from earful.cli.device import Device
 from earful.cli.leftovers import name_unread
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted
@@ -30,27 +31,27 @@ HOT_HELP = (
 )
 MOST_GUESSES = 20
 Format = Literal["text", "json", "srt", "vtt", "tsv"]
+As = Annotated[Format, typer.Option(help="tsv: a line a word, with times and confidence; json: a line a file.")]
+Out = Annotated[Path | None, typer.Option(help="Write a file for each recording into this folder.", metavar="DIR")]
+Guesses = Annotated[
+    int, typer.Option(min=1, max=MOST_GUESSES, help="So many texts of each recording (json).", metavar="N")
+]
 
 
 def transcribe(
     model: Annotated[str, typer.Argument(help="A model folder, or a shipped base.", metavar="MODEL")],
     audio: Annotated[list[Path], typer.Argument(help="Sound files, or folders of them.", metavar="AUDIO")],
-    format: Annotated[
-        Format, typer.Option(help="tsv: a line a word, with times and confidence; json: a line a file.")
-    ] = "text",
-    out: Annotated[
-        Path | None, typer.Option(help="Write a file for each recording into this folder.", metavar="DIR")
-    ] = None,
+    format: As = "text",
+    out: Out = None,
     greedy: Annotated[bool, typer.Option("--greedy", help="Without the language model.")] = False,
     hot: Annotated[str | None, typer.Option(help=HOT_HELP, metavar="WORD[:BOOST],…")] = None,
-    guesses: Annotated[
-        int, typer.Option(min=1, max=MOST_GUESSES, help="So many texts of each recording (json).", metavar="N")
-    ] = 1,
+    guesses: Guesses = 1,
     self_adapt: Annotated[
         bool, typer.Option("--self-adapt", help="Fit the model to each recording as it is heard, then forget.")
     ] = False,
     denoise: Annotated[bool, typer.Option("--denoise", help="Suppress steady noise first.")] = False,
     channel: Annotated[str, typer.Option(help=CHANNEL_HELP, metavar="CHANNEL")] = "auto",
+    device: Device = "cpu",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace transcripts in DIR.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
@@ -74,7 +75,9 @@ def transcribe(
     wanted = "json" if json else format
     files = list(sound_files(audio))
     places = destinations(files, out, SUFFIXES[wanted], overwrite) if out else []
-    recognizer = Recognizer.load(model, greedy=greedy, self_adapt=self_adapt, hot=boosts(hot), guesses=guesses)
+    recognizer = Recognizer.load(
+        model, greedy=greedy, self_adapt=self_adapt, hot=boosts(hot), guesses=guesses, device=device
+    )
     failed = 0
     with progress() as tell:
         for number, (file, _) in enumerate(files):
