@@ -1,7 +1,5 @@
 """Adaptation from end to end: base and clips in, the adapted checkpoint and an honest report out."""
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +11,11 @@ import torch
 
 from earful.adapt.beside import COPIES, Copies, in_all, labelled, plan_beside, said_by, written_in
 from earful.adapt.brought import Brought
-from earful.adapt.cautions import material_warnings, result_warnings
+from earful.adapt.cautions import material_warnings, refused_text, result_warnings
 from earful.adapt.clips import Heard, Progress, listen, vary
 from earful.adapt.company import in_company
 from earful.adapt.finetune import Plan, Point
+from earful.adapt.fingerprint import fingerprint
 from earful.adapt.language import MANDARIN, Gain, kept, learn_language, lexicon_for, listed, path_shift
 from earful.adapt.measure import Measured, Outcome, Task, Unmet, run
 from earful.adapt.remember import Hearing, itself
@@ -78,13 +77,17 @@ class Reading(NamedTuple):
 
 
 class Adapted(NamedTuple):
-    """An adaptation with all that another may build on: the result, what it learned from, and its fine-tunings."""
+    """An adaptation with all that another may build on: the result, what it learned from, and its fine-tunings.
+
+    `reading` is what of other text was of use.
+    """
 
     checkpoint: Checkpoint
     report: AdaptReport
     ready: "Prepared"
     task: Task
     outcome: Outcome
+    reading: Reading
 
 
 def adapt(
@@ -213,17 +216,19 @@ def concluded(
     used, lacking = resources(reading.texts, heard.clips, config.rules, wanted)
     reading = reading._replace(texts=used)
     before = kept(base.language, config.alphabet) if is_recognizer(base) and not reading.greedy else None
-    gain = None if reading.greedy else language_of(task, outcome, reading, before)
+    refused = list[str]()
+    gain = None if reading.greedy else language_of(task, outcome, reading, before, refused.append)
+    reading = reading._replace(texts=()) if refused else reading
     texts = [*(u.text or "" for u in heard.clips), *reading.texts]
     lexicon = lexicon_for(config.rules, texts, reading.words, base.lexicon)
     written = (*ready.copies, *ready.beside)
     material = material_warnings(base, config, heard, written, lexicon)
-    warnings = (*lacking, *material, *result_warnings(outcome, gain))
+    warnings = (*lacking, *refused, *material, *result_warnings(outcome, gain))
     report = _report(ready, outcome, gain, time.monotonic() - began, warnings)
     params, language = dict(outcome.tuned.params), gain.language if gain else before
     shift = path_shift(task.model, [each[0] for each in task.copies], unmet_of(task, outcome))
     checkpoint = Checkpoint(config, params, about_of(base, report), language, lexicon=lexicon, shift=shift)
-    return Adapted(checkpoint, report, ready, task, outcome)
+    return Adapted(checkpoint, report, ready, task, outcome, reading)
 
 
 def about_of(base: Checkpoint, report: AdaptReport) -> dict[str, Any]:
@@ -356,14 +361,25 @@ def with_dropout(config: ModelConfig, dropout: float | None) -> ModelConfig:
     return config if dropout is None else replace(config, encoder=replace(config.encoder, dropout=dropout))
 
 
-def language_of(task: Task, outcome: Outcome, reading: Reading, before: Language | None) -> Gain | None:
-    """The language model, where it can be measured, and helps; beside the base where that is kept."""
+def language_of(
+    task: Task, outcome: Outcome, reading: Reading, before: Language | None, warn: Callable[[str], None] | None = None
+) -> Gain | None:
+    """The language model, where it can be measured, and helps; beside the base where that is kept.
+
+    Where other text makes it worse it is left out, and `warn` is told.
+    """
+
+    def refuse(with_it: float, without: float) -> None:
+        if warn:
+            warn(refused_text(with_it, without))
+
     task.tell("learning the language", 0, 1)
     rules = task.model.config.rules
     language = rules.language or (MANDARIN if rules.writing != "given" else "")
     others = [[normalize(text, rules) for text in reading.texts]]
     known = listed(language, rules) if reading.words else None
-    gain = learn_language(task.model, [each[0] for each in task.copies], unmet_of(task, outcome), others, before, known)
+    clips = [each[0] for each in task.copies]
+    gain = learn_language(task.model, clips, unmet_of(task, outcome), others, before, known, refuse)
     task.tell("learning the language", 1, 1)
     return gain
 
@@ -373,20 +389,3 @@ def unmet_of(task: Task, outcome: Outcome) -> tuple[Unmet, ...]:
     if outcome.tuned.best.step:
         return outcome.unmet
     return tuple(part._replace(params=task.start(part.learned)) for part in outcome.unmet)
-
-
-def fingerprint(
-    base: Checkpoint,
-    heard: Heard,
-    plan: Plan,
-    augmentation: Augmentation,
-    seed: int,
-    beside: Iterable[Utterance] = (),
-    words: Sequence[str] = (),
-) -> str:
-    """Names the state of this very run: other clips, another base or another plan do not meet it."""
-    weights = [float(value.double().sum()) for value in base.on(CPU).params.values()]
-    clips = [[str(u.audio), u.start_s, u.duration_s] for u in heard.clips]
-    others = [[str(u.audio), u.start_s, u.duration_s, u.text] for u in beside]
-    what = [weights, to_mapping(base.config), clips, heard.texts, to_mapping(plan), to_mapping(augmentation), seed]
-    return hashlib.sha256(json.dumps([*what, others, list(words)]).encode()).hexdigest()[:16]

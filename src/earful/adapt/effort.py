@@ -125,7 +125,7 @@ def as_usual(
         return run(keep_sound=keep_sound, seed=seed, state=state, progress=tell)
 
     say = partial(spoken, base, texts=reading.texts, clips=clips, folder=folder / "spoken", seed=seed, tell=tell)
-    return self_trained(learn, say(speak) if speak else None, recordings, reading, tell=tell, warn=warn)
+    return self_trained(learn, say(speak) if speak else None, recordings, tell=tell, warn=warn)
 
 
 def cut_up(recordings: Manifest, tell: Progress, warn: Callable[[str], None]) -> Manifest:

@@ -17,10 +17,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from earful.adapt.adapt import ADAPTATION, Prepared, fingerprint, plan_from, prepare, with_dropout
+from earful.adapt.adapt import ADAPTATION, Prepared, plan_from, prepare, with_dropout
 from earful.adapt.clips import Progress
 from earful.adapt.curve import LOW, RUN, Curve, Curves, fit
 from earful.adapt.finetune import Plan, cer_of, finetune_in_stages, steps_of
+from earful.adapt.fingerprint import fingerprint
 from earful.checkpoint import Checkpoint
 from earful.data.manifest import Manifest
 from earful.errors import AdaptationError, ConfigError

@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 
-from earful.adapt.adapt import ADAPTATION, fingerprint, prepare
+from earful.adapt.adapt import ADAPTATION, prepare
 from earful.adapt.clips import Progress
 from earful.adapt.finetune import Plan
+from earful.adapt.fingerprint import fingerprint
 from earful.adapt.search import Material, Part, Search, Trial
 from earful.adapt.select import FEW, split_folds
 from earful.checkpoint import Checkpoint
