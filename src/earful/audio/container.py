@@ -7,7 +7,6 @@ without a count of its frames, several streams one behind the other.
 
 import io
 import os
-import shlex
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -20,7 +19,7 @@ from earful.audio.ogg import ogg_streams
 from earful.audio.riff import riff_streams
 from earful.audio.source import Data, Held, Source, all_of, opened, suffix_of
 from earful.audio.stream import Span, Stream, holds
-from earful.errors import AudioError
+from earful.errors import AudioError, quoted
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -133,8 +132,8 @@ def _refuse_foreign(source: Source, data: Data, begin: int) -> None:
 
 def _conversion(source: Source) -> str:
     """A command line that converts the recording, to be typed as it is."""
-    names = ("IN", "OUT.flac") if isinstance(source, Held) else (str(source), str(source.with_suffix(".flac")))
-    return shlex.join(("ffmpeg", "-i", *names))
+    names = ("IN", "OUT.flac") if isinstance(source, Held) else (source, source.with_suffix(".flac"))
+    return f"ffmpeg -i {quoted(names[0])} {quoted(names[1])}"
 
 
 def _is_adts(data: Data, begin: int) -> bool:

@@ -30,6 +30,7 @@ from earful.cli.leftovers import clips_of
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_json
 from earful.cli.tuning import Found, Minutes, doubts, print_trials, ready, search, settings
+from earful.errors import quoted
 from earful.text.normalize import Case, Punctuation, Writing
 
 if TYPE_CHECKING:
@@ -294,5 +295,5 @@ def print_summary(out: Path, made: Made, seconds: float, left_out: int, found: F
         print(line)
     print(f"{seconds:.0f} s{f', {memory_mb} MB at most' if (memory_mb := peak_memory_mb()) else ''}")
     if made.found.ready.config.rules.writing == "characters":
-        print(f"The rates are of pinyin, which it hears; for those of characters: earful score {out} NEW-CLIPS")
-    print(f"The model is in {out}; try it: earful transcribe {out} new.wav")
+        print(f"The rates are of pinyin, which it hears; for those of characters: earful score {quoted(out)} NEW-CLIPS")
+    print(f"The model is in {out}; try it: earful transcribe {quoted(out)} new.wav")
