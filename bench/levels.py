@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--count", type=int, default=0, help="the first so many clips alone")
+    parser.add_argument("--before", type=Path, help="what the same wrote by other code, to be shown beside")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -83,6 +84,8 @@ def main() -> None:
         print(json.dumps(rows[-1]), flush=True)
     seconds = round(sum(len(sound_T) for sound_T in sounds) / 16_000, 1)
     about = {"machine": machine(), "corpus": asked.clips.parent.name, "clips": len(clips), "seconds": seconds}
+    if asked.before:
+        about["before"] = json.loads(asked.before.read_text("utf-8"))["rows"]
     asked.out.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n", "utf-8")
 
 

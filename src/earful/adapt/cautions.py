@@ -75,7 +75,7 @@ def refused_text(with_it: float, without: float) -> str:
     """The line for other text that made the search worse: CER on the clips that measure, with it and without it."""
     return (
         f"the other text is not used: on the clips that measure CER is {with_it:.1%} with it and {without:.1%} without "
-        "it; give text in the language of the clips, written as they are"
+        "it; look whether it is in the language of the clips, and written as they are"
     )
 
 

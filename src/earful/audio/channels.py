@@ -2,7 +2,8 @@
 
 By default a recording is heard as the mean of its channels, as long as that loses nothing: where they cancel each other
 out the loudest is heard alone, and a channel that is dead, or holds steady noise beside speech, is left out. Floats
-that were written as integers (±32768 in place of ±1) are brought to one level here, too.
+that were written as integers (±32768 in place of ±1), and recordings whose peak is below -20 dBFS, are brought to one
+level here, too: encoders know the level that they were trained at (`bench/levels.py`).
 """
 
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ _CANCELLED, _CANCELLED_SHARE = 0.1, 0.1  # what of the power is left in the mean
 _ALONE, _ALONE_SHARE = 10.0, 0.15  # one channel over the other; of the time in which there is sound
 _SOUND = 1e-3  # of the loudest tenth of a second
 _INTEGERS_FROM = 64.0  # floats beyond this are integers, of as many bits as hold them
+_SOFT, _SILENT = 0.1, 1e-3  # a peak of -20 dBFS, below which a recording is made louder, and of -60: nothing is there
+_LOUD = 0.5
 _BITS = (15, 23, 31)
 
 
@@ -39,8 +42,8 @@ _BITS = (15, 23, 31)
 class Survey:
     """What the channels of a file hold; the weights, one a channel, make of them what is heard by default.
 
-    `warnings` say what of them is not heard, and why; `apart` is true where two channels take turns, as in an
-    interview with a microphone for each.
+    `gain` is what all samples are multiplied by. `warnings` say what of them is not heard, and why; `apart` is true
+    where two channels take turns, as in an interview with a microphone for each.
     """
 
     weights: tuple[float, ...]
@@ -77,9 +80,7 @@ def survey(recording: Audio) -> Survey:
 
 def weights_of(source: Source, sound: soundfile.SoundFile, channel: Channel) -> NDArray[np.float32]:
     """By how much each channel of an open file is heard, [C]. Raises AudioError for a channel that it does not have."""
-    count = sound.channels
-    floats = sound.subtype in FLOATS
-    found = survey(source) if floats or (channel == "auto" and count > 1) else Survey((1 / count,) * count)
+    count, found = sound.channels, survey(source)
     if channel == "auto" and len(found.weights) == count:
         weights = found.weights
     elif isinstance(channel, int):
@@ -150,7 +151,7 @@ def _judged(levels: _Levels) -> Survey:
     power_BC, count = levels.power_BC, levels.power_BC.shape[1]
     gain = _gain(levels.peak)
     warnings: tuple[str, ...] = (
-        (f"its samples reach {levels.peak:.0f}, and are taken for integers",) if gain != 1 else ()
+        (f"its samples reach {levels.peak:.0f}, and are taken for integers",) if gain < 1 else ()
     )
     total_C = power_BC.sum(axis=0)
     if count == 1 or not total_C.any():
@@ -170,9 +171,9 @@ def _judged(levels: _Levels) -> Survey:
 
 
 def _gain(peak: float) -> float:
-    """What brings floats that were written as integers to ±1."""
+    """What brings floats that were written as integers to ±1, and a soft recording to a peak that encoders know."""
     if peak <= _INTEGERS_FROM:
-        return 1.0
+        return _LOUD / peak if _SILENT < peak < _SOFT else 1.0
     return float(2.0 ** -next((bits for bits in _BITS if peak <= 1.5 * 2**bits), _BITS[-1]))
 
 
