@@ -233,7 +233,7 @@ def peak_bytes() -> int:
 
 
 def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize()
 
 
 def growth(shape: Shape, order: int) -> int:
@@ -255,7 +255,12 @@ def grown(shape: Shape, order: int) -> int:
     """`growth` in a new process, where an array of 32 kB or more is given back when it is freed."""
     command = [sys.executable, __file__, "--growth", *map(str, (*shape, order))]
     answer = subprocess.run(
-        command, env=os.environ | {"MALLOC_MMAP_THRESHOLD_": "32768"}, capture_output=True, text=True, check=True
+        command,
+        env=os.environ | {"MALLOC_MMAP_THRESHOLD_": "32768"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
     )
     return int(answer.stdout)
 

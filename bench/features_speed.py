@@ -55,7 +55,7 @@ def main() -> None:
         "machine": machine(),
     }
     text = json.dumps(report, indent=2)
-    Path(__file__).with_suffix(".json").write_text(text + "\n")
+    Path(__file__).with_suffix(".json").write_text(text + "\n", "utf-8")
     print(text)
 
 

@@ -34,7 +34,9 @@ ALL = 10**6
 
 
 def earful(*arguments: str) -> dict:
-    done = subprocess.run([sys.executable, "-m", "earful", *arguments, "--json"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "earful", *arguments, "--json"], capture_output=True, text=True, encoding="utf-8"
+    )
     if done.returncode:
         raise SystemExit(f"earful {' '.join(arguments)}: {done.stderr}")
     return json.loads(done.stdout)

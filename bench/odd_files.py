@@ -1,4 +1,4 @@
-"""Sound files as they should not be, made byte by byte: for `bench/odd_sound.py` and for the tests.
+"""Sound files as they should not be, made byte by byte: for `bench/odd_folders.py` and for the tests.
 
 All functions are pure, from samples or bytes to bytes.
 """

@@ -1,26 +1,14 @@
-"""How many odd sound files are read wrongly without a word: headers that lie, several files in one, channels, levels.
+"""Odd recordings and what they hold: headers that lie, several files in one, channels, levels; for `odd_folders.py`.
 
-Each kind is made once a seed, of speech-like noise. A file is silently wrong where what is read of it is not what it
-holds (over an eighth of a second too short or long, half or twice as loud, or correlated by less than 0.7 either way),
-and neither a warning nor an error says so.
-
-    python bench/odd_sound.py --seeds 8 --out bench/odd_sound.json
+Each kind is made of speech-like noise. What is read of it is right where it is as long as that (to an eighth of a
+second), as loud (to a factor of two in power), and like it (correlated by 0.7 either way).
 """
 
-import argparse
-import json
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import odd_files as odd
 from numpy.typing import NDArray
-
-from earful.audio.channels import survey
-from earful.audio.files import probe, read
-from earful.bench.machine import machine
-from earful.errors import AudioError
 
 Sound = NDArray[np.float64]
 DELAY = 2_000  # samples by which an MP3 without its encoder's word may begin later
@@ -64,34 +52,3 @@ def is_right(found_T: NDArray[np.float32], held_T: Sound) -> bool:
     lags = range(0, max(1, min(DELAY, len(found_T) - size)), 8)
     like = max(abs(float(np.corrcoef(found_T[lag : lag + size], held_T[:size])[0, 1])) for lag in lags)
     return 0.5 < powers[0] / powers[1] < 2.0 and like > 0.7
-
-
-def main() -> None:
-    """Make, read, count, and write the file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--out", type=Path, required=True)
-    asked = parser.parse_args()
-    rows: dict[str, dict[str, int]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in range(asked.seeds):
-            rng = np.random.default_rng(seed)
-            for kind, content, held_T in made(talk(rng), rng):
-                path = Path(folder) / "odd"
-                path.write_bytes(content)
-                row = rows.setdefault(kind, {"right": 0, "refused": 0, "wrong, told": 0, "silently wrong": 0})
-                try:
-                    told = probe(path).warnings + survey(path).warnings
-                    right = is_right(read(path), held_T)
-                    row["right" if right else "wrong, told" if told else "silently wrong"] += 1
-                except AudioError:
-                    row["refused"] += 1
-    total = sum(sum(row.values()) for row in rows.values())
-    wrong = sum(row["silently wrong"] for row in rows.values())
-    result = {"machine": machine(), "files": total, "silently_wrong": wrong, "kinds": rows}
-    asked.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
-    print(f"{wrong} of {total} files silently wrong")
-
-
-if __name__ == "__main__":
-    main()

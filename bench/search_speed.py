@@ -110,7 +110,7 @@ def measured(run: Path, name: str, model: Path) -> dict:
 
 def memory_mb() -> float:
     """What this process holds (Linux): its peak would be that of loading the model."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     return pages * resource.getpagesize() / 2**20
 
 
@@ -135,7 +135,7 @@ def main() -> None:
         for name, found in [*turns.items()] * TURNS:
             path = {"PYTHONPATH": str(options.before)} if name == "before" else {}
             command = [sys.executable, __file__, "--run", str(options.run), "--one", name, "--model", str(model)]
-            done = subprocess.run(command, env=os.environ | path, capture_output=True, text=True)
+            done = subprocess.run(command, env=os.environ | path, capture_output=True, text=True, encoding="utf-8")
             if done.returncode:
                 raise SystemExit(done.stderr)
             found.append(json.loads(done.stdout))

@@ -1,15 +1,16 @@
 """What it brings and costs that silences are not heard: CER of speech as it is, and words that nobody has said.
 
 Each clip is transcribed twice, as `earful transcribe` does and with silences heard like all else: as it is, amid white
-noise, and with ten seconds of digital silence, hum or faint noise before and after it. Counted are errors of letters,
-and words that last over two seconds.
+noise, and with twenty seconds of digital silence, hum or faint noise before and after it. Counted: errors of letters,
+words that last over two seconds, and words whose middle lies where nothing is said. What is measured already is in the
+file, and not measured again.
 
     python bench/silence.py --model MODEL --clips work/fillets-nl/test.jsonl --out bench/silence.json
 """
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,14 @@ from numpy.typing import NDArray
 from earful.audio.files import read
 from earful.bench.machine import machine
 from earful.data.clips import read_clips
+from earful.data.utterance import Utterance
 from earful.recognizer import Recognizer
 from earful.text.normalize import normalize
 from earful.text.score import score
+from earful.writing import replacing
 
 Sound = NDArray[np.float32]
-PADDING_S = 10.0
+PADDING_S = 20.0
 LONG_S = 2.0
 
 
@@ -46,7 +49,7 @@ def nothing(count: int, generator: np.random.Generator) -> Sound:
 
 
 def padded(kind: Callable[[int, np.random.Generator], Sound]) -> Callable[[Sound, np.random.Generator], Sound]:
-    """Ten seconds of it before and after the sound."""
+    """PADDING_S of it before and after the sound."""
     count = round(PADDING_S * 16_000)
     return lambda sound_T, rng: np.concatenate([kind(count, rng), sound_T, kind(count, rng)])
 
@@ -61,6 +64,7 @@ def noisy(snr_db: float) -> Callable[[Sound, np.random.Generator], Sound]:
     return add
 
 
+WAYS = ("left out", "heard")
 CONDITIONS: dict[str, Callable[[Sound, np.random.Generator], Sound]] = {
     "as it is": lambda sound_T, rng: sound_T,
     "white noise, 20 dB": noisy(20.0),
@@ -71,8 +75,25 @@ CONDITIONS: dict[str, Callable[[Sound, np.random.Generator], Sound]] = {
 }
 
 
+def measured(
+    recognizer: Recognizer, clips: Sequence[Utterance], references: Sequence[str], name: str, way: str
+) -> dict[str, object]:
+    """CER of all clips in this condition, and how many words are too long, or where nothing is said."""
+    rng, texts, long, invented = np.random.default_rng(0), [], 0, 0
+    before_s = PADDING_S if name.startswith("amid") else 0.0
+    for clip in clips:
+        sound_T = read(clip.audio, clip.start_s, clip.duration_s, clip.channel)
+        end_s = before_s + len(sound_T) / 16_000
+        found = recognizer.transcribe(CONDITIONS[name](sound_T, rng), silences=way == "heard")
+        texts.append(found.text)
+        long += sum(word.end_s - word.start_s > LONG_S for word in found.words)
+        invented += sum(not before_s <= (word.start_s + word.end_s) / 2 <= end_s for word in found.words)
+    errors = score(references, texts)
+    return {"condition": name, "way": way, "cer": errors.cer, "long_words": long, "invented": invented}
+
+
 def main() -> None:
-    """Measure, and write the file."""
+    """Measure, and write the file after each condition."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
     parser.add_argument("--clips", type=Path, required=True)
@@ -83,21 +104,17 @@ def main() -> None:
     recognizer = Recognizer.load(asked.model)
     clips = list(read_clips(asked.clips))[: asked.count or None]
     references = [normalize(u.text or "", recognizer.checkpoint.config.rules) for u in clips]
-    rows = []
-    for name, change in CONDITIONS.items():
-        row: dict[str, object] = {"condition": name}
-        for way in ("left out", "heard"):
-            rng, texts, long = np.random.default_rng(0), [], 0
-            for clip in clips:
-                sound_T = change(read(clip.audio, clip.start_s, clip.duration_s, clip.channel), rng)
-                found = recognizer.transcribe(sound_T, silences=way == "heard")
-                texts.append(found.text)
-                long += sum(word.end_s - word.start_s > LONG_S for word in found.words)
-            row[way] = {"cer": score(references, texts).cer, "long_words": long}
-        rows.append(row)
-        print(json.dumps(row), flush=True)
-    about = {"clips": len(clips), "seconds": sum(u.duration_s or 0.0 for u in clips), "long_s": LONG_S}
-    asked.out.write_text(json.dumps({"machine": machine(), **about, "rows": rows}, indent=1) + "\n", "utf-8")
+    seconds = round(sum(u.duration_s or 0.0 for u in clips), 1)
+    about = {"corpus": asked.clips.parent.name, "clips": len(clips), "seconds": seconds}
+    about |= {"padding_s": PADDING_S, "long_s": LONG_S}
+    found = json.loads(asked.out.read_text("utf-8")) if asked.out.exists() else {}
+    rows = found["rows"] if all(found.get(key) == value for key, value in about.items()) else []
+    done = {(row["condition"], row["way"]) for row in rows}
+    for name, way in ((name, way) for name in CONDITIONS for way in WAYS if (name, way) not in done):
+        rows.append(measured(recognizer, clips, references, name, way))
+        print(json.dumps(rows[-1]), flush=True)
+        with replacing(asked.out) as beside:
+            beside.write_text(json.dumps({"machine": machine(), **about, "rows": rows}, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -822,12 +822,61 @@ def confidence(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
-def odd_sound(found: Json) -> Iterator[str]:
-    """Odd sound files, and how they are read."""
+def odd_folders(found: Json) -> Iterator[str]:
+    """Odd recordings and folders, how they are read, and by how many kinds they were read wrongly before."""
     outcomes = ("right", "refused", "wrong, told", "silently wrong")
-    rows = [[kind, *(counts[each] for each in outcomes)] for kind, counts in found["kinds"].items()]
-    columns = ("the file", ">read whole", ">refused", ">read wrongly, and told", ">read wrongly without a word")
-    text = f"{found['files']} files of speech-like noise, each kind made anew by every seed."
+    before = found.get("before", {}).get("kinds", {})
+    rows = [
+        [kind, *(counts[each] for each in outcomes), before.get(kind, {}).get("silently wrong", "–")]
+        for kind, counts in found["kinds"].items()
+    ]
+    columns = ("", ">right", ">refused", ">wrong, and told", ">wrong without a word", ">before")
+    text = (
+        f"{found['recordings']} recordings of speech-like noise, and {found['folders']} folders, each read by three "
+        "commands; each kind made anew by every seed. The last column: wrong without a word by the code of "
+        f"{found['before']['commit'][:7]}."
+    )
+    yield from measured(columns, rows, text, found)
+
+
+def levels(found: Json) -> Iterator[str]:
+    """What an offset, a level and clipping cost."""
+    before = {row["change"]: row["cer"] for row in found["before"]}
+    rows = [[row["change"], percent(before[row["change"]]), percent(row["cer"])] for row in found["rows"]]
+    text = (
+        f"CER in per cent on {found['clips']} clips of real {CORPORA[found['corpus']]} ({found['seconds']:.0f} s), "
+        "each written to a file and read again; a recogniser that was adapted to fifty clips as they are."
+    )
+    yield from measured(("the recording", ">heard as it is", ">as it is heard now"), rows, text, found)
+
+
+def check_speed(found: Json) -> Iterator[str]:
+    """How long `earful check` takes a clip."""
+    rows = [
+        [row["kind"], row["clips"], f"{row['a_clip_ms']:.1f}", f"{1000 * row['processor_s'] / row['clips']:.1f}"]
+        for row in found["rows"]
+    ]
+    text = "`earful check`, from the folder to the findings, all clips (4 s) heard; other work went on beside it."
+    yield from measured(("", ">clips", ">ms a clip", ">of the processor"), rows, text, found)
+
+
+def silence(found: Json) -> Iterator[str]:
+    """What is written in silences, and what leaving them out costs."""
+    rows = []
+    for (condition,), runs in grouped(found["rows"], "condition").items():
+        ways = {row["way"]: row for row in runs}
+        cells = [
+            [percent(ways[way]["cer"]), ways[way]["invented"]] if way in ways else ["–", "–"]
+            for way in ("left out", "heard")
+        ]
+        rows.append([condition, *cells[0], *cells[1]])
+    text = (
+        f"CER in per cent on {found['clips']} clips of real {CORPORA[found['corpus']]} ({found['seconds']:.0f} s), as "
+        "they are, amid noise, and with "
+        f"{found['padding_s']:g} s of nothing before and after each; words written where nobody speaks. A recogniser "
+        "that was adapted to fifty clips."
+    )
+    columns = ("", ">silences left out", ">words invented", ">silences heard", ">words invented")
     yield from measured(columns, rows, text, found)
 
 
@@ -1169,6 +1218,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "company": company,
     "conditions": conditions,
     "confidence": confidence,
+    "check_speed": check_speed,
     "ctc": ctc,
     "encoders": encoders,
     "features_speed": features_speed,
@@ -1177,6 +1227,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "kshot_bases": kshot,
     "kshot_czech": kshot,
     "kshot_dutch": kshot,
+    "levels": levels,
     "mandarin": mandarin,
     "meta_conditions": meta_learners,
     "meta_dutch": meta_base,
@@ -1189,7 +1240,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "meta_czech": meta_learners,
     "meta_speech": meta_learners,
     "meta_speed": meta_speed,
-    "odd_sound": odd_sound,
+    "odd_folders": odd_folders,
     "pretraining": pretraining,
     "continued": pretraining,
     "pretraining_speed": pretraining_speed,
@@ -1199,6 +1250,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "search_dutch_longer": search,
     "search_speed": search_speed,
     "self_adapt_czech": self_adapt,
+    "silence": silence,
     "sinusoid": sinusoid,
     "suggest_czech": suggest,
     "text_size": text_size,

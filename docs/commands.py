@@ -173,6 +173,7 @@ def transcript(name: str, folder: Path) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            encoding="utf-8",
             check=False,
         )
         last = done.returncode

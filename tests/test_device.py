@@ -16,18 +16,26 @@ import pytest
 import torch
 from torch.utils._pytree import tree_leaves
 
+from earful.adapt.adapt import adapt, prepare
+from earful.adapt.finetune import Plan
+from earful.adapt.forecast import forecast
 from earful.adapt.inner import Inner
+from earful.adapt.pace import pace_of
+from earful.adapt.start import untrained
+from earful.adapt.suggest import suggest
+from earful.adapt.unlabelled import believed
 from earful.audio.augment import Augmentation
 from earful.audio.files import write
 from earful.checkpoint import Checkpoint
 from earful.cli.metatrain import processes
 from earful.data.episode import Shots
-from earful.data.manifest import write_manifest
+from earful.data.manifest import read_manifest, write_manifest
 from earful.data.utterance import Utterance
 from earful.device import CPU, device_of, home_of, moved
 from earful.encoder.encoder import EncoderConfig
 from earful.encoder.whisper import Whisper, WhisperConfig
 from earful.errors import ConfigError
+from earful.evaluate import evaluate
 from earful.features.fbank import FbankConfig
 from earful.metatrain.loop import MetaStep, Outer, _over_processes, _Total
 from earful.metatrain.speech.recipe import Learning, MetaRecipe, Output, TaskRules
@@ -47,6 +55,8 @@ from earful.pretrain.selfsupervised import (
 )
 from earful.pretrain.supervised import train_base
 from earful.pretrain.unlabelled import Units
+from earful.recognizer import Recognizer
+from earful.text.alphabet import Alphabet
 from earful.train import Optimisation, Step
 
 PRETENDED = os.environ.get("EARFUL_PRETENDED_DEVICE") == "1"
@@ -154,6 +164,27 @@ def test_fast_arithmetic_is_that_of_the_device(has: bool, monkeypatch: pytest.Mo
     found: Any = fast_arithmetic(torch.device("cuda", 1))
     assert found == ("cuda", torch.bfloat16, {"enabled": has})
     assert asked == [{"including_emulation": False}]
+
+
+COMMANDS = {
+    "adapt": ("{clips}", "--out", "{out}"),
+    "transcribe": ("{base}", "{clips}"),
+    "score": ("{base}", "{clips}"),
+    "suggest": ("{base}", "{clips}"),
+    "forecast": ("{base}", "{clips}"),
+    "benchmark": ("{clips}", "--out", "{out}", "--base", "{base}"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_a_model_without_its_gpu_ends_before_it_begins(
+    command: str, earful: Callable[..., Any], gpus: Callable[..., None], clips: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    gpus(0)
+    words = [each.format(clips=clips, out=tmp_path / "out", base=tiny_base) for each in COMMANDS[command]]
+    run = earful(command, *words, "--device", "cuda:0")
+    assert run.status == 2 and "finds no GPU; say cpu" in run.err and len(run.err.splitlines()) == 1
+    assert run.out == "" and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", ["train", "pretrain", "metatrain"])
@@ -358,3 +389,75 @@ def test_elsewhere_a_backbone_computes_frames(elsewhere: torch.device) -> None:
     found_FM = frames_by(backbone.to(elsewhere), samples_T)
     assert found_FM.device == CPU
     torch.testing.assert_close(found_FM, right_FM, rtol=1e-4, atol=1e-5)
+
+
+@WALKS
+@pytest.mark.parametrize("kind", ["conformer", "bilstm"])
+def test_elsewhere_a_base_is_adapted(kind: str, elsewhere: torch.device, manifest: Path, tmp_path: Path) -> None:
+    """Clips that measure, clips beside them, the language model; and a run goes on, on the other device."""
+    clips = read_manifest(manifest)
+    config = ModelConfig(
+        Alphabet.learn(u.text or "" for u in clips),
+        Alphabet(("a", "b", "c")),
+        encoder=EncoderConfig(kind, width=16, layers=1, heads=2, dropout=0.1),
+        upsampling=2,
+    )
+    base = untrained(config)
+    plan = Plan(steps=2, copies=1, folds=2, evaluations=2)
+
+    def adapt_on(device: torch.device, steps: int = 2) -> Any:
+        longer = replace(plan, steps=steps)
+        checkpoint, report = adapt(
+            base.on(device), clips, plan=longer, augmentation=CLEAN, beside=clips, words=False, state=tmp_path / "state"
+        )
+        assert near(dict(checkpoint.params)) and checkpoint.device == CPU
+        return [point.loss for point in report.curve[1:]], report.cer_after, checkpoint.shift
+
+    found, right = adapt_on(elsewhere), adapt_on(CPU)
+    assert found[:2] == right[:2], "the state was kept, so nothing was learned again"
+    for state in (tmp_path / "state").rglob("*.safetensors"):
+        state.unlink()
+    close(adapt_on(elsewhere), right)
+
+
+@WALKS
+def test_elsewhere_recordings_are_heard(elsewhere: torch.device, manifest: Path) -> None:
+    """As text, with self-adaptation, as scores, suggestions, guesses and a forecast."""
+    clips = read_manifest(manifest)
+    config = ModelConfig(
+        Alphabet.learn(u.text or "" for u in clips), encoder=EncoderConfig("conformer", width=16, layers=1, heads=2)
+    )
+    base = untrained(config)
+
+    def heard(device: torch.device) -> Any:
+        there = base.on(device)
+        texts = [Recognizer(there, self_adapt=fits).transcribe(clips[0].audio) for fits in (False, True)]
+        assert [word.text for each in texts for word in each.words]
+        report = evaluate(Recognizer(there), clips)
+        best = suggest(there, clips, count=2).suggestions
+        guesses = believed(there, clips, least=0.0, letters=0, tell=lambda *told: None)
+        return (
+            [[word.start_s, word.end_s, word.confidence] for each in texts for word in each.words],
+            report.score.cer,
+            [[each.new_pairs, each.unsure, each.unlike] for each in best],
+            [u.extra["confidence"] for u in guesses],
+        )
+
+    close(heard(elsewhere), heard(CPU))
+
+
+@WALKS
+def test_elsewhere_curves_and_searches_are_measured(elsewhere: torch.device, manifest: Path) -> None:
+    clips = read_manifest(manifest)
+    config = ModelConfig(
+        Alphabet.learn(u.text or "" for u in clips), encoder=EncoderConfig("conformer", width=16, layers=1, heads=2)
+    )
+    plan, base = Plan(steps=1, copies=0, folds=0, evaluations=1), untrained(config)
+
+    def measured(device: torch.device) -> Any:
+        found = forecast(base.on(device), clips, minutes=1e-6, plan=plan)
+        ready = prepare(base.on(device), clips, rules=None, plan=plan, seed=0, tell=lambda *told: None)
+        assert pace_of(ready, 0.1, 0).move > 0 and ready.device == device
+        return [point.cer for point in found.points], found.cer_before
+
+    close(measured(elsewhere), measured(CPU))

@@ -1,10 +1,15 @@
 """What messages tell to install: parts that there are, by a command that works in a clone."""
 
+import ast
 import re
+import shlex
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
-from earful.errors import install
+import pytest
+
+from earful.errors import install, quoted
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = {path: path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py")}
@@ -20,3 +25,42 @@ def test_every_part_that_is_told_of_is_one() -> None:
 def test_no_other_place_spells_the_command() -> None:
     (only,) = (path for path, text in SOURCES.items() if "pip install" in text)
     assert only == ROOT / "src" / "earful" / "errors.py"
+
+
+COMMAND = re.compile(
+    r"(?:earful (?:adapt|transcribe|score|check|suggest|pretrain|corpus \w+)|ffmpeg|cd|rm|mv) [^;:`)]*$"
+)
+"""The end of a piece of a message in which a command stands that is to be typed."""
+
+
+def unquoted(tree: ast.AST) -> Iterator[int]:
+    """Lines where something is put into a command that is to be typed as it is, with spaces or quotes in it."""
+    for message in ast.walk(tree):
+        if not isinstance(message, ast.JoinedStr):
+            continue
+        command = ""
+        for part in message.values:
+            if isinstance(part, ast.Constant):
+                command = " ".join((command, str(part.value)))
+                continue
+            how = part.value if isinstance(part, ast.FormattedValue) else part
+            safe = isinstance(how, ast.Call) and ast.unparse(how.func) in ("quoted", "install")
+            if COMMAND.search(command) and not safe:
+                yield message.lineno
+            command += "X"
+
+
+def test_commands_in_messages_can_be_typed() -> None:
+    seen = 'f"try it: earful transcribe {out} new.wav"\nf"as with: ffmpeg -i {quoted(a)} {b}"\nf"`earful check {a}`"'
+    assert list(unquoted(ast.parse(seen))) == [1, 2, 3]
+    fine = (
+        'f"{out}: try earful check; it names {a}"\nf"earful adapt {quoted(a)} --out {quoted(b)}"\nf"earful reads {k}"'
+    )
+    assert list(unquoted(ast.parse(fine))) == []
+    found = {str(path): list(unquoted(ast.parse(text))) for path, text in SOURCES.items()}
+    assert not {path: lines for path, lines in found.items() if lines}
+
+
+@pytest.mark.parametrize("name", ["a", "my clips", "it's", 'say "a"', "two\nlines", "$HOME", "été"])
+def test_a_quoted_name_is_one_word(name: str) -> None:
+    assert shlex.split(f"earful check {quoted(Path(name))}") == ["earful", "check", name]

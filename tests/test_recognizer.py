@@ -4,9 +4,10 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,10 @@ from earful.audio.files import SAMPLE_RATE_HZ, blocks, write
 from earful.checkpoint import Checkpoint, Language, load_checkpoint
 from earful.ctc.greedy import Emission
 from earful.ctc.ngram import learn
+from earful.data.clips import read_clips
 from earful.data.frames import frames_of
+from earful.data.manifest import Manifest
+from earful.data.untranscribed import Skipped
 from earful.data.utterance import Utterance
 from earful.encoder.encoder import KINDS, EncoderConfig
 from earful.errors import AudioError, ConfigError
@@ -171,6 +175,29 @@ def test_an_array_a_file_and_its_blocks_are_the_same(tmp_path: Path, seconds: fl
     assert found.text and found.duration_s == pytest.approx(seconds)
     assert recognizer.transcribe(tmp_path / "a.flac") == found == recognizer.transcribe(str(tmp_path / "a.flac"))
     assert recognizer.transcribe_blocks(blocks(tmp_path / "a.flac", WINDOW_S)) == found
+    content = (tmp_path / "a.flac").read_bytes()
+    assert recognizer.transcribe(content) == found == recognizer.transcribe((samples_T, SAMPLE_RATE_HZ))
+    with (tmp_path / "a.flac").open("rb") as file:
+        assert recognizer.transcribe(file) == found
+
+
+def test_a_speaker_on_each_channel_of_samples_at_another_rate(ears: Callable[..., Recognizer]) -> None:
+    channels = [beeps([start_s], 2.0).repeat(2) for start_s in (0.5, 1.5)]
+    seconds = list[float]()
+    found = ears().transcribe((np.stack(channels, 1), 2 * SAMPLE_RATE_HZ), "each", advance=seconds.append)
+    assert [(word.text, word.speaker) for word in found.words] == [("a", "speaker 1"), ("a", "speaker 2")]
+    assert found.duration_s == pytest.approx(2.0) and sum(seconds) == pytest.approx(4.0)
+    several = Recognizer(ears().checkpoint, guesses=2)
+    with pytest.raises(ConfigError, match="guesses are of one channel, not of each"):
+        several.transcribe((np.stack(channels, 1), SAMPLE_RATE_HZ), "each")
+
+
+def test_noise_is_suppressed_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("earful.recognizer.suppressed", lambda samples_T: 0 * samples_T)
+    recognizer = untrained(config_of())
+    noise_T = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+    found = recognizer.transcribe(noise_T, denoise=True)
+    assert found == recognizer.transcribe(0 * noise_T) != recognizer.transcribe(noise_T)
 
 
 def test_samples_of_any_float_and_layout(ears: Callable[..., Recognizer]) -> None:
@@ -413,5 +440,32 @@ def test_adapting_with_effort(tiny_base: Path, clips: Path, tmp_path: Path) -> N
     assert made.checkpoint.config.rules.language == "xx" and start.checkpoint.config.rules.language == ""
     with pytest.raises(ConfigError, match="with best alone"):
         start.adapt(clips, minutes=3.0)
-    with pytest.raises(ConfigError, match='for the effort "best"'):
-        start.adapt(clips, unlabelled=clips)
+    with pytest.raises(ConfigError, match="--effort quick has no time for"):
+        start.adapt(clips, effort="quick", unlabelled=clips)
+
+
+def test_adapting_with_all_that_the_command_has(
+    tiny_base: Path, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other text from a file, sentences that are said, recordings, a search, steps: each gets where it belongs."""
+    (tmp_path / "text.txt").write_text("abba cab. bac abba", "utf-8")
+    said = read_clips(clips)[:2]
+    asked = dict[str, Any]()
+
+    def speak(base: Checkpoint, count: int, texts: Sequence[str], **how: Any) -> Manifest:
+        asked.update(count=count, texts=list(texts))
+        return said.filter(lambda u: True)
+
+    def search(base: Checkpoint, clips: Manifest, **how: Any) -> tuple[Plan, tuple[()]]:
+        asked.update(minutes=how["minutes"], steps=how["plan"].steps)
+        return replace(how["plan"], copies=0, folds=0, evaluations=1), ()
+
+    monkeypatch.setattr("earful.adapt.effort.spoken", speak)
+    monkeypatch.setattr("earful.adapt.effort.search", search)
+    monkeypatch.setattr("earful.adapt.effort.speech_of", lambda found, tell: (found, (Skipped(Path("x.wav"), "odd"),)))
+    base = Recognizer.load(tiny_base)
+    made = base.adapt(clips, text=tmp_path / "text.txt", texts=["cab"], speak=7, tune=3.0, steps=2, unlabelled=clips)
+    assert asked == {"count": 7, "texts": ["cab", "abba cab.", "bac abba"], "minutes": 3.0, "steps": 2}
+    assert made.report is not None and made.report.curve[-1].step == 2
+    assert "left out x.wav: odd" in made.report.warnings
+    assert any("without transcripts" in line for line in made.report.warnings), made.report.warnings

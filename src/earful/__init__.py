@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from earful.data.utterance import Utterance
     from earful.errors import EarfulError
     from earful.evaluate import Report
-    from earful.recognizer import Recognizer, Transcript, Word
+    from earful.recognizer import Recognizer
     from earful.text.normalize import TextRules
     from earful.text.score import Score, score
+    from earful.transcript import Transcript, Word
 
 __version__ = "0.1.0"
 
@@ -30,9 +31,9 @@ _HOMES = {
     "Report": "earful.evaluate",
     "Score": "earful.text.score",
     "TextRules": "earful.text.normalize",
-    "Transcript": "earful.recognizer",
+    "Transcript": "earful.transcript",
     "Utterance": "earful.data.utterance",
-    "Word": "earful.recognizer",
+    "Word": "earful.transcript",
     "ctc_loss": "earful.ctc.loss",
     "read_clips": "earful.data.clips",
     "read_manifest": "earful.data.manifest",

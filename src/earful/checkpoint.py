@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from torch import Tensor
 from earful.config import finite, from_mapping, to_mapping
 from earful.ctc.ngram import NGram, load_ngram, save_ngram
 from earful.ctc.words import Words, load_words, save_words
+from earful.device import CPU, moved
 from earful.encoder.whisper import BED
 from earful.errors import CheckpointError, EarfulError
 from earful.int8 import from_int8, to_int8
@@ -76,9 +77,18 @@ class Checkpoint:
     lexicon: Lexicon | None = None
     shift: float = 0.0
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are, and so where a model that is built of it computes."""
+        return next((tensor.device for tensor in self.params.values()), CPU)
+
+    def on(self, device: torch.device) -> "Checkpoint":
+        """The same with its weights there. What is at rest, or saved, is on the processor."""
+        return replace(self, params=moved(dict(self.params), device))
+
     def build(self) -> AcousticModel:
-        """The model, its weights in place, in evaluation mode."""
-        model = AcousticModel(self.config)
+        """The model, its weights in place, in evaluation mode, on their device."""
+        model = AcousticModel(self.config).to(self.device)
         model.load_state_dict(self.params)
         return model.eval()
 
@@ -121,7 +131,8 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
                 )
             if checkpoint.lexicon:
                 save_lexicon(beside / LEXICON, checkpoint.lexicon)
-            (beside / CARD).write_text(json.dumps(card, ensure_ascii=False, indent=1, allow_nan=False) + "\n", "utf-8")
+            text = json.dumps(card, ensure_ascii=False, indent=1, allow_nan=False)
+            (beside / CARD).write_text(text + "\n", "utf-8", newline="\n")
             for file in beside.iterdir():  # made for the owner's eyes only
                 file.chmod(0o644)
             beside.chmod(0o755)

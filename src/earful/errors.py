@@ -16,6 +16,8 @@ A message is one line that says what was expected, what came, where, and what to
 The command line prints that line and exits with status 2.
 """
 
+import shlex
+
 
 def install(extra: str) -> str:
     """The command that brings an optional part, in a clone of the repository: what a message tells to do.
@@ -24,6 +26,15 @@ def install(extra: str) -> str:
     'pip install ".[speak]"'
     """
     return f'pip install ".[{extra}]"'
+
+
+def quoted(word: object) -> str:
+    """A path or other word as a shell takes it, for a command that a message tells to type.
+
+    >>> quoted("my clips"), quoted("clips")
+    ("'my clips'", 'clips')
+    """
+    return shlex.quote(str(word))
 
 
 class EarfulError(Exception):

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 import torch
@@ -20,8 +20,10 @@ from earful.adapt.finetune import Plan
 from earful.adapt.report import AdaptReport
 from earful.adapt.self_adapt import SelfAdaptation, fit
 from earful.audio.channels import Channel
-from earful.audio.files import SAMPLE_RATE_HZ, blocks
+from earful.audio.denoise import denoise as suppressed
+from earful.audio.files import SAMPLE_RATE_HZ, blocks, probe
 from earful.audio.silence import GRID_S, spoken
+from earful.audio.source import Audio, from_samples, source_of
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.ctc.beam import Search
 from earful.ctc.confidence import clues_of, confidences
@@ -30,11 +32,14 @@ from earful.ctc.hot import hot_tree
 from earful.ctc.stretches import Said, merge_stretches, said_in, search_stretches, silent_frames
 from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
+from earful.data.synthesis.sentences import read_sentences
+from earful.device import CPU, device_of
 from earful.errors import AudioError, ConfigError
 from earful.features.windows import Tape, Window, windows
 from earful.model import fast_arithmetic
 from earful.text.normalize import TextRules, normalize
 from earful.text.pinyin import TONES, between_scripts, with_marks
+from earful.transcript import Transcript, Word, together
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -46,34 +51,6 @@ whole recording would.
 """
 LONGEST_GAP_S = 1.0
 """No letter lasts longer, and between those of a word there is less."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word, when it is said, and how likely it is right (0 to 1, calibrated: `ctc.confidence`).
-
-    `speaker` is known where each channel of a recording was transcribed by itself.
-    """
-
-    text: str
-    start_s: float
-    end_s: float
-    confidence: float
-    speaker: str | None = None
-
-
-@dataclass(frozen=True)
-class Transcript:
-    """What a recording says; `confidence` is the mean of its words'.
-
-    `guesses` are the likeliest texts, the best first, where more than one was asked for.
-    """
-
-    text: str
-    words: tuple[Word, ...]
-    confidence: float
-    duration_s: float
-    guesses: tuple[str, ...] = ()
 
 
 @final
@@ -117,12 +94,15 @@ class Recognizer:
         self_adapt: SelfAdaptation | bool = False,
         hot: Mapping[str, float] | None = None,
         guesses: int = 1,
+        device: str = "cpu",
     ) -> "Recognizer":
         """Load a model folder, or a shipped base by its name; the options are those of the class.
 
-        Raises CheckpointError; TextError as the class.
+        It computes, and adapts, on the `device`: cpu, cuda, cuda:N or auto. Raises CheckpointError; TextError as the
+        class; ConfigError for a device that is not there.
         """
-        return cls(load_checkpoint(model), greedy=greedy, self_adapt=self_adapt, hot=hot, guesses=guesses)
+        checkpoint = load_checkpoint(model).on(device_of(device))
+        return cls(checkpoint, greedy=greedy, self_adapt=self_adapt, hot=hot, guesses=guesses)
 
     def save(self, folder: str | Path, *, replace: bool = False) -> None:
         """Write the model folder, whole or not at all. Raises CheckpointError."""
@@ -137,9 +117,14 @@ class Recognizer:
         language: str | None = None,
         rules: TextRules | None = None,
         plan: Plan | None = None,
+        steps: int | None = None,
+        tune: float | None = None,
+        usual: bool = False,
+        text: str | Path | None = None,
         texts: Sequence[str] = (),
         words: bool = True,
         greedy: bool = False,
+        speak: int | None = None,
         unlabelled: str | Path | Manifest | None = None,
         keep_sound: bool = True,
         seed: int = 0,
@@ -150,27 +135,31 @@ class Recognizer:
         """A new recogniser, adapted to transcribed clips (a Manifest, or what `read_clips` reads).
 
         `effort` and the options are those of `earful.adapt.effort.adapt_by`; what it measured is the new recogniser's
-        `report`. `language` is a code such as "mk", for the `rules`. With the effort "best" it learns from recordings
-        without transcripts, too: those in a folder of clips, and `unlabelled`, a folder or a Manifest. Raises as that.
+        `report`. `language` is a code such as "mk", for the `rules`. `text` is a file of other text in the language,
+        beside the sentences `texts`. It learns from recordings without transcripts, too: `unlabelled`, a folder or a
+        Manifest, and with the effort "best" those in a folder of clips. With `usual` a meta-trained base does not adapt
+        as it has learned. Raises as that.
         """
         manifest = clips if isinstance(clips, Manifest) else read_clips(clips)
-        if unlabelled is not None and effort != "best":
-            raise ConfigError(f'recordings without transcripts are for the effort "best", got "{effort}"')
-        recordings = None
-        if effort == "best":
-            recordings = recordings_of(None if isinstance(clips, Manifest) else Path(clips), manifest, unlabelled)
+        best = effort == "best"
+        place = Path(clips) if best and not isinstance(clips, Manifest) else None
+        recordings = recordings_of(place, manifest, unlabelled) if best or unlabelled is not None else None
+        if best:
             manifest = manifest.filter(lambda u: bool((u.text or "").strip()))
         written = rules or self.checkpoint.config.rules
         checkpoint, report = adapt_by(
             effort,
-            self.checkpoint,
+            replace(self.checkpoint, inner=None) if usual else self.checkpoint,
             manifest,
             minutes=minutes,
             rules=replace(written, language=language) if language else rules,
             plan=plan,
-            texts=texts,
+            steps=steps,
+            tune=tune,
+            texts=[*texts, *(read_sentences(text) if text is not None else ())],
             words=words,
             greedy=greedy,
+            speak=speak,
             recordings=recordings,
             keep_sound=keep_sound,
             seed=seed,
@@ -178,21 +167,43 @@ class Recognizer:
             progress=progress,
             watch=watch,
         )
-        return Recognizer(checkpoint, report)
+        return Recognizer(checkpoint.on(self.checkpoint.device), report)
 
     def transcribe(
-        self, audio: str | Path | Samples, channel: Channel = "auto", *, silences: bool = False
+        self,
+        audio: Audio | Samples | tuple[NDArray[Any], int],
+        channel: Channel | Literal["each"] = "auto",
+        *,
+        silences: bool = False,
+        denoise: bool = False,
+        advance: Callable[[float], None] | None = None,
     ) -> Transcript:
-        """Transcribe a file of any length, or float32 samples `[T]` of 16 kHz mono, in bounded memory.
+        """Transcribe a recording of any length, in bounded memory beside what is given.
 
-        `channel` of a file: that of `audio.files.read`. Two seconds and more in which nobody speaks (`audio.silence`)
-        are left out, so that nothing is written there, unless `silences`.
+        `audio` is a path, the bytes of a file, a file opened in binary mode, float samples `[T]` of 16 kHz mono, or
+        samples `[T]` or `[T, C]` and their rate in Hz. `channel`: that of `audio.files.read`, or "each", as the speaker
+        that each word has. Two seconds and more in which nobody speaks (`audio.silence`) are left out, so that nothing
+        is written there, unless `silences`. `denoise` suppresses steady noise first. `advance` is told the seconds of
+        each window that was heard. `earful.subtitles.render` makes text, JSON, SRT, WebVTT or TSV of the transcript.
 
         Raises:
-            AudioError: the file cannot be read, or the samples are not finite mono floats.
+            AudioError: the recording cannot be read, or the samples are no finite sound.
+            ConfigError: guesses were asked for, of each channel.
         """
-        pieces = _slices(_checked(audio)) if isinstance(audio, np.ndarray) else blocks(audio, WINDOW_S, channel)
-        return self.transcribe_blocks(pieces, silences=silences)
+        if isinstance(audio, np.ndarray):
+            pieces = _heard(_slices(_checked(audio)), denoise, advance)
+            return self.transcribe_blocks(pieces, silences=silences)
+        source = from_samples(*audio) if isinstance(audio, tuple) else source_of(audio)
+
+        def one(number: Channel) -> Transcript:
+            pieces = _heard(blocks(source, WINDOW_S, number), denoise, advance)
+            return self.transcribe_blocks(pieces, silences=silences)
+
+        if channel != "each":
+            return one(channel)
+        if self._guesses > 1:
+            raise ConfigError("guesses are of one channel, not of each; name one, as with --channel left")
+        return together({f"speaker {n}": one(n) for n in range(1, probe(source).channels + 1)})
 
     def transcribe_blocks(self, pieces: Iterable[Samples], *, silences: bool = False) -> Transcript:
         """Transcribe consecutive blocks of samples, each WINDOW_S long but the last.
@@ -294,11 +305,13 @@ class Recognizer:
         """Log-probabilities `[F', V]`; one clip at a time, so that no other clip has a part in its result."""
         if not len(frames_FM):
             return torch.zeros(0, self.checkpoint.config.alphabet.size)
+        device = self.checkpoint.device
+        frames_FM = frames_FM.to(device)
         fitted = fit(self._model, frames_FM, self._self_adapt) if self._self_adapt else {}
-        with torch.no_grad(), fast_arithmetic():
-            clip = (frames_FM[None], torch.tensor([len(frames_FM)]))
+        with torch.no_grad(), fast_arithmetic(device):
+            clip = (frames_FM[None], torch.tensor([len(frames_FM)], device=device))
             logp_BFV, _ = functional_call(self._model, fitted, clip)
-        return logp_BFV[0]  # type: ignore[no-any-return]
+        return logp_BFV[0].to(CPU)  # type: ignore[no-any-return]
 
     def _words(self, said: Said, duration_s: float) -> list[Word]:
         """The words, with their times and confidences. No word reaches beyond the end of the recording."""
@@ -356,6 +369,14 @@ def _checked(samples_T: Samples) -> Samples:
 def _slices(samples_T: Samples) -> Iterator[Samples]:
     size = round(WINDOW_S * SAMPLE_RATE_HZ)
     yield from (samples_T[i : i + size] for i in range(0, len(samples_T), size))
+
+
+def _heard(pieces: Iterable[Samples], denoise: bool, advance: Callable[[float], None] | None) -> Iterator[Samples]:
+    """The windows, one by one, as they are wanted; tells how long each was."""
+    for piece_T in pieces:
+        yield suppressed(piece_T) if denoise else piece_T
+        if advance:
+            advance(len(piece_T) / SAMPLE_RATE_HZ)
 
 
 def _tensor(samples_T: Samples) -> Tensor:

@@ -205,7 +205,7 @@ def append_log(path: Path, row: Mapping[str, Any]) -> None:
     """Add one JSON line to a training log. Raises CheckpointError where it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
+        with path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(row) + "\n")
     except OSError as error:
         raise CheckpointError(f"{path}: the log cannot be written ({error}); free some space, then resume") from error

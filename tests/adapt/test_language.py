@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from earful.adapt.language import WORDS, Listed, learn_language, listed, sources_of
 from earful.adapt.measure import Unmet
 from earful.checkpoint import Language
-from earful.ctc.beam import USUAL, Fusion
+from earful.ctc.beam import USUAL, Fusion, Recording
 from earful.ctc.ngram import learn
+from earful.ctc.words import Words, count_words, mix_words
 from earful.data.batch import Example
 from earful.model import ModelConfig
 from earful.text.alphabet import Alphabet
@@ -60,6 +61,51 @@ def test_it_is_kept_where_it_mends_errors() -> None:
 
 def test_it_is_left_out_where_nothing_is_to_mend() -> None:
     assert learned([spoken(text) for text in TEXTS], others=TEXTS) is None
+
+
+FOREIGN = ("aaza za hazi", "zaazi azai hza", "aza za dazi haza") * 40
+"""Another language in the same letters, in which the letter that the sound leaves open is an "a"."""
+
+
+@pytest.mark.parametrize(("rate", "kept"), [(0.45, False), (0.4, True), (0.3, True)])
+def test_text_that_makes_it_worse_is_left_out_and_both_rates_are_told(
+    rate: float, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`rate` is CER with it; without it is 0.4, of the same clips by the same search."""
+    clips, parts = [spoken(text) for text in TEXTS], [Unmet({}, [0], [1, 2, 3])]
+    listing, refused = Listed([*TEXTS], {"de": 0.5, "hond": 0.2}), list[tuple[float, float]]()
+
+    def tuned(recordings: Sequence[Recording]) -> Fusion:
+        read = any("zaazi" in (each.words.known if each.words else ()) for each in recordings)
+        return Fusion(1.0, 1.5, rate if read else 0.4)
+
+    monkeypatch.setattr("earful.adapt.language.tune", tuned)
+    monkeypatch.setattr("earful.adapt.language._greedy_cer", lambda recordings: 0.5)
+    found = learn_language(
+        Reader(),  # type: ignore[arg-type]
+        clips,
+        parts,
+        [FOREIGN],
+        None,
+        listing,
+        lambda *rates: refused.append(rates),
+    )
+    assert found is not None and found.cer == min(rate, 0.4) and found.language.words is not None
+    assert ("zaazi" in found.language.words.known) == kept and len(found.language.ngram.sources) == 2 + kept
+    assert refused == ([] if kept else [(rate, 0.4)])
+
+
+def test_what_was_known_before_stays_where_new_text_is_left_out() -> None:
+    before = Language(learn(TEXTS, ALPHABET), 0.7, 1.2, count_and_mix(TEXTS))
+    listing = Listed(["hond hek"], {"hond": 1.0})
+    every = sources_of(ALPHABET, [FOREIGN, ["ЖЖ"]], before, listing)
+    plain = every.without_text()
+    assert plain.letters == [every.letters[0], every.letters[2]] and plain.words == [*every.words[:-1]]
+    assert plain.without_text() is plain
+
+
+def count_and_mix(texts: Sequence[str]) -> Words:
+    return mix_words(texts, [count_words(texts)], [])
 
 
 def test_where_nothing_was_held_out_other_text_weighs_as_usual() -> None:

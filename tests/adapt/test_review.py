@@ -9,7 +9,7 @@ from earful.adapt.review import review
 from earful.checkpoint import load_checkpoint
 from earful.data.eaf import annotations, parse_eaf
 from earful.errors import ManifestError
-from earful.recognizer import Transcript, Word
+from earful.transcript import Transcript, Word
 from earful.writers.formats import render
 
 TEXTS = ("abba", "cab", "acca", "baba")

@@ -29,16 +29,15 @@ def found(base: Checkpoint, manifest: Manifest) -> Adapted:
 
 
 def test_each_part_is_written_down_by_a_recogniser_that_has_not_met_it(found: Adapted) -> None:
-    whole, *parts = writers(found, Reading(texts=("abba cab",), words=False))
+    found = found._replace(reading=Reading(texts=("abba cab",), words=False))
+    whole, *parts = writers(found)
     assert whole is found.checkpoint and len(parts) == 3
     for number, (part, writer) in enumerate(zip(found.outcome.unmet, parts, strict=True), 1):
         assert all(torch.equal(writer.params[name], part.end[name]) for name in part.end)
         assert writer.language is not None
         held = [found.ready.heard.texts[i] for i in part.held]
         assert not set(part.held) & set(part.learned)
-        other = writers(
-            found._replace(task=with_other_texts(found, part.held)), Reading(texts=("abba cab",), words=False)
-        )
+        other = writers(found._replace(task=with_other_texts(found, part.held)))
         mine = other[number].language
         assert mine is not None
         assert [writer.language.ngram.logp(text).sum() for text in held] == [
@@ -89,9 +88,7 @@ def test_the_better_is_kept(
         found._replace(report=replace(found.report, cer_after=cer, cer_with_language=None)) for cer in (0.4, after)
     )
     runs = iter([first, second])
-    which, beside = self_trained(
-        lambda beside, unmet: next(runs), said, clips, Reading(), tell=quiet, warn=warned.append
-    )
+    which, beside = self_trained(lambda beside, unmet: next(runs), said, clips, tell=quiet, warn=warned.append)
     assert which is (second if kept else first) and beside == Beside(Spoken(1, 1.5), Believed(4, 6.0, 1, kept))
     assert len(warned) == 1 and warned[0].endswith("left out") != kept
 
@@ -99,5 +96,5 @@ def test_the_better_is_kept(
 def test_nothing_is_sure(found: Adapted, monkeypatch: pytest.MonkeyPatch, manifest: Manifest) -> None:
     monkeypatch.setattr(self_train, "guessed", lambda *given: [Manifest(())])
     warned = list[str]()
-    which, beside = self_trained(lambda *_: found, None, manifest, Reading(), tell=quiet, warn=warned.append)
+    which, beside = self_trained(lambda *_: found, None, manifest, tell=quiet, warn=warned.append)
     assert which is found and beside == Beside(None, Believed(0, 0.0, 8, False)) and "sure of none" in warned[0]

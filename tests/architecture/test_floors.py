@@ -20,7 +20,7 @@ TREES = {module: ast.parse(path.read_text("utf-8")) for module, path in FILES.it
 FLOORS = {
     **dict.fromkeys(("errors", "trees", "config", "writing", "int8", "device", "processes"), 0),
     **dict.fromkeys(("audio", "text"), 1),
-    "features": 2,
+    **dict.fromkeys(("features", "transcript"), 2),
     **dict.fromkeys(("encoder", "ctc"), 3),
     **dict.fromkeys(("model", "checkpoint"), 4),
     **dict.fromkeys(("data", "train"), 5),
@@ -37,7 +37,6 @@ ALSO = {
     ("processes", "errors"),
     ("checkpoint", "model"),
     ("evaluate", "recognizer"),
-    ("writers", "recognizer"),
     ("server", "cli"),
     ("cli", "bench"),
     ("cli", "elan"),

@@ -118,3 +118,19 @@ def test_damage_is_left_to_who_reads_it(tmp_path: Path) -> None:
     assert survey(path).weights == (0.5, 0.5) and probe(path).channels == 2
     with pytest.raises(AudioError, match="is NaN"):
         read(path)
+
+
+@pytest.mark.parametrize(("peak", "heard"), [(0.4, 0.4), (0.11, 0.11), (0.09, 0.5), (0.002, 0.5), (0.0009, 0.0009)])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_soft_recording_is_made_louder_but_not_silence(
+    tmp_path: Path, peak: float, heard: float, channels: int
+) -> None:
+    """Whole, in blocks and in parts alike; and it is no oddity that somebody has to be told of."""
+    noise_T = np.random.default_rng(0).uniform(-1, 1, 32_000) * np.linspace(0.1, 1, 32_000)
+    sound_T = (peak * noise_T / np.abs(noise_T).max()).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", np.stack([sound_T] * channels, 1), 16_000, "FLOAT")
+    whole_T = read(tmp_path / "a.wav")
+    np.testing.assert_allclose(whole_T, sound_T * (heard / peak), rtol=1e-3, atol=1e-6)
+    np.testing.assert_array_equal(np.concatenate(list(blocks(tmp_path / "a.wav", 0.7))), whole_T)
+    np.testing.assert_allclose(read(tmp_path / "a.wav", 0.2, 0.5), whole_T[3_200:11_200], atol=1e-6)
+    assert survey(tmp_path / "a.wav").warnings == ()

@@ -29,6 +29,8 @@ def check(path: Path, content: bytes, expected_T: np.ndarray, warning: str | Non
     np.testing.assert_allclose(whole_T, expected_T, atol=tolerance)
     np.testing.assert_array_equal(np.concatenate(list(blocks(path, 0.7))), whole_T)
     np.testing.assert_allclose(read(path, 1.23, 0.5), whole_T[19_680:27_680], atol=1e-6)
+    assert probe(content) == info
+    np.testing.assert_array_equal(read(content), whole_T)
 
 
 @pytest.mark.parametrize("data", [0, 1_000, 0xFFFF_FFFF, 0x7FFF_FFFF, 0x8000_0000, 0x7FFF_F000])
@@ -55,6 +57,8 @@ def test_much_is_missing_at_the_end(tmp_path: Path, odd: ModuleType) -> None:
     for reader in (probe, read):
         with pytest.raises(AudioError, match=r"promises 96000 bytes of sound, the file holds 76000; copy"):
             reader(tmp_path / "a.wav")
+        with pytest.raises(AudioError, match=r"^the recording given as bytes: .*promises 96000 bytes of sound"):
+            reader((tmp_path / "a.wav").read_bytes())
 
 
 @pytest.mark.parametrize("content", [b"odd", b"even", b"x" * 70_001])
@@ -171,6 +175,7 @@ def test_codecs_of_telephones_in_which_nobody_can_seek(
     )
     np.testing.assert_array_equal(np.concatenate(list(blocks(path, 0.7))), whole_T)
     np.testing.assert_allclose(read(path, 1.23, 0.5), whole_T[19_680:27_680], atol=1e-6)
+    np.testing.assert_array_equal(read(path.read_bytes()), whole_T)
 
 
 def test_a_file_that_changes_is_looked_at_again(tmp_path: Path, odd: ModuleType) -> None:

@@ -19,7 +19,7 @@ def annotated(tmp_path: Path, tones, earful) -> Path:
     parts = [np.pad(tones(text), (0, 48_000))[:48_000] for text in ("abbacab", "accabaab", "babacca")]
     write(folder / "talk.wav", np.concatenate(parts))
     words = [(f"draft{n}", 3.0 * n, 3.0 * n + 1.3) for n in range(3)]
-    from earful.recognizer import Transcript, Word
+    from earful.transcript import Transcript, Word
     from earful.writers.formats import render
 
     said = Transcript("", tuple(Word(*each, 0.5) for each in words), 0.5, 9.0)

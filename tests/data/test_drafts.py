@@ -11,7 +11,7 @@ from earful.data.drafts import PHRASES, reviewed, untouched
 from earful.data.eaf import parse_eaf
 from earful.data.readers.elan import read
 from earful.errors import ManifestError
-from earful.recognizer import Transcript, Word
+from earful.transcript import Transcript, Word
 from earful.writers.formats import render
 
 WORDS = tuple(Word(text, start, start + 0.4, 0.5) for text, start in (("one", 0.0), ("two", 2.0), ("three", 4.0)))

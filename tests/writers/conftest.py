@@ -7,9 +7,8 @@ import pytest
 from lxml import etree
 from lxml.etree import _Element as Element
 
-from earful.recognizer import Transcript, Word
+from earful.transcript import Transcript, Word, together
 from earful.writers.eaf_tiers import ORDER
-from earful.writers.phrases import together
 
 IDS = ("ANNOTATION_ID", "TIME_SLOT_ID")
 UNDER = ("TIME_SLOT_REF1", "TIME_SLOT_REF2")

@@ -8,7 +8,7 @@ import parselmouth
 import pytest
 from lxml import etree
 
-from earful.recognizer import Transcript, Word
+from earful.transcript import Transcript, Word
 from earful.writers.formats import render
 
 SCLITE = shutil.which("sclite") or shutil.which("sclite", path="/usr/lib/sctk/bin")

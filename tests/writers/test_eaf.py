@@ -11,7 +11,7 @@ from lxml import etree
 
 from earful.data.eaf import annotations, parse_eaf
 from earful.errors import AudioError
-from earful.recognizer import Transcript, Word
+from earful.transcript import Transcript, Word
 from earful.writers.formats import render
 from earful.writers.phrases import in_milliseconds
 

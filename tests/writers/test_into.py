@@ -8,7 +8,7 @@ from lxml import etree
 
 from earful.data.eaf import annotations, recording_of
 from earful.errors import ManifestError
-from earful.recognizer import Transcript, Word
+from earful.transcript import Transcript, Word
 from earful.writers.into import Document, add_transcript, fill, open_document, save, segments
 
 EVERYTHING = (Path(__file__).parent / "everything.eaf").read_bytes()

@@ -1,7 +1,5 @@
 """Adaptation from end to end: base and clips in, the adapted checkpoint and an honest report out."""
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -9,11 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from earful.adapt.beside import COPIES, Copies, in_all, labelled, plan_beside, said_by, written_in
-from earful.adapt.cautions import material_warnings, result_warnings
+from earful.adapt.cautions import material_warnings, refused_text, result_warnings
 from earful.adapt.clips import Heard, Progress, listen, vary
 from earful.adapt.company import in_company
 from earful.adapt.finetune import Plan
+from earful.adapt.fingerprint import fingerprint
 from earful.adapt.language import MANDARIN, Gain, kept, learn_language, lexicon_for, listed, path_shift
 from earful.adapt.measure import Outcome, Task, Unmet, clip_errors, run, share_of
 from earful.adapt.remember import Hearing, itself
@@ -31,6 +32,7 @@ from earful.data.batch import Example
 from earful.data.frames import Front
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
+from earful.device import CPU
 from earful.errors import AdaptationError
 from earful.model import AcousticModel, ModelConfig, Params
 from earful.text.normalize import TextRules, normalize
@@ -50,7 +52,8 @@ class Reading(NamedTuple):
 class Adapted(NamedTuple):
     """An adaptation with all that another may build on: the result, what it learned from, and its fine-tunings.
 
-    `errors` has wrong characters and length of each clip that measured, by number.
+    `errors` has wrong characters and length of each clip that measured, by number; `reading` is what of other text was
+    of use.
     """
 
     checkpoint: Checkpoint
@@ -59,6 +62,7 @@ class Adapted(NamedTuple):
     task: Task
     outcome: Outcome
     errors: Mapping[int, tuple[float, int]]
+    reading: Reading
 
 
 def adapt(
@@ -171,7 +175,7 @@ def completed(
 
 def task_of(base: Checkpoint, ready: "Prepared", seed: int, state: Path | None, tell: Progress) -> Task:
     """What is to be done with what was prepared."""
-    model = AcousticModel(with_dropout(ready.config, ready.plan.dropout))
+    model = AcousticModel(with_dropout(ready.config, ready.plan.dropout)).to(ready.device)
     learned = base.inner.learned if base.inner else None
     return Task(
         model,
@@ -197,12 +201,14 @@ def concluded(
     used, lacking = resources(reading.texts, heard.clips, config.rules, wanted)
     reading = reading._replace(texts=used)
     before = kept(base.language, config.alphabet) if is_recognizer(base) and not reading.greedy else None
-    gain = None if reading.greedy else language_of(task, outcome, reading, before)
+    refused = list[str]()
+    gain = None if reading.greedy else language_of(task, outcome, reading, before, refused.append)
+    reading = reading._replace(texts=()) if refused else reading
     texts = [*(u.text or "" for u in heard.clips), *reading.texts]
     lexicon = lexicon_for(config.rules, texts, reading.words, base.lexicon)
     written = (*ready.copies, *ready.beside)
     material = material_warnings(base, config, heard, written, lexicon)
-    warnings = (*lacking, *material, *result_warnings(outcome, gain, ready.apart))
+    warnings = (*lacking, *refused, *material, *result_warnings(outcome, gain, ready.apart))
     unmet = unmet_of(task, outcome)
     errors = clip_errors(task, unmet)
     report = report_of(outcome, gain, errors, ready.apart, share_of(task, outcome), warnings)
@@ -210,7 +216,7 @@ def concluded(
     params, language = dict(outcome.tuned.params), gain.language if gain else before
     shift = path_shift(task.model, [each[0] for each in task.copies], unmet)
     checkpoint = Checkpoint(config, params, about_of(base, report), language, lexicon=lexicon, shift=shift)
-    return Adapted(checkpoint, report, ready, task, outcome, errors)
+    return Adapted(checkpoint, report, ready, task, outcome, errors, reading)
 
 
 def about_of(base: Checkpoint, report: AdaptReport) -> dict[str, Any]:
@@ -225,7 +231,8 @@ class Prepared(NamedTuple):
     """What is there before the first step: the clips as they were heard, and varied; what starts, and how it moves.
 
     `apart` says which clips are on one side when some measure. `words` are those that the rules of the language were
-    asked about, for the letters to start from.
+    asked about, for the letters to start from. `device`, that of the base's weights, is where it moves; what is at rest
+    is on the processor.
     """
 
     heard: Heard
@@ -237,6 +244,7 @@ class Prepared(NamedTuple):
     beside: Sequence[Copies] = ()
     words: Sequence[str] = ()
     unmet_beside: Sequence[Sequence[Copies]] = ()
+    device: torch.device = CPU
 
     @property
     def speech_s(self) -> float:
@@ -264,9 +272,10 @@ def prepare(
     `texts` hold more words of the language, for its rules of spelling. With `keep_sound` the base hears amid the clips.
     What lies `beside`, and in each of `unmet_beside`, is heard once; the rows start from what is in all of them.
     """
+    device, base = base.device, base.on(CPU)
     base = in_company(base, clips) if keep_sound else base
     config = replace(base.config, rules=rules or base.config.rules)
-    front = hearing(base.build().frames_of)
+    front = hearing(base.on(device).build().frames_of)
     heard = listen(clips, config, front, tell)
     texts, _ = of_script(texts, heard.clips, config.rules)  # `concluded` says so
     alphabet = alphabet_for(base, heard.texts)
@@ -295,7 +304,7 @@ def prepare(
     def start(learn: Sequence[int]) -> Params:
         return begin([*learn, *range(len(copies), len(first))])
 
-    return Prepared(heard, config, plan, copies, start, together, beside_them, words, unmet_beside_them)
+    return Prepared(heard, config, plan, copies, start, together, beside_them, words, unmet_beside_them, device)
 
 
 def _others(beside: Manifest, plan: Plan, config: ModelConfig, front: Front, tell: Progress) -> Heard | None:
@@ -326,15 +335,25 @@ def with_dropout(config: ModelConfig, dropout: float | None) -> ModelConfig:
     return config if dropout is None else replace(config, encoder=replace(config.encoder, dropout=dropout))
 
 
-def language_of(task: Task, outcome: Outcome, reading: Reading, before: Language | None) -> Gain | None:
-    """The language model, where it can be measured, and helps; beside the base where that is kept."""
+def language_of(
+    task: Task, outcome: Outcome, reading: Reading, before: Language | None, warn: Callable[[str], None] | None = None
+) -> Gain | None:
+    """The language model, where it can be measured, and helps; beside the base where that is kept.
+
+    Where other text makes it worse it is left out, and `warn` is told.
+    """
+
+    def refuse(with_it: float, without: float) -> None:
+        if warn:
+            warn(refused_text(with_it, without))
+
     task.tell("learning the language", 0, 1)
     rules = task.model.config.rules
     language = rules.language or (MANDARIN if rules.writing != "given" else "")
     others = [[normalize(text, rules) for text in reading.texts]]
     known = listed(language, rules) if reading.words else None
     plain, unmet = [each[0] for each in task.copies], unmet_of(task, outcome)
-    gain = learn_language(task.model, plain, unmet, others, before, known, task.groups)
+    gain = learn_language(task.model, plain, unmet, others, before, known, task.groups, refuse)
     task.tell("learning the language", 1, 1)
     return gain
 
@@ -344,30 +363,3 @@ def unmet_of(task: Task, outcome: Outcome) -> tuple[Unmet, ...]:
     if outcome.tuned.best.step:
         return outcome.unmet
     return tuple(part._replace(params=task.start(part.learned), last=None) for part in outcome.unmet)
-
-
-def fingerprint(
-    base: Checkpoint,
-    heard: Heard,
-    plan: Plan,
-    augmentation: Augmentation,
-    seed: int,
-    beside: Iterable[Utterance] = (),
-    words: Sequence[str] = (),
-) -> str:
-    """Names the state of this very run: other clips, another base or another plan do not meet it."""
-    weights = [float(value.double().sum()) for value in base.params.values()]
-    clips = [[str(u.audio), u.start_s, u.duration_s, u.speaker] for u in heard.clips]
-    others = [[str(u.audio), u.start_s, u.duration_s, u.text] for u in beside]
-    what = [
-        weights,
-        to_mapping(base.config),
-        clips,
-        heard.texts,
-        to_mapping(plan),
-        to_mapping(augmentation),
-        seed,
-        others,
-        list(words),
-    ]
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]

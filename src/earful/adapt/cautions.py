@@ -77,5 +77,13 @@ def result_warnings(outcome: Outcome, gain: Gain | None, together: Apart) -> Ite
         yield "the recogniser writes (almost) nothing that is right; `earful check CLIPS` looks for the cause"
 
 
+def refused_text(with_it: float, without: float) -> str:
+    """The line for other text that made the search worse: CER on the clips that measure, with it and without it."""
+    return (
+        f"the other text is not used: on the clips that measure CER is {with_it:.1%} with it and {without:.1%} without "
+        "it; look whether it is in the language of the clips, and written as they are"
+    )
+
+
 def _show(names: Sequence[str]) -> str:
     return " ".join("␣" if name == " " else name for name in names[:20]) + (" …" if len(names) > 20 else "")

@@ -3,26 +3,30 @@
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from earful.adapt.adapt import Reading, about_of, adapt, plan_from
+from earful.adapt.adapt import Adapted, Reading, about_of, adapted, plan_from
+from earful.adapt.beside import plan_beside
 from earful.adapt.best import Best, best, measuring
 from earful.adapt.brought import Brought
 from earful.adapt.clips import Progress
 from earful.adapt.finetune import Plan
 from earful.adapt.report import AdaptReport
 from earful.adapt.select import learned_by, plan_by, plan_quick
-from earful.adapt.spoken import SENTENCES
+from earful.adapt.self_train import Beside, self_trained
+from earful.adapt.spoken import SENTENCES, spoken
 from earful.adapt.start import is_recognizer
 from earful.adapt.steps import Job
+from earful.adapt.tune import tune as search
 from earful.checkpoint import Checkpoint
 from earful.data.manifest import Manifest
 from earful.data.readers.sound import timed
-from earful.data.untranscribed import read_beside, read_recordings
-from earful.errors import ConfigError
+from earful.data.untranscribed import read_beside, read_recordings, speech_of
+from earful.errors import ConfigError, ManifestError
 from earful.text.normalize import TextRules
 
 Effort = Literal["quick", "usual", "best"]
@@ -36,10 +40,12 @@ def adapt_by(
     minutes: float | None = None,
     rules: TextRules | None = None,
     plan: Plan | None = None,
+    steps: int | None = None,
+    tune: float | None = None,
     texts: Sequence[str] = (),
     words: bool = True,
     greedy: bool = False,
-    speak: int = SENTENCES,
+    speak: int | None = None,
     recordings: Manifest | None = None,
     keep_sound: bool = True,
     seed: int = 0,
@@ -49,48 +55,123 @@ def adapt_by(
 ) -> tuple[Checkpoint, AdaptReport]:
     """Adapt `base` to `clips` with so much effort; what all three take is as in `adapt.adapt.adapt`.
 
-    "best" has steps, each of which stays where it lowers CER on clips that it has not met: `speak` sentences said by
-    espeak-ng, the `recordings` without transcripts, of any length, and more. After `minutes`, or at Ctrl-C, what was
-    best so far is the answer, once the usual adaptation is through. `watch` is told of each step.
+    `steps` takes the place of the plan's; `tune` first searches so many minutes for better settings (`adapt.tune`).
+    `speak` sentences said by espeak-ng, and `recordings` without transcripts, of any length, are learned from, too,
+    where the usual effort is given them. "best" has steps, each of which stays where it lowers CER on clips that it has
+    not met: both of these, and more. After `minutes`, or at Ctrl-C, what was best so far is the answer, once the usual
+    adaptation is through. `watch` is told of each step.
 
     Raises:
-        ConfigError: `minutes` without "best", or not above 0; an effort that there is not.
+        ConfigError: options that do not go together; an effort that there is not; `speak` without a language.
+        SynthesisError: espeak-ng is to speak, and cannot.
         AdaptationError, AudioError, CheckpointError: as `adapt.adapt.adapt`.
     """
-    check_effort(effort, minutes)
+    check_effort(effort, minutes, beside=bool(speak or recordings), tune=tune)
     base = replace(base, config=replace(base.config, rules=rules or base.config.rules))
-    if effort == "best":
-        reading = Reading(texts, words, greedy)
-        with TemporaryDirectory() if state is None else nullcontext(state) as folder:
-            job = job_for(base, clips, reading, plan, recordings, Path(folder), speak, keep_sound=keep_sound, seed=seed)
-            found = best(
-                job,
-                minutes=minutes,
-                tell=progress or (lambda stage, done, total: None),
-                announce=lambda planned: None,
-                watch=lambda brought, at: watch(brought) if watch else None,
-            )
-        return with_steps(base, found)
-    return adapt(
-        base,
-        clips,
-        plan=plan or (quick_from(base, len(clips), clips.duration_s) if effort == "quick" else None),
-        texts=texts,
-        words=words,
-        greedy=greedy,
-        keep_sound=keep_sound,
-        seed=seed,
-        state=state,
-        progress=progress,
+    if plan is None and (effort == "quick" or steps is not None):
+        plan = plan_of(base, clips, effort, steps)
+    elif plan is not None:
+        plan = with_so_many(plan, steps)
+    reading, told, tell = Reading(texts, words, greedy), list[str](), progress or (lambda stage, done, total: None)
+    with TemporaryDirectory() if state is None else nullcontext(state) as place:
+        if tune is not None:
+            plan, _ = search(base, clips, minutes=tune, plan=plan, seed=seed, state=state, progress=progress)
+        if effort == "best":
+            given = (base, clips, reading, plan, recordings, Path(place), speak)
+            return climbed(job_for(*given, keep_sound=keep_sound, seed=seed), minutes, tell, watch)
+        speech = cut_up(recordings, tell, told.append) if recordings is not None else None
+        plans = (plan, plan if steps is not None or plan is None else plan_beside(plan))
+        way = partial(as_usual, base, clips, plans, reading, speak=speak, recordings=speech, keep_sound=keep_sound)
+        made, _ = way(seed=seed, state=state, folder=Path(place), tell=tell, warn=told.append)
+    return with_warnings(base, made, told)
+
+
+def climbed(
+    job: Job, minutes: float | None, tell: Progress, watch: Callable[[Brought], None] | None
+) -> tuple[Checkpoint, AdaptReport]:
+    """The best of all steps."""
+    found = best(
+        job,
+        minutes=minutes,
+        tell=tell,
+        announce=lambda planned: None,
+        watch=lambda brought, at: watch(brought) if watch else None,
     )
+    return with_steps(job.base, found)
 
 
-def check_effort(effort: str, minutes: float | None) -> None:
-    """Raises ConfigError for an effort that there is not, and for minutes that it cannot keep to."""
+def as_usual(
+    base: Checkpoint,
+    clips: Manifest,
+    plans: tuple[Plan | None, Plan | None],
+    reading: Reading,
+    *,
+    speak: int | None,
+    recordings: Manifest | None,
+    keep_sound: bool,
+    seed: int,
+    state: Path | None,
+    folder: Path,
+    tell: Progress,
+    warn: Callable[[str], None],
+) -> tuple[Adapted, Beside]:
+    """Adapt once, or once more with what is believed of `recordings`, clips of speech; and what lay beside the clips.
+
+    `plans` are for the clips alone, and with other speech beside them, None for the usual ones; what espeak-ng says is
+    kept in `folder`.
+    """
+
+    def learn(beside: Manifest | None, unmet: Sequence[Manifest]) -> Adapted:
+        run = partial(adapted, base, clips, reading, plan=plans[bool(beside)], beside=beside, unmet_beside=unmet)
+        return run(keep_sound=keep_sound, seed=seed, state=state, progress=tell)
+
+    say = partial(spoken, base, texts=reading.texts, clips=clips, folder=folder / "spoken", seed=seed, tell=tell)
+    return self_trained(learn, say(speak) if speak else None, recordings, tell=tell, warn=warn)
+
+
+def cut_up(recordings: Manifest, tell: Progress, warn: Callable[[str], None]) -> Manifest:
+    """The clips of speech in recordings; those without any are named. Raises ManifestError where none has any."""
+    clips, skipped = speech_of(recordings, lambda done, count: tell("looking for speech", done, len(recordings)))
+    for each in skipped:
+        warn(f"left out {each.path}: {each.reason}")
+    if not len(clips):
+        raise ManifestError(f"no speech was found in {len(recordings)} recordings without transcripts; give others")
+    return clips
+
+
+def with_warnings(base: Checkpoint, made: Adapted, more: Sequence[str]) -> tuple[Checkpoint, AdaptReport]:
+    """The recogniser and its report, which also says what was left out on the way."""
+    report = replace(made.report, warnings=(*made.report.warnings, *more))
+    return replace(made.checkpoint, about=about_of(base, report)), report
+
+
+def plan_of(base: Checkpoint, clips: Manifest, effort: Effort = "usual", steps: int | None = None) -> Plan:
+    """The settings that suit the amount of data and the effort, with so many steps if they are given.
+
+    Of a meta-trained base 0 leaves its own steps alone.
+    """
+    count, seconds = len(clips), clips.duration_s
+    plan = quick_from(base, count, seconds) if effort == "quick" else plan_from(base, count, seconds)
+    if effort == "quick" and not steps:
+        return plan
+    return with_so_many(plan, steps)
+
+
+def with_so_many(plan: Plan, steps: int | None) -> Plan:
+    """The plan with another number of steps, if there is one; 0 leaves those that a meta-trained base has learned."""
+    if steps == 0 and plan.first:
+        return plan.first
+    return plan if steps is None else replace(plan, steps=steps)
+
+
+def check_effort(effort: str, minutes: float | None, *, beside: bool = False, tune: float | None = None) -> None:
+    """Raises ConfigError for an effort that there is not, minutes that it cannot keep to, what it has no time for."""
     if effort not in ("quick", "usual", "best"):
         raise ConfigError(f"effort is {effort!r}, must be one of quick, usual, best")
     if minutes is not None and not (effort == "best" and 0 < minutes < inf):
         raise ConfigError(f"minutes is {minutes:g} with the effort {effort}; give a number above 0, with best alone")
+    if effort == "quick" and (beside or tune is not None):
+        raise ConfigError("--effort quick has no time for --speak, --unlabelled or --tune; leave them out, or it")
 
 
 def job_for(
@@ -100,14 +181,14 @@ def job_for(
     plan: Plan | None,
     recordings: Manifest | None,
     state: Path,
-    speak: int = SENTENCES,
+    speak: int | None = None,
     *,
     keep_sound: bool = True,
     seed: int = 0,
 ) -> Job:
     """What the steps of the best adaptation share; without a `plan` the usual one is the first."""
     plan = measuring(plan or plan_from(base, len(clips), clips.duration_s), len(clips))
-    return Job(base, clips, plan, reading, timed(recordings or ()), state, speak, keep_sound, seed)
+    return Job(base, clips, plan, reading, timed(recordings or ()), state, speak or SENTENCES, keep_sound, seed)
 
 
 def recordings_of(folder: Path | None, clips: Manifest, more: str | Path | Manifest | None = None) -> Manifest:

@@ -1,7 +1,7 @@
 """Fine-tuning: descend on the clips, watch the held-out part, keep the best."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -14,6 +14,7 @@ from earful.adapt.descend import Loss, Rule, State, adamw, descend
 from earful.adapt.inner import Inner, Moves, everything, rule_of
 from earful.ctc.greedy import greedy_ids
 from earful.data.batch import Batch, Example, bucket, collate
+from earful.device import CPU, home_of, moved
 from earful.errors import AdaptationError, CheckpointError, ConfigError
 from earful.features.mask import SpecAugment, spec_augment
 from earful.model import TEXT, AcousticModel, ModelConfig, Params, fast_arithmetic, loss_of, moving
@@ -143,7 +144,8 @@ def finetune(
     was learned of the plan's inner loop. Without `held` the last parameters are kept. With the file `state` the run can
     be interrupted and continued. `report(done, total)` is called after every step.
 
-    Symbols of the alphabet that no clip has do not compete: they stay as they are, and can be written.
+    Symbols of the alphabet that no clip has do not compete: they stay as they are, and can be written. It computes
+    where the model is; parameters are given and answered on the processor.
 
     Raises:
         AdaptationError: there is no clip to learn from.
@@ -152,30 +154,31 @@ def finetune(
     if not clips:
         raise AdaptationError("there is no clip to learn from; give some, or hold out fewer")
     among = {label for copies in clips for label in copies[0].labels}
+    device, params = home_of(model), moved(params, home_of(model))
     run = (_resume(state, params) if state else None) or _begin(model, params, held, alphabet)
     tuned, last, losses = run.tuned, run.params, list[float]()
     steps = descend(
         _quiet_loss(model, among) if plan.inner else _noisy_loss(model, seed, among),
         run.params,
-        _batches(clips, plan, model.config.features.hop_s, seed, run.step),
-        rule_of(plan.inner, learned or {}, params) if plan.inner else _usual_rule(plan, params),
+        moved_to(device, _batches(clips, plan, model.config.features.hop_s, seed, run.step)),
+        rule_of(plan.inner, moved(learned or {}, device), params) if plan.inner else _usual_rule(plan, params),
         moves=lambda name: moves(model.config, name) and SELECTIONS[plan.moves](name),
         clip_norm=plan.inner.clip_norm if plan.inner else plan.clip_norm,
         state=run.rule,
         first=run.step,
     )
-    for step, moved in enumerate(steps, run.step + 1):
-        last = moved.params
-        losses.append(float(moved.loss))
-        tuned = replace(tuned, skipped=tuned.skipped + (not moved.taken))
+    for step, at in enumerate(steps, run.step + 1):
+        last = at.params
+        losses.append(float(at.loss))
+        tuned = replace(tuned, skipped=tuned.skipped + (not at.taken))
         if step in _stops(plan):
-            point = Point(step, cer_of(model, moved.params, held, alphabet), sum(losses) / len(losses))
-            tuned, losses = _keep_better(tuned, moved.params, point), []
+            point = Point(step, cer_of(model, at.params, held, alphabet), sum(losses) / len(losses))
+            tuned, losses = _keep_better(tuned, at.params, point), []
             if state:
-                _save(state, _Run(tuned, moved.params, moved.state, step))
+                _save(state, _Run(tuned, at.params, at.state, step))
         if report:
             report(step, plan.steps)
-    return replace(tuned, last=last)
+    return replace(tuned, params=moved(tuned.params, CPU), last=moved(last, CPU))
 
 
 def finetune_in_stages(
@@ -229,11 +232,13 @@ def _decoded(
     """`(reference, hypothesis)` of every example, in no particular order."""
     pairs = []
     model.eval()
-    with torch.no_grad(), fast_arithmetic():
+    device = home_of(model)
+    params = moved(dict(params), device)
+    with torch.no_grad(), fast_arithmetic(device):
         for indexes in bucket([len(e.frames_FM) for e in examples], batch_frames, torch.Generator(), jitter=0.0):
-            batch = collate([examples[i] for i in indexes])
-            output = functional_call(model, dict(params), (batch.frames_BFM, batch.frame_counts_B))
-            for i, ids in zip(indexes, greedy_ids(*output), strict=True):
+            batch = moved(collate([examples[i] for i in indexes]), device)
+            output = functional_call(model, params, (batch.frames_BFM, batch.frame_counts_B))
+            for i, ids in zip(indexes, greedy_ids(*moved(output, CPU)), strict=True):
                 pairs.append((alphabet.decode(examples[i].labels), alphabet.decode(ids)))
     return pairs
 
@@ -257,12 +262,12 @@ def _quiet_loss(model: AcousticModel, among: Collection[int]) -> Loss:
 
 def _noisy_loss(model: AcousticModel, seed: int, among: Collection[int]) -> Loss:
     """The CTC loss under dropout and bf16; each step's randomness is its own, so a resumed run is the same run."""
-    plain = loss_of(model, among=among)
+    plain, device = loss_of(model, among=among), home_of(model)
 
     def loss(params: Mapping[str, Tensor], item: tuple[int, Batch]) -> Tensor:
         step, batch = item
         model.train()
-        with torch.random.fork_rng(devices=[]), fast_arithmetic():
+        with torch.random.fork_rng([device] if device.type == "cuda" else []), fast_arithmetic(device):
             torch.manual_seed(seed * 1_000_003 + step)
             return plain(params, batch)
 
@@ -285,6 +290,11 @@ def _batches(
                 yield step, batch._replace(frames_BFM=masked)
             step += 1
         epoch += 1
+
+
+def moved_to(device: torch.device, batches: Iterable[tuple[int, Batch]]) -> Iterator[tuple[int, Batch]]:
+    """The batches, each on the device when it is wanted."""
+    return (moved(each, device) for each in batches)
 
 
 def _stops(plan: Plan) -> set[int]:
@@ -314,7 +324,7 @@ def _begin(model: AcousticModel, params: Params, held: Sequence[Example], alphab
 def _save(path: Path, run: _Run) -> None:
     parts = {"now": run.params, "rule": run.rule or {}, "best": run.tuned.params}
     header = {"step": run.step, "best": run.tuned.best, "curve": run.tuned.curve, "skipped": run.tuned.skipped}
-    save_state(path, {f"{part}.{k}": v for part, tensors in parts.items() for k, v in tensors.items()}, header)
+    save_state(path, {f"{part}.{k}": v.to(CPU) for part, tensors in parts.items() for k, v in tensors.items()}, header)
 
 
 def _resume(path: Path, params: Params) -> _Run | None:
@@ -322,7 +332,8 @@ def _resume(path: Path, params: Params) -> _Run | None:
     found = load_state(path)
     if found is None:
         return None
-    tensors, header = found
+    device = next(iter(params.values())).device
+    tensors, header = {name: value.to(device) for name, value in found[0].items()}, found[1]
     if not all(f"{part}.{name}" in tensors for part in ("now", "best") for name in params):
         raise CheckpointError(f"{path}: the saved state is of another run; delete it to start again")
     now, best = ({name: tensors[f"{part}.{name}"] for name in params} for part in ("now", "best"))

@@ -17,10 +17,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from earful.adapt.adapt import ADAPTATION, Prepared, fingerprint, plan_from, prepare, with_dropout
+from earful.adapt.adapt import ADAPTATION, Prepared, plan_from, prepare, with_dropout
 from earful.adapt.clips import Progress
 from earful.adapt.curve import LOW, RUN, Curve, Curves, fit
 from earful.adapt.finetune import Plan, cer_of, finetune_in_stages, steps_of
+from earful.adapt.fingerprint import fingerprint
 from earful.adapt.select import split_folds
 from earful.checkpoint import Checkpoint
 from earful.data.manifest import Manifest
@@ -271,7 +272,7 @@ def _adapted(
 ) -> tuple[AcousticModel, Params]:
     """The base after adaptation to these clips, by the plan for so many."""
     plan = work.plan_of(learn)
-    model = AcousticModel(with_dropout(work.ready.config, plan.dropout))
+    model = AcousticModel(with_dropout(work.ready.config, plan.dropout)).to(work.ready.device)
     params, _ = finetune_in_stages(
         model,
         work.ready.start(learn),

@@ -1,7 +1,7 @@
 """The language model of an adapted recogniser: learned from its transcripts, and from what other text the user has."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from heapq import nlargest
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from earful.ctc.ngram import NGram, folds_of, learn, mix_with
 from earful.ctc.words import MOST_WORDS, Fold, WordCounts, Words, count_words, listed_words, mix_words
 from earful.data.batch import Example
 from earful.data.synthesis.words import draw_lines, word_frequencies
+from earful.device import CPU, home_of, moved
 from earful.errors import SynthesisError
 from earful.model import AcousticModel, Params, fast_arithmetic
 from earful.text.alphabet import Alphabet
@@ -62,10 +63,20 @@ class Listed(NamedTuple):
 
 
 class Sources(NamedTuple):
-    """What is known of a language beside the transcripts: of its letters, and of its words."""
+    """What is known of a language beside the transcripts: of its letters, and of its words.
+
+    `text` says which of them, from and to, are of other text that was given.
+    """
 
     letters: Sequence[NGram]
     words: Sequence[WordCounts]
+    text: tuple[slice, slice] = (slice(0), slice(0))
+
+    def without_text(self) -> "Sources":
+        """The same without other text; the very same where there is none."""
+        letters, words = list(self.letters), list(self.words)
+        del letters[self.text[0]], words[self.text[1]]
+        return self if len(letters) == len(self.letters) else Sources(letters, words)
 
 
 def learn_language(
@@ -76,6 +87,7 @@ def learn_language(
     known: Language | None = None,
     listed: Listed | None = None,
     groups: Sequence[int] = (),
+    refuse: Callable[[float, float], None] | None = None,
 ) -> Gain | None:
     """Letters and words of all transcripts and of `others`, their weight tuned on clips that adaptation has not met.
 
@@ -83,17 +95,31 @@ def learn_language(
     list: each counts as much as it helps to predict the transcripts.
     While tuning, the n-gram knows only the transcripts that the same fine-tuning learned from, and of `others` nothing
     that a clip says. Where there is nothing to tune on, the weight is what experience says, if there is further text;
-    what was `known` has a weight already. `groups` has the group of each clip (`data.apart`).
+    what was `known` has a weight already. `groups` has the group of each clip (`data.apart`). The `others` are left out
+    where the search makes more errors with them than without; `refuse` is told both rates.
     None without any of these, or where the best path makes fewer errors, by more than a few clips can show by chance.
     """
     alphabet = model.config.alphabet
     texts = [alphabet.decode(clip.labels) for clip in clips]
-    sources = sources_of(alphabet, [unsaid(lines, texts) for lines in others], known, listed)
-    recordings = [each for part in unmet for each in _recordings(model, clips, texts, part, sources, groups)]
+    others = [unsaid(lines, texts) for lines in others]
+    sources = sources_of(alphabet, others, known, listed)
+    heard = [[_logp(model, part.end, clips[i]) for i in part.held[:MOST_TUNED]] for part in unmet]
+
+    def met(sources: Sources) -> list[Recording]:
+        parts = zip(unmet, heard, strict=True)
+        return [each for part, logps in parts for each in _recordings(logps, texts, part, sources, alphabet, groups)]
+
+    recordings = met(sources)
     if not recordings:
         untuned = sources.letters and not known
         return Gain(_language(texts, sources, alphabet, *USUAL), None, None) if untuned else None
     gain, greedy_cer = weighed(texts, sources, recordings), _greedy_cer(recordings)
+    if (plain := sources.without_text()) is not sources:
+        other = weighed(texts, plain, met(plain))
+        if other.cer is not None and gain.cer is not None and other.cer < gain.cer:
+            if refuse:
+                refuse(gain.cer, other.cer)
+            gain, sources = other, plain
     if not greedy_cer or gain.cer is None or gain.cer >= greedy_cer + _expected_gain(recordings, bool(sources.letters)):
         return None
     return gain._replace(greedy_cer=greedy_cer)
@@ -154,7 +180,9 @@ def sources_of(
     letters = [*([known.ngram] if known else ()), *(learn(lines, alphabet) for lines in (*text, *drawn))]
     before = known.words.sources if known and known.words else ()
     words = [listed_words(listed.frequencies)] if listed and not before else []
-    return Sources(letters, [*before, *(count_words(lines) for lines in text), *words])
+    first, then = bool(known), len(before)
+    given = slice(first, first + len(text)), slice(then, then + len(text))
+    return Sources(letters, [*before, *(count_words(lines) for lines in text), *words], given)
 
 
 def listed(language: str, rules: TextRules) -> Listed | None:
@@ -232,18 +260,17 @@ def _language(texts: Sequence[str], sources: Sources, alphabet: Alphabet, weight
 
 
 def _recordings(
-    model: AcousticModel,
-    clips: Sequence[Example],
+    heard: Sequence[Tensor],
     texts: Sequence[str],
     unmet: Unmet,
     sources: Sources,
+    alphabet: Alphabet,
     groups: Sequence[int],
 ) -> Iterator[Recording]:
     """The held clips as the search meets them."""
     measuring = unmet.held[:MOST_TUNED]
-    heard = [_logp(model, unmet.end, clips[i]) for i in measuring]
     rest, held = [texts[i] for i in unmet.learned], [texts[i] for i in measuring]
-    found = recordings_of(heard, held, rest, sources, model.config.alphabet)
+    found = recordings_of(heard, held, rest, sources, alphabet)
     return (each._replace(group=groups[i] if groups else i) for i, each in zip(measuring, found, strict=True))
 
 
@@ -259,10 +286,11 @@ def recordings_of(
 def _logp(model: AcousticModel, params: Params, clip: Example) -> Tensor:
     """Log-probabilities `[F, V]` of one clip, dropout off."""
     model.eval()
-    with torch.no_grad(), fast_arithmetic():
-        inputs = (clip.frames_FM[None], torch.tensor([len(clip.frames_FM)]))
-        logp_BFV, _ = functional_call(model, dict(params), inputs)
-    return logp_BFV[0]  # type: ignore[no-any-return]
+    device = home_of(model)
+    with torch.no_grad(), fast_arithmetic(device):
+        inputs = moved((clip.frames_FM[None], torch.tensor([len(clip.frames_FM)])), device)
+        logp_BFV, _ = functional_call(model, moved(dict(params), device), inputs)
+    return logp_BFV[0].to(CPU)  # type: ignore[no-any-return]
 
 
 def _greedy_cer(recordings: Sequence[Recording]) -> float:

@@ -26,7 +26,8 @@ def pace_of(ready: Prepared, hear: float, seed: int) -> Pace:
     """
     plan = replace(stages(ready.plan)[-1], steps=1, evaluations=1, folds=0, inner=None, batch_s=MEASURED_S)
     clips = [each[:1] for each in ready.copies]
-    model, start = AcousticModel(with_dropout(ready.config, plan.dropout)), ready.start(range(len(clips)))
+    model = AcousticModel(with_dropout(ready.config, plan.dropout)).to(ready.device)
+    start = ready.start(range(len(clips)))
     for _ in range(2):
         began = monotonic()
         finetune(model, start, clips, [], ready.config.alphabet, plan, seed=seed)

@@ -10,11 +10,14 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import torch
+
 from earful.adapt.adapt import with_dropout
 from earful.adapt.clips import Progress
 from earful.adapt.finetune import Plan, finetune
 from earful.adapt.space import Settings, plan_with, settings_of, space_around
 from earful.data.batch import Example
+from earful.device import CPU
 from earful.errors import CheckpointError
 from earful.model import AcousticModel, ModelConfig, Params
 from earful.train import append_log
@@ -62,6 +65,7 @@ class Material:
     seed: int
     name: str
     tell: Progress
+    device: torch.device = CPU
 
     def mean(self, cers: Sequence[float]) -> float:
         """CER over the first parts together: each weighs what its transcripts are long."""
@@ -130,7 +134,7 @@ class Search:
     def _measure(self, asked: "optuna.Trial", plan: Plan) -> list[float]:
         """CER of each part, until the pruner says that it is enough."""
         cers: list[float] = []
-        model = AcousticModel(with_dropout(self._material.config, plan.dropout))
+        model = AcousticModel(with_dropout(self._material.config, plan.dropout)).to(self._material.device)
         for part in self._material.parts:
             cers.append(self._material.measure(model, plan, part, self._tick))
             asked.report(self._against_first(cers), len(cers))

@@ -77,8 +77,9 @@ def loss_of(model: AcousticModel, how: SelfAdaptation) -> Loss:
     """The loss of a window, `loss(params, frames_FM)`; NaN where no frame says a letter."""
 
     def loss(params: Mapping[str, Tensor], frames_FM: Tensor) -> Tensor:
-        with fast_arithmetic():
-            logp_BFV, _ = functional_call(model, dict(params), (frames_FM[None], torch.tensor([len(frames_FM)])))
+        count_B = torch.tensor([len(frames_FM)], device=frames_FM.device)
+        with fast_arithmetic(frames_FM.device):
+            logp_BFV, _ = functional_call(model, dict(params), (frames_FM[None], count_B))
         flat_FV = (logp_BFV[0] / how.temperature).log_softmax(-1)
         spoken_F = logp_BFV[0].argmax(-1) != BLANK
         return how.entropy * entropy(flat_FV[spoken_F]) + (1 - how.entropy) * class_confusion(flat_FV)
@@ -87,7 +88,7 @@ def loss_of(model: AcousticModel, how: SelfAdaptation) -> Loss:
 
 
 def fit(model: AcousticModel, frames_FM: Tensor, how: SelfAdaptation) -> Params:
-    """Parameters fitted to one window, frames `[F, M]`: those that moved, by name. The model itself stays as it is.
+    """Parameters fitted to one window, frames `[F, M]`, where the model is: those that moved, by name. It stays.
 
     None, so that the window is heard as without, where a step is not finite and where no frame says a letter, as in
     silence.

@@ -7,7 +7,7 @@ the recordings are written down by a fine-tuning that has not met that part, wit
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from earful.adapt.adapt import Adapted, Reading, language_of
+from earful.adapt.adapt import Adapted, language_of
 from earful.adapt.clips import Progress
 from earful.adapt.remember import Hearing, itself
 from earful.adapt.unlabelled import believed
@@ -54,25 +54,25 @@ def believed_of(found: Manifest, clips: Manifest, kept: bool) -> Believed:
     return Believed(len(found), round(found.duration_s, 2), len(clips) - len(found), kept)
 
 
-def writers(found: Adapted, reading: Reading) -> list[Checkpoint]:
+def writers(found: Adapted) -> list[Checkpoint]:
     """The recogniser, and then for each part of the clips that measured one that has not met it."""
     parts = []
     for part in found.outcome.unmet:
         met = found.task._replace(copies=[found.task.copies[i] for i in part.learned])
-        gain = None if reading.greedy else language_of(met, replace(found.outcome, unmet=()), reading, None)
+        outcome, reading = replace(found.outcome, unmet=()), found.reading
+        gain = None if reading.greedy else language_of(met, outcome, reading, None)
         language = gain.language if gain else None
         parts.append(replace(found.checkpoint, params=dict(part.end), language=language))
     return [found.checkpoint, *parts]
 
 
-def guessed(
-    found: Adapted, reading: Reading, recordings: Manifest, tell: Progress, hearing: Hearing = itself
-) -> list[Manifest]:
+def guessed(found: Adapted, recordings: Manifest, tell: Progress, hearing: Hearing = itself) -> list[Manifest]:
     """What is believed of the recordings: of the recogniser, and for each part that measures of one without it.
 
     Raises AudioError where a recording cannot be read.
     """
-    return [believed(writer, recordings, tell=tell, hearing=hearing) for writer in writers(found, reading)]
+    each = (writer.on(found.ready.device) for writer in writers(found))
+    return [believed(writer, recordings, tell=tell, hearing=hearing) for writer in each]
 
 
 def joined(said: Manifest | None, found: Manifest) -> Manifest:
@@ -84,7 +84,6 @@ def self_trained(
     run: Run,
     said: Manifest | None,
     recordings: Manifest | None,
-    reading: Reading,
     *,
     tell: Progress,
     warn: Callable[[str], None],
@@ -96,7 +95,7 @@ def self_trained(
     first = run(said, ())
     if recordings is None:
         return first, Beside(spoken_of(said))
-    found, *unmet = guessed(first, reading, recordings, tell)
+    found, *unmet = guessed(first, recordings, tell)
     if not len(found):
         warn(f"of {len(recordings)} clips without transcripts the recogniser is sure of none; left out")
         return first, Beside(spoken_of(said), believed_of(found, recordings, kept=False))

@@ -173,7 +173,7 @@ def _with_recordings(job: Job, at: Standing, tell: Progress) -> Standing | None:
     """With what is believed of the recordings beside the clips; None where that is nothing."""
     total = len(job.recordings)
     clips, _ = speech_of(job.recordings, lambda done, skipped: tell("looking for speech", done, total))
-    guesses = guessed(at.found, job.reading, clips, tell, job.memory)
+    guesses = guessed(at.found, clips, tell, job.memory)
     if not len(guesses[0]):
         return None
     tried = at._replace(guesses=guesses, heard=clips)

@@ -38,6 +38,7 @@ from earful.data.check_sound import SILENCE_DBFS
 from earful.data.manifest import Manifest
 from earful.data.readers.sound import timed
 from earful.data.utterance import Utterance
+from earful.device import CPU, home_of, moved
 from earful.errors import AdaptationError, AudioError, ConfigError
 from earful.model import ENCODE, PHONES, TEXT, AcousticModel, fast_arithmetic
 from earful.text.alphabet import Alphabet
@@ -189,14 +190,15 @@ class Listener:
         seconds = len(samples_T) / SAMPLE_RATE_HZ
         if float(samples_T.abs().max()) < 10 ** (SILENCE_DBFS / 20) or not len(frames_FM):
             return LeftOut(clip, SILENT)
-        with torch.no_grad(), fast_arithmetic():
-            hidden_BFD, _ = self._model(frames_FM[None], torch.tensor([len(frames_FM)]), ENCODE)
-            said = greedy(self._model.heads[self._head](hidden_BFD)[0])
+        device = home_of(self._model)
+        with torch.no_grad(), fast_arithmetic(device):
+            hidden_BFD, _ = self._model(*moved((frames_FM[None], torch.tensor([len(frames_FM)])), device), ENCODE)
+            said = greedy(self._model.heads[self._head](hidden_BFD)[0].to(CPU))
         sounds = tuple(self.symbols.symbols[each.symbol - 1] for each in said)
         confidences = tuple(each.confidence for each in said)
         if sum(confidences) < LEAST_SOUNDS_PER_S * seconds:
             return LeftOut(clip, SILENT, f"{sum(confidences):.1f} sounds in {seconds:.1f} s")
-        return Hearing(clip, seconds, sounds, confidences, hidden_BFD[0].float().mean(0))
+        return Hearing(clip, seconds, sounds, confidences, hidden_BFD[0].to(CPU).float().mean(0))
 
 
 def rank(

@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 
-from earful.adapt.adapt import ADAPTATION, fingerprint, prepare
+from earful.adapt.adapt import ADAPTATION, prepare
 from earful.adapt.clips import Progress
 from earful.adapt.finetune import Plan
+from earful.adapt.fingerprint import fingerprint
 from earful.adapt.search import Material, Part, Search, Trial
 from earful.adapt.select import FEW, split_folds
 from earful.checkpoint import Checkpoint
@@ -104,7 +105,7 @@ def _prepare(
         )
     parts = [Part(ready.start(learn), learn, held) for learn, held in folds_for(ready.apart.groups, ready.plan, seed)]
     name = fingerprint(base, ready.heard, ready.plan, ADAPTATION, seed, words=ready.words)
-    return Material(ready.config, ready.copies, parts, seed, name, tell), ready.plan
+    return Material(ready.config, ready.copies, parts, seed, name, tell, ready.device), ready.plan
 
 
 def folds_for(groups: Sequence[int], plan: Plan, seed: int) -> list[tuple[list[int], list[int]]]:

@@ -14,6 +14,7 @@ from earful.ctc.greedy import Emission, greedy
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
+from earful.device import CPU, home_of, moved
 from earful.model import AcousticModel, fast_arithmetic
 
 LEAST = 0.6
@@ -63,8 +64,10 @@ def _search(recogniser: Checkpoint) -> Search | None:
 
 def _emissions(model: AcousticModel, search: Search | None, frames_FM: Tensor) -> tuple[Emission, ...]:
     """The letters of one clip: searched for with the language model, or the best path."""
-    with torch.no_grad(), fast_arithmetic():
-        logp_BFV, _ = model(frames_FM[None], torch.tensor([len(frames_FM)]))
+    device = home_of(model)
+    with torch.no_grad(), fast_arithmetic(device):
+        logp_BFV, _ = model(*moved((frames_FM[None], torch.tensor([len(frames_FM)])), device))
+    logp_BFV = logp_BFV.to(CPU)
     if search is None:
         return greedy(logp_BFV[0])
     return search.hear(logp_BFV[0].half()).emissions  # as the recogniser keeps it, so that both write the same

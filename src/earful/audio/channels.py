@@ -2,7 +2,8 @@
 
 By default a recording is heard as the mean of its channels, as long as that loses nothing: where they cancel each other
 out the loudest is heard alone, and a channel that is dead, or holds steady noise beside speech, is left out. Floats
-that were written as integers (±32768 in place of ±1) are brought to one level here, too.
+that were written as integers (±32768 in place of ±1), and recordings whose peak is below -20 dBFS, are brought to one
+level here, too: encoders know the level that they were trained at (`bench/levels.py`).
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from earful.audio.decode import contents_of, decode, open_stream, streams_of
+from earful.audio.source import Audio, Held, Source, source_of
 from earful.errors import AudioError, ConfigError
 
 Channel = int | Literal["auto", "mix"]
@@ -31,6 +33,8 @@ _CANCELLED, _CANCELLED_SHARE = 0.1, 0.1  # what of the power is left in the mean
 _ALONE, _ALONE_SHARE = 10.0, 0.15  # one channel over the other; of the time in which there is sound
 _SOUND = 1e-3  # of the loudest tenth of a second
 _INTEGERS_FROM = 64.0  # floats beyond this are integers, of as many bits as hold them
+_SOFT, _SILENT = 0.1, 1e-3  # a peak of -20 dBFS, below which a recording is made louder, and of -60: nothing is there
+_LOUD = 0.5
 _BITS = (15, 23, 31)
 
 
@@ -38,8 +42,8 @@ _BITS = (15, 23, 31)
 class Survey:
     """What the channels of a file hold; the weights, one a channel, make of them what is heard by default.
 
-    `warnings` say what of them is not heard, and why; `apart` is true where two channels take turns, as in an
-    interview with a microphone for each.
+    `gain` is what all samples are multiplied by. `warnings` say what of them is not heard, and why; `apart` is true
+    where two channels take turns, as in an interview with a microphone for each.
     """
 
     weights: tuple[float, ...]
@@ -59,29 +63,30 @@ def channel_named(name: str) -> Channel | Literal["each"]:
     raise ConfigError(f"channel is {name!r}, must be one of {', '.join(NAMES)}, or a number from 1 on")
 
 
-def survey(path: str | Path) -> Survey:
-    """Listen to all channels of a file, once; what was found is kept while the file stays as it is.
+def survey(recording: Audio) -> Survey:
+    """Listen to all channels of a recording; of a file once: what was found is kept while the file stays as it is.
 
     Damage inside the file is not looked at. Raises AudioError for a file that `audio.files.probe` would refuse.
 
     >>> survey("interview.wav").apart  # doctest: +SKIP
     True
     """
-    found = Path(path).stat() if Path(path).exists() else None
-    return _survey(Path(path), found and found.st_mtime_ns, found and found.st_size)
+    source = source_of(recording)
+    if isinstance(source, Held):
+        return _surveyed(source)
+    found = source.stat() if source.exists() else None
+    return _survey(source, found and found.st_mtime_ns, found and found.st_size)
 
 
-def weights_of(path: Path, sound: soundfile.SoundFile, channel: Channel) -> NDArray[np.float32]:
+def weights_of(source: Source, sound: soundfile.SoundFile, channel: Channel) -> NDArray[np.float32]:
     """By how much each channel of an open file is heard, [C]. Raises AudioError for a channel that it does not have."""
-    count = sound.channels
-    floats = sound.subtype in FLOATS
-    found = survey(path) if floats or (channel == "auto" and count > 1) else Survey((1 / count,) * count)
+    count, found = sound.channels, survey(source)
     if channel == "auto" and len(found.weights) == count:
         weights = found.weights
     elif isinstance(channel, int):
         if not 1 <= channel <= count:
             raise AudioError(
-                f"{path}: has {count} channel{'s' * (count > 1)}, not a channel {channel}; name one that is there"
+                f"{source}: has {count} channel{'s' * (count > 1)}, not a channel {channel}; name one that is there"
             )
         weights = tuple(float(number == channel) for number in range(1, count + 1))
     else:
@@ -108,25 +113,29 @@ class _Levels:
 
 @lru_cache(maxsize=4096)
 def _survey(path: Path, _changed_ns: int | None, _size: int | None) -> Survey:
-    contents = contents_of(path)
+    return _surveyed(path)
+
+
+def _surveyed(source: Source) -> Survey:
+    contents = contents_of(source)
     powers, means, peak, count = [], [], 0.0, 0
     for stream in streams_of(contents):
-        with open_stream(path, stream) as sound:
+        with open_stream(source, stream) as sound:
             if count and sound.channels != count:
                 return Survey((1 / count,) * count)  # streams that differ are each heard as their mean
             count = sound.channels
-            levels = _levels(path, sound)
+            levels = _levels(source, sound)
         powers.append(levels.power_BC)
         means.append(levels.mean_B)
         peak = max(peak, levels.peak)
     return _judged(_Levels(np.concatenate(powers), np.concatenate(means), peak))
 
 
-def _levels(path: Path, sound: soundfile.SoundFile) -> _Levels:
+def _levels(source: Source, sound: soundfile.SoundFile) -> _Levels:
     size = max(1, round(_BLOCK_S * sound.samplerate))
     powers, means, peak = [np.zeros((0, sound.channels))], [np.zeros(0)], 0.0
     try:
-        for chunk_TC in decode(sound, path, 0, None, checked=False):
+        for chunk_TC in decode(sound, source, 0, None, checked=False):
             finite_TC = np.nan_to_num(chunk_TC, nan=0.0, posinf=0.0, neginf=0.0)
             peak = max(peak, float(np.abs(finite_TC).max(initial=0.0)))
             whole = max(1, len(finite_TC) // size)
@@ -142,7 +151,7 @@ def _judged(levels: _Levels) -> Survey:
     power_BC, count = levels.power_BC, levels.power_BC.shape[1]
     gain = _gain(levels.peak)
     warnings: tuple[str, ...] = (
-        (f"its samples reach {levels.peak:.0f}, and are taken for integers",) if gain != 1 else ()
+        (f"its samples reach {levels.peak:.0f}, and are taken for integers",) if gain < 1 else ()
     )
     total_C = power_BC.sum(axis=0)
     if count == 1 or not total_C.any():
@@ -162,9 +171,9 @@ def _judged(levels: _Levels) -> Survey:
 
 
 def _gain(peak: float) -> float:
-    """What brings floats that were written as integers to ±1."""
+    """What brings floats that were written as integers to ±1, and a soft recording to a peak that encoders know."""
     if peak <= _INTEGERS_FROM:
-        return 1.0
+        return _LOUD / peak if _SILENT < peak < _SOFT else 1.0
     return float(2.0 ** -next((bits for bits in _BITS if peak <= 1.5 * 2**bits), _BITS[-1]))
 
 

@@ -6,7 +6,6 @@ without a count of its frames, several streams one behind the other.
 """
 
 import io
-import mmap
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -15,10 +14,11 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from earful.audio.media import is_installed, missing
+from earful.audio.media import conversion, is_installed, missing
 from earful.audio.mpeg import id3_size, mpeg_streams
 from earful.audio.ogg import ogg_streams
 from earful.audio.riff import riff_streams
+from earful.audio.source import Data, Held, Source, all_of, opened, suffix_of
 from earful.audio.stream import Span, Stream, holds
 from earful.errors import AudioError
 
@@ -56,20 +56,22 @@ class Contents(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def examine(path: Path) -> Contents:
+def examine(source: Source) -> Contents:
     """Look at the bytes of a sound file that is there and not empty.
 
     Raises AudioError for a format that is not read, and for a file that lacks much of what its header promises.
     """
-    found = path.stat()
-    return _examined(path, found.st_mtime_ns, found.st_size)
+    if isinstance(source, Held):
+        return _seen(source)
+    found = source.stat()
+    return _examined(source, found.st_mtime_ns, found.st_size)
 
 
 class Spliced(io.RawIOBase):
     """Spans of a file, and bytes that are not in it, as one file to read and seek in. Close it."""
 
-    def __init__(self, path: Path, spans: Sequence[Span]) -> None:
-        self._file = path.open("rb")
+    def __init__(self, source: Source, spans: Sequence[Span]) -> None:
+        self._file = opened(source)
         self._spans = tuple(spans)
         sizes = (len(span) if isinstance(span, bytes) else span[1] - span[0] for span in spans)
         *self._begins, self._size = accumulate(sizes, initial=0)
@@ -116,25 +118,29 @@ class Spliced(io.RawIOBase):
 
 @lru_cache(maxsize=4096)
 def _examined(path: Path, _changed_ns: int, size: int) -> Contents:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    return _seen(path)
+
+
+def _seen(source: Source) -> Contents:
+    with all_of(source) as data:
         begin = id3_size(data, 0)
-        _refuse_unread(path, data)
+        _refuse_unread(source, data)
         kind = _foreign(data, begin)
         if kind and not is_installed():
-            raise missing(path, kind)
+            raise missing(source, kind)
         if kind:
             return Contents((Stream((), kind),))
-        streams, warnings = _reader(path, data, begin)(path, data)
+        streams, warnings = _reader(source, data, begin)(source, data)
     return Contents(tuple(streams), tuple(warnings))
 
 
-def _refuse_unread(path: Path, data: mmap.mmap) -> None:
+def _refuse_unread(source: Source, data: Data) -> None:
     kind = next((kind for place, magic, kind in _UNREAD if holds(data, place, magic)), None)
     if kind:
-        raise AudioError(f"{path}: holds {kind}, which is not read; convert it to WAV or FLAC")
+        raise AudioError(f"{source}: holds {kind}, which is not read; convert it, as with: {conversion(source)}")
 
 
-def _foreign(data: mmap.mmap, begin: int) -> str | None:
+def _foreign(data: Data, begin: int) -> str | None:
     """What libsndfile does not read; None for what it may."""
     kind = next((kind for place, magic, kind in _FOREIGN if holds(data, place, magic)), None)
     if kind is None and _is_adts(data, begin):
@@ -145,7 +151,7 @@ def _foreign(data: mmap.mmap, begin: int) -> str | None:
     return kind
 
 
-def _is_adts(data: mmap.mmap, begin: int) -> bool:
+def _is_adts(data: Data, begin: int) -> bool:
     """Whether AAC frames begin here: like MPEG's, with layer 0, and the next one where the first says (13 bits)."""
     head = data[begin : begin + 7]
     if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
@@ -157,7 +163,7 @@ def _is_adts(data: mmap.mmap, begin: int) -> bool:
 Found = tuple[Sequence[Stream], Sequence[str]]
 
 
-def _reader(path: Path, data: mmap.mmap, begin: int) -> Callable[[Path, mmap.mmap], Found]:
+def _reader(source: Source, data: Data, begin: int) -> Callable[[Source, Data], Found]:
     magic = data[:4]
     if magic in (b"RIFF", b"RF64"):
         return riff_streams
@@ -167,12 +173,12 @@ def _reader(path: Path, data: mmap.mmap, begin: int) -> Callable[[Path, mmap.mma
         return _au_streams
     if data[begin : begin + 4] == b"fLaC":
         return _flac_streams
-    if begin or data[0] == 0xFF or path.suffix.lower() in _MPEG_SUFFIXES:
+    if begin or data[0] == 0xFF or suffix_of(source) in _MPEG_SUFFIXES:
         return mpeg_streams
-    return lambda path, data: ((), ())
+    return lambda source, data: ((), ())
 
 
-def _au_streams(path: Path, data: mmap.mmap) -> Found:
+def _au_streams(source: Source, data: Data) -> Found:
     """An AU file whose recorder wrote 0 where the length belongs."""
     begin = int.from_bytes(data[4:8], "big")
     if data[8:12] != bytes(4) or not 24 <= begin < len(data):
@@ -181,7 +187,7 @@ def _au_streams(path: Path, data: mmap.mmap) -> Found:
     return (Stream((data[:8] + _AU_UNKNOWN, (12, len(data)))),), (warning,)
 
 
-def _flac_streams(path: Path, data: mmap.mmap) -> Found:
+def _flac_streams(source: Source, data: Data) -> Found:
     """Several FLAC files one behind the other; each begins with its description, 34 bytes long."""
     begins, place = [], data.find(b"fLaC\x00\x00\x00\x22")
     while place >= 0:

@@ -18,7 +18,8 @@ from earful.audio.container import Contents, Spliced, examine
 from earful.audio.hush import hushed
 from earful.audio.media import MediaSound, open_media
 from earful.audio.riff import STREAM_BYTES
-from earful.audio.stream import Stream, truncated
+from earful.audio.source import Held, Source, opened, size_of
+from earful.audio.stream import Span, Stream, truncated
 from earful.errors import AudioError
 
 UNKNOWN = 1 << 62  # libsndfile's frame count of a stream is 2^63 - 1
@@ -53,10 +54,10 @@ class _SoundFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no
         return False
 
 
-def contents_of(path: Path) -> Contents:
+def contents_of(source: Source) -> Contents:
     """What is in a file, which must be there and not empty."""
-    _check_file(path)
-    return examine(path)
+    _check_file(source)
+    return examine(source)
 
 
 def streams_of(contents: Contents) -> Iterator[Stream | None]:
@@ -65,23 +66,24 @@ def streams_of(contents: Contents) -> Iterator[Stream | None]:
 
 
 @contextmanager
-def open_stream(path: Path, stream: Stream | None) -> Iterator[soundfile.SoundFile | MediaSound]:
+def open_stream(source: Source, stream: Stream | None) -> Iterator[soundfile.SoundFile | MediaSound]:
     """Open a sound file, or one stream of it, that is known to libsndfile, or PyAV, and not truncated."""
     if stream is not None and stream.container:
-        with open_media(path, stream.container) as media:
+        with open_media(source, stream.container) as media:
             yield media
         return
-    spliced = None if stream is None else Spliced(path, stream.spans)
+    spans: tuple[Span, ...] = stream.spans if stream else ((0, size_of(source)),)
+    spliced = Spliced(source, spans) if stream or isinstance(source, Held) else None
     try:
         with hushed():
-            sound = _SoundFile(spliced or os.fsencode(path))
+            sound = _SoundFile(spliced or os.fsencode(str(source)))
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
         reason = getattr(error, "error_string", "it has no header").strip().rstrip(".")
         raise AudioError(
-            f"{path}: not a readable sound file ({reason}); expected WAV, FLAC, OGG, MP3 or the like"
+            f"{source}: not a readable sound file ({reason}); expected WAV, FLAC, OGG, MP3 or the like"
         ) from error
     with sound, spliced or nullcontext():
-        _check_whole(sound, path, spliced is None)
+        _check_whole(sound, source, stream is None)
         yield sound
 
 
@@ -97,65 +99,69 @@ _kept = _Kept()
 
 
 @contextmanager
-def open_kept(path: Path, stream: Stream | None) -> Iterator[soundfile.SoundFile | MediaSound]:
+def open_kept(source: Source, stream: Stream | None) -> Iterator[soundfile.SoundFile | MediaSound]:
     """The same for one who seeks at once: an MP3 stays open for the next part of it.
 
     Its decoder looks at all frames that lie before a place that it is sent to, but at each only once.
     """
-    found = path.stat()
-    file = (path, found.st_mtime_ns, found.st_size, stream)
+    if isinstance(source, Held):
+        with open_stream(source, stream) as sound:
+            yield sound
+        return
+    found = source.stat()
+    file = (source, found.st_mtime_ns, found.st_size, stream)
     if _kept.file == file and _kept.sound is not None and _kept.opened is not None:
-        opened, sound = _kept.opened, _kept.sound
+        kept, sound = _kept.opened, _kept.sound
     else:
-        opened = ExitStack()
-        sound = opened.enter_context(open_stream(path, stream))
+        kept = ExitStack()
+        sound = kept.enter_context(open_stream(source, stream))
     _kept.file = ()  # a part that cannot be read is no beginning for the next
     try:
         yield sound
     except BaseException:
-        opened.close()
+        kept.close()
         raise
     if sound.format != "MP3":
-        opened.close()
+        kept.close()
         return
-    if _kept.opened is not None and _kept.opened is not opened:
+    if _kept.opened is not None and _kept.opened is not kept:
         _kept.opened.close()
-    _kept.file, _kept.sound, _kept.opened = file, sound, opened
+    _kept.file, _kept.sound, _kept.opened = file, sound, kept
 
 
-def _check_file(path: Path) -> None:
-    if not path.exists():
-        raise AudioError(f"{path}: no such file; check the path")
-    if not path.is_file():
-        raise AudioError(f"{path}: expected a sound file, got a {'folder' if path.is_dir() else 'special file'}")
+def _check_file(source: Source) -> None:
+    if isinstance(source, Path) and not source.exists():
+        raise AudioError(f"{source}: no such file; check the path")
+    if isinstance(source, Path) and not source.is_file():
+        raise AudioError(f"{source}: expected a sound file, got a {'folder' if source.is_dir() else 'special file'}")
     try:
-        with path.open("rb") as file:
+        with opened(source) as file:
             if not file.read(1):
-                raise AudioError(f"{path}: the file is empty (0 bytes); record or copy it again")
+                raise AudioError(f"{source}: the file is empty (0 bytes); record or copy it again")
     except OSError as error:
-        raise AudioError(f"{path}: cannot read: {error.strerror}") from error
+        raise AudioError(f"{source}: cannot read: {error.strerror}") from error
 
 
-def _check_whole(sound: soundfile.SoundFile, path: Path, as_it_is: bool) -> None:
+def _check_whole(sound: soundfile.SoundFile, source: Source, as_it_is: bool) -> None:
     """Raise AudioError if the file's own header promises more than the file holds, or an Ogg page is cut."""
     cut = _CUT_DATA.search(sound.extra_info) if as_it_is else None
     if cut and sound.format not in _WAVES and int(cut[2]) < int(cut[1]) < STREAM_BYTES:
-        raise truncated(path, f"its header promises {cut[1]} bytes of sound, the file holds {cut[2]}")
-    if sound.format == "OGG" and _ogg_page_is_cut(path):
-        raise truncated(path, "its last Ogg page is incomplete")
+        raise truncated(source, f"its header promises {cut[1]} bytes of sound, the file holds {cut[2]}")
+    if sound.format == "OGG" and _ogg_page_is_cut(source):
+        raise truncated(source, "its last Ogg page is incomplete")
 
 
-def _ogg_page_is_cut(path: Path) -> bool:
+def _ogg_page_is_cut(source: Source) -> bool:
     """Tell whether the file ends inside its last page; a page is at most 65 307 bytes (RFC 3533, section 6)."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 65_307))
+    with opened(source) as file:
+        file.seek(max(0, size_of(source) - 65_307))
         tail = file.read()
     page = tail[tail.rfind(b"OggS") :]
     lacing = page[27 : 27 + page[26]] if len(page) > 26 else b""
     return len(page) < 27 or len(lacing) < page[26] or len(page) < 27 + len(lacing) + sum(lacing)
 
 
-def seek(sound: soundfile.SoundFile, path: Path, frame: int) -> None:
+def seek(sound: soundfile.SoundFile, source: Source, frame: int) -> None:
     """Send the decoder to a frame. Raises AudioError where it cannot get there."""
     if frame == 0:
         return
@@ -163,11 +169,11 @@ def seek(sound: soundfile.SoundFile, path: Path, frame: int) -> None:
         with hushed():
             sound.seek(frame)
     except soundfile.LibsndfileError as error:
-        raise AudioError(f"{path}: cannot seek to {frame / sound.samplerate:.2f} s; the file is damaged") from error
+        raise AudioError(f"{source}: cannot seek to {frame / sound.samplerate:.2f} s; the file is damaged") from error
 
 
 def decode(
-    sound: soundfile.SoundFile, path: Path, begin: int, frame_count: int | None, *, checked: bool = True
+    sound: soundfile.SoundFile, source: Source, begin: int, frame_count: int | None, *, checked: bool = True
 ) -> Iterator[Chunk]:
     """Yield chunks [T, C] at the file's rate, from the frame `begin`, where it stands, to the end or `frame_count` on.
 
@@ -180,22 +186,22 @@ def decode(
             with hushed():
                 chunk_TC = sound.read(min(_CHUNK, end - position), dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
-            raise truncated(path, f"decoding fails after {position / sound.samplerate:.2f} s") from error
+            raise truncated(source, f"decoding fails after {position / sound.samplerate:.2f} s") from error
         if len(chunk_TC) == 0:
             break
         if checked:
-            _check_finite(chunk_TC, path, position, sound.samplerate)
+            _check_finite(chunk_TC, source, position, sound.samplerate)
         position += len(chunk_TC)
         yield chunk_TC
     missing = end - position
     if end < UNKNOWN and missing > max(0.01 * sound.frames, _SLACK_S * sound.samplerate):
-        raise truncated(path, f"the sound ends {missing / sound.samplerate:.2f} s early")
+        raise truncated(source, f"the sound ends {missing / sound.samplerate:.2f} s early")
 
 
-def _check_finite(chunk_TC: Chunk, path: Path, position: int, rate_hz: int) -> None:
+def _check_finite(chunk_TC: Chunk, source: Source, position: int, rate_hz: int) -> None:
     good_T = (np.abs(chunk_TC) <= _LOUDEST).all(axis=1)  # False for NaN as well
     if not good_T.all():
         at_s = (position + int(np.argmin(good_T))) / rate_hz
         raise AudioError(
-            f"{path}: the sample at {at_s:.4f} s is NaN, infinite or absurd; write the file again, in 16-bit PCM"
+            f"{source}: the sample at {at_s:.4f} s is NaN, infinite or absurd; write the file again, in 16-bit PCM"
         )

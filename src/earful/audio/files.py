@@ -1,5 +1,7 @@
 """Sound files: probe, read and write. Everything that libsndfile decodes comes out as float32, mono, 16 kHz.
 
+A recording may be given by its path, as the bytes of a file, or as a file opened in binary mode: it is read the same.
+
 What a file really holds is read, whatever its header says (`audio.container`), and `AudioInfo.warnings` names the lies.
 What counts as damaged, and so raises an AudioError instead of giving a shorter recording:
 a WAV, AIFF, AU or CAF file that lacks over 0.1 s of what its header promises (a recorder that crashed, or a stream of
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from earful.audio.channels import Channel, heard, weights_of
 from earful.audio.container import Contents
 from earful.audio.decode import UNKNOWN, UNSEEKABLE, contents_of, decode, open_kept, open_stream, seek, streams_of
+from earful.audio.source import Audio, Source, source_of
 from earful.errors import AudioError
 from earful.writing import replacing
 
@@ -49,7 +52,7 @@ class AudioInfo:
     warnings: tuple[str, ...] = ()
 
 
-def probe(path: str | Path) -> AudioInfo:
+def probe(recording: Audio) -> AudioInfo:
     """Read a sound file's header, without decoding the sound (unless it is a stream that does not say its length).
 
     Raises AudioError if the file is missing, empty, truncated, not sound, or holds no samples.
@@ -57,24 +60,24 @@ def probe(path: str | Path) -> AudioInfo:
     >>> probe("hello.wav").duration_s  # doctest: +SKIP
     1.25
     """
-    path = Path(path)
-    contents = contents_of(path)
+    source = source_of(recording)
+    contents = contents_of(source)
     duration_s, first = 0.0, None
     for stream in streams_of(contents):
-        with open_stream(path, stream) as sound:
+        with open_stream(source, stream) as sound:
             count = sound.frames
             if count >= UNKNOWN:
-                count = sum(map(len, decode(sound, path, 0, None)))
+                count = sum(map(len, decode(sound, source, 0, None)))
             duration_s += count / sound.samplerate
             first = first or AudioInfo(
                 0.0, sound.samplerate, sound.channels, count, sound.format, sound.subtype, contents.warnings
             )
     if first is None or duration_s == 0:
-        raise _no_samples(path)
+        raise _no_samples(source)
     return replace(first, duration_s=duration_s, sample_count=round(duration_s * first.rate_hz))
 
 
-def read(path: str | Path, start_s: float = 0.0, duration_s: float | None = None, channel: Channel = "auto") -> Samples:
+def read(recording: Audio, start_s: float = 0.0, duration_s: float | None = None, channel: Channel = "auto") -> Samples:
     """Read a sound file, or the part of it from `start_s` for `duration_s`: float32 [T], mono, 16 kHz.
 
     `channel` is a number from 1 on, "mix" for the mean of all, or "auto": the mean of those that hold speech, as
@@ -85,41 +88,41 @@ def read(path: str | Path, start_s: float = 0.0, duration_s: float | None = None
     >>> read("hello.flac", start_s=0.5, duration_s=0.25).shape  # doctest: +SKIP
     (4000,)
     """
-    path = Path(path)
-    _check_part(path, start_s, duration_s)
+    source = source_of(recording)
+    _check_part(source, start_s, duration_s)
     start = round(start_s * SAMPLE_RATE_HZ)
     count = None if duration_s is None else round(duration_s * SAMPLE_RATE_HZ)
-    contents = contents_of(path)
+    contents = contents_of(source)
     if len(contents.streams) > 1:
-        samples_T = _cut(_whole(path, contents, channel), start, count)
+        samples_T = _cut(_whole(source, contents, channel), start, count)
     else:
         opened = open_kept if start > 2 * _MP3_MARGIN else open_stream  # what does not seek begins anew
-        with opened(path, next(streams_of(contents))) as sound:
-            samples_T = _read_part(sound, path, start, count, channel)
+        with opened(source, next(streams_of(contents))) as sound:
+            samples_T = _read_part(sound, source, start, count, channel)
     if len(samples_T) == 0 and start == 0:
-        raise _no_samples(path)
+        raise _no_samples(source)
     if len(samples_T) < (1 if count is None else count - _SLACK_S * SAMPLE_RATE_HZ):
         end = "the end" if duration_s is None else f"{start_s + duration_s:.3f} s"
-        held_s = (start + len(samples_T)) / SAMPLE_RATE_HZ if len(samples_T) else probe(path).duration_s
+        held_s = (start + len(samples_T)) / SAMPLE_RATE_HZ if len(samples_T) else probe(source).duration_s
         raise AudioError(
-            f"{path}: expected sound from {start_s:.3f} s to {end}, but the file ends at {held_s:.3f} s; "
+            f"{source}: expected sound from {start_s:.3f} s to {end}, but the file ends at {held_s:.3f} s; "
             "correct the start or the duration"
         )
     return samples_T
 
 
-def blocks(path: str | Path, block_s: float, channel: Channel = "auto") -> Iterator[Samples]:
+def blocks(recording: Audio, block_s: float, channel: Channel = "auto") -> Iterator[Samples]:
     """Yield the samples of `read(path, channel=channel)` in blocks of `block_s` seconds, in bounded memory.
 
     The last may be shorter. Raises AudioError as `read` does, when the damaged place is reached.
     """
-    path = Path(path)
+    source = source_of(recording)
     size = round(block_s * SAMPLE_RATE_HZ) if math.isfinite(block_s) else 0
     if size < 1:
-        raise AudioError(f"{path}: a block must last at least one sample (1/16000 s), got {block_s} s")
+        raise AudioError(f"{source}: a block must last at least one sample (1/16000 s), got {block_s} s")
     held: list[Samples] = []
     total = 0
-    for piece_T in _whole(path, contents_of(path), channel):
+    for piece_T in _whole(source, contents_of(source), channel):
         total += len(piece_T)
         held.append(piece_T)
         if sum(map(len, held)) < size:
@@ -129,7 +132,7 @@ def blocks(path: str | Path, block_s: float, channel: Channel = "auto") -> Itera
         yield from joined_T[:whole].reshape(-1, size)
         held = [joined_T[whole:].copy()]
     if total == 0:
-        raise _no_samples(path)
+        raise _no_samples(source)
     if any(map(len, held)):
         yield np.concatenate(held)
 
@@ -163,11 +166,11 @@ def _write_whole(path: Path, content: bytes) -> None:
         raise AudioError(f"{path}: cannot write: {error.strerror}; free some space or choose another folder") from error
 
 
-def _whole(path: Path, contents: Contents, channel: Channel) -> Iterator[Samples]:
+def _whole(source: Source, contents: Contents, channel: Channel) -> Iterator[Samples]:
     """The sound of all streams, one behind the other, mono, at 16 kHz."""
     for stream in streams_of(contents):
-        with open_stream(path, stream) as sound:
-            yield from _mono(sound, path, 0, None, channel)
+        with open_stream(source, stream) as sound:
+            yield from _mono(sound, source, 0, None, channel)
 
 
 def _cut(pieces: Iterator[Samples], start: int, count: int | None) -> Samples:
@@ -183,14 +186,14 @@ def _cut(pieces: Iterator[Samples], start: int, count: int | None) -> Samples:
     return np.concatenate(kept)
 
 
-def _check_part(path: Path, start_s: float, duration_s: float | None) -> None:
+def _check_part(source: Source, start_s: float, duration_s: float | None) -> None:
     if not (math.isfinite(start_s) and start_s >= 0):
-        raise AudioError(f"{path}: start is {start_s} s, must be 0 or more")
+        raise AudioError(f"{source}: start is {start_s} s, must be 0 or more")
     if duration_s is not None and not (math.isfinite(duration_s) and duration_s * SAMPLE_RATE_HZ >= 0.5):
-        raise AudioError(f"{path}: duration is {duration_s} s, must be at least one sample (1/16000 s)")
+        raise AudioError(f"{source}: duration is {duration_s} s, must be at least one sample (1/16000 s)")
 
 
-def _read_part(sound: soundfile.SoundFile, path: Path, start: int, count: int | None, channel: Channel) -> Samples:
+def _read_part(sound: soundfile.SoundFile, source: Source, start: int, count: int | None, channel: Channel) -> Samples:
     """Decode output samples `start` to `start + count`; shorter, or empty, where the file ends before."""
     step = math.gcd(sound.samplerate, SAMPLE_RATE_HZ)
     step_in, step_out = sound.samplerate // step, SAMPLE_RATE_HZ // step
@@ -199,19 +202,19 @@ def _read_part(sound: soundfile.SoundFile, path: Path, start: int, count: int | 
     if sound.frames <= steps * step_in:
         return np.zeros(0, np.float32)
     if sound.subtype in UNSEEKABLE:
-        return _cut(_mono(sound, path, 0, None, channel), start, count)
-    seek(sound, path, steps * step_in)
+        return _cut(_mono(sound, source, 0, None, channel), start, count)
+    seek(sound, source, steps * step_in)
     skip = start - steps * step_out
     needed = None if count is None else math.ceil((skip + count + _MARGIN) * step_in / step_out)
-    return _cut(_mono(sound, path, steps * step_in, needed, channel), skip, count)
+    return _cut(_mono(sound, source, steps * step_in, needed, channel), skip, count)
 
 
 def _mono(
-    sound: soundfile.SoundFile, path: Path, begin: int, frame_count: int | None, channel: Channel
+    sound: soundfile.SoundFile, source: Source, begin: int, frame_count: int | None, channel: Channel
 ) -> Iterator[Samples]:
     """Decode from the frame `begin`, where it stands: the channels that are wanted, mixed, at 16 kHz."""
-    weights_C = weights_of(path, sound, channel)
-    chunks = (heard(chunk_TC, weights_C) for chunk_TC in decode(sound, path, begin, frame_count))
+    weights_C = weights_of(source, sound, channel)
+    chunks = (heard(chunk_TC, weights_C) for chunk_TC in decode(sound, source, begin, frame_count))
     return _resampled(chunks, sound.samplerate)
 
 
@@ -226,5 +229,5 @@ def _resampled(chunks: Iterator[Samples], rate_hz: int) -> Iterator[Samples]:
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
-def _no_samples(path: Path) -> AudioError:
-    return AudioError(f"{path}: expected sound, but the file holds no samples; record it again or leave it out")
+def _no_samples(source: Source) -> AudioError:
+    return AudioError(f"{source}: expected sound, but the file holds no samples; record it again or leave it out")

@@ -10,13 +10,13 @@ from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earful.errors import AudioError, install
+from earful.audio.source import Held, Source, opened
+from earful.errors import AudioError, install, quoted
 
 _LEAD_S = 1.0  # decoded before a place that is sought: frames of AAC and Opus lean on those before them
 _BLOCK = 1 << 17  # frames of silence at a time
@@ -46,12 +46,18 @@ def is_installed() -> bool:
     return find_spec("av") is not None
 
 
-def missing(path: Path, kind: str) -> AudioError:
+def missing(path: Source, kind: str) -> AudioError:
     """The error of a file of this kind without PyAV."""
     return AudioError(
         f"{path}: holds {kind}, which is read by PyAV; install it, as with: {install('media')} — or convert the file, "
-        f'as with: ffmpeg -i "{path}" "{path.stem}.flac"'
+        f"as with: {conversion(path)}"
     )
+
+
+def conversion(source: Source) -> str:
+    """A command line that converts the recording, to be typed as it is."""
+    names = ("IN", "OUT.flac") if isinstance(source, Held) else (source, source.with_suffix(".flac"))
+    return f"ffmpeg -i {quoted(names[0])} {quoted(names[1])}"
 
 
 class MediaSound:
@@ -59,7 +65,7 @@ class MediaSound:
 
     extra_info = ""
 
-    def __init__(self, path: Path, kind: str, facts: _Facts) -> None:
+    def __init__(self, path: Source, kind: str, facts: _Facts) -> None:
         self.frames, self.samplerate, self.channels = facts.frames, facts.rate_hz, facts.channels
         self.format, self.subtype = kind, facts.codec
         self._path, self._facts = path, facts
@@ -91,20 +97,24 @@ class MediaSound:
 
 
 @contextmanager
-def open_media(path: Path, kind: str) -> Iterator[MediaSound]:
+def open_media(path: Source, kind: str) -> Iterator[MediaSound]:
     """Open the sound of a container. Raises AudioError for one that is damaged, or holds none."""
-    found = path.stat()
-    sound = MediaSound(path, kind, _facts(path, found.st_mtime_ns, found.st_size))
+    if isinstance(path, Held):
+        facts = _facts_of(path)
+    else:
+        found = path.stat()
+        facts = _facts(path, found.st_mtime_ns, found.st_size)
+    sound = MediaSound(path, kind, facts)
     with closing(sound):
         yield sound
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Source) -> Iterator[Any]:
     import av
 
     # a file object: no name of a file can then be taken for an address
-    with path.open("rb") as file:
+    with opened(path) as file:
         try:
             container = av.open(file, buffer_size=1 << 16)
         except (av.FFmpegError, ValueError) as error:
@@ -113,12 +123,12 @@ def _opened(path: Path) -> Iterator[Any]:
             yield container
 
 
-def _damaged(path: Path, error: Exception) -> AudioError:
+def _damaged(path: Source, error: Exception) -> AudioError:
     reason = getattr(error, "strerror", None) or str(error)
     return AudioError(f"{path}: the file is truncated or damaged: {reason}; copy or record it again")
 
 
-def _stream(path: Path, container: Any) -> Any:
+def _stream(path: Source, container: Any) -> Any:
     stream = container.streams.best("audio")
     if stream is None:
         raise AudioError(f"{path}: holds no sound, only pictures; record it again or leave it out")
@@ -126,7 +136,11 @@ def _stream(path: Path, container: Any) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _facts(path: Path, _changed_ns: int, _size: int) -> _Facts:
+def _facts(path: Source, _changed_ns: int, _size: int) -> _Facts:
+    return _facts_of(path)
+
+
+def _facts_of(path: Source) -> _Facts:
     with _opened(path) as container:
         stream = _stream(path, container)
         begin_s = (container.start_time or 0) / 1_000_000
@@ -141,7 +155,7 @@ def _facts(path: Path, _changed_ns: int, _size: int) -> _Facts:
         return _Facts(frames, rate_hz, channels, begin_s, codec, int(first.samples), step)
 
 
-def _end_s(path: Path, container: Any, stream: Any, begin_s: float) -> float:
+def _end_s(path: Source, container: Any, stream: Any, begin_s: float) -> float:
     """Where the sound ends, by the header; where that does not say, by all packets, which are not decoded."""
     if stream.duration is not None and "mp4" in container.format.name:
         return float((stream.start_time or 0) * stream.time_base + stream.duration * stream.time_base)
@@ -153,7 +167,7 @@ def _end_s(path: Path, container: Any, stream: Any, begin_s: float) -> float:
     return end_s
 
 
-def _packets(path: Path, container: Any, stream: Any) -> Iterator[Any]:
+def _packets(path: Source, container: Any, stream: Any) -> Iterator[Any]:
     import av
 
     try:
@@ -162,7 +176,7 @@ def _packets(path: Path, container: Any, stream: Any) -> Iterator[Any]:
         raise _damaged(path, error) from error
 
 
-def _decoded(path: Path, container: Any, stream: Any, *, sought: bool = False) -> Iterator[Any]:
+def _decoded(path: Source, container: Any, stream: Any, *, sought: bool = False) -> Iterator[Any]:
     """The frames of sound from where the container stands; the first packets after a seek may lack their beginnings."""
     import av
 
@@ -178,7 +192,7 @@ def _decoded(path: Path, container: Any, stream: Any, *, sought: bool = False) -
                 raise _damaged(path, error) from error
 
 
-def _pieces(path: Path, facts: _Facts, start: int, *, seek: bool = True) -> Generator[NDArray[np.float32]]:
+def _pieces(path: Source, facts: _Facts, start: int, *, seek: bool = True) -> Generator[NDArray[np.float32]]:
     """Samples [T, C] from the frame `start` on, each at its time: silence in gaps, nothing twice."""
     with _opened(path) as container:
         stream = _stream(path, container)
@@ -240,7 +254,7 @@ def _told(frame: Any, facts: _Facts) -> int:
     return round(told)
 
 
-def _samples(path: Path, frame: Any, facts: _Facts) -> NDArray[np.float32]:
+def _samples(path: Source, frame: Any, facts: _Facts) -> NDArray[np.float32]:
     """The samples [T, C] of a frame, between -1 and 1."""
     if (frame.sample_rate, len(frame.layout.channels)) != (facts.rate_hz, facts.channels):
         raise AudioError(f"{path}: changes its rate or channels amid the sound; convert it with ffmpeg -i IN OUT.flac")

@@ -4,13 +4,12 @@ A decoder that meets no Xing or Info frame guesses the length from the first fra
 ISO/IEC 11172-3 and 13818-3 (frames); the Xing, Info and VBRI frames are customs of encoders.
 """
 
-import mmap
 import struct
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
+from earful.audio.source import Data, Source
 from earful.audio.stream import Span, Stream, truncated
 
 _KBPS = {  # (MPEG 1 or not, layer) → bit rates by index
@@ -53,7 +52,7 @@ class _Run:
             self.spans.append([begin, end])
 
 
-def id3_size(data: mmap.mmap, place: int) -> int:
+def id3_size(data: Data, place: int) -> int:
     """How many bytes of ID3 tags (version 2) stand here; 0 if none do."""
     begin = place
     while data[place : place + 3] == b"ID3" and len(head := data[place + 6 : place + 10]) == 4:
@@ -62,7 +61,7 @@ def id3_size(data: mmap.mmap, place: int) -> int:
     return place - begin
 
 
-def mpeg_streams(path: Path, data: mmap.mmap) -> tuple[tuple[Stream, ...], tuple[str, ...]]:
+def mpeg_streams(source: Source, data: Data) -> tuple[tuple[Stream, ...], tuple[str, ...]]:
     """The streams of MPEG frames in a file, each under a count of its frames that is true.
 
     None where there are no frames, or one stream that says rightly how long it is and nothing else is in the file.
@@ -74,7 +73,7 @@ def mpeg_streams(path: Path, data: mmap.mmap) -> tuple[tuple[Stream, ...], tuple
     for run in runs:
         missing_s = ((run.promised or 0) - run.frames) * run.header.samples / run.header.rate_hz
         if run.promised and missing_s > max(_SLACK_S, 0.01 * run.promised * run.header.samples / run.header.rate_hz):
-            raise truncated(path, f"the sound ends {missing_s:.2f} s early")
+            raise truncated(source, f"the sound ends {missing_s:.2f} s early")
     warnings = tuple(_warnings(runs, junk))
     only = runs[0]
     if not warnings and len(only.spans) == 1 and only.promised in (only.frames, only.frames + 1):
@@ -96,7 +95,7 @@ def _warnings(runs: Sequence[_Run], junk: int) -> Iterator[str]:
         yield f"{junk} bytes in it are no MP3, and are left out"
 
 
-def _runs(data: mmap.mmap) -> tuple[list[_Run], int]:
+def _runs(data: Data) -> tuple[list[_Run], int]:
     """Walk over all frames; answers the streams, and how many bytes between and around them are of no kind known."""
     runs: list[_Run] = []
     junk, place = 0, id3_size(data, 0)
@@ -121,7 +120,7 @@ def _runs(data: mmap.mmap) -> tuple[list[_Run], int]:
     return [run for run in runs if run.frames], junk
 
 
-def _is_tag(data: mmap.mmap, place: int) -> bool:
+def _is_tag(data: Data, place: int) -> bool:
     """ID3 of either version, an APE tag, lyrics; or zeros, with which programs fill up."""
     return data[place : place + 3] in (b"ID3", b"TAG") or data[place : place + 8] in (
         b"APETAGEX",
@@ -130,7 +129,7 @@ def _is_tag(data: mmap.mmap, place: int) -> bool:
     )
 
 
-def _skip(data: mmap.mmap, place: int) -> int:
+def _skip(data: Data, place: int) -> int:
     """The next place at which a frame may begin."""
     size = id3_size(data, place)
     if size:
@@ -141,7 +140,7 @@ def _skip(data: mmap.mmap, place: int) -> int:
     return len(data) if found < 0 else found
 
 
-def _goes_on(data: mmap.mmap, place: int, header: _Header) -> bool:
+def _goes_on(data: Data, place: int, header: _Header) -> bool:
     """Whether another frame of the kind, or the end or a tag, follows the one that seems to begin here."""
     end = place + header.size
     if end >= len(data) or _is_tag(data, end):
@@ -169,7 +168,7 @@ def _header(four: bytes) -> _Header | None:
     return _Header(size, rate_hz, samples, 1 if mono else 2, (version, layer, rate, mono))
 
 
-def _told(data: mmap.mmap, begin: int, end: int, header: _Header) -> tuple[int, int | None] | None:
+def _told(data: Data, begin: int, end: int, header: _Header) -> tuple[int, int | None] | None:
     """Where in the file a Xing or Info frame says what follows, and how many frames it promises; None for sound."""
     if header.kind[1] != 3:
         return None

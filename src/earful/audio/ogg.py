@@ -1,15 +1,14 @@
 """Ogg files of several streams one behind the other ("chained"), or with pages missing. Source: RFC 3533."""
 
-import mmap
 import struct
-from pathlib import Path
 
+from earful.audio.source import Data, Source
 from earful.audio.stream import Stream
 
 _FIRST = 0x02  # the flag of a stream's first page
 
 
-def ogg_streams(path: Path, data: mmap.mmap) -> tuple[tuple[Stream, ...], tuple[str, ...]]:
+def ogg_streams(source: Source, data: Data) -> tuple[tuple[Stream, ...], tuple[str, ...]]:
     """The chained streams, or groups of streams side by side; none where the decoder can do by itself."""
     begins: list[int] = []
     numbers: dict[bytes, int] = {}
@@ -45,7 +44,7 @@ def ogg_streams(path: Path, data: mmap.mmap) -> tuple[tuple[Stream, ...], tuple[
     return tuple(Stream((span,)) for span in spans), tuple(warnings)
 
 
-def _page_end(data: mmap.mmap, place: int) -> int | None:
+def _page_end(data: Data, place: int) -> int | None:
     """Where the page ends that begins here; None if there is none, or it is cut."""
     if data[place : place + 4] != b"OggS" or place + 27 > len(data):
         return None

@@ -3,12 +3,11 @@
 Source: IBM and Microsoft 1991, "Multimedia programming interface and data specifications"; EBU Tech 3306 (RF64).
 """
 
-import mmap
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
+from earful.audio.source import Data, Source
 from earful.audio.stream import Stream, truncated
 
 STREAM_BYTES = 0x7FFF_0000  # what recorders write for "length unknown" lies between 2^31 and 2^32
@@ -54,7 +53,7 @@ class _Chunk(NamedTuple):
     unpadded: bool
 
 
-def riff_streams(path: Path, data: mmap.mmap) -> tuple[tuple[Stream, ...], tuple[str, ...]]:
+def riff_streams(source: Source, data: Data) -> tuple[tuple[Stream, ...], tuple[str, ...]]:
     """The WAV files in a file, mostly one; none where the decoder can do by itself.
 
     Raises AudioError where the header is sound but over 0.1 s of what it promises is missing.
@@ -62,7 +61,7 @@ def riff_streams(path: Path, data: mmap.mmap) -> tuple[tuple[Stream, ...], tuple
     waves: list[_Wave] = []
     place = 0
     while data[place : place + 4] in (b"RIFF", b"RF64") and data[place + 8 : place + 12] == b"WAVE":
-        wave = _wave(path, data, place)
+        wave = _wave(source, data, place)
         if wave is None:
             break
         waves.append(wave)
@@ -75,7 +74,7 @@ def riff_streams(path: Path, data: mmap.mmap) -> tuple[tuple[Stream, ...], tuple
     return tuple(Stream((_header(wave), (wave.begin, wave.end))) for wave in waves), warnings
 
 
-def _wave(path: Path, data: mmap.mmap, place: int) -> _Wave | None:
+def _wave(source: Source, data: Data, place: int) -> _Wave | None:
     """The WAV file that begins at `place`; None where it has no sound chunk, or no description before it."""
     described, promised_64, unpadded = b"", None, False
     for chunk in _chunks(data, place + 12):
@@ -89,11 +88,11 @@ def _wave(path: Path, data: mmap.mmap, place: int) -> _Wave | None:
                 return None
             promised = promised_64 if chunk.size == _MOST and promised_64 is not None else chunk.size
             (riff,) = struct.unpack_from("<I", data, place + 4)
-            return _measured(path, data, described, (place, riff, chunk.begin, promised), unpadded)
+            return _measured(source, data, described, (place, riff, chunk.begin, promised), unpadded)
     return None
 
 
-def _chunks(data: mmap.mmap, place: int) -> Iterator[_Chunk]:
+def _chunks(data: Data, place: int) -> Iterator[_Chunk]:
     """Chunks up to the one with the sound. After one of odd length there should be a byte of padding; some lack it."""
     while place + 8 <= len(data):
         name, (size,) = data[place : place + 4], struct.unpack_from("<I", data, place + 4)
@@ -108,9 +107,7 @@ def _is_name(name: bytes) -> bool:
     return len(name) == 4 and all(0x20 <= byte < 0x7F for byte in name)
 
 
-def _measured(
-    path: Path, data: mmap.mmap, described: bytes, header: tuple[int, int, int, int], unpadded: bool
-) -> _Wave:
+def _measured(source: Source, data: Data, described: bytes, header: tuple[int, int, int, int], unpadded: bool) -> _Wave:
     """Compare what the header (place, size of all, place of the sound, its size) promises with what is there."""
     place, riff, begin, promised = header
     byte_rate, align = struct.unpack_from("<IH", described, 8)
@@ -130,12 +127,12 @@ def _measured(
         return _Wave(described, begin, len(data), len(data), warnings, not unpadded)
     crashed = begin + promised > riff_end + 1  # a header that was filled in has both lengths
     if promised - held > slack and not crashed:
-        raise truncated(path, f"its header promises {promised} bytes of sound, the file holds {held}")
+        raise truncated(source, f"its header promises {promised} bytes of sound, the file holds {held}")
     said = f"its header promises {promised} bytes of sound, the file holds {held}; these are read"
     return _Wave(described, begin, len(data), len(data), (*warnings, said), False)
 
 
-def _is_in_order(data: mmap.mmap, end: int, slack: int) -> bool:
+def _is_in_order(data: Data, end: int, slack: int) -> bool:
     """Whether the sound ends where the header says: there the file ends, or chunks, tags or silence follow."""
     if len(data) - end < max(8, slack):
         return True
@@ -148,7 +145,7 @@ def _is_in_order(data: mmap.mmap, end: int, slack: int) -> bool:
     return not any(data[place] for place in range(end, len(data), max(1, (len(data) - end) // 997)))
 
 
-def _next_file(data: mmap.mmap, end: int) -> int:
+def _next_file(data: Data, end: int) -> int:
     """Where another WAV file begins behind the sound, before which chunks may stand; else the end of the file."""
     for start in (end, end + 1):
         place = start
@@ -162,7 +159,7 @@ def _next_file(data: mmap.mmap, end: int) -> int:
     return len(data)
 
 
-def _without_tail(data: mmap.mmap, begin: int) -> int:
+def _without_tail(data: Data, begin: int) -> int:
     """The end of sound whose length nobody knows: the file's, or where a chunk begins that ends there."""
     first = max(begin, len(data) - _TAIL)
     tail = data[first:]

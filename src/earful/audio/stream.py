@@ -1,9 +1,8 @@
 """One stream of sound inside a file: which bytes of it, under which header."""
 
-import mmap
-from pathlib import Path
 from typing import NamedTuple
 
+from earful.audio.source import Data, Source
 from earful.errors import AudioError
 
 Span = bytes | tuple[int, int]  # bytes that are not in the file, or where a stretch of it begins and ends
@@ -19,11 +18,11 @@ class Stream(NamedTuple):
     container: str = ""
 
 
-def holds(data: mmap.mmap, place: int, magic: bytes) -> bool:
+def holds(data: Data, place: int, magic: bytes) -> bool:
     """Whether these bytes stand in the file at this place."""
     return data[place : place + len(magic)] == magic
 
 
-def truncated(path: Path, reason: str) -> AudioError:
+def truncated(source: Source, reason: str) -> AudioError:
     """The error of a file that lacks much of its sound."""
-    return AudioError(f"{path}: the file is truncated or damaged: {reason}; copy or record it again")
+    return AudioError(f"{source}: the file is truncated or damaged: {reason}; copy or record it again")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from earful.adapt.adapt import ADAPTATION, by_rules, plan_from, with_dropout
@@ -22,6 +23,7 @@ from earful.config import to_mapping
 from earful.data.batch import Example
 from earful.data.frames import Front, compute_clips
 from earful.data.manifest import Manifest
+from earful.device import CPU
 from earful.model import AcousticModel, ModelConfig, Params
 from earful.recognizer import Recognizer
 from earful.text.lexicon import Lexicon
@@ -70,6 +72,7 @@ class Ready(NamedTuple):
     learned: Params | None
     lexicon: Lexicon | None
     cpu_s: float
+    device: torch.device = CPU
 
     @property
     def speech_s(self) -> float:
@@ -108,9 +111,11 @@ def rows_of(
 
 def amid_support(entrant: Entrant, support: Manifest, ear: Ear) -> tuple[Entrant, Ear]:
     """The entrant as it hears amid the support, as `adapt` lets it, with frames of its own."""
-    base = in_company(entrant.checkpoint, support)
-    if base is entrant.checkpoint:
+    device, at_rest = entrant.checkpoint.device, entrant.checkpoint.on(CPU)
+    base = in_company(at_rest, support)
+    if base is at_rest:
         return entrant, ear
+    base = base.on(device)
     return entrant._replace(checkpoint=base), Ear(base.build().frames_of)
 
 
@@ -118,7 +123,7 @@ def ready_of(entrant: Entrant, support: Manifest, rules: TextRules, seed: int, e
     """Hear the clips, find their letters, choose the plan and the first rows: as `adapt.adapt.prepare` does."""
     frames, began = ear.hear(support), time.process_time()
     texts = tuple(normalize(u.text or "", rules) for u in support)
-    base = start_of(entrant, texts, rules, seed)
+    base = start_of(entrant, texts, rules, seed).on(CPU)
     heard = Heard(support, texts, tuple(frames), {})
     plan = plan_from(base, len(support), heard.frame_count * base.config.features.hop_s)
     ruled, alphabet = by_rules(plan, base.config), alphabet_for(base, texts)
@@ -129,7 +134,16 @@ def ready_of(entrant: Entrant, support: Manifest, rules: TextRules, seed: int, e
     params = starter(base, alphabet, plain, plan.letters, seed, spelling)(range(len(plain)))
     lexicon = lexicon_for(config.rules, [u.text or "" for u in support], True, base.lexicon)
     cpu_s = time.process_time() - began + sum(ear.cpu_s[u.id] for u in support)
-    return Ready(heard, config, plan, params, base.inner.learned if base.inner else None, lexicon, cpu_s)
+    return Ready(
+        heard,
+        config,
+        plan,
+        params,
+        base.inner.learned if base.inner else None,
+        lexicon,
+        cpu_s,
+        entrant.checkpoint.device,
+    )
 
 
 def start_of(entrant: Entrant, texts: Sequence[str], rules: TextRules, seed: int) -> Checkpoint:
@@ -157,7 +171,7 @@ def moved(
 ) -> tuple[Params, int]:
     """The parameters after the steps of the plan, and how many were taken: those that had a finite gradient."""
     return finetune_in_stages(
-        AcousticModel(with_dropout(ready.config, plan.dropout)),
+        AcousticModel(with_dropout(ready.config, plan.dropout)).to(ready.device),
         ready.params,
         copies,
         ready.config.alphabet,
@@ -170,7 +184,8 @@ def moved(
 
 def tested(cell: Cell, taken: int, ready: Ready, params: Params, cpu_s: float, task: Task, ear: Ear) -> Row:
     """The errors on the clips that test, by the best path. A letter that the support lacks is an error there."""
-    recognizer = Recognizer(Checkpoint(ready.config, params, lexicon=ready.lexicon), greedy=True)
+    adapted = Checkpoint(ready.config, params, lexicon=ready.lexicon).on(ready.device)
+    recognizer = Recognizer(adapted, greedy=True)
     references = [as_written(u.text or "", task.rules) for u in task.test]
     counts = errors_of_each(references, list(recognizer.transcribe_many(ear.hear(task.test))))
     errors, characters = (sum(getattr(each.characters, what) for each in counts) for what in ("errors", "length"))

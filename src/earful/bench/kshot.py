@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
+import torch
+
 from earful.adapt.adapt import plan_from
 from earful.adapt.finetune import steps_of
 from earful.adapt.select import learned_by
@@ -14,6 +16,7 @@ from earful.bench.protocol import USUAL, Protocol, Task, tasks_of
 from earful.bench.results import Cell, Known, Row, read_results, settings_of, write_results
 from earful.config import to_mapping
 from earful.data.manifest import Manifest
+from earful.device import CPU
 
 Tell = Callable[[str, float, float, str], None]
 """`tell(stage, done, total, note)`: how far the work is."""
@@ -24,14 +27,20 @@ as to test some clips."""
 
 
 def benchmark(
-    protocol: Protocol, clips: Manifest, *, results: Path | None = None, tell: Tell | None = None
+    protocol: Protocol,
+    clips: Manifest,
+    *,
+    results: Path | None = None,
+    tell: Tell | None = None,
+    device: torch.device = CPU,
 ) -> list[Row]:
     """Run the protocol: a row for each entrant, task, seed, number of clips and of steps.
 
     Each row is an adaptation of its own, from the same clips for all entrants, as `earful adapt --steps` makes it, but
     for two things: it does not go back to the base where that would be better, and it is tested by the best path. With
     the file `results` it is written after every row, and what is there already is not done again: more bases, steps or
-    seeds may be asked for later. Clips are taken as they are: `earful.data.check` tells those that cannot be used.
+    seeds may be asked for later. It computes on the `device`. Clips are taken as they are: `earful.data.check` tells
+    those that cannot be used.
 
     Raises:
         ManifestError: clips that make no such tasks; before anything is run.
@@ -42,8 +51,9 @@ def benchmark(
     >>> benchmark(Protocol(("earful-tiny", "none"), shots=(5,)), read_clips("clips"))  # doctest: +SKIP
     """
     tasks, _ = tasks_of(clips, protocol)
-    entrants = entrants_of(protocol, clips)
-    settings = settings_of(protocol, clips, {each.base: each.checkpoint for each in entrants})
+    at_rest = entrants_of(protocol, clips)
+    entrants = [each._replace(checkpoint=each.checkpoint.on(device)) for each in at_rest]
+    settings = settings_of(protocol, clips, {each.base: each.checkpoint for each in at_rest})
     found, machines, settings = read_results(results, settings) if results else Known([], [], settings)
     rows = {row.cell: row for row in found}
     fronts = {each.base: each.checkpoint.build().frames_of for each in entrants}

@@ -127,7 +127,9 @@ def write_results(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as beside:
-            beside.write_text(f'{head.removesuffix("}").rstrip()},\n "rows": [\n{lines}\n ]\n}}\n', "utf-8")
+            beside.write_text(
+                f'{head.removesuffix("}").rstrip()},\n "rows": [\n{lines}\n ]\n}}\n', "utf-8", newline="\n"
+            )
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error}); free some space, or name another folder") from error
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from earful.cli.beside import Speak, Unlabelled, in_words
+from earful.cli.device import Device
 from earful.cli.effort import (
     WRITTEN,
     Budget,
@@ -29,6 +30,7 @@ from earful.cli.leftovers import Drop, SpeakerTier, TierName, clips_of
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, interval, peak_memory_mb, percent, print_json
 from earful.cli.tuning import Found, Minutes, doubts, print_trials, ready, search, settings
+from earful.errors import quoted
 from earful.text.normalize import Case, Punctuation, Writing
 
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ def adapt(
     minutes: Budget = None,
     keep_sound: Annotated[bool, typer.Option(help=KEEP_SOUND_HELP)] = True,
     usual: Annotated[bool, typer.Option("--usual", help="Do not adapt as a meta-trained base has learned.")] = False,
+    device: Device = "cpu",
     seed: Annotated[int, typer.Option(help="Another seed, another run.", metavar="N")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace MODEL where it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -115,32 +118,27 @@ def adapt(
         earful adapt my-clips --out my-model --text stories.txt --language sw --effort best --minutes 30
     """
     from earful.adapt.adapt import Reading
+    from earful.adapt.effort import plan_of
     from earful.checkpoint import check_destination
+    from earful.device import device_of
 
-    began, state, way = time.monotonic(), state_of(out), checked(Way(effort, minutes, speak, unlabelled, clips), tune)
+    began, state, where = time.monotonic(), state_of(out), device_of(device)
+    way = checked(Way(effort, minutes, speak, unlabelled, clips), tune)
     check_destination(out, replace=overwrite or unfinished(state))
     ready(tune)
     manifest = transcribed(clips_of(clips, tier, speaker_tier, drop, unlisted=effort != "best"), way)
     reading = Reading(texts_of(text), words, greedy)
     rules = asked_for(language=language or language_of(manifest), case=case, punctuation=punctuation, writing=writing)
-    start = start_of(base, manifest, rules, seed, usual)
+    start = started(base, manifest, rules, seed, usual).on(where)
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)
-        first = (quick_plan_of if effort == "quick" else plan_of)(used, steps, start)
+        first = plan_of(start, used, effort, steps)
         found = search(start, used, first, minutes=tune, seed=seed, state=state, tell=tell)
         plans = plans_of(found.plan, steps)
         made = make(way, start, used, plans, reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
     write(out, made, state, replace=overwrite or unfinished(state))
     conclude(out, made, round(time.monotonic() - began, 2), len(manifest), found, way, reading, findings, json)
-
-
-def start_of(base: str, manifest: "Manifest", rules: dict[str, str], seed: int, usual: bool) -> "Checkpoint":
-    """What is adapted; with `usual` without what a meta-trained base has learned of adapting."""
-    from earful.adapt.start import start_from
-
-    begun = start_from(base, (u.text or "" for u in manifest), rules, seed)
-    return replace(begun, inner=None) if usual else begun
 
 
 def write(out: Path, made: Made, state: Path, *, replace: bool) -> None:
@@ -182,6 +180,14 @@ def conclude(
             print(line)
     if made.interrupted:
         raise typer.Exit(130)
+
+
+def started(base: str, manifest: "Manifest", rules: dict[str, str], seed: int, usual: bool) -> "Checkpoint":
+    """What is adapted; with `usual` a meta-trained base forgets how it has learned to be."""
+    from earful.adapt.start import start_from
+
+    begun = start_from(base, (u.text or "" for u in manifest), rules, seed)
+    return replace(begun, inner=None) if usual else begun
 
 
 def asked_for(**rules: str | None) -> dict[str, str]:
@@ -249,24 +255,6 @@ def plans_of(plan: "Plan", steps: int | None) -> tuple["Plan", "Plan"]:
     return plan, plan_beside(plan) if steps is None else plan
 
 
-def plan_of(manifest: "Manifest", steps: int | None, start: "Checkpoint") -> "Plan":
-    """The settings that suit the amount of data, with so many steps if they are given; 0 leaves a base's own."""
-    from earful.adapt.adapt import plan_from
-
-    plan = plan_from(start, len(manifest), manifest.duration_s)
-    if steps == 0 and plan.first:
-        return plan.first
-    return plan if steps is None else replace(plan, steps=steps)
-
-
-def quick_plan_of(manifest: "Manifest", steps: int | None, start: "Checkpoint") -> "Plan":
-    """The same for an answer within seconds."""
-    from earful.adapt.effort import quick_from
-
-    plan = quick_from(start, len(manifest), manifest.duration_s)
-    return replace(plan, steps=steps) if steps else plan
-
-
 def learned_steps(plan: "Plan") -> int:
     """How many steps are taken in the way that a meta-trained base has learned."""
     from earful.adapt.finetune import stages
@@ -330,5 +318,5 @@ def print_summary(out: Path, made: Made, seconds: float, left_out: int, found: F
         print(line)
     print(f"{seconds:.0f} s{f', {memory_mb} MB at most' if (memory_mb := peak_memory_mb()) else ''}")
     if made.found.ready.config.rules.writing == "characters":
-        print(f"The rates are of pinyin, which it hears; for those of characters: earful score {out} NEW-CLIPS")
-    print(f"The model is in {out}; try it: earful transcribe {out} new.wav")
+        print(f"The rates are of pinyin, which it hears; for those of characters: earful score {quoted(out)} NEW-CLIPS")
+    print(f"The model is in {out}; try it: earful transcribe {quoted(out)} new.wav")

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from earful.cli.adapt import DEFAULT_BASE, name_left_out, sift
+from earful.cli.device import Device
 from earful.cli.leftovers import clips_of
 from earful.cli.progress import progress, warn
 from earful.cli.tables import counted, interval, percent, print_json, print_table
 from earful.text.normalize import Case, Punctuation
 
 if TYPE_CHECKING:
+    import torch
+
     from earful.bench.interval import Summary
     from earful.bench.protocol import Protocol, Steps
     from earful.bench.results import Row
@@ -59,6 +62,7 @@ def benchmark(
     case: Annotated[Case, typer.Option(help="Case of the letters that all write.")] = "lower",
     punctuation: Annotated[Punctuation, typer.Option(help="Whether all write punctuation.")] = "remove",
     skip_small: Annotated[bool, typer.Option("--skip-small", help="Leave out tasks of too few clips.")] = False,
+    device: Device = "cpu",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew where there are results.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -78,9 +82,10 @@ def benchmark(
         earful benchmark clips.jsonl --out compared --base my-base --by speaker --shots 1,5,10 --steps 0,1,5,20,usual
     """
     from earful.bench.protocol import Protocol
+    from earful.device import device_of
     from earful.text.normalize import TextRules
 
-    began = time.monotonic()
+    began, where = time.monotonic(), device_of(device)
     protocol = Protocol(
         bases=tuple(base or [DEFAULT_BASE]),
         by=by,
@@ -92,7 +97,7 @@ def benchmark(
         skip_small=skip_small,
         **test_of(test_clips, test_seconds),
     )
-    rows, left_out = run(clips_of(clips), protocol, out / RESULTS, overwrite)
+    rows, left_out = run(clips_of(clips), protocol, out / RESULTS, overwrite, where)
     conclude(rows, out, left_out, round(time.monotonic() - began, 2), json)
 
 
@@ -116,7 +121,9 @@ def test_of(clips: int | None, seconds: float | None) -> dict[str, Any]:
     return {"test_clips": clips} if clips is not None else {"test_s": seconds}
 
 
-def run(manifest: "Manifest", protocol: "Protocol", results: Path, overwrite: bool) -> "tuple[list[Row], int]":
+def run(
+    manifest: "Manifest", protocol: "Protocol", results: Path, overwrite: bool, device: "torch.device"
+) -> "tuple[list[Row], int]":
     """The rows, and how many clips could not be used. What the clips cannot give is said before any is heard."""
     from earful.bench.kshot import benchmark as benchmark_bases
     from earful.bench.kshot import entrants_of
@@ -132,7 +139,8 @@ def run(manifest: "Manifest", protocol: "Protocol", results: Path, overwrite: bo
             warn(left_out_in_words(small))
         if overwrite:
             results.unlink(missing_ok=True)
-        return benchmark_bases(protocol, used, results=results, tell=tell), len(manifest) - len(used)
+        rows = benchmark_bases(protocol, used, results=results, tell=tell, device=device)
+        return rows, len(manifest) - len(used)
 
 
 def conclude(rows: "Sequence[Row]", out: Path, left_out: int, seconds: float, json: bool) -> None:

@@ -11,6 +11,7 @@ from earful.cli.corpus import make_fillets, telling
 from earful.cli.progress import progress, warn
 from earful.cli.score import measure
 from earful.cli.tables import counted, interval, percent, print_table
+from earful.errors import quoted
 
 if TYPE_CHECKING:
     from earful.checkpoint import Checkpoint
@@ -64,7 +65,8 @@ def demo(
         warn(warning)
     compare(start, adapted, test)
     side_by_side(start, adapted, new)
-    print(f"The model is in {out / 'model'}; try it: earful transcribe {out / 'model'} {new[0].audio}")
+    model = out / "model"
+    print(f"The model is in {model}; try it: earful transcribe {quoted(model)} {quoted(new[0].audio)}")
 
 
 def start_afresh(out: Path) -> None:

@@ -65,11 +65,8 @@ class Made(NamedTuple):
 def checked(way: Way, tune: float | None) -> Way:
     """The way. Raises ConfigError where options do not go together."""
     from earful.adapt.effort import check_effort
-    from earful.errors import ConfigError
 
-    check_effort(way.effort, way.minutes)
-    if way.effort == "quick" and (way.beside or tune):
-        raise ConfigError("--effort quick has no time for --speak, --unlabelled or --tune; leave them out, or it")
+    check_effort(way.effort, way.minutes, beside=way.beside, tune=tune)
     return way
 
 
@@ -96,9 +93,7 @@ def make(
     tell: Tell,
 ) -> Made:
     """Adapt, in the way that is wanted; `plans` are for the clips alone, and with other speech beside them."""
-    from earful.adapt.adapt import adapted
-    from earful.adapt.self_train import self_trained
-    from earful.adapt.spoken import spoken
+    from earful.adapt.effort import as_usual
     from earful.cli.pretrain import speech_in
 
     if way.unlabelled:
@@ -106,14 +101,9 @@ def make(
     if way.effort == "best":
         return _best(way, start, clips, plans[0], reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
 
-    def learn(beside: "Manifest | None", unmet: "Sequence[Manifest]") -> "Adapted":
-        run = partial(adapted, start, clips, reading, plan=plans[bool(beside)], beside=beside, unmet_beside=unmet)
-        return run(keep_sound=keep_sound, seed=seed, state=state, progress=tell)
-
-    say = partial(spoken, start, texts=reading.texts, clips=clips, folder=state / "spoken", seed=seed, tell=tell)
-    said = say(way.speak) if way.speak else None
     recordings = speech_in(way.unlabelled, tell) if way.unlabelled else None
-    return Made(*self_trained(learn, said, recordings, reading, tell=tell, warn=warn))
+    run = partial(as_usual, start, clips, plans, reading, speak=way.speak, recordings=recordings)
+    return Made(*run(keep_sound=keep_sound, seed=seed, state=state, folder=state, tell=tell, warn=warn))
 
 
 def _best(
@@ -131,10 +121,9 @@ def _best(
     """Step by step; what each brings is shown on stderr."""
     from earful.adapt.best import best
     from earful.adapt.effort import job_for, with_steps
-    from earful.adapt.spoken import SENTENCES
 
-    recordings, speak = recordings_for(way, clips), way.speak or SENTENCES
-    job = job_for(start, clips, reading, plan, recordings, state, speak, keep_sound=keep_sound, seed=seed)
+    recordings = recordings_for(way, clips)
+    job = job_for(start, clips, reading, plan, recordings, state, way.speak, keep_sound=keep_sound, seed=seed)
     done = best(job, minutes=way.minutes, tell=tell, announce=print_planned, watch=print_standing)
     checkpoint, report = with_steps(start, done)
     found = done.found._replace(checkpoint=checkpoint, report=report)

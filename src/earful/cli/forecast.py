@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earful.cli.adapt import LANGUAGE_HELP, language_of, name_left_out, sift
+from earful.cli.adapt import LANGUAGE_HELP, asked_for, language_of, name_left_out, sift, started
+from earful.cli.device import Device
 from earful.cli.leftovers import Drop, SpeakerTier, TierName, clips_of
 from earful.cli.progress import progress, warn
 from earful.cli.tables import counted, interval, peak_memory_mb, percent, print_json, print_table
@@ -53,6 +53,7 @@ def forecast(
     case: Annotated[Case | None, typer.Option(help="Case of the letters that it writes.")] = None,
     punctuation: Annotated[Punctuation | None, typer.Option(help="Whether it writes punctuation.")] = None,
     usual: Annotated[bool, typer.Option("--usual", help="Do not adapt as a meta-trained base has learned.")] = False,
+    device: Device = "cpu",
     seed: Annotated[int, typer.Option(help="Another seed, other draws.", metavar="N")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -69,13 +70,12 @@ def forecast(
         earful forecast earful-base my-clips --target 20
     """
     from earful.adapt.forecast import forecast as forecast_curve
-    from earful.adapt.start import start_from
+    from earful.device import device_of
 
-    began = time.monotonic()
+    began, where = time.monotonic(), device_of(device)
     manifest = clips_of(clips, tier, speaker_tier, drop)
-    rules = {"language": language or language_of(manifest), "case": case, "punctuation": punctuation}
-    start = start_from(model, (u.text or "" for u in manifest), {k: v for k, v in rules.items() if v}, seed)
-    start = replace(start, inner=None) if usual else start
+    rules = asked_for(language=language or language_of(manifest), case=case, punctuation=punctuation)
+    start = started(model, manifest, rules, seed, usual).on(where)
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)

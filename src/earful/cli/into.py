@@ -11,7 +11,8 @@ from earful.cli.tables import counted
 if TYPE_CHECKING:
     from earful.audio.channels import Channel
     from earful.data.eaf import Annotation, Recording
-    from earful.recognizer import Recognizer, Transcript
+    from earful.recognizer import Recognizer
+    from earful.transcript import Transcript
     from earful.writers.into import Document
 
 

@@ -23,6 +23,7 @@ from earful.cli.metatrain import metatrain
 from earful.cli.pretrain import pretrain
 from earful.cli.review import review
 from earful.cli.score import score
+from earful.cli.streams import in_utf8, not_in, set_streams
 from earful.cli.suggest import suggest
 from earful.cli.train import train
 from earful.cli.transcribe import transcribe
@@ -78,9 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # With 16 of them adapt took hardly longer.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
     run: dict[str, Any] = {"debug": False, "command": None}
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a file name that is no Unicode must not end a run
-            stream.reconfigure(errors="backslashreplace")
+    if arguments is None:
+        in_utf8()
+    set_streams()
     try:
         # not app(): each version of typer turns interruptions and closed pipes into something else
         command, words = typer.main.get_command(app), list(sys.argv[1:] if arguments is None else arguments)
@@ -114,6 +115,8 @@ def explain(error: BaseException, command: str) -> tuple[str, int]:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename is not None else ""
         return f"{where}{error.strerror or error}; correct that and try again", 2
+    if isinstance(error, UnicodeEncodeError):
+        return not_in(error), 2
     if isinstance(error, MemoryError):
         return "not enough memory; use fewer or shorter clips, or close other programs", 2
     problem = " ".join(f"{type(error).__name__}: {error}".split())

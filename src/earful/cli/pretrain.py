@@ -249,7 +249,7 @@ def speech_in(folder: Path, tell: Tell, names: Path | None = None) -> "Manifest"
     if names:
         names.parent.mkdir(parents=True, exist_ok=True)
         rows = [json_text({"file": str(each.path), "reason": each.reason}) + "\n" for each in skipped]
-        names.write_text("".join(rows), "ascii")
+        names.write_text("".join(rows), "ascii", newline="\n")
     for each in skipped[:NAMED]:
         warn(f"left out {each.path}: {each.reason}")
     if len(skipped) > NAMED:

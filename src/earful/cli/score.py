@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from earful.cli.device import Device
 from earful.cli.leftovers import Drop, SpeakerTier, TierName, clips_of
 from earful.cli.progress import progress, warn
 from earful.cli.tables import counted, interval, percent, print_json, print_table
@@ -36,6 +37,7 @@ def score(
     self_adapt: Annotated[
         bool, typer.Option("--self-adapt", help="Fit the model to each recording as it is heard, then forget.")
     ] = False,
+    device: Device = "cpu",
     errors: Annotated[int, typer.Option(min=0, help="Show the N clips with the most errors.", metavar="N")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -52,7 +54,7 @@ def score(
     from earful.recognizer import Recognizer
 
     clips = clips_of(manifest, tier, speaker_tier, drop)
-    recognizer = Recognizer.load(model, greedy=greedy, self_adapt=self_adapt)
+    recognizer = Recognizer.load(model, greedy=greedy, self_adapt=self_adapt, device=device)
     began = time.monotonic()
     report, left_out = measure(recognizer, clips, by)
     seconds = time.monotonic() - began

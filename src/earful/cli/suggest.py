@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from earful.cli.device import Device
 from earful.cli.leftovers import Drop, SpeakerTier, TierName, name_unread
 from earful.cli.leftovers import clips_of as transcripts_of
 from earful.cli.progress import Tell, progress, warn
@@ -46,6 +47,7 @@ def suggest(
     cut: Annotated[
         bool, typer.Option("--cut", help="Cut recordings of more than 15 s at their pauses (extra `vad`).")
     ] = False,
+    device: Device = "cpu",
     out: Annotated[Path | None, typer.Option(help="A table to fill in: .csv, .tsv or .jsonl.", metavar="TABLE")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace TABLE where it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -64,13 +66,14 @@ def suggest(
     """
     from earful.adapt.suggest import suggest as choose
     from earful.checkpoint import load_checkpoint
+    from earful.device import device_of
     from earful.errors import ConfigError
 
     if None not in (count, seconds):
         raise ConfigError("-n and --seconds both say how much to suggest; give one of them")
     if out is not None:
         check_table(out, overwrite)
-    checkpoint = load_checkpoint(model)
+    checkpoint = load_checkpoint(model).on(device_of(device))
     known = with_texts(transcribed, tier, speaker_tier, drop) if transcribed else None
     wanted = COUNT if count is None and seconds is None else count
     with progress() as tell:

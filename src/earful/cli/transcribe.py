@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from earful.cli.device import Device
 from earful.cli.into import recording_beside, transcribe_into
 from earful.cli.leftovers import name_unread
 from earful.cli.listening import listen
@@ -33,6 +34,13 @@ INTO_HELP = "Add tiers to an ELAN file; AUDIO, if not named, is what it links."
 FILL_HELP = "With --into: only into the segments of this tier that have no text."
 MOST_GUESSES = 20
 Format = Literal["text", "json", "srt", "vtt", "tsv", "eaf", "textgrid", "ctm", "stm", "flextext"]
+As = Annotated[
+    Format, typer.Option(help="tsv: a line a word, with times and confidence; json: a line a file; eaf: for ELAN.")
+]
+Out = Annotated[Path | None, typer.Option(help="Write a file for each recording into this folder.", metavar="DIR")]
+Guesses = Annotated[
+    int, typer.Option(min=1, max=MOST_GUESSES, help="So many texts of each recording (json).", metavar="N")
+]
 
 
 def transcribe(
@@ -40,24 +48,19 @@ def transcribe(
     audio: Annotated[
         list[Path] | None, typer.Argument(help="Sound files, or folders of them.", metavar="AUDIO", show_default=False)
     ] = None,
-    format: Annotated[
-        Format, typer.Option(help="tsv: a line a word, with times and confidence; json: a line a file; eaf: for ELAN.")
-    ] = "text",
-    out: Annotated[
-        Path | None, typer.Option(help="Write a file for each recording into this folder.", metavar="DIR")
-    ] = None,
+    format: As = "text",
+    out: Out = None,
     into: Annotated[Path | None, typer.Option(help=INTO_HELP, metavar="FILE.eaf")] = None,
     fill: Annotated[str | None, typer.Option(help=FILL_HELP, metavar="TIER")] = None,
     greedy: Annotated[bool, typer.Option("--greedy", help="Without the language model.")] = False,
     hot: Annotated[str | None, typer.Option(help=HOT_HELP, metavar="WORD[:BOOST],…")] = None,
-    guesses: Annotated[
-        int, typer.Option(min=1, max=MOST_GUESSES, help="So many texts of each recording (json).", metavar="N")
-    ] = 1,
+    guesses: Guesses = 1,
     self_adapt: Annotated[
         bool, typer.Option("--self-adapt", help="Fit the model to each recording as it is heard, then forget.")
     ] = False,
     denoise: Annotated[bool, typer.Option("--denoise", help="Suppress steady noise first.")] = False,
     channel: Annotated[str, typer.Option(help=CHANNEL_HELP, metavar="CHANNEL")] = "auto",
+    device: Device = "cpu",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace transcripts in DIR.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
@@ -76,11 +79,13 @@ def transcribe(
         earful transcribe my-model new.wav --hot "Wambui,Nyeri:3"
         earful transcribe my-model --into talk.eaf
     """
+    from earful.audio.channels import channel_named
     from earful.recognizer import Recognizer
 
-    heard = channel_for(channel, guesses)
+    heard = channel_named(channel)
     wanted = "json" if json else format
-    load = partial(Recognizer.load, model, greedy=greedy, self_adapt=self_adapt, hot=boosts(hot), guesses=guesses)
+    how = {"greedy": greedy, "self_adapt": self_adapt, "hot": boosts(hot), "guesses": guesses, "device": device}
+    load = partial(Recognizer.load, model, **how)
     if into is not None:
         recording = recording_beside(
             into, audio or [], {"--out": out, "--format": wanted != "text", "--guesses": guesses > 1}
@@ -135,16 +140,6 @@ def transcribe_each(
     if failed:
         print(f"earful: {failed} of {counted(len(files), 'file')} could not be transcribed", file=sys.stderr)
         raise typer.Exit(2)
-
-
-def channel_for(name: str, guesses: int) -> "Channel | Literal['each']":
-    """The channel of that name. Raises ConfigError where there is none, or for guesses of each."""
-    from earful.audio.channels import channel_named
-    from earful.errors import ConfigError
-
-    if (channel := channel_named(name)) == "each" and guesses > 1:
-        raise ConfigError("--guesses are of one channel, not of each; name one, as with --channel left")
-    return channel
 
 
 def boosts(hot: str | None) -> dict[str, float]:
@@ -206,7 +201,7 @@ def write(place: Path, text: str) -> None:
     """Write a text file, which appears whole or not at all."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with replacing(place) as beside:
-        beside.write_text(text, "utf-8")
+        beside.write_text(text, "utf-8", newline="\n")
 
 
 def show(text: str, name: str | None) -> None:

@@ -100,7 +100,9 @@ def _measured(utterance: Utterance, info: AudioInfo, sound: Sound) -> Sound:
         block_energy, block_high = _energies(samples_T)
         energy, high = energy + block_energy, high + block_high
     narrow = sound.narrow_band or (energy > 0 and high < _BAND_SHARE * energy)
-    return Sound(sound.duration_s, narrow, peak, clipped / max(1, count), total / max(1, count), digest.hexdigest())
+    louder = max(1.0, survey(utterance.audio).gain)  # a soft recording is made so, and judged as it is
+    offset = total / max(1, count) / louder
+    return Sound(sound.duration_s, narrow, peak / louder, clipped / max(1, count), offset, digest.hexdigest())
 
 
 def _pieces(utterance: Utterance, info: AudioInfo) -> Iterator[NDArray[np.float32]]:

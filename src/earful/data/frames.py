@@ -160,7 +160,7 @@ def build_store(folder: Path, clips: Iterable[Clip], advance: Callable[[], None]
         folder.mkdir(parents=True, exist_ok=True)
         index = json.dumps(_write_rows(folder / ROWS, clips, advance))
         with replacing(folder / INDEX) as beside:
-            beside.write_text(index, "utf-8")
+            beside.write_text(index, "utf-8", newline="\n")
     except OSError as error:
         raise ConfigError(f"{folder}: features cannot be kept there ({error}); free some space") from error
 

@@ -16,7 +16,8 @@ from earful.elan.tiers import Span, read_spans, write_tiers
 from earful.errors import ConfigError, EarfulError
 
 if TYPE_CHECKING:
-    from earful.recognizer import Recognizer, Samples, Transcript, Word
+    from earful.recognizer import Recognizer, Samples
+    from earful.transcript import Transcript, Word
 
 PHRASES, WORDS = "earful_phrases", "earful_words"
 ADAPTED = 0.9

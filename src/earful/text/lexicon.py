@@ -196,7 +196,7 @@ def save_lexicon(path: str | Path, lexicon: Lexicon) -> None:
     pairs = [[*pair, count] for pair, count in lexicon.pairs.items()]
     rows = (",\n".join(json.dumps(row, ensure_ascii=False) for row in table) for table in (words, pairs))
     head = f'{{"format": {FORMAT}, "words": [\n'
-    Path(path).write_text(head + '\n],\n"pairs": [\n'.join(rows) + "\n]}\n", "utf-8")
+    Path(path).write_text(head + '\n],\n"pairs": [\n'.join(rows) + "\n]}\n", "utf-8", newline="\n")
 
 
 def load_lexicon(path: str | Path) -> Lexicon:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from earful.recognizer import Transcript, Word
+from earful.transcript import Transcript, Word
 from earful.writers.phrases import Source, by_speaker, in_milliseconds, phrases
 
 

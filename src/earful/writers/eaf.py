@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from earful.recognizer import Transcript
+from earful.transcript import Transcript
 from earful.writers.eaf_tiers import CONSTRAINTS, add_tiers
 from earful.writers.phrases import Source
 

@@ -12,7 +12,7 @@ from lxml import etree
 from lxml.etree import _Element as Element
 
 from earful.data.drafts import PHRASES, WORDS, Draft, mark
-from earful.recognizer import Transcript, Word
+from earful.transcript import Transcript, Word
 from earful.writers.phrases import Phrase, by_speaker, in_milliseconds, milliseconds, phrases
 
 CONSTRAINTS = {

@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 from lxml import etree
 
-from earful.recognizer import Transcript
+from earful.transcript import Transcript
 from earful.writers.phrases import Phrase, Source, by_speaker, in_milliseconds, milliseconds, phrases
 
 UNKNOWN = "und"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from earful.errors import AudioError, ConfigError
-from earful.recognizer import Transcript
+from earful.transcript import Transcript
 from earful.writers.ctm import ctm, stm
 from earful.writers.eaf import eaf
 from earful.writers.flextext import flextext

@@ -13,7 +13,7 @@ from lxml.etree import _Element as Element
 from earful.data.drafts import PHRASES, Draft, mark
 from earful.data.eaf import Annotation, annotations, parse_eaf
 from earful.errors import ManifestError
-from earful.recognizer import Transcript
+from earful.transcript import Transcript
 from earful.writers.eaf_tiers import add_tiers, confidence_of
 from earful.writing import replacing
 

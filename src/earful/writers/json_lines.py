@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 
-from earful.recognizer import Transcript
+from earful.transcript import Transcript
 from earful.writers.phrases import Source
 
 

@@ -1,16 +1,15 @@
 """Words by speaker and by phrase, and phrases as subtitles: what the formats of a transcript have in common."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from earful.recognizer import Transcript, Word
 from earful.text.pinyin import closed_up
+from earful.transcript import PAUSE_S, Word
 
 LONGEST_CUE_S = 6.0
-PAUSE_S = 0.7
 LINE_CHARACTERS, CUE_LINES = 42, 2
 SHORTEST_CUE_S = 0.5
 
@@ -51,31 +50,6 @@ class Cue:
     end_s: float
     lines: tuple[str, ...]
     speaker: str | None = None
-
-
-def together(transcripts: Mapping[str, Transcript]) -> Transcript:
-    """The transcripts of the channels of one recording, by speaker, as one: the words in order of time."""
-    words = [replace(word, speaker=name) for name, each in transcripts.items() for word in each.words]
-    words.sort(key=lambda word: word.start_s)
-    confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
-    text = "\n".join(f"{name}: {closed_up(' '.join(w.text for w in turn))}" for name, turn in turns(words))
-    return Transcript(
-        text, tuple(words), confidence, max((each.duration_s for each in transcripts.values()), default=0.0)
-    )
-
-
-def turns(words: Sequence[Word]) -> Iterator[tuple[str | None, list[Word]]]:
-    """What one says before another does; words that fall into a pause of the other's, but not between two of his."""
-    groups: list[tuple[str | None, list[Word]]] = []
-    last: dict[str | None, list[Word]] = {}
-    for word in words:
-        mine = last.get(word.speaker)
-        if mine is None or word.start_s - mine[-1].end_s >= PAUSE_S:
-            mine = last[word.speaker] = []
-            groups.append((word.speaker, mine))
-        mine.append(word)
-    for speaker, group in itertools.groupby(groups, key=lambda group: group[0]):
-        yield speaker, [word for _, turn in group for word in turn]
 
 
 def cues(words: Sequence[Word]) -> Iterator[Cue]:

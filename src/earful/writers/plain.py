@@ -1,6 +1,6 @@
 """A transcript as text: what is said, and nothing else."""
 
-from earful.recognizer import Transcript
+from earful.transcript import Transcript
 from earful.writers.phrases import Source
 
 

@@ -2,7 +2,7 @@
 
 import html
 
-from earful.recognizer import Transcript
+from earful.transcript import Transcript
 from earful.writers.phrases import Cue, Source, cues, milliseconds
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from praatio.data_classes.interval_tier import IntervalTier
 from praatio.utilities.textgrid_io import getTextgridAsStr
 
-from earful.recognizer import Transcript
+from earful.transcript import Transcript
 from earful.writers.phrases import Source, by_speaker, in_milliseconds, phrases
 
 Interval = tuple[float, float, str]

@@ -1,6 +1,6 @@
 """A transcript as a table: a line a word, parted by tabs."""
 
-from earful.recognizer import Transcript
+from earful.transcript import Transcript
 from earful.writers.phrases import Source
 
 

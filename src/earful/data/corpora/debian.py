@@ -60,7 +60,14 @@ def unpack(packages: Sequence[Path], into: Path) -> None:
     """Unpack .deb files into one folder. Raises CorpusError for a damaged file or where `dpkg-deb` is missing."""
     for package in packages:
         try:
-            result = subprocess.run(["dpkg-deb", "-x", package, into], capture_output=True, text=True, check=False)
+            result = subprocess.run(
+                ["dpkg-deb", "-x", package, into],
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
+            )
         except FileNotFoundError as error:
             raise CorpusError(
                 f"{package}: unpacking needs dpkg-deb, which is not here; unpack it elsewhere and name the folder with "
@@ -89,6 +96,8 @@ def _run_apt(names: Sequence[str], folder: Path) -> None:
         cwd=folder,
         capture_output=True,
         text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
         env=os.environ | {"LC_ALL": "C"},
     )

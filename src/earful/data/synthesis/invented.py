@@ -214,7 +214,7 @@ def _write_about(plan: InventedPlan) -> None:
     path = plan.out / NAME
     try:
         with replacing(path) as beside:
-            beside.write_text("".join(lines), "utf-8")
+            beside.write_text("".join(lines), "utf-8", newline="\n")
     except OSError as error:
         raise SynthesisError(
             f"{path}: cannot write: {error.strerror}; free some space or choose another folder"

@@ -21,7 +21,7 @@ class Journal:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self.outcomes = self._read(settings)
-            self._file = self._path.open("a", encoding="utf-8")
+            self._file = self._path.open("a", encoding="utf-8", newline="\n")
             if self._path.stat().st_size == 0:
                 self._append({"settings": settings})
         except OSError as error:

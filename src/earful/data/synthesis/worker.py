@@ -91,7 +91,7 @@ def _answer(answers: TextIO, answer: dict[str, Any]) -> None:
 
 def _private_stdout() -> TextIO:
     """Take standard output for answers, and send to nowhere what C code prints."""
-    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    answers = os.fdopen(os.dup(1), "w", encoding="ascii", newline="\n")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     return answers
