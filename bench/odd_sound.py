@@ -4,8 +4,10 @@ Each kind is made of speech-like noise. What is read of it is right where it is 
 second), as loud (to a factor of two in power), and like it (correlated by 0.7 either way).
 """
 
+import io
 from collections.abc import Iterator
 
+import av
 import numpy as np
 import odd_files as odd
 from numpy.typing import NDArray
@@ -36,11 +38,25 @@ def made(sound_T: Sound, rng: np.random.Generator) -> Iterator[tuple[str, bytes,
     yield "MP3 with too small a count", odd.told_frames(mp3, 20), sound_T
     for kind in ("WAV", "FLAC", "OGG", "MP3"):
         yield f"two in one, {kind}", odd.encoded(sound_T, kind=kind) * 2, twice_T
-    yield "M4A", odd.m4a(), sound_T
+    yield "M4A", in_mp4(sound_T), sound_T
+    yield "M4A, its index missing", odd.m4a(), sound_T
     yield "GSM 6.10", odd.encoded(sound_T[::2], 8_000, subtype="GSM610"), sound_T
     yield "opposite phase", odd.encoded(np.stack([sound_T, -sound_T], 1)), sound_T
     yield "a dead channel", odd.encoded(np.stack([0 * sound_T, sound_T], 1)), sound_T
     yield "integers as floats", odd.encoded(sound_T * 32_768, subtype="FLOAT"), sound_T
+
+
+def in_mp4(sound_T: Sound) -> bytes:
+    """The sound as AAC in an MPEG-4 file, as telephones record it."""
+    whole = io.BytesIO()
+    with av.open(whole, "w", format="ipod") as container:
+        stream = container.add_stream("aac", rate=16_000)
+        stream.layout = "mono"
+        frame = av.AudioFrame.from_ndarray(sound_T.astype(np.float32)[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 16_000, 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return whole.getvalue()
 
 
 def is_right(found_T: NDArray[np.float32], held_T: Sound) -> bool:

@@ -3,7 +3,6 @@
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -84,8 +83,13 @@ def transcribe(
 
     heard = channel_named(channel)
     wanted = "json" if json else format
-    how = {"greedy": greedy, "self_adapt": self_adapt, "hot": boosts(hot), "guesses": guesses, "device": device}
-    load = partial(Recognizer.load, model, **how)
+
+    def load() -> "Recognizer":
+        boosted = boosts(hot)
+        return Recognizer.load(
+            model, greedy=greedy, self_adapt=self_adapt, hot=boosted, guesses=guesses, device=device
+        )
+
     if into is not None:
         recording = recording_beside(
             into, audio or [], {"--out": out, "--format": wanted != "text", "--guesses": guesses > 1}
