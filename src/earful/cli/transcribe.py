@@ -86,9 +86,7 @@ def transcribe(
 
     def load() -> "Recognizer":
         boosted = boosts(hot)
-        return Recognizer.load(
-            model, greedy=greedy, self_adapt=self_adapt, hot=boosted, guesses=guesses, device=device
-        )
+        return Recognizer.load(model, greedy=greedy, self_adapt=self_adapt, hot=boosted, guesses=guesses, device=device)
 
     if into is not None:
         recording = recording_beside(
