@@ -2,9 +2,9 @@
 
 import json
 
-from earful.subtitles import cues, render
-
 from earful.transcript import Transcript, Word, together
+from earful.writers.formats import render
+from earful.writers.phrases import cues
 
 
 def test_a_speaker_on_each_channel() -> None:

@@ -184,7 +184,7 @@ class Recognizer:
         samples `[T]` or `[T, C]` and their rate in Hz. `channel`: that of `audio.files.read`, or "each", as the speaker
         that each word has. Two seconds and more in which nobody speaks (`audio.silence`) are left out, so that nothing
         is written there, unless `silences`. `denoise` suppresses steady noise first. `advance` is told the seconds of
-        each window that was heard. `earful.subtitles.render` makes text, JSON, SRT, WebVTT or TSV of the transcript.
+        each window that was heard. `earful.writers.formats.render` makes text, subtitles, ELAN's files … of it.
 
         Raises:
             AudioError: the recording cannot be read, or the samples are no finite sound.

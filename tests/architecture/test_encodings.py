@@ -11,7 +11,7 @@ import earful
 PACKAGE = Path(earful.__file__).parent
 ROOT = PACKAGE.parent.parent
 FILES = [path for folder in ("src", "bench", "recipes", "docs") for path in sorted((ROOT / folder).rglob("*.py"))]
-NOT_FILES = ("os", "tarfile", "zipfile", "wave", "webbrowser", "gzip", "lzma")
+NOT_FILES = ("av", "os", "tarfile", "zipfile", "wave", "webbrowser", "gzip", "lzma")
 """Whose `open` is another one."""
 
 

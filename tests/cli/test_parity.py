@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from earful.subtitles import render
 from typer.main import get_command
 
 from earful.adapt.forecast import Forecast, forecast
@@ -17,10 +16,13 @@ from earful.checkpoint import Checkpoint, save_checkpoint
 from earful.cli.main import app
 from earful.data.check import inspect as inspect_clips
 from earful.data.check_reading import inspect_text
+from earful.data.tiers import Choice
 from earful.data.untranscribed import cut
 from earful.evaluate import Report, evaluate
 from earful.recognizer import Recognizer
 from earful.text.normalize import TextRules
+from earful.writers.formats import render
+from earful.writers.into import add_transcript, fill
 
 PRINTED = "what it would print is what the function answers"
 FILES = "the function answers a value; whoever calls it writes what he wants where he wants"
@@ -68,6 +70,9 @@ OTHERWISE: dict[str, dict[str, Any]] = {
 }
 OTHERWISE["transcribe"]["json"] = OTHERWISE["suggest"]["json"]
 OTHERWISE["check"]["text"] = inspect_text
+OTHERWISE["transcribe"] |= {"into": add_transcript, "fill": fill}
+for _command in ("adapt", "score", "check", "suggest", "forecast"):  # of the clips, which are read beforehand
+    OTHERWISE[_command] |= {"tier": Choice, "speaker_tier": Choice, "drop": Choice}
 
 
 @pytest.mark.parametrize("command", FUNCTIONS)

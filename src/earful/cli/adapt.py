@@ -106,11 +106,10 @@ def adapt(
 
     CLIPS is a JSONL manifest (keys audio_filepath, text), a table with a path and a text column, a folder of clips with
     a .txt of the same name beside each, annotations (of ELAN, Praat …) or a folder of them, a Common Voice folder, or a
-    Kaldi data folder. A model of the language, its characters, is learned from the transcripts, a list of its words
-    (there is one for 42 languages, in the package wordfreq; give --language) and all text that you have (--text).
-    --effort best does all that helps, step by step, and leaves out what does not: a synthesiser says that text, or
-    random words, in many voices (--speak), and the recogniser writes recordings without transcripts down, and learns
-    again (--unlabelled). Interrupted by Ctrl-C, the same command goes on where it was.
+    Kaldi data folder. A model of the language is learned from the transcripts, a list of its words (for 42 languages,
+    in the package wordfreq; give --language) and all text that you have (--text). --effort best does all that helps,
+    step by step: a synthesiser says that text, or random words, in many voices (--speak), and the recogniser writes
+    recordings without transcripts down, and learns again (--unlabelled). Interrupted by Ctrl-C, the same command goes on.
 
     \b
     Examples:
@@ -120,21 +119,20 @@ def adapt(
     from earful.adapt.adapt import Reading
     from earful.adapt.effort import plan_of
     from earful.checkpoint import check_destination
-    from earful.device import device_of
 
-    began, state, where = time.monotonic(), state_of(out), device_of(device)
-    way = checked(Way(effort, minutes, speak, unlabelled, clips), tune)
+    began, state, way = time.monotonic(), state_of(out), checked(Way(effort, minutes, speak, unlabelled, clips), tune)
     check_destination(out, replace=overwrite or unfinished(state))
     ready(tune)
     manifest = transcribed(clips_of(clips, tier, speaker_tier, drop, unlisted=effort != "best"), way)
     reading = Reading(texts_of(text), words, greedy)
     rules = asked_for(language=language or language_of(manifest), case=case, punctuation=punctuation, writing=writing)
-    start = started(base, manifest, rules, seed, usual).on(where)
+    start = started(base, manifest, rules, seed, usual, device)
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)
-        first = plan_of(start, used, effort, steps)
-        found = search(start, used, first, minutes=tune, seed=seed, state=state, tell=tell)
+        found = search(
+            start, used, plan_of(start, used, effort, steps), minutes=tune, seed=seed, state=state, tell=tell
+        )
         plans = plans_of(found.plan, steps)
         made = make(way, start, used, plans, reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
     write(out, made, state, replace=overwrite or unfinished(state))
@@ -182,11 +180,14 @@ def conclude(
         raise typer.Exit(130)
 
 
-def started(base: str, manifest: "Manifest", rules: dict[str, str], seed: int, usual: bool) -> "Checkpoint":
-    """What is adapted; with `usual` a meta-trained base forgets how it has learned to be."""
+def started(
+    base: str, manifest: "Manifest", rules: dict[str, str], seed: int, usual: bool, device: str
+) -> "Checkpoint":
+    """What is adapted, on its device; with `usual` a meta-trained base forgets how it has learned to be."""
     from earful.adapt.start import start_from
+    from earful.device import device_of
 
-    begun = start_from(base, (u.text or "" for u in manifest), rules, seed)
+    begun = start_from(base, (u.text or "" for u in manifest), rules, seed).on(device_of(device))
     return replace(begun, inner=None) if usual else begun
 
 

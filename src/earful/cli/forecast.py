@@ -70,12 +70,11 @@ def forecast(
         earful forecast earful-base my-clips --target 20
     """
     from earful.adapt.forecast import forecast as forecast_curve
-    from earful.device import device_of
 
-    began, where = time.monotonic(), device_of(device)
+    began = time.monotonic()
     manifest = clips_of(clips, tier, speaker_tier, drop)
     rules = asked_for(language=language or language_of(manifest), case=case, punctuation=punctuation)
-    start = started(model, manifest, rules, seed, usual).on(where)
+    start = started(model, manifest, rules, seed, usual, device)
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)

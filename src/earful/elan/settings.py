@@ -35,7 +35,7 @@ def write_settings(folder: Path, settings: Settings) -> None:
     """Whole or not at all. Raises OSError."""
     row = {"models": dict(settings.models), "home": str(settings.home)}
     with replacing(folder / NAME) as beside:
-        beside.write_text(json.dumps(row, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        beside.write_text(json.dumps(row, ensure_ascii=False, indent=1) + "\n", "utf-8", newline="\n")
 
 
 def named(model: str, taken: Iterable[str]) -> str:

@@ -66,4 +66,4 @@ def write_tiers(path: Path, tiers: Mapping[str, Iterable[tuple[int, int, str]]])
         lines += [f'<span start="{a}" end="{b}"><v>{escape(text, quote=False)}</v></span>' for a, b, text in spans]
         lines.append("</TIER>")
     with replacing(path) as beside:
-        beside.write_text("\n".join((*lines, "</TIERS>", "")), "utf-8")
+        beside.write_text("\n".join((*lines, "</TIERS>", "")), "utf-8", newline="\n")
