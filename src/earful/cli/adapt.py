@@ -29,7 +29,7 @@ from earful.cli.effort import in_words as next_in_words
 from earful.cli.leftovers import Drop, SpeakerTier, TierName, clips_of
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, interval, peak_memory_mb, percent, print_json
-from earful.cli.tuning import Found, Minutes, doubts, print_trials, ready, search, settings
+from earful.cli.tuning import Found, Minutes, doubts, print_trials, search, settings
 from earful.errors import quoted
 from earful.text.normalize import Case, Punctuation, Writing
 
@@ -109,7 +109,7 @@ def adapt(
     Kaldi data folder. A model of the language is learned from the transcripts, a list of its words (for 42 languages,
     in the package wordfreq; give --language) and all text that you have (--text). --effort best does all that helps,
     step by step: a synthesiser says that text, or random words, in many voices (--speak), and the recogniser writes
-    recordings without transcripts down, and learns again (--unlabelled). Interrupted by Ctrl-C, the same command goes on.
+    recordings without transcripts down, and learns again (--unlabelled). After Ctrl-C, the same command goes on.
 
     \b
     Examples:
@@ -122,7 +122,6 @@ def adapt(
 
     began, state, way = time.monotonic(), state_of(out), checked(Way(effort, minutes, speak, unlabelled, clips), tune)
     check_destination(out, replace=overwrite or unfinished(state))
-    ready(tune)
     manifest = transcribed(clips_of(clips, tier, speaker_tier, drop, unlisted=effort != "best"), way)
     reading = Reading(texts_of(text), words, greedy)
     rules = asked_for(language=language or language_of(manifest), case=case, punctuation=punctuation, writing=writing)
@@ -130,9 +129,8 @@ def adapt(
     with progress() as tell:
         used, findings = sift(manifest, start, tell)
         name_left_out(manifest, used, findings)
-        found = search(
-            start, used, plan_of(start, used, effort, steps), minutes=tune, seed=seed, state=state, tell=tell
-        )
+        plan = plan_of(start, used, effort, steps)
+        found = search(start, used, plan, minutes=tune, seed=seed, state=state, tell=tell)
         plans = plans_of(found.plan, steps)
         made = make(way, start, used, plans, reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
     write(out, made, state, replace=overwrite or unfinished(state))

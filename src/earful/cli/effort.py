@@ -11,6 +11,7 @@ import typer
 from earful.cli.leftovers import name_unread
 from earful.cli.progress import Tell, clock, warn
 from earful.cli.tables import percent, print_table
+from earful.cli.tuning import ready
 
 if TYPE_CHECKING:
     from earful.adapt.adapt import Adapted, Reading
@@ -63,10 +64,11 @@ class Made(NamedTuple):
 
 
 def checked(way: Way, tune: float | None) -> Way:
-    """The way. Raises ConfigError where options do not go together."""
+    """The way. Raises ConfigError where options do not go together, AdaptationError where a search has no Optuna."""
     from earful.adapt.effort import check_effort
 
     check_effort(way.effort, way.minutes, beside=way.beside, tune=tune)
+    ready(tune)
     return way
 
 
