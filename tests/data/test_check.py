@@ -269,3 +269,13 @@ def test_a_channel_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     clip = _clip(tmp_path, "one", extra={"channel": 2})
     (found,) = [f for f in inspect(Manifest((clip,))).findings if f.severity == "error"]
     assert (found.kind, found.message) == ("unreadable sound", "has 1 channel, not a channel 2")
+
+
+def test_one_recording_in_two_formats(tmp_path: Path) -> None:
+    first, second = _clip(tmp_path, "a"), _clip(tmp_path, "b", text="dag")
+    write(tmp_path / "a.flac", _noise(1.0, 9))
+    copy = Utterance("a#2", tmp_path / "a.flac", 0.0, None, "hallo")
+    part = Utterance("a-part", first.audio, 0.0, 0.5, "hal")
+    inspection = inspect(Manifest((first, second, copy, part)))
+    assert "equal name" in _kinds(inspection, "a#2")
+    assert not any("equal name" in _kinds(inspection, id) for id in ("a", "b", "a-part"))

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 from earful.data.check_sound import Sound, listen
@@ -69,6 +70,7 @@ def inspect(
     findings += check_texts(clips, frame_s)
     findings += edge_apostrophes(clips) if rules.punctuation == "remove" else ()
     findings += _equal_sound(clips, sounds)
+    findings += _equal_names(manifest)
     findings += _narrow_band(clips, sounds)
     findings += _too_little(clips)
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))  # stable: the order of the clips stays
@@ -112,6 +114,17 @@ def _equal_sound(clips: Sequence[Spoken], sounds: Sequence[Sound]) -> Iterator[F
             remedy = "keep one of them" if same else "listen to it, and keep the one whose transcript is right"
             kind = "equal sound" if same else "equal sound, other text"
             yield Finding("warning", kind, clip.utterance.id, str(clip.utterance.audio), message, remedy)
+
+
+def _equal_names(manifest: Manifest) -> Iterator[Finding]:
+    """Recordings that differ in their suffix alone: one in two formats, most likely, and both have one text."""
+    first: dict[Path, Utterance] = {}
+    for clip in manifest:
+        known = first.setdefault(clip.audio.with_suffix(""), clip)
+        if known.audio != clip.audio:
+            message = f"has the name of {known.audio.name}, which is clip {known.id!r}: the same in another format?"
+            remedy = "keep one of them, or give the other a name of its own"
+            yield Finding("warning", "equal name", clip.id, str(clip.audio), message, remedy)
 
 
 def _narrow_band(clips: Sequence[Spoken], sounds: Sequence[Sound]) -> Iterator[Finding]:
