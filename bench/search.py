@@ -52,6 +52,7 @@ def compared(folder: Path, texts: Sequence[str], widths: Sequence[int]) -> dict:
     """One run, by each search."""
     kept = read(folder)
     row = {key: kept.row[key] for key in ("base", "seed", "clips", "speech_s", "seconds", "steps", "rate")}
+    row["language"] = kept.checkpoint.config.rules.language
     row["greedy"] = rates(kept, lambda logp_FV: [each.symbol for each in greedy(logp_FV.float())])
     words, letters = relearned(kept, texts)
     for width in widths:

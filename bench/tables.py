@@ -746,6 +746,20 @@ def search(found: Json) -> Iterator[str]:
     yield from measured((">clips", "search", ">CER", ">to letters", ">WER", ">to letters"), rows, text, found)
 
 
+TONGUES = {"de": "German", "fi": "Finnish", "eo": "Esperanto (no word list)"}
+
+
+def search_spoken(found: Json) -> Iterator[str]:
+    """The same in languages that join words, by a synthesiser: one run each."""
+    rows = [
+        [TONGUES[row["language"]], row["clips"], SEARCHES[name], percent(row[name]["cer"]), percent(row[name]["wer"])]
+        for row in found["rows"]
+        for name in SEARCHES
+    ]
+    text = "Spoken by espeak-ng, one draw each, rates in per cent; no text but the transcripts and the word list."
+    yield from measured(("", ">clips", "search", ">CER", ">WER"), rows, text, found)
+
+
 def text_size(found: Json) -> Iterator[str]:
     """What so much text brings."""
     rows = []
@@ -1280,6 +1294,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "silence": silence,
     "sinusoid": sinusoid,
     "suggest_czech": suggest,
+    "search_spoken": search_spoken,
     "text_size": text_size,
     "tiny": base,
     "transcribe_speed": transcribe_speed,

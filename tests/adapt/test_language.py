@@ -88,7 +88,7 @@ def test_text_that_makes_it_worse_is_left_out_and_both_rates_are_told(
         [FOREIGN],
         None,
         listing,
-        lambda *rates: refused.append(rates),
+        refuse=lambda *rates: refused.append(rates),
     )
     assert found is not None and found.cer == min(rate, 0.4) and found.language.words is not None
     assert ("zaazi" in found.language.words.known) == kept and len(found.language.ngram.sources) == 2 + kept

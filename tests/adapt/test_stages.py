@@ -72,7 +72,7 @@ def test_each_goes_on_where_the_one_before_ended_on_the_same_clips(
 
 @pytest.mark.parametrize("folds", [1, 2])
 def test_a_second_stage_that_harms_is_left_out(base: Checkpoint, manifest: Manifest, folds: int) -> None:
-    plan = staged(folds, rate=20.0)
+    plan = staged(folds, rate=400.0)
     adapted, report = adapt(base, manifest, plan=plan, greedy=True)
     alone, first = adapt(base, manifest, plan=stages(plan)[0], greedy=True)
     assert first.improved and torch.equal(adapted.params[NAME], alone.params[NAME])

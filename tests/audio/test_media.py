@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from earful.audio import media
+from earful.audio.channels import survey
 from earful.audio.files import blocks, probe, read
 from earful.errors import AudioError
 
@@ -121,6 +122,7 @@ def test_blocks_are_the_whole_and_decoded_one_by_one(
         counts.append(1)
         return samples(*words)
 
+    survey(path)  # of channels and level, once a file
     monkeypatch.setattr(media, "_samples", counted)
     pieces = blocks(path, 1.0)
     first_T = next(pieces)

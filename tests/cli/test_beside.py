@@ -21,7 +21,9 @@ from earful.data.synthesis.speak import speak_corpus
 def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four clips of Dutch with their texts, and a folder of one long recording without."""
     folder = tmp_path_factory.mktemp("spoken")
-    (folder / "text.txt").write_text("de man leest een boek\neen vis zwemt in zee\nik zie de maan\n", "utf-8")
+    lines = ["de man leest een boek", "een vis zwemt in zee", "ik zie de maan", "wij gaan naar huis", "de kat slaapt"]
+    lines += ["het regent in mei", "zij zingen een lied", "kom maar hier"]
+    (folder / "text.txt").write_text("\n".join(lines), "utf-8")
     manifest, _ = speak_corpus(["nl"], folder / "nl", clips=8, text=folder / "text.txt", seed=3, workers=2)
     sounds = [soundfile.read(u.audio, dtype="float32")[0] for u in manifest]
     (folder / "clips").mkdir()

@@ -13,10 +13,10 @@ def failing(monkeypatch: pytest.MonkeyPatch):
     """`earful check x` raises what the test says."""
 
     def fail(error: BaseException) -> None:
-        def read_clips(path: Path) -> None:
+        def read_clips(path: Path, choice: object) -> None:
             raise error
 
-        monkeypatch.setattr("earful.data.clips.read_clips", read_clips)
+        monkeypatch.setattr("earful.data.clips.read_with_findings", read_clips)
 
     return fail
 

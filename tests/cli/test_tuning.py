@@ -24,7 +24,7 @@ STAGE = "searching for settings"
 @pytest.fixture(autouse=True)
 def few_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("earful.adapt.search.MOST_TRIALS", 3)
-    monkeypatch.setattr("earful.cli.adapt.plan_of", lambda manifest, steps, start: QUICK)
+    monkeypatch.setattr("earful.adapt.effort.plan_of", lambda start, used, effort, steps: QUICK)
 
 
 def tune_words(clips: Path, out: Path, base: Path) -> tuple[object, ...]:
@@ -51,7 +51,7 @@ def test_the_plan_that_was_found_is_used(
     monkeypatch.setattr("earful.adapt.tune.best_of", lambda plan, trials: other)
     row = json.loads(earful(*tune_words(clips, tmp_path / "m", tiny_base), "--json").out)
     assert (row["plan"]["steps"], row["plan"]["rate"]) == (3, 2e-3)
-    monkeypatch.setattr("earful.cli.adapt.plan_of", lambda manifest, steps, start: other)
+    monkeypatch.setattr("earful.adapt.effort.plan_of", lambda start, used, effort, steps: other)
     assert earful(*tune_words(clips, tmp_path / "same", tiny_base)[:-2]).status == 0
     first, second = (load_checkpoint(tmp_path / name).params for name in ("m", "same"))
     assert all(torch.equal(first[name], second[name]) for name in first)

@@ -85,7 +85,7 @@ def test_tiers_that_are_written(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_ended_while_it_writes_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def ended(self: Path, text: str, encoding: str) -> None:
+    def ended(self: Path, text: str, encoding: str, newline: str) -> None:
         self.write_bytes(text.encode()[:20])
         raise SystemExit(143)
 
