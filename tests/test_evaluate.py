@@ -47,6 +47,15 @@ def test_a_group_is_scored_by_itself(recognizer: Recognizer, manifest: Manifest)
     assert report.groups["eva"] == score(report.references[1::2], report.hypotheses[1::2])
 
 
+def test_the_interval_is_of_other_speakers_where_there_are_enough(recognizer: Recognizer, manifest: Manifest) -> None:
+    by_two, by_four = (
+        Manifest(tuple(replace(u, speaker=n[i % len(n)]) for i, u in enumerate(manifest))) for n in ("ab", "abcd")
+    )
+    report = evaluate(recognizer, by_four)
+    assert report.score == score(report.references, report.hypotheses, "abcdabcd")
+    assert evaluate(recognizer, by_two).score == score(report.references, report.hypotheses) != report.score
+
+
 def test_references_are_in_the_recognisers_own_spelling(recognizer: Recognizer, manifest: Manifest) -> None:
     shouted = Manifest(tuple(replace(u, text=f"{(u.text or '').upper()}!") for u in manifest))
     assert evaluate(recognizer, shouted).score == evaluate(recognizer, manifest).score

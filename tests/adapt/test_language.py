@@ -63,6 +63,17 @@ def test_it_is_left_out_where_nothing_is_to_mend() -> None:
     assert learned([spoken(text) for text in TEXTS], others=TEXTS) is None
 
 
+def test_what_the_clips_say_is_no_other_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that has read what measures it makes no errors, and tells nothing."""
+    seen = list[Recording]()
+    monkeypatch.setattr(
+        "earful.adapt.language.tune", lambda recordings: seen.extend(recordings) or Fusion(1.0, 1.5, 0.1)
+    )
+    learned([spoken(text) for text in TEXTS], others=[*TEXTS, f"en dan {TEXTS[2]} weer"])
+    sources = {frozenset(source.words) for each in seen if each.words for source in each.words.sources}
+    assert [words for words in sources if "en" in words] == [{"en", "dan", "weer"}]
+
+
 FOREIGN = ("aaza za hazi", "zaazi azai hza", "aza za dazi haza") * 40
 """Another language in the same letters, in which the letter that the sound leaves open is an "a"."""
 

@@ -285,6 +285,13 @@ def test_a_damaged_journal(
 # --- on which clips --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("count", [24, 60, 300])
+def test_a_group_is_on_one_side(count: int) -> None:
+    groups = [i // 3 for i in range(count)]
+    for learn, held in folds_for(groups, plan_for(count, 5.0 * count), seed=1):
+        assert not {groups[i] for i in learn} & {groups[i] for i in held}
+
+
 @pytest.mark.parametrize(("count", "folds"), [(4, 3), (12, 3), (29, 3), (30, 3), (40, 2), (100, 2), (200, 1)])
 def test_parts(count: int, folds: int) -> None:
     plan = plan_for(count, 5.0 * count)
