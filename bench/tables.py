@@ -1236,8 +1236,8 @@ def believed(found: Json) -> Iterator[str]:
             ]
         rows.append(cells)
     text = (
-        f"Finnish by espeak-ng, {len(every(found, 'seed'))} draws each; “inside” are those whose printed interval holds the "
-        "rate on new sentences."
+        f"Finnish by espeak-ng, {len(every(found, 'seed'))} draws; “inside” are those whose printed interval holds "
+        "the rate on new sentences."
     )
     both = (">best path: printed", ">new sentences", "inside", ">language model: printed", ">new sentences", "inside")
     yield from measured(("clips", ">", *both), rows, text, found)

@@ -11,6 +11,7 @@ from earful.data.eaf import annotations, parse_eaf
 from earful.errors import ManifestError
 from earful.transcript import Transcript, Word
 from earful.writers.formats import render
+from earful.writers.into import add_transcript, open_document, save
 
 TEXTS = ("abba", "cab", "acca", "baba")
 
@@ -74,6 +75,16 @@ def test_all_corrected(talk: Path) -> None:
     correct(talk, {text: text[::-1] + "c" for text in TEXTS})
     found = review(load_checkpoint("earful-tiny"), [talk], 3)
     assert found.suggested is None and found.changes[0].untouched == 0
+
+
+def test_what_was_corrected_in_another_tier_is_not_asked_for_again(talk: Path) -> None:
+    twice = open_document(talk)
+    words = tuple(Word(text, 2.0 * n, 2.0 * n + 1.2, 0.5) for n, text in enumerate(TEXTS))
+    add_transcript(twice, Transcript("", words, 0.5, 8.0))
+    save(twice)
+    correct(talk, {text: f"{text}a" for text in TEXTS})
+    found = review(load_checkpoint("earful-tiny"), [talk], 5)
+    assert found.suggested is None and found.changes[0].untouched == 4, "of the second tier"
 
 
 def test_a_file_without_drafts(talk: Path) -> None:

@@ -10,6 +10,7 @@ from lxml.etree import _Element as Element
 from earful.data.drafts import PHRASES, reviewed, untouched
 from earful.data.eaf import parse_eaf
 from earful.data.readers.elan import read
+from earful.data.tiers import Choice, take
 from earful.errors import ManifestError
 from earful.transcript import Transcript, Word
 from earful.writers.formats import render
@@ -120,3 +121,8 @@ def test_readers_of_clips_take_what_was_corrected_alone(talk: Path) -> None:
     phrases = next(tier for tier in file.tiers if tier.name == "earful phrases")
     assert [span.text for span in phrases.spans] == ["too"]
     assert [(lost.reason, lost.text) for lost in phrases.lost] == [("draft", "one"), ("draft", "three")]
+
+
+def test_a_file_of_nothing_but_drafts_says_so(talk: Path) -> None:
+    (message,) = (each.message for each in take(read(talk), Choice())[1])
+    assert message == "all its texts are drafts that nobody touched, 6 annotations"

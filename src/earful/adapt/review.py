@@ -78,10 +78,17 @@ def review(checkpoint: Checkpoint, paths: Sequence[Path], count: int, tell: Prog
         raise ManifestError(
             f"{named}: no drafts of earful in it; `earful transcribe MODEL --into FILE.eaf` writes some"
         )
-    if not waiting:
+    left = [each for each in waiting if not any(_share(each, other) for other in known)]
+    if not left:
         return Review(tuple(changes), None)
-    clips = Manifest(tuple(waiting))
+    clips = Manifest(tuple(left))
     return Review(tuple(changes), suggest(checkpoint, clips, count=count, known=Manifest(tuple(known)), tell=tell))
+
+
+def _share(one: Utterance, other: Utterance) -> bool:
+    """Whether two clips share speech: a draft of what somebody has corrected in another tier needs no correcting."""
+    (one_s, one_end_s), (other_s, other_end_s) = ((u.start_s, u.start_s + (u.duration_s or 0.0)) for u in (one, other))
+    return one.audio == other.audio and one_s < other_end_s and other_s < one_end_s
 
 
 def _clip(each: Reviewed, path: Path, audio: Path, origin_ms: int) -> Utterance | None:

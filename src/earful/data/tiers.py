@@ -243,6 +243,10 @@ def _described(tier: Tier) -> str:
 
 def _textless(files: Sequence[Annotated]) -> Finding:
     where, tiers = listed([str(file.path) for file in files], 3), dict.fromkeys(_tiers_of(files))
+    drafts = sum(lost.reason == "draft" for file in files for tier in file.tiers for lost in tier.lost)
+    if drafts:
+        message = f"all its texts are drafts that nobody touched, {drafts} annotations"
+        return Finding("warning", "no text", None, where, message, "correct some, then adapt again")
     message = f"no tier holds text with times{f'; there are {_quoted(tiers)}' if tiers else ''}"
     return Finding("warning", "no text", None, where, message, "write what is said into one, or remove the file")
 
