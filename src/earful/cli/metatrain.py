@@ -7,6 +7,7 @@ import typer
 
 from earful.cli.curves import curves
 from earful.cli.processes import processes, progress_of
+from earful.cli.progress import warn
 from earful.cli.tables import peak_memory_mb, percent, print_facts
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def metatrain(
                 draw(step.number, points_of(step))
                 tell("meta-training", step.number, plan.outer.optimisation.steps, note_of(steps, plan.outer.tasks))
 
-            result = metatrain_base(plan, base, dataset, report, device=where)
+            discard = warn if overwrite else None
+            result = metatrain_base(plan, base, dataset, report, device=where, discard=discard)
         if rank:
             return
         save_checkpoint(plan.work / "last", result.last, half=True, replace=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from json import dumps as json_text
 from pathlib import Path
@@ -83,7 +84,7 @@ def pretrain(
                 if rank == 0:
                     check_destination(plan.out, replace=overwrite)
             plan = replace(plan, probe=probe or plan.probe, probe_every=probe_every or plan.probe_every)
-            checkpoint, clips, history = trained(plan, tell, draw, where, in_turn)
+            checkpoint, clips, history = trained(plan, tell, draw, where, in_turn, warn if overwrite else None)
         if rank:
             return
         save_checkpoint(plan.out, checkpoint, half=True, replace=overwrite)
@@ -91,7 +92,12 @@ def pretrain(
 
 
 def trained(
-    plan: "SelfRecipe", tell: Tell, draw: Draw, device: "torch.device", in_turn: Turn
+    plan: "SelfRecipe",
+    tell: Tell,
+    draw: Draw,
+    device: "torch.device",
+    in_turn: Turn,
+    discard: Callable[[str], None] | None = None,
 ) -> "tuple[Checkpoint, int, History]":
     """The model that a recipe makes on a device, of how many clips, and what is shown of the way there."""
     from earful.pretrain.selfsupervised import model_for, objectives_of, pretrain, probe_for, speech_for
@@ -109,7 +115,7 @@ def trained(
         draw(told.step.number, points_of(told, history))
         tell("training", told.step.number, plan.optimisation.steps, history.note())
 
-    return pretrain(plan, model, objectives, speech, report, probe), len(speech.utterances), history
+    return pretrain(plan, model, objectives, speech, report, probe, discard), len(speech.utterances), history
 
 
 def conclude(plan: "SelfRecipe", checkpoint: "Checkpoint", clips: int, history: "History", json: bool) -> None:

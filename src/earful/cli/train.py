@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earful.cli.processes import processes, progress_of
+from earful.cli.progress import warn
 from earful.cli.tables import peak_memory_mb, print_facts
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def train(
                 rate = rate_at(step.number - 1, plan.optimisation)
                 tell("training", step.number, plan.optimisation.steps, f"{losses_of(steps[-20:])}, rate {rate:.1e}")
 
-            checkpoint = train_base(plan, dataset, report, device=where)
+            checkpoint = train_base(plan, dataset, report, device=where, discard=warn if overwrite else None)
         if rank:
             return
         save_checkpoint(plan.out, checkpoint, half=True, replace=overwrite)

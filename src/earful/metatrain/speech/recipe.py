@@ -7,6 +7,7 @@ from typing import Literal
 from earful.adapt.finetune import Selection
 from earful.adapt.inner import Inner
 from earful.audio.augment import Augmentation
+from earful.config import check_seed
 from earful.data.episode import Apart, By, Shots
 from earful.errors import ConfigError
 from earful.metatrain import LEARNERS
@@ -98,6 +99,7 @@ class MetaRecipe:
     about: str = ""
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         if not self.corpora:
             raise ConfigError("corpora is empty; add at least one [[corpora]] table with a manifest")
         if self.validation < 1:
