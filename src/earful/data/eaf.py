@@ -16,6 +16,7 @@ from lxml.etree import _Element as Element
 
 from earful.data.readers.sound import is_sound
 from earful.errors import ManifestError
+from earful.reading import read_whole
 
 
 class Annotation(NamedTuple):
@@ -35,7 +36,7 @@ def parse_eaf(path: Path, content: bytes | None = None) -> Element:
 
     Raises ManifestError (with the line) for what is no XML or no document of ELAN's; OSError.
     """
-    data = path.read_bytes() if content is None else content
+    data = read_whole(path) if content is None else content
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_blank_text=False)
     try:
         root = etree.fromstring(data, parser)
