@@ -203,7 +203,7 @@ def test_a_training_without_a_finite_gradient_ends(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"step 50 of 400: no gradient of the last 50.*no state was saved"):
         fit(model, bad, Optimisation(400), seed=1, state=tmp_path / "s", report=steps.append)
     assert len(steps) == 50 and not (tmp_path / "s").exists()
-    with pytest.raises(TrainingError, match="step 3 of 3: no gradient of the last 3"):
+    with pytest.raises(TrainingError, match="step 3 of 3: no gradient of the last 3 steps"):
         fit(model, bad, Optimisation(3), seed=1, state=tmp_path / "s")
     assert not (tmp_path / "s").exists()
 

@@ -150,11 +150,11 @@ class Guard:
         """After step `step` (from 1); `now` looks at once, else every 20 steps and after the last one.
 
         Raises TrainingError where `numbers()`, parameters and the optimiser's state, hold NaN or infinity, and where
-        no step could be taken for long, or at all.
+        no step could be taken for long, at the end, or at all.
         """
         self._idle = 0 if taken else self._idle + 1
-        last = step == self._optimisation.steps
-        if self._idle >= _PATIENCE or (last and skipped >= step):
+        last, most = step == self._optimisation.steps, min(_PATIENCE, (self._optimisation.steps + 1) // 2)
+        if self._idle >= (most if last else _PATIENCE) or (last and skipped >= step):
             raise self._diverged(step, f"no gradient of the last {self._idle} steps was finite")
         if (now or last or step % _LOOK_EVERY == 0) and not all(bool(torch.isfinite(each).all()) for each in numbers()):
             raise self._diverged(step, "its parameters hold NaN or infinity")
