@@ -99,5 +99,5 @@ def test_noise_under_the_name_of_sound_is_no_sound(tmp_path: Path, suffix: str) 
     """libsndfile goes by the name where there is no header."""
     noise = np.random.default_rng(1).integers(0, 256, 20_000, dtype=np.uint8)
     (tmp_path / f"a{suffix}").write_bytes(noise.tobytes())
-    with pytest.raises(AudioError, match="has no header|not a readable"):
+    with pytest.raises(AudioError, match=r"has no header|not a readable"):
         probe(tmp_path / f"a{suffix}")

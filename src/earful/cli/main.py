@@ -23,7 +23,7 @@ from earful.cli.metatrain import metatrain
 from earful.cli.pretrain import pretrain
 from earful.cli.review import review
 from earful.cli.score import score
-from earful.cli.streams import in_utf8, not_in, set_streams
+from earful.cli.streams import in_utf8, not_in, plain, set_streams
 from earful.cli.suggest import suggest
 from earful.cli.train import train
 from earful.cli.transcribe import transcribe
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if run["debug"]:
             traceback.print_exception(error)
         message, status = explain(error, str(run["command"] or ""))
-        print(f"earful: {message}", file=sys.stderr)
+        print(f"earful: {plain(message)}", file=sys.stderr)
     return status
 
 

@@ -12,6 +12,7 @@ import typer
 
 from earful.cli.curves import Draw, curves
 from earful.cli.leftovers import name_unread
+from earful.cli.numbers import MOST_COUNT
 from earful.cli.processes import Turn, processes, progress_of
 from earful.cli.progress import Tell, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_facts, within
@@ -36,11 +37,13 @@ def pretrain(
         list[str] | None, typer.Option(help="What to learn by; may come again.", metavar="NAME")
     ] = None,
     start: Annotated[str, typer.Option(help="The base that is trained further.", metavar="NAME|DIR")] = DEFAULT_START,
-    steps: Annotated[int, typer.Option(min=1, help="Steps.", metavar="N")] = DEFAULT_STEPS,
+    steps: Annotated[int, typer.Option(min=1, max=MOST_COUNT, help="Steps.", metavar="N")] = DEFAULT_STEPS,
     probe: Annotated[
         Path | None, typer.Option(help="Clips with phone times, to measure what is learned.", metavar="MANIFEST")
     ] = None,
-    probe_every: Annotated[int | None, typer.Option(min=1, help="Steps between probes.", metavar="N")] = None,
+    probe_every: Annotated[
+        int | None, typer.Option(min=1, max=MOST_COUNT, help="Steps between probes.", metavar="N")
+    ] = None,
     device: Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda or cuda:N.", metavar="DEVICE")] = "auto",
     tensorboard: Annotated[Path | None, typer.Option(help="Write curves for TensorBoard there.", metavar="DIR")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model where it exists.")] = False,
