@@ -38,8 +38,9 @@ def replacing(path: Path) -> Iterator[Path]:
     clear_leftovers(path.parent)
     beside = _beside(path, _PARTIAL)
     try:
-        yield beside
-        beside.replace(path)
+        with _naming(path):
+            yield beside
+            beside.replace(path)
     finally:  # after Ctrl-C too
         with suppress(OSError):  # the folder is not writable or not a folder: nothing was left there
             beside.unlink(missing_ok=True)
@@ -57,14 +58,26 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     clear_leftovers(folder.parent)
     beside = _beside(folder, _PARTIAL)
     try:
-        beside.mkdir()
-        yield beside
-        if not folder.exists():
-            beside.replace(folder)
-        elif not _exchange(beside, folder):
-            _in_two_steps(beside, folder)
+        with _naming(folder):
+            beside.mkdir()
+            yield beside
+            if not folder.exists():
+                beside.replace(folder)
+            elif not _exchange(beside, folder):
+                _in_two_steps(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Have an error of writing name the file: that of a full disk does not by itself."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
 
 
 def clear_leftovers(folder: Path) -> None:

@@ -15,7 +15,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -30,6 +31,7 @@ COUNTS = {
     "recipes": 400,
     "options": 400,
     "states": 150,
+    "disk": 150,
 }
 PATIENCE_S = 60.0
 Task = tuple[str, int]
@@ -38,7 +40,7 @@ Row = dict[str, Any]
 
 def maker_of(kind: str) -> Any:
     """What makes the cases of a kind."""
-    from faults import models, settings, sounds, texts
+    from faults import disk, models, settings, sounds, texts
 
     return {
         "sounds": sounds.make,
@@ -46,6 +48,7 @@ def maker_of(kind: str) -> Any:
         "tables": texts.tables,
         "models": models.models,
         "states": models.states,
+        "disk": disk.make,
         "recipes": settings.recipes,
         "options": settings.options,
     }[kind]
@@ -83,6 +86,8 @@ class Worker:
         self._start()
 
     def _start(self) -> None:
+        from faults.disk import shim
+
         self.process = subprocess.Popen(
             [sys.executable, "-m", "faults.campaign", "--work", str(self._material)],
             stdin=subprocess.PIPE,
@@ -90,9 +95,11 @@ class Worker:
             stderr=subprocess.DEVNULL,
             text=True,
             encoding="utf-8",
+            env=os.environ | ({"LD_PRELOAD": str(preload)} if (preload := shim(self._material.parent)) else {}),
         )
         self._lines: SimpleQueue[str] = SimpleQueue()
-        Thread(target=self._read, args=(self.process, self._lines), daemon=True).start()
+        self._thread = Thread(target=self._read, args=(self.process, self._lines), daemon=True)
+        self._thread.start()
 
     @staticmethod
     def _read(process: "subprocess.Popen[str]", lines: "SimpleQueue[str]") -> None:
@@ -124,17 +131,22 @@ class Worker:
         """End it."""
         self.process.kill()
         self.process.wait()
+        self._thread.join()
+        for pipe in (self.process.stdin, self.process.stdout):
+            with suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
 
 
-def every(share: float, seed: int) -> Iterator[Task]:
+def every(share: float, seed: int, kinds: Sequence[str] = tuple(COUNTS)) -> Iterator[Task]:
     """All tasks, the kinds mixed."""
-    tasks = [(kind, seed + i) for kind, count in COUNTS.items() for i in range(max(1, round(share * count)))]
+    tasks = [(kind, seed + i) for kind in kinds for i in range(max(1, round(share * COUNTS[kind])))]
     random.Random(seed).shuffle(tasks)
     yield from tasks
 
 
-def campaign(share: float, workers: int, seed: int = 0) -> list[Row]:
-    """Run so many cases of all kinds."""
+def campaign(share: float, workers: int, seed: int = 0, kinds: Sequence[str] = tuple(COUNTS)) -> list[Row]:
+    """Run so many cases of some kinds."""
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     material = folder / "material"
     try:
@@ -143,7 +155,7 @@ def campaign(share: float, workers: int, seed: int = 0) -> list[Row]:
         )
         before = _hashes(material)
         tasks: SimpleQueue[Task | None] = SimpleQueue()
-        for task in every(share, seed):
+        for task in every(share, seed, kinds):
             tasks.put(task)
         rows: list[Row] = []
         threads = [Thread(target=_drain, args=(material, tasks, rows)) for _ in range(workers)]
@@ -194,6 +206,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kind", action="append", choices=list(COUNTS))
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
@@ -214,7 +227,8 @@ def main() -> int:
             print(json.dumps(one(kind, int(number), folder), indent=1))
         return 0
     began = time.monotonic()
-    found = summary(campaign(asked.share, asked.workers, asked.seed), time.monotonic() - began)
+    rows = campaign(asked.share, asked.workers, asked.seed, asked.kind or tuple(COUNTS))
+    found = summary(rows, time.monotonic() - began)
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     for row in found["rows"]:

@@ -32,6 +32,9 @@ class Case:
     out: Path | None = None
     refused: bool = False
     named: str = ""
+    before: Callable[[], object] = lambda: None
+    after: Callable[[], object] = lambda: None
+    named_when_full: str = ""
 
 
 @dataclass
@@ -52,9 +55,13 @@ def judged(kind: str, number: int, place: Path, case: Case) -> Verdict:
     """Run a case and look at it from all sides."""
     before = contents(place, case.out)
     _forget_peak()
-    began = time.monotonic()
-    status, out, err = run(case)
-    found = Verdict(kind, number, case.what, status, round(time.monotonic() - began, 3), peak_mb())
+    began = time.process_time()  # others may want the machine, too; who waits for ever is ended by the campaign
+    case.before()
+    try:
+        status, out, err = run(case)
+    finally:
+        case.after()
+    found = Verdict(kind, number, case.what, status, round(time.process_time() - began, 3), peak_mb())
     found.said = err[-600:]
     found.problems = list(problems(case, found, out, err))
     if contents(place, case.out) != before:
@@ -102,6 +109,8 @@ def problems(case: Case, found: Verdict, out: str, err: str) -> "list[str]":
         said.append("took what it must refuse")
     if case.named and found.status == 2 and case.named not in err and case.named not in out:
         said.append(f"does not name {case.named}")
+    if case.named_when_full and "No space left" in err and case.named_when_full not in err:
+        said.append("does not name what cannot be written")
     if found.seconds > MOST_S:
         said.append(f"took {found.seconds:.0f} s")
     if found.peak_mb > MOST_MB:

@@ -248,6 +248,7 @@ def speech_in(folder: Path, tell: Tell, names: Path | None = None) -> "Manifest"
     """
     from earful.data.untranscribed import read_recordings, speech_of
     from earful.errors import ManifestError
+    from earful.writing import replacing
 
     recordings = read_recordings(folder)
 
@@ -258,7 +259,8 @@ def speech_in(folder: Path, tell: Tell, names: Path | None = None) -> "Manifest"
     if names:
         names.parent.mkdir(parents=True, exist_ok=True)
         rows = [json_text({"file": str(each.path), "reason": each.reason}) + "\n" for each in skipped]
-        names.write_text("".join(rows), "ascii", newline="\n")
+        with replacing(names) as beside:
+            beside.write_text("".join(rows), "ascii", newline="\n")
     for each in skipped[:NAMED]:
         warn(f"left out {each.path}: {each.reason}")
     if len(skipped) > NAMED:
