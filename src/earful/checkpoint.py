@@ -21,7 +21,7 @@ from earful.encoder.whisper import BED
 from earful.errors import CheckpointError, EarfulError
 from earful.int8 import from_int8, to_int8
 from earful.model import BACKBONE, AcousticModel, ModelConfig, Params
-from earful.reading import read_whole
+from earful.reading import check_regular, read_whole
 from earful.text.lexicon import Lexicon, load_lexicon, save_lexicon
 from earful.writing import check_name, replacing_folder
 
@@ -216,6 +216,7 @@ def load_checkpoint(model: str | Path) -> Checkpoint:
     card = _read_card(folder / CARD)
     try:
         config = from_mapping(ModelConfig, card["config"], str(folder / CARD))
+        check_regular(folder / WEIGHTS)
         params = _large(load_file(folder / WEIGHTS), folder / WEIGHTS)
     except FileNotFoundError:
         raise CheckpointError(f"{folder / WEIGHTS}: missing; the folder is not a whole model: copy it again") from None
@@ -299,6 +300,7 @@ def _inner(folder: Path, card: Mapping[str, Any]) -> InnerLoop | None:
     if "inner" not in card:
         return None
     try:
+        check_regular(folder / INNER)
         learned = load_file(folder / INNER)
     except FileNotFoundError:
         raise CheckpointError(f"{folder / INNER}: missing; the folder is not a whole model: copy it again") from None

@@ -17,6 +17,7 @@ from earful.device import CPU, home_of, moved
 from earful.errors import CheckpointError, ConfigError, TrainingError
 from earful.identity import differences, digest, digest_of_tensors
 from earful.processes import sums, world
+from earful.reading import check_regular
 from earful.writing import replacing
 
 OTHERS = 499_979
@@ -298,6 +299,7 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     if not path.exists():
         return None
     try:
+        check_regular(path)
         with safe_open(path, "pt") as file:
             header = json.loads((file.metadata() or {})["state"])
             if not isinstance(header, dict):

@@ -64,6 +64,13 @@ def test_several_files_with_lies() -> None:
     assert len(probe(both).warnings) == 3
 
 
+def test_a_description_of_another_length() -> None:
+    changed = bytearray(flac(sound(1.0)))
+    changed[7] = 0x21
+    with pytest.raises(AudioError):
+        probe(bytes(changed))
+
+
 @pytest.mark.parametrize("seconds", [0.01, 0.25, 0.3])
 def test_one_or_two_frames(seconds: float) -> None:
     whole = flac(sound(seconds))

@@ -60,8 +60,8 @@ def one(kind: str, number: int, material: Path) -> Row:
 
     with tempfile.TemporaryDirectory(prefix="fault-", dir=material.parent) as folder:
         place = Path(folder) / "case"
-        place.mkdir()
-        os.chdir(place)
+        (place / "out").mkdir(parents=True)
+        os.chdir(place / "out")
         case = maker_of(kind)(random.Random(f"{kind}:{number}"), place, material)
         found = judged(kind, number, place, case)
         os.chdir(material)
@@ -180,7 +180,9 @@ def _hashes(material: Path) -> dict[str, str]:
 def _drain(material: Path, tasks: "SimpleQueue[Task | None]", rows: list[Row]) -> None:
     worker = Worker(material)
     while (task := tasks.get()) is not None:
-        rows.append(worker.judge(*task))
+        rows.append(row := worker.judge(*task))
+        if row["problems"]:
+            print(f"{row['kind']}:{row['number']} {row.get('what', '')}: {'; '.join(row['problems'])}", flush=True)
     worker.close()
 
 
@@ -221,7 +223,7 @@ def main() -> int:
 
         folder = asked.build or Path(tempfile.mkdtemp(prefix="faults-")) / "material"
         build(folder)
-        state(folder, folder / "trained")
+        state(folder)
         if asked.one:
             kind, number = asked.one.split(":")
             print(json.dumps(one(kind, int(number), folder), indent=1))
@@ -230,9 +232,10 @@ def main() -> int:
     rows = campaign(asked.share, asked.workers, asked.seed, asked.kind or tuple(COUNTS))
     found = summary(rows, time.monotonic() - began)
     if asked.json:
+        from earful.bench.machine import machine
+
+        found |= {"machine": machine(), "seed": asked.seed}
         asked.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    for row in found["rows"]:
-        print(f"{row['kind']}:{row['number']} {row.get('what', '')}: {'; '.join(row['problems'])}")
     print(json.dumps({key: value for key, value in found.items() if key != "rows"}))
     print(dict(Counter(problem for row in found["rows"] for problem in row["problems"])))
     return 1 if found["broken"] else 0

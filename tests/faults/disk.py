@@ -27,7 +27,6 @@ def shim(folder: Path) -> Path | None:
 def make(random_: random.Random, place: Path, material: Path) -> Case:
     """A command that writes, on a disk that is full at its n-th write; half of them over what is there already."""
     command, out, at = random_.choice(COMMANDS), place / "out", random_.choice((1, 1, 2, 3, 4, 5, 6, 8, 10, 15))
-    out.mkdir()
     over = random_.random() < 0.5
     words = _words(command, out, material, place)
     before = {}

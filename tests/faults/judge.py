@@ -124,7 +124,7 @@ def contents(place: Path, out: Path | None) -> dict[str, str]:
     """The hash of every file below a folder, but for those below `out`; what is no file, by its kind."""
     found = dict[str, str]()
     for path in sorted(place.rglob("*")):
-        if out is not None and path.is_relative_to(out):
+        if out is not None and path.is_relative_to(out) and path != out:
             continue
         regular = path.is_file() and not path.is_symlink()
         mode = path.lstat().st_mode

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from faults.judge import Case
 from faults.material import RECIPES, filled
-from faults.mutate import ENDLESS, NASTY, spoil, spoil_values
+from faults.mutate import ENDLESS, NASTY, NASTY_NUMBERS, spoil, spoil_values
 
 PATHS = ("out", "work", "cache", "probe", "start")
 
@@ -90,7 +90,9 @@ OPTIONS: tuple[tuple[str, ...], ...] = (
 def options(random_: random.Random, place: Path, material: Path) -> Case:
     """A command line with one word that cannot be, or a name that nothing has."""
     form = random_.choice(OPTIONS)
-    word = str(random_.choice(NASTY))[:6000].replace("\0", "\\0")  # no process can be given a NUL
+    word = str(random_.choice(NASTY_NUMBERS if random_.random() < 0.5 else NASTY))[:6000].replace(
+        "\0", "\\0"
+    )  # no process can be given a NUL
     if word.startswith("~"):
         word = "~nobody"
     known = {

@@ -39,6 +39,8 @@ def flac_streams(source: Source, data: Data) -> tuple[tuple[Stream, ...], tuple[
     Raises AudioError where over 1 % and 0.1 s of what a description promises is missing.
     """
     begins = _begins(data)
+    if not begins:  # the decoder will say what it is
+        return (), ()
     streams, warnings = list[Stream](), list[str]()
     for begin, end in zip(begins, [*begins[1:], len(data)], strict=True):
         told, held = _described(data, begin), _held(data, begin, end)

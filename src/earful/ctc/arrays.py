@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from earful.errors import CheckpointError
+from earful.reading import check_regular
 from earful.writing import replacing
 
 Arrays = dict[str, NDArray[Any]]
@@ -36,6 +37,7 @@ def write_arrays(path: Path, arrays: Arrays, about: Mapping[str, Any], format_: 
 def read_arrays(path: Path, format_: str, what: str = "language model") -> tuple[dict[str, Any], Arrays]:
     """What `write_arrays` wrote. Raises CheckpointError: missing, foreign, damaged, or of another format."""
     try:
+        check_regular(path)
         with safe_open(path, "numpy") as file:
             header, arrays = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:

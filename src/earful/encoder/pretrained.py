@@ -16,7 +16,7 @@ from earful.encoder.huggingface import folded, wav2vec2_config, wav2vec2_name, w
 from earful.encoder.wav2vec2 import Wav2Vec2, Wav2Vec2Config
 from earful.encoder.whisper import Whisper, WhisperConfig
 from earful.errors import CheckpointError, ConfigError
-from earful.reading import read_whole
+from earful.reading import check_regular, read_whole
 
 BackboneConfig = WhisperConfig | Wav2Vec2Config
 Name = Callable[[str], str | None]
@@ -116,6 +116,7 @@ def _weights(folder: Path, name_of: Name) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for path in _files(folder, name_of):
         try:
+            check_regular(path)
             with safe_open(path, "pt") as file:
                 ours = {theirs: name_of(theirs) for theirs in file.keys()}  # noqa: SIM118
                 mine = {name: file.get_tensor(theirs) for theirs, name in ours.items() if name is not None}
