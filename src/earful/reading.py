@@ -4,8 +4,11 @@ A pipe would wait for ever, `/dev/zero` never ends, and a manifest of gigabytes 
 """
 
 import errno
+import gzip
+import io
 import os
 import stat
+import zlib
 from pathlib import Path
 
 LARGEST = "EARFUL_LARGEST_MB"
@@ -39,6 +42,19 @@ def read_whole(path: Path) -> bytes:
                 str(path),
             )
         return file.read(most)  # a file that grows meanwhile is cut, and so found to be damaged
+
+
+def unzipped(content: bytes) -> bytes:
+    """What is in a gzip file. Raises OSError where it is damaged, or would grow beyond what is read of a file."""
+    most = largest_bytes()
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+            found = file.read(most + 1)
+    except (EOFError, zlib.error) as error:
+        raise OSError(errno.EINVAL, f"is damaged: {error}") from error
+    if len(found) > most:
+        raise OSError(errno.EFBIG, f"unpacks to over {most / 1e6:.0f} MB; set {LARGEST} to allow more")
+    return found
 
 
 def check_regular(path: Path, found: os.stat_result | None = None) -> int:

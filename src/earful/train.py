@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from earful.errors import CheckpointError, ConfigError, TrainingError
 from earful.identity import differences, digest, digest_of_tensors
 from earful.processes import sums, world
 from earful.reading import check_regular
-from earful.writing import replacing
+from earful.writing import check_name, replacing
 
 OTHERS = 499_979
 """What the randomness of each further process is away from that of the one before."""
@@ -75,6 +76,17 @@ class Run:
         """The same with more parts; underscores in their names are spaces to people."""
         named = {name.replace("_", " "): value for name, value in parts.items()}
         return replace(self, parts={**self.parts, **named, "version": str(SAVED_AS)})
+
+
+def check_work(folder: Path) -> None:
+    """Refuse a folder that no state can be kept in, before any work. Raises ConfigError."""
+    try:
+        check_name(folder)
+        parent = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: {error.strerror}; give the recipe another `work`") from None
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise ConfigError(f"{folder}: nothing can be written in {parent}; give the recipe another `work`")
 
 
 def rate_at(step: int, optimisation: Optimisation) -> float:

@@ -145,8 +145,11 @@ def every(share: float, seed: int, kinds: Sequence[str] = tuple(COUNTS)) -> Iter
     yield from tasks
 
 
-def campaign(share: float, workers: int, seed: int = 0, kinds: Sequence[str] = tuple(COUNTS)) -> list[Row]:
-    """Run so many cases of some kinds."""
+def campaign(
+    share: float, workers: int, seed: int = 0, kinds: Sequence[str] = tuple(COUNTS), minutes: float = 1e9
+) -> list[Row]:
+    """Run so many cases of some kinds, but begin none when so many minutes are over."""
+    end = time.monotonic() + 60 * minutes
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     material = folder / "material"
     try:
@@ -158,7 +161,7 @@ def campaign(share: float, workers: int, seed: int = 0, kinds: Sequence[str] = t
         for task in every(share, seed, kinds):
             tasks.put(task)
         rows: list[Row] = []
-        threads = [Thread(target=_drain, args=(material, tasks, rows)) for _ in range(workers)]
+        threads = [Thread(target=_drain, args=(material, tasks, rows, end)) for _ in range(workers)]
         for thread in threads:
             tasks.put(None)
             thread.start()
@@ -177,9 +180,9 @@ def _hashes(material: Path) -> dict[str, str]:
     return {name: each for name, each in contents(material, material / "frames").items() if "__pycache__" not in name}
 
 
-def _drain(material: Path, tasks: "SimpleQueue[Task | None]", rows: list[Row]) -> None:
+def _drain(material: Path, tasks: "SimpleQueue[Task | None]", rows: list[Row], end: float) -> None:
     worker = Worker(material)
-    while (task := tasks.get()) is not None:
+    while (task := tasks.get()) is not None and time.monotonic() < end:
         rows.append(row := worker.judge(*task))
         if row["problems"]:
             print(f"{row['kind']}:{row['number']} {row.get('what', '')}: {'; '.join(row['problems'])}", flush=True)
@@ -210,6 +213,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kind", action="append", choices=list(COUNTS))
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--build", type=Path, help=argparse.SUPPRESS)
@@ -229,7 +233,7 @@ def main() -> int:
             print(json.dumps(one(kind, int(number), folder), indent=1))
         return 0
     began = time.monotonic()
-    rows = campaign(asked.share, asked.workers, asked.seed, asked.kind or tuple(COUNTS))
+    rows = campaign(asked.share, asked.workers, asked.seed, asked.kind or tuple(COUNTS), asked.minutes)
     found = summary(rows, time.monotonic() - began)
     if asked.json:
         from earful.bench.machine import machine

@@ -39,7 +39,7 @@ METATRAIN = {
     **{key: RECIPE[key] for key in ("out", "work", "cache", "corpora", "seed", "rarest_symbol")},
     "start": "{material}/model",
     "validation": 1,
-    "tasks": {"by": ["all"], "shots": {"clips": 2, "query": 1}},
+    "tasks": {"by": ["language"], "shots": {"clips": 2, "query": 1}},
     "learning": {"learner": "fomaml", "inner": {"rate": 0.01, "steps": 1}},
     "outer": {"tasks": 1, "validate_every": 2, "save_every": 1, "optimisation": {"steps": 2}},
 }

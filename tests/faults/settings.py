@@ -90,9 +90,8 @@ OPTIONS: tuple[tuple[str, ...], ...] = (
 def options(random_: random.Random, place: Path, material: Path) -> Case:
     """A command line with one word that cannot be, or a name that nothing has."""
     form = random_.choice(OPTIONS)
-    word = str(random_.choice(NASTY_NUMBERS if random_.random() < 0.5 else NASTY))[:6000].replace(
-        "\0", "\\0"
-    )  # no process can be given a NUL
+    pool = NASTY_NUMBERS if random_.random() < 0.5 else NASTY
+    word = str(random_.choice(pool))[:6000].replace("\0", "\\0")  # no process can be given a NUL
     if word.startswith("~"):
         word = "~nobody"
     known = {

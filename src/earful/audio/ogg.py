@@ -61,7 +61,7 @@ def _is_whole(page: bytes) -> bool:
 
     Ogg's CRC takes bits from the other end than zlib's: turned around, it is the same.
     """
-    (told,) = struct.unpack_from("<I", page, 22)
+    told = int.from_bytes(page[22:26], "little")
     turned = (page[:22] + bytes(4) + page[26:]).translate(_TURNED)
     crc = zlib.crc32(turned, _MOST) ^ _MOST
     return int(f"{crc:032b}"[::-1], 2) == told

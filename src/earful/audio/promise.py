@@ -56,7 +56,7 @@ def shortage(sound: soundfile.SoundFile, source: Source) -> str | None:
 
 def _byte_rate(sound: soundfile.SoundFile, held: int) -> float:
     """Bytes of a second, as far as the file tells."""
-    return held * sound.samplerate / max(1, sound.frames)
+    return held * float(sound.samplerate) / max(1, int(sound.frames))
 
 
 def _promised_frames(sound: soundfile.SoundFile, source: Source, log: str) -> int:
@@ -82,4 +82,4 @@ def _voc_frames(sound: soundfile.SoundFile, log: str) -> int:
     """Of the block that the file ends in."""
     found = re.findall(r"(?:Extended II|Sound Data|Data) *: *(\d+)", log)
     width = 2 if sound.subtype == "PCM_16" else 1
-    return int(found[-1]) // (width * sound.channels) if found else sound.frames + sound.samplerate
+    return int(found[-1]) // (width * sound.channels) if found else int(sound.frames + sound.samplerate)

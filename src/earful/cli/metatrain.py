@@ -39,11 +39,13 @@ def metatrain(
     from earful.metatrain.speech.recipe import MetaRecipe
     from earful.metatrain.speech.train import metatrain_base
     from earful.pretrain.dataset import dataset_of
+    from earful.train import check_work
 
     plan, where = read_toml(MetaRecipe, recipe), device_of(device)
     with processes(where) as (rank, in_turn):
         if rank == 0:
             check_destination(plan.out, replace=overwrite)
+            check_work(plan.work)
         base = load_checkpoint(plan.start)
         steps: list[MetaStep] = []
         folder = plan.work / "tensorboard" if tensorboard and rank == 0 else None

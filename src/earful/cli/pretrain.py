@@ -70,6 +70,7 @@ def pretrain(
     from earful.device import device_of
     from earful.pretrain.probe import timed_clips
     from earful.pretrain.selfsupervised import SelfRecipe
+    from earful.train import check_work
 
     where = device_of(device)
     with processes(where) as (rank, in_turn):
@@ -86,6 +87,7 @@ def pretrain(
                 plan = read_toml(SelfRecipe, source)
                 if rank == 0:
                     check_destination(plan.out, replace=overwrite)
+            check_work(plan.work)
             plan = replace(plan, probe=probe or plan.probe, probe_every=probe_every or plan.probe_every)
             checkpoint, clips, history = trained(plan, tell, draw, where, in_turn, warn if overwrite else None)
         if rank:

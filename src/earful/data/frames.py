@@ -154,7 +154,7 @@ def is_built(folder: Path) -> bool:
     """Whether `folder` holds a whole store; one that was damaged since is none."""
     try:
         index = _index_of(folder)
-        return (folder / ROWS).stat().st_size == 2 * sum(index["counts"]) * index["bins"]
+        return (folder / ROWS).stat().st_size == 2 * int(sum(index["counts"]) * index["bins"])
     except (OSError, ConfigError):
         return False
 

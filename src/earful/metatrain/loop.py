@@ -244,4 +244,8 @@ def _restore(
             slots.setdefault(int(index), {})[slot] = value
     optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})
     best = {n: tensors[f"best.{n}"].to(leaf.device) for n, leaf in leaves.items() if f"best.{n}" in tensors}
-    return header["step"], header["skipped"], best, header["validation"], header["losses"]
+    try:
+        losses = {str(name): float(loss) for name, loss in header["losses"].items()}
+        return int(header["step"]), int(header["skipped"]), best, float(header["validation"]), losses
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path}: the saved state is damaged ({error}); delete it to start again") from error
