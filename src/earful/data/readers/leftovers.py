@@ -9,7 +9,9 @@ from earful.data.finding import listed
 from earful.data.manifest import Manifest
 from earful.data.readers import folder
 from earful.data.readers.annotations import is_annotation
+from earful.data.readers.shards import is_shard
 from earful.data.readers.sound import MEDIA, is_sound, one_a_name
+from earful.data.unpacked import FOLDER
 from earful.errors import install
 
 _UNREAD = (".ogv", ".dts", ".spx", ".dss", ".qcp", ".silk", ".slk")
@@ -78,6 +80,8 @@ def left_over(place: Path, used: Manifest, files: Collection[Path] = (), *, unli
         if is_annotation(path) and path not in files:
             remedy = "to read it, give its path, or name a tier of it with --tier"
             found.append(LeftOver(path, "another transcript of its recording is read", remedy))
+        if is_shard(path) and not any(u.audio.is_relative_to(path.parent / FOLDER) for u in used):
+            found.append(LeftOver(path, "another list of clips is read", "to read it, give its path"))
         if path.suffix.lower() in _TEXTS:
             remedy = "write what is said into a .txt of the recording's name"
             found.append(LeftOver(path, f"{path.suffix} is not read", remedy))
