@@ -259,7 +259,7 @@ def test_a_damaged_file_is_an_error_and_among_others_it_is_named(tmp_path: Path,
     assert str(caught.value).startswith(f"{broken}: ") and "\n" not in str(caught.value)
     clips = read_with_findings(tmp_path)
     assert len(clips.manifest) == 3
-    (said,) = [each for each in clips.findings if each.kind == "damaged file"]
+    (said,) = [each for each in clips.findings if each.kind == "broken file"]
     assert said.severity == "error" and said.where == str(broken) and "left out" in said.message
 
 

@@ -63,7 +63,7 @@ def test_the_recording_is_the_one_that_is_named_or_of_the_name(tmp_path: Path) -
     [
         ('<Sync time="2.25"/>', '<Sync time="2,25"/>', "time is '2,25', must be a number of seconds"),
         ('endTime="5.5"', "", "endTime is None, must be a number"),
-        ("Trans>", "Document>", r"not XML \(mismatched tag\)"),
+        ("Trans>", "Document>", r"not XML \(Opening and ending tag mismatch"),
     ],
 )
 def test_what_is_wrong_is_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:

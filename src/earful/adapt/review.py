@@ -4,7 +4,7 @@ What comes first is what `adapt.suggest` would have transcribed first: the draft
 and more those that the model is unsure of. What was corrected counts as covered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,9 +14,10 @@ from earful.adapt.suggest import Suggested, suggest
 from earful.checkpoint import Checkpoint
 from earful.data.drafts import PHRASES, Reviewed, reviewed
 from earful.data.eaf import parse_eaf, recording_of
+from earful.data.finding import Finding, left_out
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
-from earful.errors import ManifestError
+from earful.errors import AdaptationError, ManifestError
 from earful.text.score import Score, score
 
 
@@ -41,10 +42,15 @@ class Changes:
 
 
 class Review(NamedTuple):
-    """The changes, file by file; drafts to correct, the best first (None where all were touched)."""
+    """The changes, file by file; drafts to correct, the best first (None where all were touched).
+
+    `broken` says which files of a folder were left out, and why; `why_none`, why no draft can be suggested.
+    """
 
     changes: tuple[Changes, ...]
     suggested: Suggested | None
+    broken: tuple[Finding, ...] = ()
+    why_none: str = ""
 
 
 def changes_of(path: Path, found: Sequence[Reviewed]) -> Changes:
@@ -55,34 +61,71 @@ def changes_of(path: Path, found: Sequence[Reviewed]) -> Changes:
     return Changes(path, len(found), len(found) - len(touched), sum(each.now is None for each in found), errors)
 
 
-def review(checkpoint: Checkpoint, paths: Sequence[Path], count: int, tell: Progress | None = None) -> Review:
+def review(
+    checkpoint: Checkpoint,
+    paths: Sequence[Path],
+    count: int,
+    tell: Progress | None = None,
+    among: Collection[Path] = (),
+) -> Review:
     """What became of the drafts in files of ELAN's, and the `count` untouched ones to correct first.
 
-    Files without drafts are left out of `changes`.
+    Files without drafts are left out of `changes`; of those that lie `among` others, the broken ones, too.
 
-    Raises:
-        ManifestError: no file has drafts, a file is none of ELAN's, or its recording is not found.
-        AdaptationError: no draft can be suggested (`suggest`: they are shorter than 1 s, or silent).
+    Raises ManifestError where no file has drafts, a file is none of ELAN's, or its recording is not found.
     """
-    changes, waiting, known = list[Changes](), list[Utterance](), list[Utterance]()
+    changes, broken = list[Changes](), list[Finding]()
+    waiting, known = list[Utterance](), list[Utterance]()
     for path in paths:
-        root = parse_eaf(path)
-        if found := reviewed(root, PHRASES, path):
-            changes.append(changes_of(path, found))
-            audio, origin_ms = recording_of(root, path)
-            for each in found:
-                if (clip := _clip(each, path, audio, origin_ms)) is not None:
-                    (waiting if each.untouched else known).append(clip)
+        try:
+            if found := _of_file(path):
+                changes.append(found.changes)
+                waiting += found.waiting
+                known += found.known
+        except ManifestError as error:
+            if path not in among:
+                raise
+            broken.append(left_out(path, error))
     if not changes:
-        named = ", ".join(map(str, paths[:3])) or "the folder"
-        raise ManifestError(
-            f"{named}: no drafts of earful in it; `earful transcribe MODEL --into FILE.eaf` writes some"
-        )
-    left = [each for each in waiting if not any(_share(each, other) for other in known)]
-    if not left:
-        return Review(tuple(changes), None)
-    clips = Manifest(tuple(left))
-    return Review(tuple(changes), suggest(checkpoint, clips, count=count, known=Manifest(tuple(known)), tell=tell))
+        raise ManifestError(_no_drafts(paths, broken))
+    clips = [each for each in waiting if not any(_share(each, other) for other in known)]
+    suggested, why_none = None, ""
+    if clips:
+        try:
+            suggested = suggest(
+                checkpoint, Manifest(tuple(clips)), count=count, known=Manifest(tuple(known)), tell=tell
+            )
+        except AdaptationError as error:
+            why_none = str(error)
+    return Review(tuple(changes), suggested, tuple(broken), why_none)
+
+
+class _File(NamedTuple):
+    """What became of the drafts of a file: where those are in the recording that nobody touched, and the others."""
+
+    changes: Changes
+    waiting: list[Utterance]
+    known: list[Utterance]
+
+
+def _of_file(path: Path) -> _File | None:
+    """None where the file has no drafts. Raises ManifestError."""
+    root = parse_eaf(path)
+    found = reviewed(root, PHRASES, path)
+    if not found:
+        return None
+    audio, origin_ms = recording_of(root, path)
+    file = _File(changes_of(path, found), [], [])
+    for each in found:
+        if (clip := _clip(each, path, audio, origin_ms)) is not None:
+            (file.waiting if each.untouched else file.known).append(clip)
+    return file
+
+
+def _no_drafts(paths: Sequence[Path], broken: Sequence[Finding]) -> str:
+    named = ", ".join(map(str, paths[:3])) or "the folder"
+    also = "".join(f"; {each.where}: {each.message}" for each in broken[:3])
+    return f"{named}: no drafts of earful in it{also}; `earful transcribe MODEL --into FILE.eaf` writes some"
 
 
 def _share(one: Utterance, other: Utterance) -> bool:

@@ -137,7 +137,7 @@ def _read_annotated(path: Path, files: Sequence[Path], choice: Choice) -> Clips:
     wanted = annotations.of_other_recordings(files, texts)
     if not wanted:
         return Clips(plain)
-    manifest, findings, read = annotations.read(wanted, choice, path)
+    manifest, findings, read = annotations.read(wanted, choice, path, needed=not spoken)
     return Clips(spoken + manifest, findings, read)
 
 

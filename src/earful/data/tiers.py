@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-from earful.data.finding import Finding, listed
+from earful.data.finding import Finding, left_out, listed
 from earful.errors import ManifestError
 from earful.text.script import scripts
 
@@ -100,15 +100,27 @@ def by_speaker(kind: str, said: Iterable[tuple[str | None, Span]]) -> tuple[Tier
     return tuple(Tier(who or "nobody", tuple(some), kind, who or "nobody") for who, some in spans.items())
 
 
-def take(files: Sequence[Annotated], choice: Choice) -> tuple[tuple[Taken, ...], tuple[Finding, ...]]:
+def take(
+    files: Sequence[Annotated], choice: Choice, *, spare: bool = False
+) -> tuple[tuple[Taken, ...], tuple[Finding, ...]]:
     """The tiers to read of each file that has such, and what is to be said of the choice.
 
-    Raises ManifestError where no file has the tier that was asked for, or one has two of its name.
+    Raises ManifestError where no file has the tier that was asked for, or one has two of its name: to `spare` the
+    others, that file is left out, and named.
     """
     taken, findings = _named(files, choice.tier) if choice.tier is not None else _told(files)
-    for file, tiers in taken:
-        _refuse_twins(file, tiers)
-    return tuple(taken), tuple(findings)
+    kept = []
+    for each in taken:
+        try:
+            _refuse_twins(each.file, each.tiers)
+            _refuse_twins(each.file, _matching(each.file, choice.speaker_tier) if choice.speaker_tier else ())
+        except ManifestError as error:
+            if not spare:
+                raise
+            findings.append(left_out(each.file.path, error))
+        else:
+            kept.append(each)
+    return tuple(kept), tuple(findings)
 
 
 def speaker_tier(file: Annotated, name: str) -> Tier | None:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from earful.data.finding import Finding, listed
+from earful.data.finding import Finding, left_out, listed
 from earful.data.manifest import Manifest
 from earful.data.readers.batches import opened
 from earful.data.readers.cell import NoSound, sound_of
@@ -54,8 +54,7 @@ def read(path: str | Path, tell: Tell | None = None) -> tuple[Manifest, tuple[Fi
         except ManifestError as error:
             if len(shards.files) == 1:
                 raise
-            message, _, remedy = str(error).removeprefix(f"{file}: ").rpartition("; ")
-            damaged.append(Finding("error", "damaged file", None, str(file), f"left out: {message}", remedy))
+            damaged.append(left_out(file, error))
     findings = (*_split(path, shards), *damaged, *_left_out(parts), *_laid_out(path, parts))
     clips = [clip for part in parts for clip in part.clips]
     if not clips:
