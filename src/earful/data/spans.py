@@ -42,6 +42,7 @@ REASONS = {
     "textless": Reason("note", "without text", "write there what is said, if anything is"),
     "marks": Reason("note", "that hold nothing but marks", "read marks as words with --drop ''"),
     "overlap": Reason("warning", "in which two speak at once", "read the tier of one speaker alone, with --tier"),
+    "channel": Reason("warning", "on a channel that the recording does not have", "see whether it is the right one"),
     "beyond": Reason("warning", "beyond the end of the recording", "see whether the recording is the right one, whole"),
 }
 
@@ -65,6 +66,7 @@ class _Said(NamedTuple):
     end_s: float
     text: str
     tier: Tier
+    channel: int | None
 
 
 def utterances_of(
@@ -81,7 +83,9 @@ def utterances_of(
     found: list[Utterance] = []
     for each, name, who in zip(taken, names, speakers, strict=True):
         spans = sorted(_kept(each, marks, count), key=itemgetter(0, 1))
-        found += (_utterance(each.file, span, name, who) for span in _apart(each.file, spans, count))
+        for channel in dict.fromkeys(span.channel for span in spans):
+            heard = [span for span in spans if span.channel == channel]
+            found += (_utterance(each.file, span, name, who) for span in _apart(each.file, heard, count))
     ids = unique_ids(utterance.id for utterance in found)
     clips = (_renamed(utterance, id) for utterance, id in zip(found, ids, strict=True))
     return tuple(clips), tuple(_findings(count, choice))
@@ -119,8 +123,9 @@ def _speakers(files: Sequence[Annotated], name: str | None) -> list[Tier | None]
 def _kept(taken: Taken, marks: re.Pattern[str] | None, count: _Count) -> Iterator[_Said]:
     """The spans that have times, text, and a place in the recording."""
     file, tiers = taken
-    end_s = _duration_s(file.recording)
+    end_s, channels = _facts(file.recording)
     for tier in tiers:
+        channel = tier.channel if channels is None or channels > 1 else None
         for lost in tier.lost:
             count.leave(lost.reason, file, tier, None)
         for span in tier.spans:
@@ -128,12 +133,14 @@ def _kept(taken: Taken, marks: re.Pattern[str] | None, count: _Count) -> Iterato
             text = " ".join(span.text.split())
             words = " ".join(marks.sub(" ", text).split()) if marks else text
             reason = _wrong(span, text, words, start_s, stop_s, end_s)
+            if reason is None and channel and channels and channel > channels:
+                reason = "channel"
             if reason:
                 count.leave(reason, file, tier, span.start_s)
                 continue
             if marks and words != text:
                 count.marks.update(found[0] for found in marks.finditer(text) if found[0])
-            yield _Said(start_s, stop_s if end_s is None else min(stop_s, end_s), words, tier)
+            yield _Said(start_s, stop_s if end_s is None else min(stop_s, end_s), words, tier, channel)
 
 
 def _wrong(span: Span, text: str, words: str, start_s: float, stop_s: float, end_s: float | None) -> str | None:
@@ -147,12 +154,13 @@ def _wrong(span: Span, text: str, words: str, start_s: float, stop_s: float, end
     return "beyond" if outside else None
 
 
-def _duration_s(recording: Path) -> float | None:
-    """What the header says; None for a recording that cannot be read: `earful.data.check` says why."""
+def _facts(recording: Path) -> tuple[float | None, int | None]:
+    """Seconds and channels by the header; None for a recording that cannot be read: `earful.data.check` says why."""
     try:
-        return probe(recording).duration_s
+        info = probe(recording)
     except (AudioError, OSError):
-        return None
+        return None, None
+    return info.duration_s, info.channels
 
 
 def _apart(file: Annotated, spans: Sequence[_Said], count: _Count) -> Iterator[_Said]:
@@ -180,7 +188,7 @@ def _utterance(file: Annotated, span: _Said, name: str, speakers: Tier | None) -
         duration_s=round(span.end_s - start_s, 6),
         text=span.text,
         speaker=_spoken_by(span, speakers, file.origin_s) or span.tier.speaker,
-        extra={"tier": span.tier.name},
+        extra={"tier": span.tier.name} | ({"channel": span.channel} if span.channel else {}),
     )
 
 

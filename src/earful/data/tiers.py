@@ -41,7 +41,8 @@ class Lost(NamedTuple):
 class Tier:
     """The annotations of one kind, of one speaker or of all; `kind` is the type that the file gives the tier.
 
-    `aligned` says whether the spans are the tier's own, rather than those of what its annotations refer to.
+    `aligned` says whether the spans are the tier's own, rather than those of what its annotations refer to. `channel`,
+    from 1 on, is where the speech is in a recording of several; None where the file does not say.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Tier:
     speaker: str | None = None
     aligned: bool = True
     lost: tuple[Lost, ...] = ()
+    channel: int | None = None
 
 
 @dataclass(frozen=True)
