@@ -10,7 +10,7 @@ from earful.data.finding import Finding
 from earful.data.manifest import Manifest, read_manifest
 from earful.data.readers import annotations, arrow, common_voice, folder, kaldi, lhotse, shards, spontaneous, table
 from earful.data.readers.sound import is_sound, locate, timed
-from earful.data.spans import without_marks
+from earful.data.spans import marks_kept, without_marks
 from earful.data.tiers import Choice
 from earful.errors import ConfigError, ManifestError
 
@@ -58,6 +58,8 @@ def read_with_findings(
     """
     path = Path(path)
     clips = _read_any(path, choice, tell)
+    if choice.drop is None:
+        clips = clips._replace(findings=(*clips.findings, *marks_kept(clips.manifest)))
     if clips.files:
         return clips
     if choice.tier is not None or choice.speaker_tier is not None:

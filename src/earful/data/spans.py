@@ -14,14 +14,20 @@ from earful.data.finding import Finding, Severity, listed
 from earful.data.manifest import Manifest
 from earful.data.tiers import Annotated, Choice, Span, Taken, Tier, no_tier, speaker_tier
 from earful.data.utterance import Utterance, unique_ids
-from earful.errors import AudioError, ConfigError
+from earful.errors import AudioError, ConfigError, quoted
 
 # What linguists write amid words for what is none. ELAN, Common Voice: [laughs]; GAT, HIAT: ((coughs)); subtitles,
 # corpora of speech: <unk>, <i>; CHAT (MacWhinney 2000): &=laughs, xxx, yyy, www, word@s; laughter: @@@.
-MARKS = (
-    r"\[[^\[\]]*\]|\(\([^()]*\)\)|</?\w+/?>|(?<!\S)&=\S+|(?<!\w)(?:xxx|yyy|www)(?!\w)|(?<!\S)@+(?!\S)"
-    r"|(?<=\w)@[a-z]+(?::\w+)?(?!\w|\.\w)"
+USUAL = (
+    r"\[[^\[\]]*\]",
+    r"\(\([^()]*\)\)",
+    r"</?\w+/?>",
+    r"(?<!\S)&=\S+",
+    r"(?<!\w)(?:xxx|yyy|www)(?!\w)",
+    r"(?<!\S)@+(?!\S)",
+    r"(?<=\w)@[a-z]+(?::\w+)?(?!\w|\.\w)",
 )
+MARKS = "|".join(USUAL)
 _TOUCH_S = 0.1  # neighbours may reach into each other, and past the end, by so much: people align by hand
 _SHOWN = 8
 
@@ -100,6 +106,23 @@ def without_marks(clips: Manifest, choice: Choice) -> tuple[Manifest, tuple[Find
         count.marks.update(found[0] for found in marks.finditer(clip.text or "") if found[0])
     kept = (u if u.text is None else replace(u, text=" ".join(marks.sub(" ", u.text).split())) for u in clips)
     return Manifest(tuple(kept)), tuple(_findings(count, choice))
+
+
+def marks_kept(clips: Manifest) -> Iterator[Finding]:
+    """What looks like the usual marks in texts that somebody wrote for earful, from which nothing is taken out unasked.
+
+    The remedy is an option that takes out what was found, as a shell takes it.
+    """
+    found: dict[str, Counter[str]] = {}
+    for pattern in USUAL:
+        marks = Counter(mark[0] for clip in clips for mark in re.finditer(pattern, clip.text or ""))
+        if marks:
+            found[pattern] = marks
+    if found:
+        most = [f"{mark} {number}" for mark, number in sum(found.values(), Counter()).most_common()]
+        message = f"texts hold what looks like marks, and is read as words: {listed(most, _SHOWN)}"
+        remedy = f"take them out with --drop {quoted('|'.join(found))}, or say that they are words with --drop ''"
+        yield Finding("warning", "marks kept", None, "all texts", message, remedy)
 
 
 def _pattern(drop: str) -> re.Pattern[str] | None:
