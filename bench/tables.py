@@ -879,8 +879,8 @@ def formats(found: Json) -> Iterator[str]:
     columns = ("format", "read by", "tried with files of", "written by", "read back, right, by")
     text = (
         "Three spans with accents, quotes, `&` and `<`, written by each program and read by earful, and written by "
-        "earful and read by each program and by earful again. Of files that came with a package, each text that another "
-        "reader finds in them was found."
+        "earful and read by each program and by earful again. Of files that came with a package, each text that "
+        "another reader finds in them was found."
     )
     yield from measured(columns, rows, text, found)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from earful.audio.files import probe
 from earful.data.drafts import Draft, untouched
 from earful.data.eaf import parse_eaf
 
@@ -55,6 +56,13 @@ def test_empty_segments(earful, tiny_base: Path, talk: Path) -> None:
     assert text and [(each.id, each.text, each.end_ms) for each in drafts_in(talk)] == [("a1", text, 900)]
     again = earful("transcribe", tiny_base, "--into", talk, "--fill", "mine")
     assert again.status == 0 and again.out.startswith("0 segments") and texts(talk, "mine") == [text]
+
+
+def test_a_segment_that_ends_a_little_late_is_heard_to_the_end(earful, tiny_base: Path, talk: Path) -> None:
+    late_ms = round(1000 * probe(talk.parent / "clip0.wav").duration_s) + 240
+    talk.write_text(EAF.format(end=late_ms), "utf-8")
+    run = earful("transcribe", tiny_base, "--into", talk, "--fill", "mine")
+    assert run.status == 0 and run.err == "" and run.out.startswith("1 segment of tier mine filled in")
 
 
 def test_a_failure_leaves_the_file_as_it_is(earful, tiny_base: Path, talk: Path) -> None:

@@ -6,18 +6,21 @@ and more those that the model is unsure of. What was corrected counts as covered
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
 from earful.adapt.clips import Progress
 from earful.adapt.suggest import Suggested, suggest
+from earful.audio.files import probe
 from earful.checkpoint import Checkpoint
 from earful.data.drafts import PHRASES, Reviewed, reviewed
-from earful.data.eaf import parse_eaf, recording_of
+from earful.data.eaf import Recording, parse_eaf, recording_of
 from earful.data.finding import Finding, left_out
 from earful.data.manifest import Manifest
+from earful.data.spans import end_in
 from earful.data.utterance import Utterance
-from earful.errors import AdaptationError, ManifestError
+from earful.errors import AdaptationError, AudioError, ManifestError
 from earful.text.score import Score, score
 
 
@@ -114,10 +117,11 @@ def _of_file(path: Path) -> _File | None:
     found = reviewed(root, PHRASES, path)
     if not found:
         return None
-    audio, origin_ms = recording_of(root, path)
+    recording = recording_of(root, path)
+    lasts_s = _lasts_s(recording.audio)
     file = _File(changes_of(path, found), [], [])
     for each in found:
-        if (clip := _clip(each, path, audio, origin_ms)) is not None:
+        if (clip := _clip(each, path, recording, lasts_s)) is not None:
             (file.waiting if each.untouched else file.known).append(clip)
     return file
 
@@ -134,11 +138,20 @@ def _share(one: Utterance, other: Utterance) -> bool:
     return one.audio == other.audio and one_s < other_end_s and other_s < one_end_s
 
 
-def _clip(each: Reviewed, path: Path, audio: Path, origin_ms: int) -> Utterance | None:
+def _lasts_s(audio: Path) -> float:
+    """Infinity for a recording that cannot be read: `suggest` says so of its drafts."""
+    try:
+        return probe(audio).duration_s
+    except (AudioError, OSError):
+        return inf
+
+
+def _clip(each: Reviewed, path: Path, recording: Recording, lasts_s: float) -> Utterance | None:
     """Where a draft, or what it was corrected to, is in the recording; None where there is none, or no text."""
     now = each.now
     if now is None or now.start_ms is None or now.end_ms is None or now.end_ms <= now.start_ms or not now.text.strip():
         return None
-    start_s, lasts_s = (now.start_ms + origin_ms) / 1000, (now.end_ms - now.start_ms) / 1000
+    start_s, end_s = ((time_ms + recording.origin_ms) / 1000 for time_ms in (now.start_ms, now.end_ms))
+    duration_s = round(end_in(end_s, lasts_s) - start_s, 6)
     extra = {"file": str(path), "annotation": now.id, "tier": now.tier, "at_ms": now.start_ms}
-    return Utterance(f"{path}:{now.id}", audio, start_s, lasts_s, now.text, extra=extra)
+    return Utterance(f"{path}:{now.id}", recording.audio, start_s, duration_s, now.text, extra=extra)

@@ -28,7 +28,8 @@ USUAL = (
     r"(?<=\w)@[a-z]+(?::\w+)?(?!\w|\.\w)",
 )
 MARKS = "|".join(USUAL)
-_TOUCH_S = 0.1  # neighbours may reach into each other, and past the end, by so much: people align by hand
+_TOUCH_S = 0.1  # neighbours may reach into each other by so much: people align by hand
+_OVERHANG_S = 0.25  # and past the end by so much: containers of sound, and copies, differ in where it is
 _SHOWN = 8
 
 
@@ -97,6 +98,15 @@ def utterances_of(
     return tuple(clips), tuple(_findings(count, choice))
 
 
+def end_in(end_s: float, lasts_s: float) -> float:
+    """Where a span ends in a recording: at its end, if it hangs over by little.
+
+    >>> end_in(9.5, 10.0), end_in(10.1, 10.0), end_in(12.0, 10.0)
+    (9.5, 10.0, 12.0)
+    """
+    return lasts_s if lasts_s < end_s <= lasts_s + _OVERHANG_S else end_s
+
+
 def without_marks(clips: Manifest, choice: Choice) -> tuple[Manifest, tuple[Finding, ...]]:
     """The clips without marks in their texts, and how many were taken out. Raises ConfigError as `utterances_of`."""
     marks, count = _pattern(MARKS if choice.drop is None else choice.drop), _Count()
@@ -163,7 +173,7 @@ def _kept(taken: Taken, marks: re.Pattern[str] | None, count: _Count) -> Iterato
                 continue
             if marks and words != text:
                 count.marks.update(found[0] for found in marks.finditer(text) if found[0])
-            yield _Said(start_s, stop_s if end_s is None else min(stop_s, end_s), words, tier, channel)
+            yield _Said(start_s, stop_s if end_s is None else end_in(stop_s, end_s), words, tier, channel)
 
 
 def _wrong(span: Span, text: str, words: str, start_s: float, stop_s: float, end_s: float | None) -> str | None:
@@ -173,7 +183,7 @@ def _wrong(span: Span, text: str, words: str, start_s: float, stop_s: float, end
         return "marks"
     if span.end_s <= span.start_s:
         return "empty"
-    outside = start_s < 0 or (end_s is not None and (stop_s > end_s + _TOUCH_S or start_s >= end_s))
+    outside = start_s < 0 or (end_s is not None and (end_in(stop_s, end_s) > end_s or start_s >= end_s))
     return "beyond" if outside else None
 
 
