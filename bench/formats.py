@@ -62,7 +62,7 @@ def version(name: str) -> str | None:
         program = shutil.which(name)
     if program is None:
         return None
-    run = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", name], capture_output=True, text=True)
+    run = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", name], capture_output=True, encoding="utf-8")
     return run.stdout or "of unknown version"
 
 

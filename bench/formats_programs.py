@@ -319,7 +319,7 @@ def sclite_reads(path: Path) -> list[Span]:
     """NIST's sclite scores our .ctm by our .stm: it takes each for its format, and all words are there."""
     files = [str(path.with_suffix(".stm")), "stm", "-h", str(path.with_suffix(".ctm")), "ctm"]
     command = ["sctk", "sclite", "-r", *files, "-o", "sum", "stdout"]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=60)
     sums = next((line.replace("|", " ").split() for line in run.stdout.splitlines() if "Sum/Avg" in line), [])
     words = sum(len(text.split()) for _, _, text in SAID)
     if sums[2:6] == [str(words), "100.0", "0.0", "0.0"]:  # words, and per cent right, substituted, deleted
