@@ -292,7 +292,7 @@ def tgt_reads_textgrid(path: Path) -> list[Span]:
 def pysrt_reads_srt(path: Path) -> list[Span]:
     import pysrt
 
-    return [(each.start.ordinal / 1000, each.end.ordinal / 1000, each.text) for each in pysrt.open(str(path))]
+    return [(each.start.ordinal / 1000, each.end.ordinal / 1000, each.text) for each in pysrt.open(str(path), encoding="utf-8")]
 
 
 def pysubs2_reads(path: Path) -> list[Span]:

@@ -90,3 +90,13 @@ def test_what_looks_like_marks_is_named_with_the_option_that_takes_it_out(tmp_pa
     assert [clip.text for clip in dropped.manifest][2:] == texts[2:]
     assert [each.kind for each in dropped.findings] == ["marks"]
     assert read_with_findings(tmp_path / "a.jsonl", Choice(drop="")).findings == ()
+
+
+def test_a_folder_of_splits_with_their_metadata(tmp_path: Path) -> None:
+    for split in ("test", "train"):
+        _clip(tmp_path / split / "a.wav")
+        (tmp_path / split / "metadata.csv").write_text(f"file_name,transcription\na.wav,of {split}\n", "utf-8")
+    clips = read_with_findings(tmp_path)
+    assert [clip.text for clip in clips.manifest] == ["of train"]
+    assert [each.message for each in clips.findings] == ["reads the split 'train'; the others are test"]
+    assert _texts(tmp_path / "test") == ["of test"]

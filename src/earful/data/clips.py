@@ -20,6 +20,7 @@ FORMS = (
     "a folder of them; a Common Voice folder; a Kaldi data folder; lhotse's cuts or supervisions; a folder with "
     "Hugging Face's metadata.csv or metadata.jsonl, or a data set in parquet or Arrow"
 )
+_METADATA = ("metadata.csv", "metadata.jsonl")
 _MANIFESTS, _TABLES = (".jsonl", ".json"), (".csv", ".tsv")
 
 
@@ -110,6 +111,9 @@ def _read_folder(path: Path, choice: Choice, tell: arrow.Tell | None) -> Clips:
         raise ManifestError(
             f"{path}: found {len(described)} tables ({_names(described)}); give the path of one of them"
         )
+    split_up = sorted({file.parent for name in _METADATA for file in path.glob(f"*/{name}")})
+    if split_up:
+        return _read_split(path, [place.name for place in split_up], choice, tell)
     annotated = list(annotations.files_in(path))
     if annotated:
         return _read_annotated(path, annotated, choice)
@@ -118,6 +122,14 @@ def _read_folder(path: Path, choice: Choice, tell: arrow.Tell | None) -> Clips:
     if not any(is_sound(file) for file in path.rglob("*")):
         raise ManifestError(f"{path}: found {_names(files) or 'an empty folder'}, and no sound; expected {FORMS}")
     return Clips(folder.read(path))
+
+
+def _read_split(path: Path, names: Sequence[str], choice: Choice, tell: arrow.Tell | None) -> Clips:
+    """A folder of Hugging Face's AudioFolder with a folder for each split."""
+    split = shards.preferred(names, path)
+    clips = _read_folder(path / split, choice, tell)
+    others = [name for name in names if name != split]
+    return clips._replace(findings=(*shards.chosen(path, split, others), *clips.findings))
 
 
 def _described(files: Sequence[Path]) -> list[Path]:

@@ -237,11 +237,12 @@ def _words(name: str) -> set[str]:
 
 def _said(files: Sequence[Annotated], groups: Mapping[tuple[str, str], _Group], likeliest: tuple[str, str]) -> Finding:
     names = dict.fromkeys(tier.name for _, tier in groups[likeliest])
-    spans = sum(len(tier.spans) for _, tier in groups[likeliest])
+    count = sum(len(tier.spans) for _, tier in groups[likeliest])
+    spans = f"{count} span{'s' * (count != 1)}"
     rest = (pair for name in groups if name != likeliest for pair in groups[name])
     others = dict.fromkeys(_described(tier) for owner, tier in rest if owner in files)
     what = f"reads the tier{'s' * (len(names) > 1)} {_quoted(names)}{_of_type(likeliest[0])}"
-    why = f": most text in one script with times of its own, {spans} span{'s' * (spans != 1)}; the others are {listed(list(others), 12)}"
+    why = f": most text in one script with times of its own, {spans}; the others are {listed(list(others), 12)}"
     message = what + (why if others else ", which is the only one")
     where = listed([str(file.path) for file in files], 3)
     return Finding("note", "tier", None, where, message, "choose another with --tier" if others else "nothing to do")

@@ -56,7 +56,7 @@ def read(paths: Sequence[Path], choice: Choice, folder: Path | None = None, *, n
     files = list(_one_a_recording(files)) if folder else files
     taken, findings = take(files, choice, spare=folder is not None) if files else ((), ())
     there, absent = _with_recording(taken)
-    if absent and (not folder or (needed and not there and not broken)):
+    if absent and not folder:
         raise ManifestError(f"{absent[0].message}; {absent[0].remedy}")
     utterances, more = utterances_of(there, choice, _names(there, folder)) if there else ((), ())
     findings = (*broken.values(), *findings, *absent, *more)

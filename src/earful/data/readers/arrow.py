@@ -12,7 +12,7 @@ from earful.data.manifest import Manifest
 from earful.data.readers.batches import opened
 from earful.data.readers.cell import NoSound, sound_of
 from earful.data.readers.columns import Columns, columns_of
-from earful.data.readers.shards import Shards, shards_of
+from earful.data.readers.shards import chosen, shards_of
 from earful.data.readers.sound import is_there, locate, timed
 from earful.data.unpacked import FOLDER, Unpacked
 from earful.data.utterance import Utterance, unique_ids
@@ -55,7 +55,7 @@ def read(path: str | Path, tell: Tell | None = None) -> tuple[Manifest, tuple[Fi
             if len(shards.files) == 1:
                 raise
             damaged.append(left_out(file, error))
-    findings = (*_split(path, shards), *damaged, *_left_out(parts), *_laid_out(path, parts))
+    findings = (*chosen(path, shards.split, shards.others), *damaged, *_left_out(parts), *_laid_out(path, parts))
     clips = [clip for part in parts for clip in part.clips]
     if not clips:
         why = "; ".join(f"{each.message} ({each.where}); {each.remedy}" for each in findings if each.kind != "split")
@@ -160,12 +160,6 @@ def _named(clips: Sequence[Utterance]) -> Iterator[Utterance]:
     """The clips, each with an id that no other has."""
     ids = unique_ids(clip.id for clip in clips)
     return (clip if clip.id == id else replace(clip, id=id) for clip, id in zip(clips, ids, strict=True))
-
-
-def _split(path: Path, shards: Shards) -> Iterator[Finding]:
-    if shards.others:
-        message = f"reads the split {shards.split!r}; the others are {listed(shards.others, 8)}"
-        yield Finding("note", "split", None, str(path), message, "to read another, give the path of its files")
 
 
 def _left_out(parts: Sequence[_Part]) -> Iterator[Finding]:

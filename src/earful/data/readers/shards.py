@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from earful.data.finding import listed
+from earful.data.finding import Finding, listed
 from earful.errors import ManifestError
 
 SUFFIXES = (".parquet", ".arrow")
@@ -52,11 +52,19 @@ def shards_of(path: Path) -> Shards:
         return Shards((path,))
     if (path / _SPLITS).is_file():
         names = [str(name) for name in _described(path / _SPLITS, "splits")]
-        split = _preferred(names, path)
+        split = preferred(names, path)
         return Shards(_saved(path / split), split, tuple(name for name in names if name != split))
     if (path / _STATE).is_file():
         return Shards(_saved(path))
     return _found(path)
+
+
+def chosen(path: Path, split: str, others: Sequence[str]) -> tuple[Finding, ...]:
+    """What is to be said of the choice of a split; nothing where there was none."""
+    if not others:
+        return ()
+    message = f"reads the split {split!r}; the others are {listed(others, 8)}"
+    return (Finding("note", "split", None, str(path), message, "to read another, give the path of its files"),)
 
 
 def _saved(folder: Path) -> tuple[Path, ...]:
@@ -94,7 +102,7 @@ def _found(folder: Path) -> Shards:
     splits: dict[str, list[Path]] = {}
     for file in files:
         splits.setdefault(_split(file), []).append(file)
-    split = _preferred(list(splits), folder)
+    split = preferred(list(splits), folder)
     return Shards(tuple(splits[split]), split, tuple(name for name in splits if name != split))
 
 
@@ -108,7 +116,8 @@ def _split(file: Path) -> str:
     return named["split"] if named else file.stem
 
 
-def _preferred(names: Iterable[str], where: Path) -> str:
+def preferred(names: Iterable[str], where: Path) -> str:
+    """Which of several splits is read. Raises ManifestError where that cannot be told."""
     names = list(names)
     known = [name for wanted in _PREFERRED for name in names if name == wanted or name.endswith(f"-{wanted}")]
     if known or len(names) == 1:
