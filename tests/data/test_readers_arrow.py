@@ -103,6 +103,14 @@ def test_progress_reaches_the_end_of_all_files(tmp_path: Path) -> None:
     assert told == [(0.5, 2), (1.0, 2), (1.5, 2), (2.0, 2)]
 
 
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (64, 1 << 18), np.uint8)
+    parquet(tmp_path / "a.parquet", rows(*({"bytes": part.tobytes(), "path": None} for part in noise)))
+    before, held = pa.total_allocated_bytes(), list[int]()
+    arrow.read(tmp_path, lambda done, of: held.append(pa.total_allocated_bytes() - before))
+    assert len(held) == 2 and 1 << 20 <= max(held) < 8 << 20, "of the 16 MB some rows at a time"
+
+
 def saved(folder: Path, *tables: pa.Table) -> None:
     """What `save_to_disk` writes; files are listed in another order than their names have."""
     names = [f"data-0000{len(tables) - 1 - place}-of-0000{len(tables)}.arrow" for place in range(len(tables))]

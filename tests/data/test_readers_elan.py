@@ -122,6 +122,7 @@ def test_the_recording_is_found_by_the_link_and_by_the_name(written: Callable[..
     assert found(media("file:///C:/Users/x/tape%201.wav")) == tmp_path / "tape 1.wav"  # another's computer
     (sound / "b.wav").touch()
     assert found(media("file:///C:/b.wav", "./sound/b.wav")) == tmp_path / "./sound/b.wav"
+    assert found(media("file:///C:/x/sound", "./sound")) == tmp_path / "a.mp3"  # a folder is no recording
     (elsewhere / "c.wav").touch()
     assert found(media(f"file://{elsewhere}/c.wav".replace(" ", "%20"), "./sound/b.wav")) == elsewhere / "c.wav"
     (tmp_path / "film.mpg").touch()

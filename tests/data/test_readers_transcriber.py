@@ -27,7 +27,7 @@ og velkomin
 
 </Turn>
 <Turn startTime="8" endTime="12" speaker="spk1 spk2">
-<Sync time="8"/><Who nb="1"/>já<Who nb="2"/>nei
+<Sync time="8"/><Who nb="1"/>já<Who nb="2"/>nei<Who nb="1"/>víst
 <Sync time="10"/><Who nb="1"/>takk
 </Turn>
 </Section></Episode></Trans>
@@ -45,7 +45,7 @@ def test_turns_between_their_marks_of_time(tmp_path: Path) -> None:
         "Anna Þór": (
             Span(0.0, 2.25, "góðan daginn [laughs] þið"),
             Span(2.25, 5.5, "og velkomin"),
-            Span(8.0, 10.0, "já"),
+            Span(8.0, 10.0, "já víst"),
             Span(10.0, 12.0, "takk"),
         ),
         "spk2": (Span(8.0, 10.0, "nei"),),

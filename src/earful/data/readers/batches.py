@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from earful.errors import ManifestError, install
 
-_ROWS = 64  # of parquet that are in memory at once, beside the group of rows that they are of
+_ROWS = 8  # of parquet that are in memory at once, beside the page, or group of rows, that they are in
 _LFS, _ARROW_FILE = b"version https://git-lfs", b"ARROW1"
 _REMEDY = "fetch or save it again"
 

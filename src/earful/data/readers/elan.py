@@ -51,7 +51,7 @@ def read(path: str | Path) -> tuple[Annotated, ...]:
 
 
 def _need(path: Path, element: Element, name: str) -> str:
-    value = element.get(name)
+    value: str | None = element.get(name)
     if value is None:
         line = element.sourceline
         raise ManifestError(f"{path}:{line}: a <{element.tag}> has no {name}; open the file in ELAN and save it again")
