@@ -329,3 +329,8 @@ def test_a_data_set_beside_clips_with_texts_is_named_as_left_over(tmp_path: Path
     assert [group.reason for group in left_over(tmp_path, clips.manifest, clips.files)] == [
         "the list of clips does not name it"
     ]
+    (tmp_path / "b.parquet").unlink()
+    parquet(tmp_path / "metadata.parquet", pa.table({"file_name": ["a.wav"], "text": ["hello"]}))
+    clips = read_with_findings(tmp_path)
+    assert [clip.audio for clip in clips.manifest] == [tmp_path / "a.wav"]
+    assert not left_over(tmp_path, clips.manifest, clips.files)

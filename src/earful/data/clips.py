@@ -25,11 +25,12 @@ _MANIFESTS, _TABLES = (".jsonl", ".json"), (".csv", ".tsv")
 
 
 class Clips(NamedTuple):
-    """Clips; what is to be said of how they were read; and the files of annotations that they are from."""
+    """Clips; what is to be said of how they were read; the files of annotations, or of a data set, that gave them."""
 
     manifest: Manifest
     findings: tuple[Finding, ...] = ()
     files: tuple[Path, ...] = ()
+    annotated: bool = False
 
 
 def read_clips(path: str | Path, choice: Choice = Choice()) -> Manifest:  # noqa: B008 (frozen)
@@ -61,7 +62,7 @@ def read_with_findings(
     clips = _read_any(path, choice, tell)
     if choice.drop is None:
         clips = clips._replace(findings=(*clips.findings, *marks_kept(clips.manifest)))
-    if clips.files:
+    if clips.annotated:
         return clips
     if choice.tier is not None or choice.speaker_tier is not None:
         raise ConfigError(f"{path}: holds no annotations, so no tiers; leave --tier and --speaker-tier out")
@@ -79,7 +80,7 @@ def _read_any(path: Path, choice: Choice, tell: arrow.Tell | None) -> Clips:
     if shards.is_shard(path):
         return Clips(*arrow.read(path, tell))
     if annotations.is_annotation(path):
-        return Clips(*annotations.read([path], choice))
+        return Clips(*annotations.read([path], choice), annotated=True)
     if lhotse.is_read(path):
         return Clips(lhotse.read(path))
     if fnmatch(path.name, "ss-corpus-*.tsv"):
@@ -152,7 +153,7 @@ def _read_annotated(path: Path, files: Sequence[Path], choice: Choice) -> Clips:
     if not wanted:
         return Clips(plain)
     manifest, findings, read = annotations.read(wanted, choice, path, needed=not spoken)
-    return Clips(spoken + manifest, findings, read)
+    return Clips(spoken + manifest, findings, read, annotated=True)
 
 
 def _read_manifest(path: Path) -> Manifest:

@@ -36,8 +36,8 @@ class _Part(NamedTuple):
     written: int
 
 
-def read(path: str | Path, tell: Tell | None = None) -> tuple[Manifest, tuple[Finding, ...]]:
-    """Read a data set, or one file of it; sound inside is laid out beside it. And what is to be said of it.
+def read(path: str | Path, tell: Tell | None = None) -> tuple[Manifest, tuple[Finding, ...], tuple[Path, ...]]:
+    """Read a data set, or one file of it; sound inside is laid out beside it. What is to be said of it; and its files.
 
     Left out and named: a row whose sound is not there, and of several files one that is damaged. Raises ManifestError
     where nothing is left, a column is missing or pyarrow is not installed, and as `shards_of`; AudioError where sound
@@ -60,7 +60,7 @@ def read(path: str | Path, tell: Tell | None = None) -> tuple[Manifest, tuple[Fi
     if not clips:
         why = "; ".join(f"{each.message} ({each.where}); {each.remedy}" for each in findings if each.kind != "split")
         raise ManifestError(f"{path}: no row can be used: {why or 'there is none; fetch or save it again'}")
-    return timed(_named(clips)), findings
+    return timed(_named(clips)), findings, shards.files
 
 
 def _told(tell: Tell | None, before: int, files: int, done: float) -> None:
