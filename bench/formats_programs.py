@@ -292,7 +292,8 @@ def tgt_reads_textgrid(path: Path) -> list[Span]:
 def pysrt_reads_srt(path: Path) -> list[Span]:
     import pysrt
 
-    return [(each.start.ordinal / 1000, each.end.ordinal / 1000, each.text) for each in pysrt.open(str(path), encoding="utf-8")]
+    found = pysrt.open(str(path), encoding="utf-8")
+    return [(each.start.ordinal / 1000, each.end.ordinal / 1000, each.text) for each in found]
 
 
 def pysubs2_reads(path: Path) -> list[Span]:

@@ -62,7 +62,7 @@ def recording_of(root: Element, path: Path, given: Path | None = None) -> Record
     """
     links = _links(root)
     if given is not None:
-        own = (link for link in links if given.name in {Path(written).name for written in _written(link)})
+        own = (link for link in links if given.name in {place.name for place in places(path.parent, *_written(link))})
         return Recording(given, _origin_ms(next(own, None), path))
     found = linked_by(root, path)
     if found.audio.is_file():
