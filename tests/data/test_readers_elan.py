@@ -137,6 +137,7 @@ def test_times_begin_where_the_media_says(written: Callable[..., Path], tmp_path
     (tmp_path / "b.wav").touch()
     linked = media("file:///C:/b.wav", more=' TIME_ORIGIN="1500"')
     assert read(written(media=linked)).origin_s == 1.5
+    assert read(written()).origin_s == 0, "of the recording of its name"
     with pytest.raises(ManifestError, match=r"a\.eaf:\d+: TIME_ORIGIN is 'x', must be milliseconds"):
         read(written(media=linked.replace("1500", "x")))
 
