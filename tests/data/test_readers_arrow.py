@@ -87,6 +87,7 @@ def test_sound_is_laid_out_once_and_said(tmp_path: Path) -> None:
     assert said.severity == "note" and "0.1 MB" in said.message and ".earful-sound" in said.message
     files = sorted((tmp_path / ".earful-sound").rglob("*"))
     assert [file.name.partition("-")[0] for file in files if file.is_file()] == ["0", "1"]
+    assert {file.suffix for file in files if file.is_file()} == {".wav"}, "by what is in it, where no name says so"
     files[-1].write_bytes(b"not written again")
     second = read_with_findings(tmp_path)
     assert [clip.audio for clip in second.manifest] == [clip.audio for clip in first.manifest]
