@@ -18,8 +18,6 @@ manifest = "{out}/train.jsonl"
 [encoder]
 width = 32
 layers = 1
-heads = 2
-kernel = 7
 [optimisation]
 steps = 4
 """
@@ -79,3 +77,10 @@ def test_a_recipe_that_is_wrong(earful, recipe: Path) -> None:
 def test_a_recipe_that_is_missing(earful, tmp_path: Path) -> None:
     run = earful("train", tmp_path / "none.toml")
     assert run.status == 2 and "none.toml" in run.err and run.err.count("\n") == 1
+
+
+def test_a_key_that_nothing_uses(earful, recipe: Path, tmp_path: Path) -> None:
+    recipe.write_text(recipe.read_text("utf-8").replace("layers = 1\n", "layers = 1\nheads = 2\n"), "utf-8")
+    run = earful("train", recipe)
+    assert run.status == 2 and not (tmp_path / "work").exists()
+    assert "tiny.toml: encoder: heads is given, and not used: the bilstm has none" in run.err

@@ -34,8 +34,13 @@ def pretrain(
     objective: Annotated[
         list[str] | None, typer.Option(help="What to learn by; may come again.", metavar="NAME")
     ] = None,
-    start: Annotated[str, typer.Option(help="The base that is trained further.", metavar="NAME|DIR")] = DEFAULT_START,
-    steps: Annotated[int, typer.Option(min=1, help="Steps.", metavar="N")] = DEFAULT_STEPS,
+    start: Annotated[
+        str | None,
+        typer.Option(help="The base that is trained further.", metavar="NAME|DIR", show_default=DEFAULT_START),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps.", metavar="N", show_default=str(DEFAULT_STEPS))
+    ] = None,
     probe: Annotated[
         Path | None, typer.Option(help="Clips with phone times, to measure what is learned.", metavar="MANIFEST")
     ] = None,
@@ -75,10 +80,13 @@ def pretrain(
             if source.is_dir():
                 if out is not None and rank == 0:
                     check_destination(out, replace=overwrite)
-                locate(start)
+                base = start or DEFAULT_START
+                locate(base)
                 with in_turn():  # the first one cuts the recordings, the others find the clips
-                    plan = recipe_for(source, out, objective or [DEFAULT_OBJECTIVE], start, steps, tell)
+                    objectives = objective or [DEFAULT_OBJECTIVE]
+                    plan = recipe_for(source, out, objectives, base, steps or DEFAULT_STEPS, tell)
             else:
+                says_it_all(source, out=out, objective=objective, start=start, steps=steps)
                 plan = read_toml(SelfRecipe, source)
                 if rank == 0:
                     check_destination(plan.out, replace=overwrite)
@@ -88,6 +96,15 @@ def pretrain(
             return
         save_checkpoint(plan.out, checkpoint, half=True, replace=overwrite)
     conclude(plan, checkpoint, clips, history, json)
+
+
+def says_it_all(recipe: Path, **options: object) -> None:
+    """Raises ConfigError for an option that is of folders, where a recipe says what it would."""
+    from earful.errors import ConfigError
+
+    if odd := [name for name, value in options.items() if value]:
+        key = "objectives" if odd[0] == "objective" else "optimisation" if odd[0] == "steps" else odd[0]
+        raise ConfigError(f"{recipe}: --{odd[0]} is of folders of recordings; a recipe says that as `{key}`")
 
 
 def trained(
