@@ -221,6 +221,21 @@ def test_a_context_added_in_a_layer_is_that_layers_bias() -> None:
     assert_same(found, expected)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("maml", {}),
+        ("meta-sgd", {f"rate.{name}": value.shape for name, value in params().items()}),
+        ("maml++", {"rate.body": (STEPS,), "rate.head": (STEPS,)}),
+        ("reptile", {}),
+    ],
+)
+def test_what_learns_rates_unasked(name: str, expected: dict[str, tuple[int, ...]]) -> None:
+    meta = LEARNERS[name](loss, rate=RATE, steps=STEPS).init(params())
+    assert {key: value.shape for key, value in meta.items() if not key.startswith("start.")} == expected
+    assert all(bool((value == RATE).all()) for key, value in meta.items() if key.startswith("rate."))
+
+
 def test_baselines() -> None:
     meta = leaves(LEARNERS["multitask"](loss, rate=RATE))
     both = (loss({n.removeprefix("start."): v for n, v in meta.items()}, batch) for batch in (SUPPORT, QUERY))

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from earful.adapt.descend import Params, Rate, Rule, adamw, sgd
@@ -68,7 +67,7 @@ def learned_of(inner: Inner, params: Params, moves: Moves = everything) -> dict[
     for name, value in params.items():
         if moves(name) and (key := _rate_key(inner, name)):
             shape = value.shape if inner.learned == "parameter" else ()
-            learned[key] = torch.full((inner.steps, *shape) if inner.per_step else shape, inner.rate).to(value)
+            learned[key] = value.new_full((inner.steps, *shape) if inner.per_step else shape, inner.rate)
     if inner.learn_momentum:
         learned[MOMENTUM] = next(iter(params.values())).new_tensor(inner.momentum or 0.0)
     return learned
