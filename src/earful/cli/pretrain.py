@@ -29,9 +29,9 @@ CLIPS, LEFT_OUT = "clips.jsonl", "left-out.jsonl"
 
 Start = Annotated[
     str | None,
-    typer.Option(help="The base that is trained further.", metavar="NAME|DIR", show_default=DEFAULT_START),
+    typer.Option(help=f"The base that is trained further.  [default: {DEFAULT_START}]", metavar="NAME|DIR"),
 ]
-Steps = Annotated[int | None, typer.Option(min=1, help="Steps.", metavar="N", show_default=str(DEFAULT_STEPS))]
+Steps = Annotated[int | None, typer.Option(min=1, help=f"Steps.  [default: {DEFAULT_STEPS}]", metavar="N")]
 """Of folders: a recipe says both."""
 
 
