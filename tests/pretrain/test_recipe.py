@@ -2,17 +2,20 @@
 
 import re
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from earful.audio.augment import Augmentation
 from earful.config import from_mapping, read_toml, to_mapping
 from earful.errors import ConfigError
 from earful.features.fbank import FbankConfig
+from earful.features.mask import SpecAugment
 from earful.features.mfcc import MfccConfig
 from earful.metatrain.speech.recipe import MetaRecipe
-from earful.pretrain.recipe import Corpus, LossWeights, Recipe
+from earful.pretrain.recipe import HOW, Corpus, LossWeights, Recipe
 from earful.pretrain.selfsupervised import SelfRecipe
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").rglob("*.toml"))
@@ -60,6 +63,14 @@ def test_what_is_wrong_is_named(change: dict[str, object], message: str) -> None
         from_mapping(Recipe, {**GOOD, **change}, "r.toml")
 
 
+def test_every_change_says_how_by_keys_that_there_are() -> None:
+    """Each key of the two tables but the counts of masks is one that says whether, or one that says how."""
+    for table, cls in (("augmentation", Augmentation), ("masks", SpecAugment)):
+        rest = {"telephone_probability"} if table == "augmentation" else set()
+        known = {*HOW[table], *(key for keys in HOW[table].values() for key in keys)}
+        assert known | rest == {each.name for each in fields(cls)}
+
+
 def said(kind: Any, text: str, path: Path) -> str:
     path.write_text(text, "utf-8")
     with pytest.raises(ConfigError) as error:
@@ -84,6 +95,9 @@ steps = 10
         ("encoder = { heads = 4 }", "encoder: heads is given, and not used: the bilstm has none"),
         ('encoder = { kind = "bigru", expansion = 4 }', "expansion is given, and not used: the bigru has none"),
         ('encoder = { kind = "transformer", kernel = 5 }', "kernel is given, and not used: the transformer has none"),
+        ("augmentation = { vocal_tract = [0.8, 1.2] }", "augmentation: vocal_tract is given, .*_probability is 0"),
+        ("augmentation = { noise_probability = 0, snr_db = [1, 2] }", "augmentation: snr_db is given"),
+        ("masks = { time_masks = 0, time_ratio = 0.1 }", "masks: time_ratio is given, .*time_masks is 0"),
         ('features = { bins = 80 }\npretrained = { folder = "w" }', "features is given, .* \\[pretrained\\] makes"),
     ],
 )
@@ -95,6 +109,8 @@ def test_what_training_would_not_use(top: str, message: str, tmp_path: Path) -> 
 
 def test_what_training_uses_is_taken(tmp_path: Path) -> None:
     for top in (
+        "augmentation = { vocal_tract_probability = 0.5, vocal_tract = [0.8, 1.2], snr_db = [1, 2] }",
+        "masks = { time_ratio = 0.1, frequency_masks = 0 }",
         'encoder = { kind = "conformer", heads = 4, kernel = 5, expansion = 2 }',
         'encoder = { kind = "transformer", heads = 4, expansion = 2 }',
         'features = { bins = 80 }\nencoder = { bins = 80 }\nstart = "m"\nupsampling = 1',
@@ -113,6 +129,12 @@ def test_what_training_uses_is_taken(tmp_path: Path) -> None:
         ('start = "m"\nrules = { case = "keep" }', "", "cpc = {}", "rules is given, .*`start` brings its own"),
         ('pretrained = { folder = "w" }\nfeatures = { bins = 40 }', "", "cpc = {}", "features is given"),
         ("encoder = { heads = 2 }", "", "cpc = {}", "heads is given, and not used: the bilstm has none"),
+        (
+            "augmentation = { codecs = ['gsm'] }",
+            "",
+            "cpc = {}",
+            "augmentation: codecs is given, .*codec_probability is 0",
+        ),
         ("units = { frames = 10 }", "", "cpc = {}", "units is given, .*of the objective hubert"),
         ("", "copies = 2", "cpc = {}", r"corpora\[0\]: copies is given, .*enters once"),
         ("", "conditions = 2", "cpc = {}", r"corpora\[0\]: conditions is given, .*enters once"),

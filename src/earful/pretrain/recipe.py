@@ -16,6 +16,21 @@ from earful.train import Optimisation
 
 OF_KINDS = {"heads": ("conformer", "transformer"), "expansion": ("conformer", "transformer"), "kernel": ("conformer",)}
 """Keys of the encoder that some kinds alone know."""
+HOW = {
+    "augmentation": {
+        "speed_probability": ("speed",),
+        "room_probability": ("rt60_s", "direct_db"),
+        "noise_probability": ("snr_db", "noise_exponent"),
+        "gain_probability": ("gain_db",),
+        "vocal_tract_probability": ("vocal_tract",),
+        "unsteady_probability": ("unsteady_snr_db",),
+        "microphone_probability": ("microphone_db",),
+        "saturation_probability": ("saturation_db",),
+        "codec_probability": ("codecs", "codec_kbps"),
+    },
+    "masks": {"frequency_masks": ("frequency_bins",), "time_masks": ("time_frames", "time_ratio")},
+}
+"""Keys that say how something is done, by the one that says whether: of no use where that is 0."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +133,8 @@ class Recipe:
 
     def unused(self, given: Mapping[str, Any]) -> str | None:
         """Of the keys that a recipe gives, one that nothing uses, and why; None where all are used."""
-        return unused_of_encoder(given, self.encoder.kind) or unused_among(
-            given, ("features",) if self.pretrained else (), "[pretrained] makes the frames"
-        )
+        made = unused_among(given, ("features",) if self.pretrained else (), "[pretrained] makes the frames")
+        return made or unused_of_encoder(given, self.encoder.kind) or unused_of_what_never_happens(given, self)
 
 
 def unused_among(given: Mapping[str, Any], keys: Iterable[str], why: str, place: str = "") -> str | None:
@@ -136,4 +150,15 @@ def unused_of_encoder(given: Mapping[str, Any], kind: str) -> str | None:
             why = f"the {kind} has none, it is of the {' and the '.join(kinds)}"
             if said := unused_among(given.get("encoder", {}), (key,), why, "encoder: "):
                 return said
+    return None
+
+
+def unused_of_what_never_happens(given: Mapping[str, Any], recipe: object) -> str | None:
+    """The sentence on a key that says how something is done which by the recipe, or by default, never happens."""
+    for table, keys in HOW.items():
+        for whether, how in keys.items():
+            if table in given and not getattr(getattr(recipe, table), whether):
+                why = f"{whether} is 0, so that it never happens (give that, too)"
+                if said := unused_among(given[table], how, why, f"{table}: "):
+                    return said
     return None

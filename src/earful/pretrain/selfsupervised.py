@@ -28,7 +28,7 @@ from earful.pretrain.objective import Heard, Need, Objective
 from earful.pretrain.order import Order
 from earful.pretrain.probe import BATCH, PhoneProbe, open_probe, spread
 from earful.pretrain.prototypical import Prototypical, PrototypicalSettings
-from earful.pretrain.recipe import Corpus, Pretrained, unused_among, unused_of_encoder
+from earful.pretrain.recipe import Corpus, Pretrained, unused_among, unused_of_encoder, unused_of_what_never_happens
 from earful.pretrain.siamese import Siamese, SiameseSettings
 from earful.pretrain.simclr import SimCLR, SimCLRSettings
 from earful.pretrain.triplet import Triplet, TripletSettings
@@ -122,6 +122,7 @@ class SelfRecipe:
             self.start and unused_among(given, OF_THE_MODEL, "`start` brings its own"),
             self.pretrained and unused_among(given, ("features",), "[pretrained] makes the frames"),
             unused_of_encoder(given, self.encoder.kind),
+            unused_of_what_never_happens(given, self),
             None if self.objectives.hubert else unused_among(given, ("units",), "they are of the objective hubert"),
         ]
         for place, corpus in enumerate(given["corpora"]):

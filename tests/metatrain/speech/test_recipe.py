@@ -59,6 +59,7 @@ def read(folder: Path, **said: str) -> MetaRecipe:
         ({"learner": "meta-sgd", "inner": ', learned = ""'}, "inner: meta-sgd learns rates; leave out learned"),
         ({"top": "validation = 3"}, "validation is given, and not used: no task is held out"),
         ({"outer": "validate_every = 3"}, "outer: validate_every is given, and not used: no task is held out"),
+        ({"top": "augmentation = { codec_kbps = [8, 9] }"}, "augmentation: codec_kbps is given, .*_probability is 0"),
         ({"tasks": "hard = 1.0\nalpha = 0.5"}, "tasks: alpha is given, and not used: `hard` says"),
         ({"outer": 'optimiser = "adam"', "optimisation": ", weight_decay = 0.1"}, "outer: adam knows no weight_decay"),
     ],

@@ -10,7 +10,7 @@ from earful.data.episode import Apart, By, Shots
 from earful.errors import ConfigError
 from earful.metatrain.loop import Outer
 from earful.metatrain.speech.learning import Learning, unused_of_inner
-from earful.pretrain.recipe import Corpus, unused_among
+from earful.pretrain.recipe import Corpus, unused_among, unused_of_what_never_happens
 from earful.text.normalize import TextRules
 
 Output = Literal["letters", "phones", "heard", "prototypes"]
@@ -81,7 +81,8 @@ class MetaRecipe:
 
     def unused(self, given: Mapping[str, Any]) -> str | None:
         """Of the keys that a recipe gives, one that nothing uses, and why; None where all are used."""
-        found = [unused_of_inner(self.learning.learner, given["learning"]["inner"])]
+        inner = unused_of_inner(self.learning.learner, given["learning"]["inner"])
+        found = [inner, unused_of_what_never_happens(given, self)]
         if not self.tasks.held_out:
             why = "no task is held out, see `held_out` in [tasks]"
             found.append(unused_among(given, ("validation",), why))
