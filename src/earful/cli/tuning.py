@@ -119,7 +119,7 @@ def print_trials(tried: Sequence["Trial"]) -> None:
             percent(trial.cer),
             f"{trial.plan.rate:.1e}",
             f"{trial.plan.head_factor:.2g}",
-            f"{trial.plan.decay:.2g} to {trial.plan.towards}" if trial.plan.decay else "none",
+            f"{trial.plan.decay:.2g}{' to 0' if trial.plan.towards == 'zero' and trial.plan.decay else ''}",
             "as base" if trial.plan.dropout is None else f"{trial.plan.dropout:.2f}",
             trial.plan.steps,
             f"{trial.plan.batch_s:.0f} s",
