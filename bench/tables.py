@@ -480,6 +480,32 @@ def _tiny(part: float) -> str:
     return f"{part:.0e}" if part else "0"
 
 
+def hessian(found: Json) -> Iterator[str]:
+    """Second derivatives through each encoder: forwards or backwards, with oneDNN and without."""
+    ways = {
+        "forwards": f"{found['products']} products with the Hessian, forwards",
+        "backwards": "the same, backwards",
+        "maml": "MAML, two steps",
+    }
+    kinds = list(dict.fromkeys(row["kind"] for row in found["rows"]))
+    rows = []
+    for way, told in ways.items():
+        for onednn in (True, False):
+            cells = []
+            for kind in kinds:
+                same = [r for r in found["rows"] if (r["kind"], r["way"], r["onednn"]) == (kind, way, onednn)]
+                known = [r["cpu_s"] for r in same if r["round"] and r["cpu_s"] is not None]
+                cells.append(spread(known, lambda value: f"{value:.2f}"))
+            rows.append([told, "on" if onednn else "off", *cells])
+    apart = max(row.get("apart", 0.0) for row in found["rows"])
+    text = (
+        f"Processor seconds, median [lowest–highest] of {found['rounds']} rounds; {found['layers']} layers, "
+        f"{found['width']} wide, CTC of five clips of three seconds; – where PyTorch has no such derivative. What came "
+        f"out differs by at most {_tiny(apart)} of its length."
+    )
+    yield from measured(("", "oneDNN", *(f">{kind}" for kind in kinds)), rows, text, found)
+
+
 def _meta_task(row: Json) -> str:
     if row["kind"] == "images":
         return f"images, {row['shots']}-shot, {row['filters']} filters"
@@ -836,7 +862,7 @@ def confidence(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
-KINDS = {
+SPOILT = {
     "sounds": "sound files, probed and read whole, in part and in blocks, or checked",
     "manifests": "manifests, pipes and devices in their place",
     "tables": "tables, annotations, data folders",
@@ -852,7 +878,7 @@ def faults(found: Json) -> Iterator[str]:
     """What came of spoilt input, by its kind."""
     rows = [
         [
-            KINDS[kind],
+            SPOILT[kind],
             *(each[key] for key in ("cases", "accepted", "refused", "broken")),
             f"{each['slowest_s']:.0f}",
             f"{each['peak_mb'] / 1000:.1f}",
@@ -893,6 +919,58 @@ def odd_folders(found: Json) -> Iterator[str]:
         f"{found['before']['commit'][:7]}."
     )
     yield from measured(columns, rows, text, found)
+
+
+def formats(found: Json) -> Iterator[str]:
+    """What is read and written, by which library, and with which programs that was tried."""
+    rows = []
+    for form, each in found["formats"].items():
+        came = [sample for sample in found["samples"] if sample["format"] == form]
+        with_files = [
+            f"{each['files']} file{'s' * (each['files'] > 1)} in {each['package']}{_but(each['wrong'])}"
+            for each in came
+        ]
+        others = _tried_programs(each["others"]) + with_files
+        ours = _tried_programs([row for row in each["ours"] if row["program"] != "earful"])
+        back = "; ".join(
+            row["verdict"] for row in each["ours"] if row["program"] == "earful" and row["verdict"] != "right"
+        )
+        rows.append(
+            [
+                form,
+                each["read by"] or "–",
+                "; ".join(others) or "none",
+                each["written by"] or "–",
+                ("; ".join(ours) or ("earful alone" if each["ours"] else "–")) + (f"; earful: {back}" if back else ""),
+            ]
+        )
+    columns = ("format", "read by", "tried with files of", "written by", "read back, right, by")
+    text = (
+        "Three spans with accents, quotes, `&` and `<`, written by each program and read by earful, and written by "
+        "earful and read by each program and by earful again. Of files that came with a package, each text that "
+        "another reader finds in them was found."
+    )
+    yield from measured(columns, rows, text, found)
+
+
+def _tried_programs(rows: Sequence[Json]) -> list[str]:
+    """Each program once, with what of it was not right."""
+    programs: dict[str, list[Json]] = {}
+    for row in rows:
+        programs.setdefault(f"{row['program']} {row['version'] or ''}".strip(), []).append(row)
+    return [
+        name + _kinds(some) + _but([row["verdict"] for row in some if row["verdict"] != "right"])
+        for name, some in programs.items()
+    ]
+
+
+def _kinds(rows: Sequence[Json]) -> str:
+    kinds = "; ".join(row["kind"] for row in rows if row.get("kind"))
+    return f" ({kinds})" if kinds else ""
+
+
+def _but(wrong: Sequence[str]) -> str:
+    return f" – but {'; '.join(wrong).replace('|', '/')}" if wrong else ""
 
 
 def levels(found: Json) -> Iterator[str]:
@@ -1307,6 +1385,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "features_speed": features_speed,
     "forecast": forecast,
     "gap": gap,
+    "hessian": hessian,
     "kshot_bases": kshot,
     "kshot_czech": kshot,
     "kshot_dutch": kshot,
@@ -1326,6 +1405,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "odd_folders": odd_folders,
     "faults": faults,
     "kills": kills,
+    "formats": formats,
     "pretraining": pretraining,
     "continued": pretraining,
     "pretraining_speed": pretraining_speed,

@@ -225,6 +225,7 @@ def test_a_header_that_is_none_is_damage(tmp_path: Path, header: str) -> None:
         {"steps": 1, "rate": -1.0},
         {"steps": 1, "clip_norm": -1.0},
         {"steps": 1, "clip_norm": float("nan")},
+        {"steps": 1, "clip_norm": 0.0},
         {"steps": 1, "weight_decay": float("nan")},
     ],
 )

@@ -30,26 +30,45 @@ _LOOK_EVERY = 20  # steps between looks at whether the parameters are still numb
 _PATIENCE = 50  # steps in a row without a finite gradient, after which nothing is to be hoped for
 
 
+WEIGHT_DECAY, CLIP_NORM = 0.01, 1.0
+"""AdamW's, where a recipe says nothing of them."""
+
+
 @dataclass(frozen=True)
 class Optimisation:
-    """AdamW (Loshchilov and Hutter 2019): a linear rise to `rate`, then a cosine fall to a hundredth of it."""
+    """AdamW (Loshchilov and Hutter 2019): a linear rise to `rate`, then a cosine fall to a hundredth of it.
+
+    `weight_decay` and `clip_norm` (of a step's whole gradient; inf: none) are `decay` and `clip` where they are left
+    out; the outer loop of meta-training may be another optimiser, which has others (`metatrain.loop.Outer`).
+    """
 
     steps: int
     rate: float = 1e-3
     warmup: float = 0.05
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
+    weight_decay: float | None = None
+    clip_norm: float | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= MOST_STEPS:
             raise ConfigError(f"steps is {self.steps}, must be at least 1 and at most {MOST_STEPS}")
         if not 0 <= self.warmup < 1:
             raise ConfigError(f"warmup is {self.warmup}, must be a share of the steps: at least 0, below 1")
-        for name in ("rate", "clip_norm"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"{name} is {getattr(self, name)}, must be a number above 0")
-        if not 0 <= self.weight_decay < math.inf:
+        if not 0 < self.rate < math.inf:
+            raise ConfigError(f"rate is {self.rate}, must be a number above 0")
+        if self.weight_decay is not None and not 0 <= self.weight_decay < math.inf:
             raise ConfigError(f"weight_decay is {self.weight_decay}, must be a number from 0 on")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ConfigError(f"clip_norm is {self.clip_norm}, must be above 0 (inf: no clipping)")
+
+    @property
+    def decay(self) -> float:
+        """AdamW's decay."""
+        return WEIGHT_DECAY if self.weight_decay is None else self.weight_decay
+
+    @property
+    def clip(self) -> float:
+        """The norm to which the gradient of a step of AdamW is clipped."""
+        return CLIP_NORM if self.clip_norm is None else self.clip_norm
 
 
 class Step(NamedTuple):
@@ -123,9 +142,7 @@ def fit(
     """
     run = run.also(seed=str(seed), optimisation=digest(optimisation), start=digest_of_tensors(model.state_dict()))
     moving = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(
-        moving, lr=optimisation.rate, weight_decay=optimisation.weight_decay, betas=(0.9, 0.98)
-    )
+    optimiser = torch.optim.AdamW(moving, lr=optimisation.rate, weight_decay=optimisation.decay, betas=(0.9, 0.98))
     first, skipped = _restore(state, model, optimiser, run)
     leads = world()[1] == 0
     guard = Guard(state, optimisation, saved=first)
@@ -207,7 +224,7 @@ def _backward(
         total = torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
         torch.autograd.backward(total)
     told = _averaged(model, losses)
-    norm = float(nn.utils.clip_grad_norm_(model.parameters(), optimisation.clip_norm))
+    norm = float(nn.utils.clip_grad_norm_(model.parameters(), optimisation.clip))
     return told, norm
 
 

@@ -15,7 +15,7 @@ from earful.ctc.loss import ctc_loss
 from earful.data.batch import Batch, PhoneLabels
 from earful.device import CPU, moved
 from earful.encoder.whisper import BED
-from earful.errors import CheckpointError
+from earful.errors import CheckpointError, ConfigError
 from earful.features.mask import spec_augment
 from earful.identity import parts_of
 from earful.model import BACKBONE, PHONE_FRAMES, PHONES, TEXT, AcousticModel, ModelConfig, fast_arithmetic, moving
@@ -104,8 +104,17 @@ def train_base(
 ) -> Checkpoint:
     """Train a base model on a device; resumes from `recipe.work`, and logs each step there.
 
-    The state of another run is refused; with `discard`, which is told so, thrown away. Raises as `train.fit`.
+    The state of another run is refused; with `discard`, which is told so, thrown away.
+
+    Raises:
+        CheckpointError, TrainingError: as `train.fit`; or the model to go on from is another.
+        ConfigError: the loss of phones has a weight of its own, and no clip has phones.
     """
+    given = [name for name in (PHONES, PHONE_FRAMES) if getattr(recipe.weights, name) not in (0, 1)]
+    if dataset.inventory is None and given:
+        raise ConfigError(
+            f"weights: {given[0]} is given, and not used: no clip of the corpora has phones; leave it out"
+        )
     model = model_of(recipe, dataset)
     budget = round(recipe.batch_s / dataset.features.hop_s)
     order = Order(dataset.frames.counts, budget, recipe.seed)
