@@ -25,23 +25,31 @@ RECIPE = {
     "batch_s": 20,
     "rarest_symbol": 1,
     "corpora": [{"manifest": "{material}/clips.jsonl", "copies": 1, "longest_s": 16.0}],
-    "encoder": {"width": 16, "layers": 1, "heads": 2, "kernel": 3, "dropout": 0.1, "subsampling": 4},
+    "encoder": {
+        "kind": "conformer",
+        "width": 16,
+        "layers": 1,
+        "heads": 2,
+        "kernel": 3,
+        "dropout": 0.1,
+        "subsampling": 4,
+    },
     "optimisation": {"steps": 2, "rate": 0.001, "warmup": 0.1, "clip_norm": 1.0, "weight_decay": 0.01},
-    "augmentation": {"speed_probability": 0.0, "room_probability": 0.0, "noise_probability": 0.0},
+    "augmentation": {"speed_probability": 0.0, "room_probability": 0.0, "noise_probability": 0.5},
     "seed": 1,
 }
 PRETRAIN = {
-    **{key: RECIPE[key] for key in ("out", "work", "cache", "batch_s", "corpora", "encoder", "optimisation", "seed")},
+    **{key: RECIPE[key] for key in ("out", "work", "cache", "batch_s", "encoder", "optimisation", "seed")},
+    "corpora": [{"manifest": "{material}/clips.jsonl", "longest_s": 16.0}],
     "objectives": {"best_rq": {"codes": 8, "code_width": 4}},
     "probe_every": 2,
 }
 METATRAIN = {
     **{key: RECIPE[key] for key in ("out", "work", "cache", "corpora", "seed", "rarest_symbol")},
     "start": "{material}/model",
-    "validation": 1,
     "tasks": {"by": ["language"], "shots": {"clips": 2, "query": 1}},
     "learning": {"learner": "fomaml", "inner": {"rate": 0.01, "steps": 1}},
-    "outer": {"tasks": 1, "validate_every": 2, "save_every": 1, "optimisation": {"steps": 2}},
+    "outer": {"tasks": 1, "save_every": 1, "optimisation": {"steps": 2}},
 }
 RECIPES = {"train": RECIPE, "pretrain": PRETRAIN, "metatrain": METATRAIN}
 

@@ -33,8 +33,11 @@ Start = Annotated[
     str | None,
     typer.Option(help=f"The base that is trained further.  [default: {DEFAULT_START}]", metavar="NAME|DIR"),
 ]
-Steps = Annotated[int | None, typer.Option(min=1, help=f"Steps.  [default: {DEFAULT_STEPS}]", metavar="N")]
+Steps = Annotated[
+    int | None, typer.Option(min=1, max=MOST_COUNT, help=f"Steps.  [default: {DEFAULT_STEPS}]", metavar="N")
+]
 """Of folders: a recipe says both."""
+ProbeEvery = Annotated[int | None, typer.Option(min=1, max=MOST_COUNT, help="Steps between probes.", metavar="N")]
 
 
 def pretrain(
@@ -48,9 +51,7 @@ def pretrain(
     probe: Annotated[
         Path | None, typer.Option(help="Clips with phone times, to measure what is learned.", metavar="MANIFEST")
     ] = None,
-    probe_every: Annotated[
-        int | None, typer.Option(min=1, max=MOST_COUNT, help="Steps between probes.", metavar="N")
-    ] = None,
+    probe_every: ProbeEvery = None,
     device: Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda or cuda:N.", metavar="DEVICE")] = "auto",
     tensorboard: Annotated[Path | None, typer.Option(help="Write curves for TensorBoard there.", metavar="DIR")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model where it exists.")] = False,
