@@ -76,7 +76,6 @@ def pretrain(
     from earful.checkpoint import check_destination, locate, save_checkpoint
     from earful.device import device_of
     from earful.pretrain.probe import timed_clips
-    from earful.train import check_work
 
     where = device_of(device)
     with processes(where) as (rank, in_turn):
@@ -94,7 +93,6 @@ def pretrain(
                 plan = recipe_in(source, out=out, objective=objective, start=start, steps=steps)
                 if rank == 0:
                     check_destination(plan.out, replace=overwrite)
-            check_work(plan.work)
             plan = replace(plan, probe=probe or plan.probe, probe_every=probe_every or plan.probe_every)
             checkpoint, clips, history = trained(plan, tell, draw, where, in_turn, warn if overwrite else None)
         if rank:
@@ -126,7 +124,9 @@ def trained(
 ) -> "tuple[Checkpoint, int, History]":
     """The model that a recipe makes on a device, of how many clips, and what is shown of the way there."""
     from earful.pretrain.selfsupervised import model_for, objectives_of, pretrain, probe_for, speech_for
+    from earful.train import check_work
 
+    check_work(plan.work)
     model, history = model_for(plan).to(device), History()
     objectives = objectives_of(plan, model)
     with in_turn():  # the first one hears the clips, the others find what it heard

@@ -28,15 +28,16 @@ if TYPE_CHECKING:
 COUNT, NAMED, SHOWN = 20, 10, 6
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 COLUMNS = ("path", "start", "duration", "text", "heard")
+Count = Annotated[
+    int | None,
+    typer.Option("--count", "-n", min=1, max=MOST_COUNT, help=f"Suggest N clips ({COUNT}).", metavar="N"),
+]
 
 
 def suggest(
     model: Annotated[str, typer.Argument(help="A model folder, or a shipped base.", metavar="MODEL")],
     audio: Annotated[Path, typer.Argument(help="A folder of recordings, or a manifest of them.", metavar="AUDIO")],
-    count: Annotated[
-        int | None,
-        typer.Option("--count", "-n", min=1, max=MOST_COUNT, help=f"Suggest N clips ({COUNT}).", metavar="N"),
-    ] = None,
+    count: Count = None,
     seconds: Annotated[
         float | None, typer.Option(help="Suggest so much speech, not N clips.", metavar="S", min=0.0, callback=finite)
     ] = None,
