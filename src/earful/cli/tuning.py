@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from earful.checkpoint import Checkpoint
     from earful.data.manifest import Manifest
 
-SHOWN = 5
-
-
-MOST_MINUTES = 366 * 24 * 60
+SHOWN, MOST_MINUTES = 5, 366 * 24 * 60
 
 
 def above_zero(minutes: float | None) -> float | None:
