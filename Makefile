@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo demo-real test slow check setup clean
+.PHONY: demo demo-real test slow faults kills fuzz check setup clean
 
 setup: $(VENV)/.ready
 
@@ -32,6 +32,17 @@ test: setup
 
 slow: setup
 	$(BIN)/python -m pytest -m slow
+
+# Does earful keep what it promises of recordings and models (docs/promises.md)? Twenty minutes; hours; hours.
+faults: setup
+	OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m faults.campaign --json bench/faults.json
+
+kills: setup
+	OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m faults.kills --times 50 --json bench/kills.json
+
+fuzz: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group fuzz
+	OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m faults.fuzz --seconds 600
 
 check: setup $(VENV)/.docs-ready
 	$(BIN)/ruff check .

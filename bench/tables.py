@@ -862,6 +862,48 @@ def confidence(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
+SPOILT = {
+    "sounds": "sound files, probed and read whole, in part and in blocks, or checked",
+    "manifests": "manifests, pipes and devices in their place",
+    "tables": "tables, annotations, data folders",
+    "models": "models, a file spoilt or not one at all",
+    "recipes": "recipes of `train`, `pretrain`, `metatrain`",
+    "options": "options and arguments of all commands",
+    "states": "states of interrupted runs, and other runs that meet them",
+    "disk": "a disk that is full from the n-th write on",
+}
+
+
+def faults(found: Json) -> Iterator[str]:
+    """What came of spoilt input, by its kind."""
+    rows = [
+        [
+            SPOILT[kind],
+            *(each[key] for key in ("cases", "accepted", "refused", "broken")),
+            f"{each['slowest_s']:.0f}",
+            f"{each['peak_mb'] / 1000:.1f}",
+        ]
+        for kind, each in found["kinds"].items()
+    ]
+    text = (
+        f"{found['cases']} cases in {found['seconds'] / 60:.0f} minutes, seed {found['seed']}. Accepted: exit status "
+        "0, and what came was compared with the valid original or with another decoder. Refused: exit status 2 and one "
+        "line. Broken: anything else."
+    )
+    columns = ("what was spoilt", ">cases", ">accepted", ">refused", ">broken", ">slowest, processor s", ">most GB")
+    yield from measured(columns, rows, text, found)
+
+
+def kills(found: Json) -> Iterator[str]:
+    """What came of commands that were killed."""
+    rows = [[f"`{row['command']}`", row["kills"], row["runs"], len(row["broken"])] for row in found["rows"]]
+    text = (
+        "Killed at random moments by `kill -9`, SIGTERM and Ctrl-C in turn, and run again to the end. Broken: another "
+        "result than that of a run that nobody killed, byte by byte but for times, or anything left over."
+    )
+    yield from measured(("command", ">kills", ">runs", ">broken"), rows, text, found)
+
+
 def odd_folders(found: Json) -> Iterator[str]:
     """Odd recordings and folders, how they are read, and by how many kinds they were read wrongly before."""
     outcomes = ("right", "refused", "wrong, told", "silently wrong")
@@ -1361,6 +1403,8 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "meta_speech": meta_learners,
     "meta_speed": meta_speed,
     "odd_folders": odd_folders,
+    "faults": faults,
+    "kills": kills,
     "formats": formats,
     "pretraining": pretraining,
     "continued": pretraining,

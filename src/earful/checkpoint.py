@@ -1,10 +1,7 @@
 """A model on disk: a folder with `model.safetensors` (weights) and `model.json` (everything else). Never pickle."""
 
 import json
-import math
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -24,13 +21,16 @@ from earful.encoder.whisper import BED
 from earful.errors import CheckpointError, EarfulError
 from earful.int8 import from_int8, to_int8
 from earful.model import BACKBONE, AcousticModel, ModelConfig, Params
+from earful.reading import check_regular, read_whole
 from earful.text.lexicon import Lexicon, load_lexicon, save_lexicon
+from earful.writing import check_name, replacing_folder
 
 FORMAT, WITH_INT8 = 1, 2
 """A model with weights in int8 is of another format, lest an earful that knows none takes it for damaged."""
 SCALE = ".scale"
 """How the name of a weight's scales ends."""
 WEIGHTS, CARD, NGRAM, INNER = "model.safetensors", "model.json", "ngram.safetensors", "inner.safetensors"
+_MOST = 1e30
 LEXICON, WORDS = "lexicon.json", "words.safetensors"
 FILES = frozenset({WEIGHTS, CARD, NGRAM, INNER, LEXICON, WORDS})
 
@@ -99,11 +99,18 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
     `half` stores float16, which halves the file and costs nothing that a score shows; and the matrices of a pre-trained
     encoder as int8 (`bench/base.py`).
 
+    One that is replaced stays until the new one is whole: at any moment there is the one or the other.
+
     Raises:
-        CheckpointError: the folder exists and `replace` is false or it is no model, or it cannot be written.
+        CheckpointError: the folder exists and `replace` is false or it is no model, the weights are no numbers, or it
+            cannot be written.
     """
     folder = Path(folder)
     check_destination(folder, replace=replace)
+    if odd := next((name for name, each in checkpoint.params.items() if not bool(torch.isfinite(each).all())), None):
+        raise CheckpointError(
+            f"{folder}: {odd} holds NaN or infinity, so nothing is saved: the training has diverged; lower the rate"
+        )
     weights = _small({name: tensor.detach().cpu() for name, tensor in checkpoint.params.items()}, half)
     format_ = WITH_INT8 if any(name.endswith(SCALE) for name in weights) else FORMAT
     card = {"format": format_, "config": to_mapping(checkpoint.config), "about": finite(to_mapping(checkpoint.about))}
@@ -117,32 +124,31 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
         card["lexicon"] = {"words": len(checkpoint.lexicon.entries)}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
-        try:
-            save_file(weights, beside / WEIGHTS)
-            if checkpoint.language:
-                save_ngram(beside / NGRAM, checkpoint.language.ngram)
-                if checkpoint.language.words:
-                    save_words(beside / WORDS, checkpoint.language.words)
-            if checkpoint.inner:
-                save_file(
-                    {name: value.detach().cpu().clone() for name, value in checkpoint.inner.learned.items()},
-                    beside / INNER,
-                )
-            if checkpoint.lexicon:
-                save_lexicon(beside / LEXICON, checkpoint.lexicon)
-            text = json.dumps(card, ensure_ascii=False, indent=1, allow_nan=False)
-            (beside / CARD).write_text(text + "\n", "utf-8", newline="\n")
-            for file in beside.iterdir():  # made for the owner's eyes only
-                file.chmod(0o644)
-            beside.chmod(0o755)
-            _put_in_place(beside, folder)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+        with replacing_folder(folder) as beside:
+            _write(beside, checkpoint, weights, card)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"{folder}: the model cannot be written ({error}); free some space or name another folder"
         ) from error
+
+
+def _write(beside: Path, checkpoint: Checkpoint, weights: Params, card: Mapping[str, Any]) -> None:
+    """All files of a model. Raises OSError or SafetensorError where one cannot be written."""
+    save_file(weights, beside / WEIGHTS)
+    if checkpoint.language:
+        save_ngram(beside / NGRAM, checkpoint.language.ngram)
+        if checkpoint.language.words:
+            save_words(beside / WORDS, checkpoint.language.words)
+    if checkpoint.inner:
+        learned = {name: value.detach().cpu().clone() for name, value in checkpoint.inner.learned.items()}
+        save_file(learned, beside / INNER)
+    if checkpoint.lexicon:
+        save_lexicon(beside / LEXICON, checkpoint.lexicon)
+    text = json.dumps(card, ensure_ascii=False, indent=1, allow_nan=False)
+    (beside / CARD).write_text(text + "\n", "utf-8", newline="\n")
+    for file in beside.iterdir():  # made for the owner's eyes only
+        file.chmod(0o644)
+    beside.chmod(0o755)
 
 
 def _small(params: Params, half: bool) -> Params:
@@ -162,11 +168,19 @@ def _small(params: Params, half: bool) -> Params:
 
 def _rounded(weight: Tensor, half: bool) -> Tensor:
     small = weight.half()
-    return small if half or bool((small.float() == weight).all()) else weight
+    asked = half and bool(torch.isfinite(small).all())  # beyond 65 504 a half is infinite
+    return small if asked or bool((small.float() == weight).all()) else weight
 
 
-def _large(weights: Params) -> Params:
-    """All weights as float32, by the model's own names."""
+def _large(weights: Params, path: Path) -> Params:
+    """All weights as float32, by the model's own names. Raises CheckpointError for what cannot be weights."""
+    for name, weight in weights.items():
+        scale = weights.get(f"{name}{SCALE}")
+        fits = weight.is_floating_point() if scale is None else weight.dtype == torch.int8
+        if not fits or (scale is not None and scale.shape != weight.shape[:-1]):
+            raise CheckpointError(
+                f"{path}: {name} is {weight.dtype} {tuple(weight.shape)}, which is no weight of a model; copy it again"
+            )
     whole = {name: weight.float() for name, weight in weights.items() if not name.endswith(SCALE)}
     scales = {name.removesuffix(SCALE): scale for name, scale in weights.items() if name.endswith(SCALE)}
     return whole | {name: from_int8(weights[name], scale) for name, scale in scales.items() if name in weights}
@@ -178,6 +192,10 @@ def check_destination(folder: Path, *, replace: bool = False) -> None:
     Raises:
         CheckpointError: it exists and `replace` is false, it holds what is no model, or nothing can be written there.
     """
+    try:
+        check_name(folder)
+    except OSError as error:
+        raise CheckpointError(f"{error.filename}: {error.strerror}; name another folder") from None
     if folder.exists() or folder.is_symlink():
         if not replace:
             raise CheckpointError(f"{folder}: exists already; name another folder, or ask to replace it (--overwrite)")
@@ -186,22 +204,6 @@ def check_destination(folder: Path, *, replace: bool = False) -> None:
     parent = next(place for place in folder.absolute().parents if place.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise CheckpointError(f"{folder}: nothing can be written in {parent}; name another folder")
-
-
-def _put_in_place(beside: Path, folder: Path) -> None:
-    if not folder.exists():
-        beside.replace(folder)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
-    folder.replace(old / "old")
-    try:
-        beside.replace(folder)
-    except OSError:
-        (old / "old").replace(folder)
-        raise
-    finally:
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
 
 
 def load_checkpoint(model: str | Path) -> Checkpoint:
@@ -214,7 +216,8 @@ def load_checkpoint(model: str | Path) -> Checkpoint:
     card = _read_card(folder / CARD)
     try:
         config = from_mapping(ModelConfig, card["config"], str(folder / CARD))
-        params = _large(load_file(folder / WEIGHTS))
+        check_regular(folder / WEIGHTS)
+        params = _large(load_file(folder / WEIGHTS), folder / WEIGHTS)
     except FileNotFoundError:
         raise CheckpointError(f"{folder / WEIGHTS}: missing; the folder is not a whole model: copy it again") from None
     except (SafetensorError, OSError) as error:
@@ -252,14 +255,14 @@ def _bases() -> Path:
 
 def _read_card(path: Path) -> dict[str, Any]:
     try:
-        card = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        card = json.loads(read_whole(path).decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: damaged ({error}); copy the model again") from error
-    if not isinstance(card, dict) or "format" not in card or "config" not in card:
+    if not isinstance(card, dict) or "config" not in card or not isinstance(card.get("about", {}), dict):
         raise CheckpointError(f"{path}: not written by earful; give a folder that `earful adapt` wrote")
-    if card["format"] not in (FORMAT, WITH_INT8):
+    if card.get("format") not in (FORMAT, WITH_INT8):
         raise CheckpointError(
-            f"{path}: format {card['format']}, this version reads {FORMAT} and {WITH_INT8}; "
+            f"{path}: format {str(card.get('format'))[:60]}, this version reads {FORMAT} and {WITH_INT8}; "
             "update earful or adapt again"
         )
     return card
@@ -269,7 +272,10 @@ def _language(folder: Path, card: Mapping[str, Any], config: ModelConfig) -> Lan
     """The language model beside the weights, if the card tells of one."""
     if "language" not in card:
         return None
-    language = from_mapping(_Shares, card["language"], str(folder / CARD))
+    try:
+        language = from_mapping(_Shares, card["language"], str(folder / CARD))
+    except EarfulError as error:
+        raise CheckpointError(f"{error}: the model was made by another version of earful") from error
     ngram = load_ngram(folder / NGRAM)
     if ngram.alphabet != config.alphabet:
         raise CheckpointError(f"{folder / NGRAM}: writes other letters than the model; copy the model again")
@@ -279,7 +285,7 @@ def _language(folder: Path, card: Mapping[str, Any], config: ModelConfig) -> Lan
 
 def _number(folder: Path, card: Mapping[str, Any], name: str) -> float:
     value = card.get(name, 0.0)
-    if not isinstance(value, int | float) or not math.isfinite(value):
+    if not isinstance(value, int | float) or not abs(value) < _MOST:
         raise CheckpointError(f"{folder / CARD}: {name} is {value!r}, must be a number; copy the model again")
     return float(value)
 
@@ -294,6 +300,7 @@ def _inner(folder: Path, card: Mapping[str, Any]) -> InnerLoop | None:
     if "inner" not in card:
         return None
     try:
+        check_regular(folder / INNER)
         learned = load_file(folder / INNER)
     except FileNotFoundError:
         raise CheckpointError(f"{folder / INNER}: missing; the folder is not a whole model: copy it again") from None

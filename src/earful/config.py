@@ -12,8 +12,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from earful.errors import ConfigError, EarfulError
+from earful.reading import read_whole
 
 T = TypeVar("T")
+MOST = 10**15
+"""Numbers beyond are typing errors: no setting is as large, and those that are sizes would fill any memory."""
+INFINITE = ("clip_norm",)
+"""Settings that may be infinite: what they limit is not limited then."""
+MOST_SEED = 2**32 - 1
 
 
 def read_toml(cls: type[T], path: str | Path) -> T:
@@ -27,12 +33,14 @@ def read_toml(cls: type[T], path: str | Path) -> T:
     """
     path = Path(path)
     try:
-        mapping = tomllib.loads(path.read_text("utf-8"))
+        mapping = tomllib.loads(read_whole(path).decode("utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such recipe; give the path of a TOML file") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path}: the recipe cannot be read: {error.strerror}; give a UTF-8 TOML file") from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: the recipe cannot be read ({error}); give a UTF-8 TOML file") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, brackets without end
         raise ConfigError(f"{path}: not valid TOML: {error}; correct the file") from error
     made = from_mapping(cls, mapping, str(path))
     unused = getattr(made, "unused", None)
@@ -75,6 +83,13 @@ def to_mapping(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [to_mapping(item) for item in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def check_seed(seed: int) -> int:
+    """The seed itself. Raises ConfigError for one that the generators of random numbers do not take."""
+    if not 0 <= seed <= MOST_SEED:
+        raise ConfigError(f"seed is {_show(seed)}, must be a whole number from 0 to {MOST_SEED}")
+    return seed
 
 
 def finite(value: Any) -> Any:
@@ -162,17 +177,30 @@ def _convert_plain(hint: Any, value: Any, where: str) -> Any:
     if hint is Any:
         return value
     if hint is Path and isinstance(value, str):
-        return Path(value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return _path(value, where)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    endless = value == math.inf and where.endswith(INFINITE)
+    if number and hint in (int, float) and not -MOST <= value <= MOST and not endless:  # NaN, too
+        raise ConfigError(f"{where}: expected {_KIND[hint]} of at most {MOST:g}, got {_show(value)}")
+    if hint is float and number:
         return float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise ConfigError(f"{where}: expected {_KIND.get(hint, hint.__name__)}, got {_show(value)}")
     return value
 
 
+def _path(value: str, where: str) -> Path:
+    if not value or "\0" in value:
+        raise ConfigError(f"{where}: expected the path of a file or folder, got {_show(value)}")
+    return Path(value)
+
+
 _KIND = {int: "a whole number", float: "a number", str: "a text in quotes", bool: "true or false", Path: "a path"}
 
 
 def _show(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        text = f"a {type(value).__name__} too long to be shown"
     return text if len(text) <= 60 else text[:57] + "…"

@@ -2,9 +2,10 @@
 
 import json
 import math
+import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +15,19 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from earful.device import CPU, home_of, moved
-from earful.errors import CheckpointError, ConfigError
+from earful.errors import CheckpointError, ConfigError, TrainingError
+from earful.identity import differences, digest, digest_of_tensors
 from earful.processes import sums, world
-from earful.writing import replacing
+from earful.reading import check_regular
+from earful.writing import check_name, replacing
 
 OTHERS = 499_979
 """What the randomness of each further process is away from that of the one before."""
+SAVED_AS = 2
+"""The version of what is saved: a state of another one is of another run."""
+MOST_STEPS = 1_000_000_000
+_LOOK_EVERY = 20  # steps between looks at whether the parameters are still numbers
+_PATIENCE = 50  # steps in a row without a finite gradient, after which nothing is to be hoped for
 
 
 WEIGHT_DECAY, CLIP_NORM = 0.01, 1.0
@@ -41,12 +49,14 @@ class Optimisation:
     clip_norm: float | None = None
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ConfigError(f"steps is {self.steps}, must be at least 1")
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise ConfigError(f"steps is {self.steps}, must be at least 1 and at most {MOST_STEPS}")
         if not 0 <= self.warmup < 1:
             raise ConfigError(f"warmup is {self.warmup}, must be a share of the steps: at least 0, below 1")
-        if self.weight_decay is not None and not self.weight_decay >= 0:
-            raise ConfigError(f"weight_decay is {self.weight_decay}, must be at least 0")
+        if not 0 < self.rate < math.inf:
+            raise ConfigError(f"rate is {self.rate}, must be a number above 0")
+        if self.weight_decay is not None and not 0 <= self.weight_decay < math.inf:
+            raise ConfigError(f"weight_decay is {self.weight_decay}, must be a number from 0 on")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise ConfigError(f"clip_norm is {self.clip_norm}, must be above 0 (inf: no clipping)")
 
@@ -70,6 +80,34 @@ class Step(NamedTuple):
     elapsed_s: float
 
 
+@dataclass(frozen=True)
+class Run:
+    """Which run a state on disk belongs to: the digests of all that determines it, by names that people know.
+
+    `fit` adds what it is given itself. A state of another run is refused; or, where there is a `discard`, thrown away,
+    and `discard` is told so in a sentence.
+    """
+
+    parts: Mapping[str, str] = field(default_factory=dict)
+    discard: Callable[[str], None] | None = None
+
+    def also(self, **parts: str) -> "Run":
+        """The same with more parts; underscores in their names are spaces to people."""
+        named = {name.replace("_", " "): value for name, value in parts.items()}
+        return replace(self, parts={**self.parts, **named, "version": str(SAVED_AS)})
+
+
+def check_work(folder: Path) -> None:
+    """Refuse a folder that no state can be kept in, before any work. Raises ConfigError."""
+    try:
+        check_name(folder)
+        parent = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: {error.strerror}; give the recipe another `work`") from None
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise ConfigError(f"{folder}: nothing can be written in {parent}; give the recipe another `work`")
+
+
 def rate_at(step: int, optimisation: Optimisation) -> float:
     """The learning rate of step `step` (from 0)."""
     warm = max(1, round(optimisation.warmup * optimisation.steps))
@@ -89,6 +127,7 @@ def fit(
     weights_of: Callable[[int], Mapping[str, float]] = lambda step: {},
     save_every: int = 200,
     report: Callable[[Step], None] | None = None,
+    run: Run = Run(),
 ) -> int:
     """Train `model` in place; answers the number of non-finite steps, which are skipped.
 
@@ -98,13 +137,15 @@ def fit(
     processes, each of which takes its share of a batch (`processes.share`); the first one reports and saves.
 
     Raises:
-        CheckpointError: `state` is damaged or of another model, or cannot be written.
-        TrainingError: another process has ended.
+        CheckpointError: `state` is damaged or of another run, or cannot be written.
+        TrainingError: the training diverges, or another process has ended.
     """
+    run = run.also(seed=str(seed), optimisation=digest(optimisation), start=digest_of_tensors(model.state_dict()))
     moving = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(moving, lr=optimisation.rate, weight_decay=optimisation.decay, betas=(0.9, 0.98))
-    first, skipped = _restore(state, model, optimiser)
+    first, skipped = _restore(state, model, optimiser, run)
     leads = world()[1] == 0
+    guard = Guard(state, optimisation, saved=first)
     model.train()
     began = time.monotonic()
     for step in range(first, optimisation.steps):
@@ -116,11 +157,52 @@ def fit(
         skipped += not math.isfinite(norm)
         if report and leads:
             report(Step(step + 1, losses, norm, time.monotonic() - began))
-        if leads and (step + 1) % save_every == 0 and step + 1 < optimisation.steps:
-            _save(state, model, optimiser, step + 1, skipped)
+        saves = (step + 1) % save_every == 0 and step + 1 < optimisation.steps
+        guard.check(step + 1, math.isfinite(norm), skipped, lambda: _numbers(model, optimiser), now=saves)
+        if leads and saves:
+            guard.saved = step + 1
+            _save(state, model, optimiser, step + 1, skipped, run)
     if leads:
-        _save(state, model, optimiser, max(first, optimisation.steps), skipped)
+        _save(state, model, optimiser, max(first, optimisation.steps), skipped, run)
     return skipped
+
+
+class Guard:
+    """Ends a training that has diverged, before anything of it is saved. `saved` is the step of the last good state."""
+
+    def __init__(self, state: Path, optimisation: Optimisation, saved: int) -> None:
+        self.saved = saved
+        self._state, self._optimisation, self._idle = state, optimisation, 0
+
+    def check(
+        self, step: int, taken: bool, skipped: int, numbers: Callable[[], Iterable[Tensor]], *, now: bool = False
+    ) -> None:
+        """After step `step` (from 1); `now` looks at once, else every 20 steps and after the last one.
+
+        Raises TrainingError where `numbers()`, parameters and the optimiser's state, hold NaN or infinity, and where
+        no step could be taken for long, at the end, or at all.
+        """
+        self._idle = 0 if taken else self._idle + 1
+        last, most = step == self._optimisation.steps, min(_PATIENCE, (self._optimisation.steps + 1) // 2)
+        if self._idle >= (most if last else _PATIENCE) or (last and skipped >= step):
+            raise self._diverged(step, f"no gradient of the last {self._idle} steps was finite")
+        if (now or last or step % _LOOK_EVERY == 0) and not all(bool(torch.isfinite(each).all()) for each in numbers()):
+            raise self._diverged(step, "its parameters hold NaN or infinity")
+
+    def _diverged(self, step: int, what: str) -> TrainingError:
+        good = f"the last good state, of step {self.saved}, is in {self._state}" if self.saved else "no state was saved"
+        return TrainingError(
+            f"the training had diverged at step {step} of {self._optimisation.steps}: {what}; most likely the rate, "
+            f"{self._optimisation.rate:g}, is too high, or clips hold what is no speech: lower it, or raise `warmup` "
+            f"({good})"
+        )
+
+
+def _numbers(model: nn.Module, optimiser: torch.optim.Optimizer) -> Iterable[Tensor]:
+    """All that must stay finite: parameters, buffers, and the optimiser's running means."""
+    yield from model.state_dict().values()
+    for slots in optimiser.state_dict()["state"].values():
+        yield from (value for value in slots.values() if isinstance(value, Tensor))
 
 
 def _backward(
@@ -160,32 +242,64 @@ def _averaged(model: nn.Module, losses: Mapping[str, Tensor]) -> dict[str, float
     return {name: float(loss.detach()) for name, loss in losses.items()}
 
 
-def _save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: int, skipped: int) -> None:
+def _save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: int, skipped: int, run: Run) -> None:
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, slots in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{slot}": value for slot, value in slots.items()}
-    save_state(path, moved(tensors, CPU), {"step": step, "skipped": skipped})
+    save_state(path, moved(tensors, CPU), {"step": step, "skipped": skipped, "run": dict(run.parts)})
 
 
-def _restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, int]:
+def _restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, run: Run) -> tuple[int, int]:
     """Steps done and steps skipped; `model` and `optimiser` as they were then."""
-    found = load_state(path)
+    found = load_run(path, run)
     if found is None:
         return 0, 0
     tensors, header = found
     try:
         model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-    except RuntimeError as error:
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimiser."):
+                _, index, slot = name.split(".", 2)
+                slots.setdefault(int(index), {})[slot] = value
+        optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})
+        return int(header["step"]), int(header["skipped"])
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: the saved state is damaged; delete it to start again") from error
+
+
+def load_run(path: Path, run: Run) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """The tensors and the header of a run's state; None where there is none, or it is another's and was discarded.
+
+    Raises:
+        CheckpointError: it is damaged, or another's and may not be discarded: says in what they differ.
+    """
+    found, problem = None, ""
+    try:
+        found = load_state(path)
+    except CheckpointError:
+        if run.discard is None:
+            raise
+        problem = "a state that is damaged"
+    if found is not None:
+        of = found[1].get("run")
+        differ = differences(of, run.parts) if isinstance(of, dict) else ["version"]
+        if not differ:
+            return found
+        steps = found[1].get("step")
+        problem = f"the state of another run ({steps} steps; it differs in {', '.join(differ)})"
+    if not problem:
+        return None
+    if run.discard is None:
         raise CheckpointError(
-            f"{path}: the saved state is of another model; delete it to start again, or give this run another folder"
-        ) from error
-    slots: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimiser."):
-            _, index, slot = name.split(".", 2)
-            slots.setdefault(int(index), {})[slot] = value
-    optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})
-    return header["step"], header["skipped"]
+            f"{path}: is {problem}; give this run a `work` folder of its own, or throw the other away with --overwrite"
+        )
+    log = path.with_name("log.jsonl")
+    if world()[1] == 0:
+        run.discard(f"{path}: {problem} is thrown away" + (", and its log" if log.exists() else ""))
+        path.unlink(missing_ok=True)
+        log.unlink(missing_ok=True)
+    return None
 
 
 def save_state(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
@@ -214,10 +328,13 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     if not path.exists():
         return None
     try:
+        check_regular(path)
         with safe_open(path, "pt") as file:
             header = json.loads((file.metadata() or {})["state"])
+            if not isinstance(header, dict):
+                raise ValueError("its header is no table")
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (no mapping)
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: the saved state is damaged ({error}); delete it to start again") from error
 
 

@@ -96,3 +96,21 @@ def test_the_decoder_does_not_print(tmp_path: Path, mp3: bytes, capfd: pytest.Ca
     (tmp_path / "a.mp3").write_bytes(bytes(broken))
     assert len(read(tmp_path / "a.mp3")) > 40_000
     assert capfd.readouterr().err == ""
+
+
+def test_what_a_mac_leaves_beside_a_file_does_not_spoil_it(
+    tmp_path: Path, mp3: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a file `._NAME`; of bytes `._`, in the folder where one stands."""
+    place = tmp_path / "a.mp3"
+    place.write_bytes(mp3)
+    monkeypatch.chdir(tmp_path)
+    expected = read(place), read(place.read_bytes())
+    for name in ("._a.mp3", "._"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7" + bytes(4092))
+    (tmp_path / "b").mkdir()
+    for found, sound in zip((read(place), read(place.read_bytes())), expected, strict=True):
+        assert np.array_equal(found, sound)
+    (tmp_path / "b.mp3").write_bytes(b"\xff\xf3 no MP3" * 100 + b"\xff")
+    with pytest.raises(AudioError, match="not a readable"):
+        read(tmp_path / "b.mp3")

@@ -1,7 +1,5 @@
 """Errors become one line on stderr and an exit status; nothing raises."""
 
-from pathlib import Path
-
 import pytest
 
 from earful.cli import main as cli
@@ -13,7 +11,7 @@ def failing(monkeypatch: pytest.MonkeyPatch):
     """`earful check x` raises what the test says."""
 
     def fail(error: BaseException) -> None:
-        def read_clips(path: Path, choice: object) -> None:
+        def read_clips(*_: object) -> None:
             raise error
 
         monkeypatch.setattr("earful.data.clips.read_with_findings", read_clips)

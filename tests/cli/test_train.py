@@ -81,6 +81,65 @@ def test_a_recipe_that_is_missing(earful, tmp_path: Path) -> None:
     assert run.status == 2 and "none.toml" in run.err and run.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("batch_s = 20", "batch_s = 10", "batch s"),
+        ("batch_s = 20", "batch_s = 20\nseed = 3", "clips, seed, start"),
+        ("steps = 4", "steps = 4\nrate = 0.1", "optimisation"),
+        ("layers = 1", "layers = 2", "encoder"),
+    ],
+)
+def test_a_changed_recipe_does_not_give_back_the_old_model(
+    earful, recipe: Path, tmp_path: Path, old: str, new: str, what: str
+) -> None:
+    """The state in the work folder is of the run that left it there: another one says so, and takes it only if told."""
+    assert earful("train", recipe).status == 0
+    first = (tmp_path / "base" / "model.safetensors").read_bytes()
+    recipe.write_text(recipe.read_text().replace(old, new).replace("/base", "/other"))
+    run = earful("train", recipe)
+    assert run.status == 2 and "another run (4 steps" in run.err and "--overwrite" in run.err and not run.out
+    assert all(part.replace(" ", "_") in run.err or part in run.err for part in what.split(", ")), run.err
+    assert not (tmp_path / "other").exists()
+    assert earful("train", recipe, "--overwrite").err.count("is thrown away, and its log") == 1
+    other = (tmp_path / "other" / "model.safetensors").read_bytes()
+    recipe.write_text(recipe.read_text().replace("/work", "/fresh"))
+    assert earful("train", recipe, "--overwrite").status == 0
+    assert other == (tmp_path / "other" / "model.safetensors").read_bytes() != first
+
+
+def test_other_sounds_under_the_same_names_are_another_run(earful, recipe: Path, clips: Path, tmp_path: Path) -> None:
+    assert earful("train", recipe).status == 0
+    sounds = sorted(clips.rglob("*.wav"))
+    content = [sound.read_bytes() for sound in sounds]
+    try:
+        sounds[0].write_bytes(content[1])
+        sounds[1].write_bytes(content[0])
+        run = earful("train", recipe, "--out", tmp_path / "other")
+        assert run.status == 0  # --out has a work folder of its own
+        recipe.write_text(recipe.read_text().replace("/base", "/third"))
+        run = earful("train", recipe)
+        assert run.status == 2 and "differs in clips" in run.err
+    finally:
+        for sound, each in zip(sounds, content, strict=True):
+            sound.write_bytes(each)
+
+
+def test_the_same_run_again_is_the_same_bytes(earful, recipe: Path, tmp_path: Path) -> None:
+    assert earful("train", recipe).status == 0
+    recipe.write_text(recipe.read_text().replace("/base", "/other").replace("/work", "/again"))
+    assert earful("train", recipe).status == 0
+    for file in (tmp_path / "base").iterdir():
+        assert file.read_bytes() == (tmp_path / "other" / file.name).read_bytes(), file.name
+
+
+def test_a_rate_at_which_it_diverges(earful, recipe: Path, tmp_path: Path) -> None:
+    recipe.write_text(recipe.read_text() + "rate = 1e14\nclip_norm = 1e14\nwarmup = 0.0\n")
+    run = earful("train", recipe)
+    assert run.status == 2 and "diverged at step 4 of 4" in run.err and "lower it" in run.err
+    assert not (tmp_path / "base").exists()
+
+
 def test_a_key_that_nothing_uses(earful, recipe: Path, tmp_path: Path) -> None:
     recipe.write_text(recipe.read_text("utf-8").replace("layers = 1\n", "layers = 1\nheads = 2\n"), "utf-8")
     run = earful("train", recipe)

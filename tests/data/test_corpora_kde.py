@@ -108,3 +108,14 @@ def test_the_corpus_stands_alone_and_equal_recordings_come_once(
         UNREADABLE: ("game/nl/leeg",),
     }
     assert seen[-1] == (4, 4)
+
+
+@pytest.mark.parametrize("file", ["../../etc/passwd", "/etc/passwd", "nl/../../x.ogg", "a\\..\\b"])
+def test_a_list_that_points_out_of_its_folder_is_refused(tmp_path: Path, file: str) -> None:
+    content = f'<klettres><language code="nl"><alpha><sound name="a" file="{file}"/></alpha></language></klettres>'
+    (tmp_path / "sounds.xml").write_text(content, "utf-8")
+    if "\\" in file:
+        assert read_sounds(tmp_path / "sounds.xml", tmp_path)[0].path.parent == tmp_path
+        return
+    with pytest.raises(CorpusError, match="lies outside its folder"):
+        read_sounds(tmp_path / "sounds.xml", tmp_path)

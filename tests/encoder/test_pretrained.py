@@ -252,3 +252,12 @@ def test_a_weight_that_is_missing(name: str, edited: Edited) -> None:
     rewrite(folder, lambda weights: {key: tensor for key, tensor in weights.items() if key != name})
     with pytest.raises(CheckpointError, match=r"the weight .* is missing; weights and config.json do not belong"):
         read_pretrained(folder)
+
+
+@pytest.mark.parametrize("name", ["../other/model.safetensors", "/etc/passwd", "..", "a\\b", "c:x", ""])
+def test_an_index_that_points_out_of_its_folder_is_refused(tmp_path: Path, small_whisper: Path, name: str) -> None:
+    (tmp_path / "config.json").write_bytes((small_whisper / "config.json").read_bytes())
+    places = {"model.encoder.conv1.weight": name}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}), "utf-8")
+    with pytest.raises(CheckpointError, match="is no file of its folder, and is not opened"):
+        read_pretrained(tmp_path)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from earful.errors import CheckpointError, ConfigError
+from earful.errors import CheckpointError, ConfigError, TrainingError
 from earful.metatrain import Learner, maml, meta_sgd, reptile, scratch
 from earful.metatrain.loop import Drawn, MetaStep, Outer, Trained, metatrain
 from earful.train import Optimisation
@@ -95,8 +95,9 @@ def test_a_task_that_is_not_finite_is_left_out_and_counted(tmp_path: Path) -> No
 
     trained = run(tmp_path / "s", 10, draw=broken)
     assert trained.skipped == 10 and all(bool(value.isfinite().all()) for value in trained.last.values())
-    none = run(tmp_path / "t", 3, {"tasks": 1}, draw=lambda step, task, losses: broken(step, 1, losses))
-    assert none.skipped == 3 and torch.equal(none.last["start.a"], params()["a"])
+    with pytest.raises(TrainingError, match="diverged at step 3 of 3: no gradient of the last 3 steps was finite"):
+        run(tmp_path / "t", 3, {"tasks": 1}, draw=lambda step, task, losses: broken(step, 1, losses))
+    assert not (tmp_path / "t").exists()
 
 
 def test_weights_of_tasks(tmp_path: Path) -> None:
@@ -145,7 +146,7 @@ def test_progress_reaches_the_learner(tmp_path: Path) -> None:
 
 def test_errors_name_what_to_do(tmp_path: Path) -> None:
     run(tmp_path / "s", 2, learner_at=lambda progress: maml(loss, rate=0.05))
-    with pytest.raises(CheckpointError, match="another model or learner; delete it"):
+    with pytest.raises(CheckpointError, match=r"another run \(2 steps; it differs in start\)"):
         run(tmp_path / "s", 2)
     with pytest.raises(ConfigError, match="tasks is 0"):
         run(tmp_path / "t", 2, {"tasks": 0})

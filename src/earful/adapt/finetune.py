@@ -335,9 +335,14 @@ def _resume(path: Path, params: Params) -> _Run | None:
         return None
     device = next(iter(params.values())).device
     tensors, header = {name: value.to(device) for name, value in found[0].items()}, found[1]
-    if not all(f"{part}.{name}" in tensors for part in ("now", "best") for name in params):
+    places = [(f"{part}.{name}", value) for part in ("now", "best") for name, value in params.items()]
+    if not all(place in tensors and tensors[place].shape == value.shape for place, value in places):
         raise CheckpointError(f"{path}: the saved state is of another run; delete it to start again")
-    now, best = ({name: tensors[f"{part}.{name}"] for name in params} for part in ("now", "best"))
+    try:
+        curve = tuple(Point(*point) for point in header["curve"])
+        best, step, skipped = Point(*header["best"]), int(header["step"]), int(header["skipped"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: the saved state is damaged ({error}); delete it to start again") from error
+    now, kept = ({name: tensors[f"{part}.{name}"] for name in params} for part in ("now", "best"))
     rule = {name.removeprefix("rule."): value for name, value in tensors.items() if name.startswith("rule.")}
-    curve = tuple(Point(*point) for point in header["curve"])
-    return _Run(Tuned(best, Point(*header["best"]), curve, header["skipped"]), now, rule, header["step"])
+    return _Run(Tuned(kept, best, curve, skipped), now, rule, step)

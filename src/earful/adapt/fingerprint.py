@@ -1,16 +1,15 @@
 """What tells one adaptation from another: the name of its state on disk."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 
 from earful.adapt.clips import Heard
 from earful.adapt.finetune import Plan
 from earful.audio.augment import Augmentation
 from earful.checkpoint import Checkpoint
-from earful.config import to_mapping
 from earful.data.utterance import Utterance
 from earful.device import CPU
+from earful.identity import digest, digest_of_arrays, digest_of_tensors
+from earful.train import SAVED_AS
 
 
 def fingerprint(
@@ -22,9 +21,10 @@ def fingerprint(
     beside: Iterable[Utterance] = (),
     words: Sequence[str] = (),
 ) -> str:
-    """Names the state of this very run: other clips, another base or another plan do not meet it."""
-    weights = [float(value.double().sum()) for value in base.on(CPU).params.values()]
+    """Names the state of this very run: other clips, by what is heard in them, another base or plan do not meet it."""
+    learned = digest_of_tensors(base.inner.learned) if base.inner else None
+    weights = [digest_of_tensors(base.on(CPU).params), learned, base.config]
     clips = [[str(u.audio), u.start_s, u.duration_s, u.speaker] for u in heard.clips]
+    frames = digest_of_arrays(each.numpy() for each in heard.frames)
     others = [[str(u.audio), u.start_s, u.duration_s, u.text] for u in beside]
-    what = [weights, to_mapping(base.config), clips, heard.texts, to_mapping(plan), to_mapping(augmentation), seed]
-    return hashlib.sha256(json.dumps([*what, others, list(words)]).encode()).hexdigest()[:16]
+    return digest([SAVED_AS, weights, clips, frames, heard.texts, plan, augmentation, seed, others, list(words)])

@@ -157,10 +157,12 @@ class Search:
         """Take up what the journal holds. Raises CheckpointError where it is damaged."""
         try:
             for row in map(json.loads, _lines(self._journal)):
+                if not isinstance(row, dict):
+                    raise ValueError("a line is no object")
                 self._noted_s += row["elapsed_s"]
                 if "settings" in row:
                     self._restore(row)
-        except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise CheckpointError(f"{self._journal}: damaged ({error}); delete it to start the search again") from error
 
     def _restore(self, row: Mapping[str, Any]) -> None:

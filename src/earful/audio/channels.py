@@ -58,9 +58,9 @@ def channel_named(name: str) -> Channel | Literal["each"]:
         return name  # type: ignore[return-value]
     if name in ("left", "right"):
         return 1 if name == "left" else 2
-    if name.isdecimal() and int(name) > 0:
+    if name.isdecimal() and len(name) < 10 and int(name) > 0:
         return int(name)
-    raise ConfigError(f"channel is {name!r}, must be one of {', '.join(NAMES)}, or a number from 1 on")
+    raise ConfigError(f"channel is {name[:40]!r}, must be one of {', '.join(NAMES)}, or a number from 1 on")
 
 
 def survey(recording: Audio) -> Survey:

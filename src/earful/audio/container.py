@@ -14,6 +14,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from earful.audio.flac import flac_streams
 from earful.audio.media import conversion, is_installed, missing
 from earful.audio.mpeg import id3_size, mpeg_streams
 from earful.audio.ogg import ogg_streams
@@ -172,7 +173,7 @@ def _reader(source: Source, data: Data, begin: int) -> Callable[[Source, Data], 
     if magic == b".snd":
         return _au_streams
     if data[begin : begin + 4] == b"fLaC":
-        return _flac_streams
+        return flac_streams
     if begin or data[0] == 0xFF or suffix_of(source) in _MPEG_SUFFIXES:
         return mpeg_streams
     return lambda source, data: ((), ())
@@ -185,17 +186,3 @@ def _au_streams(source: Source, data: Data) -> Found:
         return (), ()
     warning = f"its header says that it holds no sound; {len(data) - begin} bytes of sound are there, and are read"
     return (Stream((data[:8] + _AU_UNKNOWN, (12, len(data)))),), (warning,)
-
-
-def _flac_streams(source: Source, data: Data) -> Found:
-    """Several FLAC files one behind the other; each begins with its description, 34 bytes long."""
-    begins, place = [], data.find(b"fLaC\x00\x00\x00\x22")
-    while place >= 0:
-        begins.append(place)
-        place = data.find(b"fLaC\x00\x00\x00\x22", place + 4)
-    if len(begins) < 2:
-        return (), ()
-    spans = zip(begins, [*begins[1:], len(data)], strict=True)
-    return tuple(Stream((span,)) for span in spans), (
-        f"holds {len(begins)} FLAC files one behind the other; all are read",
-    )

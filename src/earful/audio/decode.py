@@ -4,7 +4,8 @@
 """
 
 import os
-import re
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from earful.audio.container import Contents, Spliced, examine
 from earful.audio.hush import hushed
 from earful.audio.media import MediaSound, open_media
-from earful.audio.riff import STREAM_BYTES
+from earful.audio.promise import odd_header, shortage
 from earful.audio.source import Held, Source, opened, size_of
 from earful.audio.stream import Span, Stream, truncated
 from earful.errors import AudioError
@@ -34,11 +35,9 @@ UNSEEKABLE = (
     "DPCM_8",
     "DPCM_16",
 )
-_CHUNK = 1 << 17  # source frames decoded at a time
+_CHUNK = 1 << 17  # source frames decoded at a time, of one or two channels
 _LOUDEST = 1 << 32  # 32-bit integers stored as floats are still sound; beyond that the numbers are damage
 _SLACK_S = 0.1  # MP3 encoders pad the end
-_WAVES = ("WAV", "WAVEX", "RF64")  # what is wrong with their headers has been looked at
-_CUT_DATA = re.compile(r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 
 Chunk = NDArray[np.float32]
 
@@ -70,21 +69,49 @@ def open_stream(source: Source, stream: Stream | None) -> Iterator[soundfile.Sou
     """Open a sound file, or one stream of it, that is known to libsndfile, or PyAV, and not truncated."""
     if stream is not None and stream.container:
         with open_media(source, stream.container) as media:
+            if odd := odd_header(media):
+                raise truncated(source, odd)
             yield media
         return
     spans: tuple[Span, ...] = stream.spans if stream else ((0, size_of(source)),)
     spliced = Spliced(source, spans) if stream or isinstance(source, Held) else None
     try:
         with hushed():
-            sound = _SoundFile(spliced or os.fsencode(str(source)))
+            sound = _sound_of(source, spliced)
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
         reason = getattr(error, "error_string", "it has no header").strip().rstrip(".")
         raise AudioError(
             f"{source}: not a readable sound file ({reason}); expected WAV, FLAC, OGG, MP3 or the like"
         ) from error
     with sound, spliced or nullcontext():
+        if sound.format == "RAW":  # libsndfile goes by the name
+            raise AudioError(
+                f"{source}: has no header that says what it holds; convert it by one who knows, as with: "
+                "sox -t gsm -r 8000 IN OUT.wav"
+            )
         _check_whole(sound, source, stream is None)
         yield sound
+
+
+def _sound_of(source: Source, spliced: Spliced | None) -> soundfile.SoundFile:
+    """Open a file, or what is in no file of its own.
+
+    An MP3 is known to libsndfile only after it has looked for a resource fork, as a Mac leaves one beside each file on
+    a stick: `._NAME`, or `._` where there is no name. If it finds one, it takes the MP3 for damaged. A copy has none.
+    """
+    try:
+        return _SoundFile(spliced or os.fsencode(str(source)))
+    except soundfile.LibsndfileError:
+        with Spliced(source, ((0, size_of(source)),)) if spliced is None else nullcontext(spliced) as whole:
+            whole.seek(0)
+            head = whole.read(3)
+            if head != b"ID3" and not (head[:1] == b"\xff" and head[1:2] >= b"\xe0"):
+                raise
+            whole.seek(0)
+            with tempfile.TemporaryDirectory(prefix="earful-") as folder:
+                with (Path(folder) / "copy.mp3").open("wb") as copy:
+                    shutil.copyfileobj(whole, copy)
+                return _SoundFile(os.fsencode(copy.name))
 
 
 class _Kept(threading.local):
@@ -143,10 +170,11 @@ def _check_file(source: Source) -> None:
 
 
 def _check_whole(sound: soundfile.SoundFile, source: Source, as_it_is: bool) -> None:
-    """Raise AudioError if the file's own header promises more than the file holds, or an Ogg page is cut."""
-    cut = _CUT_DATA.search(sound.extra_info) if as_it_is else None
-    if cut and sound.format not in _WAVES and int(cut[2]) < int(cut[1]) < STREAM_BYTES:
-        raise truncated(source, f"its header promises {cut[1]} bytes of sound, the file holds {cut[2]}")
+    """Raise AudioError if the file's own header promises more than the file holds, or what cannot be."""
+    if odd := odd_header(sound):
+        raise truncated(source, odd)
+    if as_it_is and (missing := shortage(sound, source)):
+        raise truncated(source, missing)
     if sound.format == "OGG" and _ogg_page_is_cut(source):
         raise truncated(source, "its last Ogg page is incomplete")
 
@@ -179,12 +207,12 @@ def decode(
 
     Every sample is checked, unless that is not wanted. Raises AudioError where the sound is damaged or ends early.
     """
-    position = begin
+    position, most = begin, max(1, _CHUNK // max(1, sound.channels // 2))
     end = sound.frames if frame_count is None else min(sound.frames, begin + frame_count)
     while position < end:
         try:
             with hushed():
-                chunk_TC = sound.read(min(_CHUNK, end - position), dtype="float32", always_2d=True)
+                chunk_TC = sound.read(min(most, end - position), dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise truncated(source, f"decoding fails after {position / sound.samplerate:.2f} s") from error
         if len(chunk_TC) == 0:

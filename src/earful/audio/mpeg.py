@@ -152,6 +152,8 @@ def _goes_on(data: Data, place: int, header: _Header) -> bool:
 @lru_cache(maxsize=4096)
 def _header(four: bytes) -> _Header | None:
     """Read the four bytes of a frame's header; None if they are none, or the frame is of "free" size."""
+    if len(four) < 4:
+        return None
     (bits,) = struct.unpack(">I", four)
     version, layer_bits, rate = bits >> 19 & 3, bits >> 17 & 3, bits >> 10 & 3
     index, padding, mono = bits >> 12 & 15, bits >> 9 & 1, bits >> 6 & 3 == 3

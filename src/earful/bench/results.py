@@ -13,6 +13,7 @@ from earful.checkpoint import Checkpoint
 from earful.config import finite, from_mapping, to_mapping
 from earful.data.manifest import Manifest
 from earful.errors import ConfigError
+from earful.reading import read_whole
 from earful.writing import replacing
 
 FORMAT = 1
@@ -82,12 +83,12 @@ def read_results(path: Path, settings: Mapping[str, Any]) -> Known:
     if not path.exists():
         return Known([], [], dict(settings))
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(read_whole(path).decode("utf-8"))
         before, rows, machines = dict(found["settings"]), list(found["rows"]), list(found["machines"])
         if found["format"] != FORMAT:
             raise ValueError(f"format {found['format']}, this version reads {FORMAT}")
         both = {name: _both(before[name], settings[name]) for name in GROWING}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(
             f"{path}: no results that can be gone on with ({error}); remove it, or overwrite it"
         ) from None

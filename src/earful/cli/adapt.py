@@ -27,6 +27,7 @@ from earful.cli.effort import (
 )
 from earful.cli.effort import in_words as next_in_words
 from earful.cli.leftovers import Drop, SpeakerTier, TierName, clips_of
+from earful.cli.numbers import MOST_COUNT, MOST_SEED
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, interval, peak_memory_mb, percent, print_json
 from earful.cli.tuning import Found, Minutes, doubts, print_trials, search, settings
@@ -89,7 +90,7 @@ def adapt(
     text: Annotated[Path | None, typer.Option(help="Other text in the language, UTF-8.", metavar="FILE")] = None,
     words: Annotated[bool, typer.Option(help="Whether the language model knows the language's word list.")] = True,
     greedy: Annotated[bool, typer.Option("--greedy", help="Learn no language model.")] = False,
-    steps: Annotated[int | None, typer.Option(min=0, help=STEPS_HELP, metavar="N")] = None,
+    steps: Annotated[int | None, typer.Option(min=0, max=MOST_COUNT, help=STEPS_HELP, metavar="N")] = None,
     tune: Minutes = None,
     speak: Speak = None,
     unlabelled: Unlabelled = None,
@@ -98,7 +99,7 @@ def adapt(
     keep_sound: Annotated[bool, typer.Option(help=KEEP_SOUND_HELP)] = True,
     usual: Annotated[bool, typer.Option("--usual", help="Do not adapt as a meta-trained base has learned.")] = False,
     device: Device = "cpu",
-    seed: Annotated[int, typer.Option(help="Another seed, another run.", metavar="N")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Another seed, another run.", metavar="N")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace MODEL where it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

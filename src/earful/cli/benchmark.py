@@ -11,6 +11,7 @@ import typer
 from earful.cli.adapt import DEFAULT_BASE, name_left_out, sift
 from earful.cli.device import Device
 from earful.cli.leftovers import clips_of
+from earful.cli.numbers import MOST_COUNT, finite
 from earful.cli.progress import progress, warn
 from earful.cli.tables import counted, interval, percent, print_json, print_table
 from earful.text.normalize import Case, Punctuation
@@ -43,8 +44,12 @@ Bases = Annotated[
 Task = Annotated[By, typer.Option(help="What makes a task; `all`: all clips are one.")]
 Shots = Annotated[str, typer.Option(help="Numbers of clips to adapt to.", metavar="K,K,…")]
 Taken = Annotated[str, typer.Option(help="Numbers of steps; `usual`: as many as adapt takes.", metavar="N,N,…")]
-TestClips = Annotated[int | None, typer.Option(help="Clips of each task to test on.  [default: 30]", metavar="N")]
-TestSeconds = Annotated[float | None, typer.Option(help="Seconds of each task to test on, instead.", metavar="S")]
+TestClips = Annotated[
+    int | None, typer.Option(min=1, max=MOST_COUNT, help="Clips of each task to test on.  [default: 30]", metavar="N")
+]
+TestSeconds = Annotated[
+    float | None, typer.Option(min=0.0, callback=finite, help="Seconds of each task to test on, instead.", metavar="S")
+]
 Usual = Annotated[bool, typer.Option(help="Whether a meta-trained base is also adapted as if it were none.")]
 
 
@@ -55,7 +60,7 @@ def benchmark(
     by: Task = "language",
     shots: Shots = "1,5,10",
     steps: Taken = "0,usual",
-    seeds: Annotated[int, typer.Option(help="How often clips are drawn.", metavar="N")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, max=MOST_COUNT, help="How often clips are drawn.", metavar="N")] = 5,
     test_clips: TestClips = None,
     test_seconds: TestSeconds = None,
     usual: Usual = True,
@@ -106,7 +111,7 @@ def numbers_in(text: str, option: str, *words: str) -> "tuple[Steps, ...]":
     from earful.errors import ConfigError
 
     parts = [part.strip() for part in text.split(",")]
-    if odd := [part for part in parts if not part.isdecimal() and part not in words]:
+    if odd := [part for part in parts if not (part.isdecimal() and len(part) < 10) and part not in words]:
         also = "".join(f", or {word}" for word in words)
         raise ConfigError(f"{option}: expected whole numbers with commas between, such as 1,5,10{also}, got {odd[0]!r}")
     return tuple(int(part) if part.isdecimal() else part for part in parts)  # type: ignore[misc]

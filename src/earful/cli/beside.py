@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from earful.cli.numbers import MOST_COUNT
 from earful.cli.tables import counted
 
 if TYPE_CHECKING:
     from earful.adapt.self_train import Beside
 
 Speak = Annotated[
-    int | None, typer.Option(min=1, help="Learn from so many sentences that espeak-ng says, too.", metavar="N")
+    int | None,
+    typer.Option(min=1, max=MOST_COUNT, help="Learn from so many sentences that espeak-ng says, too.", metavar="N"),
 ]
 Unlabelled = Annotated[
     Path | None, typer.Option(help="Learn from recordings without transcripts, too.", metavar="FOLDER")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from earful.cli.numbers import MOST_COUNT, MOST_SEED, finite
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, print_json
 
@@ -219,12 +220,18 @@ def speak(
         list[str], typer.Option(help="A language of espeak-ng, by code or name; may come again.", metavar="CODE")
     ],
     out: Out,
-    hours: Annotated[float | None, typer.Option(help="How much speech in all.", metavar="H")] = None,
-    clips: Annotated[int | None, typer.Option(help="How many clips in all.", metavar="N")] = None,
+    hours: Annotated[
+        float | None, typer.Option(min=0.0, callback=finite, help="How much speech in all.", metavar="H")
+    ] = None,
+    clips: Annotated[
+        int | None, typer.Option(min=1, max=MOST_COUNT, help="How many clips in all.", metavar="N")
+    ] = None,
     text: Annotated[
         Path | None, typer.Option(help="Sentences to say, instead of random words.", metavar="FILE")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another seed, other sentences and voices.", metavar="N")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="Another seed, other sentences and voices.", metavar="N")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Synthetic speech in random voices, with the time of every phone; needs no download.
@@ -247,14 +254,18 @@ def speak(
 
 @corpus.command(short_help="Synthetic speech in languages that nobody speaks.")
 def invent(
-    count: Annotated[int, typer.Option(help="How many languages.", metavar="N")],
+    count: Annotated[int, typer.Option(min=1, max=MOST_COUNT, help="How many languages.", metavar="N")],
     out: Out,
-    hours: Annotated[float | None, typer.Option(help="How much speech in all.", metavar="H")] = None,
-    clips: Annotated[int | None, typer.Option(help="How many clips in all.", metavar="N")] = None,
+    hours: Annotated[
+        float | None, typer.Option(min=0.0, callback=finite, help="How much speech in all.", metavar="H")
+    ] = None,
+    clips: Annotated[
+        int | None, typer.Option(min=1, max=MOST_COUNT, help="How many clips in all.", metavar="N")
+    ] = None,
     not_host: Annotated[
         list[str] | None, typer.Option(help="No sounds of this language of espeak-ng; may come again.", metavar="CODE")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another seed, other languages.", metavar="N")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Another seed, other languages.", metavar="N")] = 0,
     json: Json = False,
 ) -> None:
     """Synthetic speech in random languages that nobody speaks, with the time of every phone: tasks to meta-train on.

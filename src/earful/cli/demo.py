@@ -8,6 +8,7 @@ import typer
 
 from earful.cli.adapt import DEFAULT_BASE, sift
 from earful.cli.corpus import make_fillets, telling
+from earful.cli.numbers import MOST_SEED
 from earful.cli.progress import progress, warn
 from earful.cli.score import measure
 from earful.cli.tables import counted, interval, percent, print_table
@@ -29,7 +30,9 @@ def demo(
     ] = False,
     out: Annotated[Path, typer.Option(help="The folder for clips and model.", metavar="DIR")] = Path("demo"),
     base: Annotated[str, typer.Option(help="What to start from.", metavar="NAME|DIR")] = DEFAULT_BASE,
-    seed: Annotated[int, typer.Option(help="Another seed, other voices and clips.", metavar="N")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="Another seed, other voices and clips.", metavar="N")
+    ] = 0,
     source: Annotated[
         Path | None, typer.Option("--from", help="With --real: a folder with the Debian packages.", metavar="FOLDER")
     ] = None,

@@ -10,6 +10,7 @@ import typer
 from earful.cli.adapt import LANGUAGE_HELP, asked_for, language_of, name_left_out, sift, started
 from earful.cli.device import Device
 from earful.cli.leftovers import Drop, SpeakerTier, TierName, clips_of
+from earful.cli.numbers import MOST_SEED
 from earful.cli.progress import progress, warn
 from earful.cli.tables import counted, interval, peak_memory_mb, percent, print_json, print_table
 from earful.cli.tuning import above_zero
@@ -54,7 +55,7 @@ def forecast(
     punctuation: Annotated[Punctuation | None, typer.Option(help="Whether it writes punctuation.")] = None,
     usual: Annotated[bool, typer.Option("--usual", help="Do not adapt as a meta-trained base has learned.")] = False,
     device: Device = "cpu",
-    seed: Annotated[int, typer.Option(help="Another seed, other draws.", metavar="N")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Another seed, other draws.", metavar="N")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say which CER to expect from adapting MODEL to more clips like CLIPS.

@@ -4,6 +4,7 @@ Exit status: 0 done, 1 a fault of earful itself, 2 something to correct, 130 int
 torch and the rest of earful are imported by the commands that need them, so that `earful --help` is instant.
 """
 
+import errno
 import os
 import sys
 import traceback
@@ -23,12 +24,13 @@ from earful.cli.metatrain import metatrain
 from earful.cli.pretrain import pretrain
 from earful.cli.review import review
 from earful.cli.score import score
-from earful.cli.streams import in_utf8, not_in, set_streams
+from earful.cli.streams import in_utf8, not_in, plain, set_streams
 from earful.cli.suggest import suggest
 from earful.cli.train import train
 from earful.cli.transcribe import transcribe
 from earful.errors import EarfulError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 RESUMABLE = ("adapt", "benchmark", "corpus", "metatrain", "pretrain", "train")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -97,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if run["debug"]:
             traceback.print_exception(error)
         message, status = explain(error, str(run["command"] or ""))
-        print(f"earful: {message}", file=sys.stderr)
+        print(f"earful: {plain(message)}", file=sys.stderr)
     return status
 
 
@@ -114,6 +116,8 @@ def explain(error: BaseException, command: str) -> tuple[str, int]:
         return f"{said.rstrip('.')}; see {asked} --help", 2
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename is not None else ""
+        if not where and error.errno in FULL:
+            where = "what is printed cannot be written: "  # files are named by those who write them
         return f"{where}{error.strerror or error}; correct that and try again", 2
     if isinstance(error, UnicodeEncodeError):
         return not_in(error), 2

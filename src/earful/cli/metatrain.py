@@ -7,6 +7,7 @@ import typer
 
 from earful.cli.curves import curves
 from earful.cli.processes import processes, progress_of
+from earful.cli.progress import warn
 from earful.cli.tables import peak_memory_mb, percent, print_facts
 
 if TYPE_CHECKING:
@@ -38,11 +39,13 @@ def metatrain(
     from earful.metatrain.speech.recipe import MetaRecipe
     from earful.metatrain.speech.train import metatrain_base
     from earful.pretrain.dataset import dataset_of
+    from earful.train import check_work
 
     plan, where = read_toml(MetaRecipe, recipe), device_of(device)
     with processes(where) as (rank, in_turn):
         if rank == 0:
             check_destination(plan.out, replace=overwrite)
+            check_work(plan.work)
         base = load_checkpoint(plan.start)
         steps: list[MetaStep] = []
         folder = plan.work / "tensorboard" if tensorboard and rank == 0 else None
@@ -56,7 +59,8 @@ def metatrain(
                 draw(step.number, points_of(step))
                 tell("meta-training", step.number, plan.outer.optimisation.steps, note_of(steps, plan.outer.tasks))
 
-            result = metatrain_base(plan, base, dataset, report, device=where)
+            discard = warn if overwrite else None
+            result = metatrain_base(plan, base, dataset, report, device=where, discard=discard)
         if rank:
             return
         save_checkpoint(plan.work / "last", result.last, half=True, replace=True)

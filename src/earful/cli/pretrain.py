@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from json import dumps as json_text
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 
 from earful.cli.curves import Draw, curves
 from earful.cli.leftovers import name_unread
+from earful.cli.numbers import MOST_COUNT
 from earful.cli.processes import Turn, processes, progress_of
 from earful.cli.progress import Tell, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_facts, within
@@ -31,8 +33,11 @@ Start = Annotated[
     str | None,
     typer.Option(help=f"The base that is trained further.  [default: {DEFAULT_START}]", metavar="NAME|DIR"),
 ]
-Steps = Annotated[int | None, typer.Option(min=1, help=f"Steps.  [default: {DEFAULT_STEPS}]", metavar="N")]
+Steps = Annotated[
+    int | None, typer.Option(min=1, max=MOST_COUNT, help=f"Steps.  [default: {DEFAULT_STEPS}]", metavar="N")
+]
 """Of folders: a recipe says both."""
+ProbeEvery = Annotated[int | None, typer.Option(min=1, max=MOST_COUNT, help="Steps between probes.", metavar="N")]
 
 
 def pretrain(
@@ -46,7 +51,7 @@ def pretrain(
     probe: Annotated[
         Path | None, typer.Option(help="Clips with phone times, to measure what is learned.", metavar="MANIFEST")
     ] = None,
-    probe_every: Annotated[int | None, typer.Option(min=1, help="Steps between probes.", metavar="N")] = None,
+    probe_every: ProbeEvery = None,
     device: Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda or cuda:N.", metavar="DEVICE")] = "auto",
     tensorboard: Annotated[Path | None, typer.Option(help="Write curves for TensorBoard there.", metavar="DIR")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model where it exists.")] = False,
@@ -89,7 +94,7 @@ def pretrain(
                 if rank == 0:
                     check_destination(plan.out, replace=overwrite)
             plan = replace(plan, probe=probe or plan.probe, probe_every=probe_every or plan.probe_every)
-            checkpoint, clips, history = trained(plan, tell, draw, where, in_turn)
+            checkpoint, clips, history = trained(plan, tell, draw, where, in_turn, warn if overwrite else None)
         if rank:
             return
         save_checkpoint(plan.out, checkpoint, half=True, replace=overwrite)
@@ -110,11 +115,18 @@ def recipe_in(path: Path, **options: object) -> "SelfRecipe":
 
 
 def trained(
-    plan: "SelfRecipe", tell: Tell, draw: Draw, device: "torch.device", in_turn: Turn
+    plan: "SelfRecipe",
+    tell: Tell,
+    draw: Draw,
+    device: "torch.device",
+    in_turn: Turn,
+    discard: Callable[[str], None] | None = None,
 ) -> "tuple[Checkpoint, int, History]":
     """The model that a recipe makes on a device, of how many clips, and what is shown of the way there."""
     from earful.pretrain.selfsupervised import model_for, objectives_of, pretrain, probe_for, speech_for
+    from earful.train import check_work
 
+    check_work(plan.work)
     model, history = model_for(plan).to(device), History()
     objectives = objectives_of(plan, model)
     with in_turn():  # the first one hears the clips, the others find what it heard
@@ -128,7 +140,7 @@ def trained(
         draw(told.step.number, points_of(told, history))
         tell("training", told.step.number, plan.optimisation.steps, history.note())
 
-    return pretrain(plan, model, objectives, speech, report, probe), len(speech.utterances), history
+    return pretrain(plan, model, objectives, speech, report, probe, discard), len(speech.utterances), history
 
 
 def conclude(plan: "SelfRecipe", checkpoint: "Checkpoint", clips: int, history: "History", json: bool) -> None:
@@ -258,6 +270,7 @@ def speech_in(folder: Path, tell: Tell, names: Path | None = None) -> "Manifest"
     """
     from earful.data.untranscribed import read_recordings, speech_of
     from earful.errors import ManifestError
+    from earful.writing import replacing
 
     recordings = read_recordings(folder)
 
@@ -268,7 +281,8 @@ def speech_in(folder: Path, tell: Tell, names: Path | None = None) -> "Manifest"
     if names:
         names.parent.mkdir(parents=True, exist_ok=True)
         rows = [json_text({"file": str(each.path), "reason": each.reason}) + "\n" for each in skipped]
-        names.write_text("".join(rows), "ascii", newline="\n")
+        with replacing(names) as beside:
+            beside.write_text("".join(rows), "ascii", newline="\n")
     for each in skipped[:NAMED]:
         warn(f"left out {each.path}: {each.reason}")
     if len(skipped) > NAMED:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
+from earful.cli.streams import plain, raw_of
+
 APPEAR_S = 0.5
 FIRST_LINE_S, LINE_EVERY_S = 2.0, 30.0
 
@@ -19,12 +21,12 @@ class Tell(Protocol):
 
 def warn(message: str) -> None:
     """One line on stderr."""
-    print(f"earful: warning: {message}", file=sys.stderr)
+    print(f"earful: warning: {plain(message)}", file=sys.stderr)
 
 
 def note(message: str) -> None:
     """One line on stderr of what is worth knowing, and may be as it should."""
-    print(f"earful: note: {message}", file=sys.stderr)
+    print(f"earful: note: {plain(message)}", file=sys.stderr)
 
 
 @contextmanager
@@ -51,7 +53,7 @@ def _bars() -> Iterator[Tell]:
         TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[note]}")
     )
     columns = (stage_column, BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), note_column)
-    bars = Progress(*columns, console=Console(stderr=True), transient=True)
+    bars = Progress(*columns, console=Console(file=raw_of(sys.stderr)), transient=True)
     began = time.monotonic()
     shown: dict[str, TaskID] = {}  # the one stage that runs; one that comes again begins again
 
@@ -61,7 +63,7 @@ def _bars() -> Iterator[Tell]:
             for _, finished in (shown.popitem() for _ in tuple(shown)):
                 bars.remove_task(finished)
             shown[stage] = bars.add_task(stage, note="", total=total)
-        bars.update(shown[stage], completed=done, total=total, note=note)
+        bars.update(shown[stage], completed=done, total=total, note=plain(note))
         if time.monotonic() - began >= APPEAR_S and not bars.live.is_started:
             bars.start()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from earful.cli.numbers import MOST_COUNT
 from earful.cli.progress import clock, progress, warn
 from earful.cli.tables import counted, percent, print_json, print_table
 
@@ -20,7 +21,9 @@ COUNT, SHOWN = 20, 60
 def review(
     model: Annotated[str, typer.Argument(help="A model folder, or a shipped base.", metavar="MODEL")],
     files: Annotated[list[Path], typer.Argument(help="ELAN files with drafts, or folders of them.", metavar="FILES")],
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Name so many drafts.", metavar="N")] = COUNT,
+    count: Annotated[
+        int, typer.Option("--count", "-n", min=1, max=MOST_COUNT, help="Name so many drafts.", metavar="N")
+    ] = COUNT,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say which drafts in ELAN files to correct first, and how much the corrected ones changed.

@@ -9,6 +9,7 @@ import typer
 
 from earful.cli.device import Device
 from earful.cli.leftovers import Drop, SpeakerTier, TierName, clips_of
+from earful.cli.numbers import MOST_COUNT
 from earful.cli.progress import progress, warn
 from earful.cli.tables import counted, interval, percent, print_json, print_table
 
@@ -38,7 +39,9 @@ def score(
         bool, typer.Option("--self-adapt", help="Fit the model to each recording as it is heard, then forget.")
     ] = False,
     device: Device = "cpu",
-    errors: Annotated[int, typer.Option(min=0, help="Show the N clips with the most errors.", metavar="N")] = 0,
+    errors: Annotated[
+        int, typer.Option(min=0, max=MOST_COUNT, help="Show the N clips with the most errors.", metavar="N")
+    ] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure the error rates of a model on transcribed clips.

@@ -1,10 +1,47 @@
 """What is printed is UTF-8, whatever the locale: a letter never becomes an escape or a question mark in silence."""
 
 import os
+import re
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 UTF_8 = ("utf8", "utf-8")
+# Control characters but for the end of a line and tabs, and what turns the order of letters around.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: str) -> str:
+    """The text with control characters as escapes: what a file holds must not move the cursor or rename a window.
+
+    >>> plain("a\x1b[2Jb")
+    'a\\x1b[2Jb'
+    """
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+class Terminal:
+    """A stream that a person looks at: control characters do not reach it. `raw` is for those who draw there."""
+
+    def __init__(self, raw: TextIO) -> None:
+        self.raw = raw
+
+    def write(self, text: str) -> int:
+        """Write it as `plain` has it; answers as if it had been written as it is."""
+        self.raw.write(plain(text))
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        """Write each."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.raw, name)
+
+
+def raw_of(stream: Any) -> Any:
+    """The stream itself, for one who draws on it, and cares for `plain` himself."""
+    return stream.raw if isinstance(stream, Terminal) else stream
 
 
 def in_utf8() -> None:
@@ -30,6 +67,10 @@ def set_streams() -> None:
             _set(stream, asked, lost)
         else:
             _set(stream, "utf-8", "backslashreplace")
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, Terminal) and stream is not None and stream.isatty():
+            setattr(sys, name, Terminal(stream))
 
 
 def _set(stream: TextIO, encoding: str, errors: str) -> None:

@@ -14,6 +14,7 @@ import typer
 from earful.cli.device import Device
 from earful.cli.leftovers import Drop, SpeakerTier, TierName, name_unread
 from earful.cli.leftovers import clips_of as transcripts_of
+from earful.cli.numbers import MOST_COUNT, finite
 from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, percent, print_json, print_table, within
 from earful.cli.transcribe import write
@@ -27,16 +28,18 @@ if TYPE_CHECKING:
 COUNT, NAMED, SHOWN = 20, 10, 6
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 COLUMNS = ("path", "start", "duration", "text", "heard")
+Count = Annotated[
+    int | None,
+    typer.Option("--count", "-n", min=1, max=MOST_COUNT, help=f"Suggest N clips ({COUNT}).", metavar="N"),
+]
 
 
 def suggest(
     model: Annotated[str, typer.Argument(help="A model folder, or a shipped base.", metavar="MODEL")],
     audio: Annotated[Path, typer.Argument(help="A folder of recordings, or a manifest of them.", metavar="AUDIO")],
-    count: Annotated[
-        int | None, typer.Option("--count", "-n", min=1, help=f"Suggest N clips ({COUNT}).", metavar="N")
-    ] = None,
+    count: Count = None,
     seconds: Annotated[
-        float | None, typer.Option(help="Suggest so much speech, not N clips.", metavar="S", min=0.0)
+        float | None, typer.Option(help="Suggest so much speech, not N clips.", metavar="S", min=0.0, callback=finite)
     ] = None,
     transcribed: Annotated[
         Path | None, typer.Option(help="Clips that have transcripts: what they say is covered.", metavar="CLIPS")

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from earful.cli.streams import plain, raw_of
+
 
 def print_json(value: Any) -> None:
     """One JSON object on one line; what is no number is null."""
@@ -29,9 +31,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
         right = name.startswith(">")
         table.add_column(name.removeprefix(">"), justify="right" if right else "left", no_wrap=right)
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(plain(str(cell))) for cell in row))
     # A pipe or a file has no width: there, a row is a line.
-    Console(width=None if sys.stdout.isatty() else 100_000, highlight=False).print(table)
+    width = None if sys.stdout.isatty() else 100_000
+    Console(file=raw_of(sys.stdout), width=width, highlight=False).print(table)
 
 
 def interval(bounds: Sequence[float]) -> str:

@@ -13,6 +13,7 @@ from earful.cli.into import recording_beside, transcribe_into
 from earful.cli.leftovers import name_unread
 from earful.cli.listening import listen
 from earful.cli.progress import progress
+from earful.cli.streams import plain
 from earful.cli.tables import counted
 from earful.writing import replacing
 
@@ -132,7 +133,7 @@ def transcribe_each(
                 transcript = listen(recognizer, file, channel, denoised, tell)
                 rendered = render(transcript, wanted, str(file), place=place, language=language)
             except (AudioError, OSError) as error:
-                print(f"earful: {error}", file=sys.stderr)
+                print(f"earful: {plain(str(error))}", file=sys.stderr)
                 failed += 1
                 continue
             if place:

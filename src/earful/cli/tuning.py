@@ -1,6 +1,5 @@
 """The search for settings in `earful adapt --tune`: its progress, its table, its part of the JSON."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -16,13 +15,13 @@ if TYPE_CHECKING:
     from earful.checkpoint import Checkpoint
     from earful.data.manifest import Manifest
 
-SHOWN = 5
+SHOWN, MOST_MINUTES = 5, 366 * 24 * 60
 
 
 def above_zero(minutes: float | None) -> float | None:
     """The value of --tune, checked before any work."""
-    if minutes is not None and not (math.isfinite(minutes) and minutes > 0):
-        raise typer.BadParameter(f"{minutes} is no number of minutes above 0.")
+    if minutes is not None and not 0 < minutes <= MOST_MINUTES:  # NaN, too
+        raise typer.BadParameter(f"{minutes} is no number of minutes above 0, and of a year at most.")
     return minutes
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from earful.errors import CheckpointError
+from earful.reading import check_regular
 from earful.writing import replacing
 
 Arrays = dict[str, NDArray[Any]]
@@ -25,7 +26,7 @@ def write_arrays(path: Path, arrays: Arrays, about: Mapping[str, Any], format_: 
     header = {"format": format_, "about": said, "crc32": _checksum(said, arrays)}
     try:
         with replacing(path) as beside:
-            save_file(arrays, beside, header)
+            beside.write_bytes(_in_order(save(arrays, header)))
             beside.chmod(0o644)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
@@ -36,6 +37,7 @@ def write_arrays(path: Path, arrays: Arrays, about: Mapping[str, Any], format_: 
 def read_arrays(path: Path, format_: str, what: str = "language model") -> tuple[dict[str, Any], Arrays]:
     """What `write_arrays` wrote. Raises CheckpointError: missing, foreign, damaged, or of another format."""
     try:
+        check_regular(path)
         with safe_open(path, "numpy") as file:
             header, arrays = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
@@ -52,6 +54,16 @@ def read_arrays(path: Path, format_: str, what: str = "language model") -> tuple
     except (ValueError, LookupError) as error:
         raise CheckpointError(f"{path}: damaged ({error}); copy or learn the {what} again") from error
     return about, arrays
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its metadata in the order of their names: safetensors draws one, and bytes would differ."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    written = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    written += b" " * (-len(written) % 8)  # the arrays are aligned
+    return len(written).to_bytes(8, "little") + written + content[end:]
 
 
 def _checksum(about: str, arrays: Arrays) -> str:

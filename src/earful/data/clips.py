@@ -13,6 +13,7 @@ from earful.data.readers.sound import is_sound, locate, timed
 from earful.data.spans import marks_kept, without_marks
 from earful.data.tiers import Choice
 from earful.errors import ConfigError, ManifestError
+from earful.reading import check_regular
 
 FORMS = (
     "a JSONL manifest; a CSV or TSV table with a path and a text column; a folder of clips with a .txt of the same "
@@ -77,6 +78,10 @@ def _read_any(path: Path, choice: Choice, tell: arrow.Tell | None) -> Clips:
         return _read_folder(path, choice, tell)
     if not path.exists():
         raise ManifestError(f"{path}: no such file or folder; expected {FORMS}")
+    try:
+        check_regular(path)
+    except OSError as error:
+        raise ManifestError(f"{path}: {error.strerror}; expected {FORMS}") from None
     if shards.is_shard(path):
         return Clips(*arrow.read(path, tell))
     if annotations.is_annotation(path):

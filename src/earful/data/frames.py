@@ -16,6 +16,7 @@ from earful.audio.augment import Augmentation, augment
 from earful.audio.files import read
 from earful.data.utterance import Utterance
 from earful.errors import AudioError, ConfigError
+from earful.identity import digest, digest_of_arrays
 from earful.writing import replacing
 
 ROWS, INDEX = "frames.f16", "index.json"
@@ -123,8 +124,8 @@ class FrameStore:
         self.speeds: list[float] = []
         self._rows: list[np.ndarray[Any, np.dtype[np.float16]]] = []
         for folder in folders:
-            index = json.loads((folder / INDEX).read_text("utf-8"))
-            shape = (sum(index["counts"]), int(index["bins"]))
+            index = _index_of(folder)
+            shape = (sum(index["counts"]), index["bins"])
             rows = np.memmap(folder / ROWS, np.float16, "r", shape=shape)
             self._rows.extend(np.split(rows, np.cumsum(index["counts"])[:-1]))
             self.counts.extend(index["counts"])
@@ -138,6 +139,10 @@ class FrameStore:
         part._rows = [self._rows[i] for i in indexes]
         return part
 
+    def digest(self) -> str:
+        """Of all frames, of how they belong to clips, and of the speeds."""
+        return digest([digest_of_arrays(self._rows), self.speeds])
+
     def __len__(self) -> int:
         return len(self.counts)
 
@@ -146,8 +151,25 @@ class FrameStore:
 
 
 def is_built(folder: Path) -> bool:
-    """Whether `folder` holds a whole store."""
-    return (folder / INDEX).exists()
+    """Whether `folder` holds a whole store; one that was damaged since is none."""
+    try:
+        index = _index_of(folder)
+        return (folder / ROWS).stat().st_size == 2 * int(sum(index["counts"]) * index["bins"])
+    except (OSError, ConfigError):
+        return False
+
+
+def _index_of(folder: Path) -> dict[str, Any]:
+    """What the index says. Raises OSError where there is none, ConfigError where it is damaged."""
+    try:
+        index = json.loads((folder / INDEX).read_text("utf-8"))
+        counts, speeds, bins = index["counts"], index["speeds"], index["bins"]
+        whole = all(isinstance(count, int) and count >= 0 for count in [*counts, bins])
+        if not (whole and len(counts) == len(speeds) and all(isinstance(speed, float) for speed in speeds)):
+            raise ValueError("counts and speeds do not fit together")
+    except (ValueError, LookupError, TypeError) as error:
+        raise ConfigError(f"{folder}: the features kept there are damaged ({error}); delete the folder") from error
+    return {"counts": counts, "speeds": speeds, "bins": bins}
 
 
 def build_store(folder: Path, clips: Iterable[Clip], advance: Callable[[], None] | None = None) -> None:

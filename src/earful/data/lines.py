@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from earful.errors import ManifestError
+from earful.reading import read_whole
 
 Problem = tuple[int, str]  # line number, message
 
@@ -11,7 +12,7 @@ Problem = tuple[int, str]  # line number, message
 def read_bytes(path: Path, expected: str) -> bytes:
     """Read a whole file; `expected` says in the error what it should have been."""
     try:
-        return path.read_bytes()
+        return read_whole(path)
     except FileNotFoundError:
         raise ManifestError(f"{path}: no such file; expected {expected}, check the path") from None
     except OSError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earful.errors import ConfigError
+from earful.reading import read_whole
 from earful.writing import replacing
 
 NAME = "settings.json"
@@ -24,10 +25,10 @@ def read_settings(folder: Path) -> Settings:
     """Raises ConfigError where the file is missing or is not as earful writes it."""
     place = folder / NAME
     try:
-        row = json.loads(place.read_text("utf-8"))
+        row = json.loads(read_whole(place).decode("utf-8"))
         models = {str(name): str(model) for name, model in row["models"].items()}
         return Settings(models, Path(row["home"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(f"{place}: not as earful wrote it ({error}); run: earful elan install") from None
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from xml.sax.saxutils import unescape
 
 from earful.errors import ManifestError
+from earful.reading import read_whole
 from earful.writing import replacing
 
 _SPAN = re.compile(
@@ -33,7 +34,7 @@ def read_spans(path: Path) -> list[Span]:
 
     Raises ManifestError where a time is no number; OSError.
     """
-    content = path.read_text("utf-8-sig", "replace")
+    content = read_whole(path).decode("utf-8-sig", "replace")
     spans = list[Span]()
     for found in _SPAN.finditer(content):
         line = content.count("\n", 0, found.start()) + 1

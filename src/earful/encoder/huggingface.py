@@ -205,7 +205,7 @@ def _renamed(theirs: str, layer: Mapping[str, str], whole: Mapping[str, str]) ->
     inner = module.removeprefix("encoder.")
     if not inner.startswith("layers."):
         return None
-    _, number, name = inner.split(".", 2)
+    _, number, name = (*inner.split(".", 2), "", "")[:3]
     return f"layers.{number}.{layer[name]}.{part}" if name in layer else None
 
 

@@ -16,6 +16,7 @@ from earful.encoder.huggingface import folded, wav2vec2_config, wav2vec2_name, w
 from earful.encoder.wav2vec2 import Wav2Vec2, Wav2Vec2Config
 from earful.encoder.whisper import Whisper, WhisperConfig
 from earful.errors import CheckpointError, ConfigError
+from earful.reading import check_regular, read_whole
 
 BackboneConfig = WhisperConfig | Wav2Vec2Config
 Name = Callable[[str], str | None]
@@ -102,8 +103,8 @@ def _sound(folder: Path) -> Mapping[str, Any]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        found = json.loads(read_whole(path).decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error}); give a folder in Hugging Face's layout") from error
     if not isinstance(found, dict):
         raise CheckpointError(f"{path}: expected a table of settings; give a folder in Hugging Face's layout")
@@ -115,11 +116,15 @@ def _weights(folder: Path, name_of: Name) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for path in _files(folder, name_of):
         try:
+            check_regular(path)
             with safe_open(path, "pt") as file:
                 ours = {theirs: name_of(theirs) for theirs in file.keys()}  # noqa: SIM118
-                found |= {name: file.get_tensor(theirs).float() for theirs, name in ours.items() if name is not None}
+                mine = {name: file.get_tensor(theirs) for theirs, name in ours.items() if name is not None}
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path}: missing or damaged ({error}); copy the model again") from error
+        if odd := next((name for name, each in mine.items() if not each.is_floating_point()), None):
+            raise CheckpointError(f"{path}: {odd} is {mine[odd].dtype}, which is no weight; give another model")
+        found |= {name: each.float() for name, each in mine.items()}
     if not found:
         raise CheckpointError(f"{folder}: none of its weights belongs to an encoder; give another folder")
     return found
@@ -133,10 +138,20 @@ def _files(folder: Path, name_of: Name) -> Iterable[Path]:
         places = _json(folder / INDEX).get("weight_map")
         if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
             raise CheckpointError(f"{folder / INDEX}: expected `weight_map`, from weights to files; copy it again")
-        return [folder / name for name in sorted({places[key] for key in places if name_of(key) is not None})]
+        wanted = sorted({places[key] for key in places if name_of(key) is not None})
+        if odd := [name for name in wanted if not _is_plain(name)]:
+            raise CheckpointError(
+                f"{folder / INDEX}: {odd[0]!r} is no file of its folder, and is not opened; give a model that you trust"
+            )
+        return [folder / name for name in wanted]
     found = f"holds {PICKLED} but no {WEIGHTS}" if (folder / PICKLED).exists() else f"holds no {WEIGHTS}"
     remedy = "load it with transformers and save it with `model.save_pretrained(folder, safe_serialization=True)`"
     raise CheckpointError(f"{folder}: {found}; {remedy}: earful never loads a pickle")
+
+
+def _is_plain(name: str) -> bool:
+    """Whether it names a file in the folder itself, on any system."""
+    return name not in ("", ".", "..") and not any(mark in name for mark in "/\\:\0")
 
 
 def _check_weights(weights: Mapping[str, Tensor], config: BackboneConfig, folder: Path) -> None:
@@ -150,3 +165,5 @@ def _check_weights(weights: Mapping[str, Tensor], config: BackboneConfig, folder
             raise CheckpointError(
                 f"{folder}: {name} is {tuple(weights[name].shape)}, {CONFIG} says {tuple(shape)}; copy the model again"
             )
+        if not bool(torch.isfinite(weights[name]).all()):
+            raise CheckpointError(f"{folder}: {name} holds NaN or infinity; copy the model again")

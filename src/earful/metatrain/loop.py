@@ -6,8 +6,8 @@ bit for bit an uninterrupted one, and processes need not talk about who does whi
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,9 +16,10 @@ from torch import Tensor
 
 from earful.adapt.descend import Params
 from earful.errors import CheckpointError, ConfigError
+from earful.identity import digest, digest_of_tensors
 from earful.metatrain.learner import Episode, Learner, Meta
 from earful.processes import sums, world
-from earful.train import Optimisation, load_state, rate_at, save_state
+from earful.train import Guard, Optimisation, Run, load_run, rate_at, save_state
 from earful.trees import is_finite, plus, scale, under
 
 MEMORY = 0.9
@@ -99,6 +100,7 @@ def metatrain(
     names: Sequence[str] = (),
     validate: Callable[[Meta], float] | None = None,
     report: Callable[[MetaStep], None] | None = None,
+    run: Run = Run(),  # noqa: B008 (frozen)
 ) -> Trained:
     """Meta-train from `params`; goes on from the file `state` where it is there.
 
@@ -109,12 +111,15 @@ def metatrain(
 
     Raises:
         CheckpointError: `state` is damaged or of another run, or cannot be written.
+        TrainingError: the training diverges.
     """
     size, rank = world()
     meta = learner_at(0.0).init(params)
+    run = run.also(outer=digest(replace(outer, save_every=1)), start=digest_of_tensors(meta))
     leaves = {name: value.requires_grad_() for name, value in meta.items()}
     optimiser = _optimiser(outer, list(leaves.values()))
-    first, skipped, best, validation, losses = _restore(state, leaves, optimiser)
+    first, skipped, best, validation, losses = _restore(state, leaves, optimiser, run)
+    guard, idle = Guard(state, outer.optimisation, first), 0
     began = time.monotonic()
     steps = outer.optimisation.steps
     for step in range(first, steps):
@@ -128,19 +133,17 @@ def metatrain(
         skipped += round(float(total.skipped))
         losses = _remember(losses, names, total)
         norm = _apply(optimiser, leaves, total, outer.clip_norm)
-        number, found = step + 1, None
+        number, found, saves = step + 1, None, (step + 1) % outer.save_every == 0
+        idle += not math.isfinite(norm)
+        guard.check(number, math.isfinite(norm), idle, lambda: _numbers(leaves, optimiser), now=saves)
         if validate and (number % outer.validate_every == 0 or number == steps):
             found = validate({name: value.detach() for name, value in leaves.items()})
             if found <= validation:
                 validation, best = found, {name: value.detach().clone() for name, value in leaves.items()}
-        if rank == 0 and (number % outer.save_every == 0 or number == steps):
-            _save(
-                state,
-                leaves,
-                optimiser,
-                best,
-                {"step": number, "skipped": skipped, "validation": validation, "losses": losses},
-            )
+        if rank == 0 and (saves or number == steps):
+            header = {"step": number, "skipped": skipped, "validation": validation, "losses": losses}
+            _save(state, leaves, optimiser, best, {**header, "run": dict(run.parts)})
+            guard.saved = number
         if report and rank == 0:
             loss = float(total.loss / total.weight) if total.weight else math.nan
             report(MetaStep(number, loss, norm, skipped, time.monotonic() - began, found))
@@ -224,11 +227,18 @@ def _save(path: Path, leaves: Meta, optimiser: torch.optim.Optimizer, best: Meta
     save_state(path, {name: value.cpu() for name, value in tensors.items()}, header)
 
 
+def _numbers(leaves: Meta, optimiser: torch.optim.Optimizer) -> Iterable[Tensor]:
+    """All that must stay finite."""
+    yield from leaves.values()
+    for slots in optimiser.state_dict()["state"].values():
+        yield from (value for value in slots.values() if isinstance(value, Tensor))
+
+
 def _restore(
-    path: Path, leaves: Meta, optimiser: torch.optim.Optimizer
+    path: Path, leaves: Meta, optimiser: torch.optim.Optimizer, run: Run
 ) -> tuple[int, int, dict[str, Tensor], float, dict[str, float]]:
     """Steps done, tasks skipped, the best so far, its validation, losses by name; the rest as it was then, in place."""
-    found = load_state(path)
+    found = load_run(path, run)
     if found is None:
         return 0, 0, {}, math.inf, {}
     tensors, header = found
@@ -248,4 +258,8 @@ def _restore(
             slots.setdefault(int(index), {})[slot] = value
     optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})
     best = {n: tensors[f"best.{n}"].to(leaf.device) for n, leaf in leaves.items() if f"best.{n}" in tensors}
-    return header["step"], header["skipped"], best, header["validation"], header["losses"]
+    try:
+        losses = {str(name): float(loss) for name, loss in header["losses"].items()}
+        return int(header["step"]), int(header["skipped"]), best, float(header["validation"]), losses
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path}: the saved state is damaged ({error}); delete it to start again") from error

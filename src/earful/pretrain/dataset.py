@@ -30,6 +30,7 @@ from earful.encoder.whisper import BED
 from earful.errors import ConfigError, ManifestError
 from earful.features.fbank import FbankConfig
 from earful.features.mfcc import Spectral
+from earful.identity import digest
 from earful.model import ModelConfig, amid, frames_by
 from earful.pretrain.recipe import Corpus, Pretrained, Recipe
 from earful.text.alphabet import Alphabet
@@ -62,6 +63,12 @@ class Dataset:
     def phone_ids(self) -> dict[str, int]:
         """The id of each phone; silence is the blank's."""
         return {SILENCE: 0} | {s: i for i, s in enumerate(self.inventory.symbols if self.inventory else (), 1)}
+
+    def digest(self) -> str:
+        """Of all that is learned from: the frames, what was said, by whom, in which language, and the symbols."""
+        said = [[u.id, u.text, u.language, u.speaker, dict(u.extra)] for u in self.utterances]
+        inventories = [each.symbols if each else None for each in (self.alphabet, self.inventory)]
+        return digest([said, self.texts, self.phones, inventories, self.frames.digest()])
 
     def only(self, indexes: Sequence[int]) -> "Dataset":
         """The same inventories, fewer clips."""
@@ -251,7 +258,8 @@ def stored(
     """
     bed_s = features.bed_s if isinstance(features, Backbone) else 0.0
     what = [_identity(features), to_mapping(augmentation), seed, *(conditions or {}), *([bed_s] if bed_s else [])]
-    clips = [[str(u.audio), u.start_s, u.duration_s] for u in utterances]
+    files = {u.audio: changed(u.audio) for u in utterances}
+    clips = [[str(u.audio), files[u.audio], u.start_s, u.duration_s] for u in utterances]
     folder = cache / hashlib.sha256(json.dumps([what, clips]).encode()).hexdigest()[:16]
     if not is_built(folder):
         front: Front | list[Front] = partial(frames_by, features)
@@ -262,6 +270,15 @@ def stored(
         done = itertools.count(1)
         build_store(folder, clips_of, (lambda: tell(next(done), len(utterances))) if tell else None)
     return folder
+
+
+def changed(path: Path) -> list[int]:
+    """What tells a file from itself after a change, without reading it: when it was written, and how long it is."""
+    try:
+        found = path.stat()
+    except OSError:  # whoever reads it says so
+        return []
+    return [found.st_mtime_ns, found.st_size]
 
 
 def _in_company(

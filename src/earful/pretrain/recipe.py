@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from earful.audio.augment import Augmentation
+from earful.config import check_seed
 from earful.encoder.encoder import EncoderConfig
 from earful.errors import ConfigError
 from earful.features.fbank import FbankConfig
@@ -126,6 +127,7 @@ class Recipe:
     about: str = ""
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         if not self.corpora:
             raise ConfigError("corpora is empty; add at least one [[corpora]] table with a manifest")
         if self.batch_s <= 0:

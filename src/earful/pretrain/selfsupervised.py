@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from earful.audio.augment import Augmentation
 from earful.checkpoint import Checkpoint, load_checkpoint
+from earful.config import check_seed
 from earful.device import CPU, home_of, moved
 from earful.encoder.backbone import Backbone
 from earful.encoder.encoder import EncoderConfig
 from earful.errors import ConfigError
 from earful.features.fbank import FbankConfig
 from earful.features.mfcc import Spectral
+from earful.identity import parts_of
 from earful.model import AcousticModel, ModelConfig, fast_arithmetic
 from earful.pretrain.best_rq import BestRq, BestRqSettings
 from earful.pretrain.cpc import Cpc, CpcSettings
@@ -37,7 +39,13 @@ from earful.pretrain.wav2vec2 import Wav2Vec2, Wav2Vec2Settings
 from earful.processes import share, world
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import TextRules
-from earful.train import Optimisation, Step, append_log, fit, rate_at
+from earful.train import Optimisation, Run, Step, append_log, fit, rate_at
+
+UNSAID = (
+    *("out", "work", "cache", "about", "corpora", "start", "pretrained", "optimisation", "seed"),
+    *("probe", "probe_every", "units"),
+)
+"""Of a recipe: nothing that is trained depends on it, or the clips, the start and `fit` say it themselves."""
 
 WINDOW = 20
 """So many steps are looked at together for signs that training goes wrong."""
@@ -107,6 +115,7 @@ class SelfRecipe:
     about: str = ""
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         if not self.corpora:
             raise ConfigError("corpora is empty; add at least one [[corpora]] table with a manifest")
         if odd := [name for name in self.weights if name not in self.objectives.names]:
@@ -226,10 +235,12 @@ def pretrain(
     speech: Unlabelled,
     report: Callable[[Told], None] | None = None,
     probe: PhoneProbe | None = None,
+    discard: Callable[[str], None] | None = None,
 ) -> Checkpoint:
     """Train the encoder of `model` in place, where it is; resumes from `recipe.work`, and logs each step there.
 
-    A step whose gradient is not finite is skipped and counted. Raises CheckpointError as `fit`.
+    A step whose gradient is not finite is skipped and counted. The state of another run is refused; with `discard`,
+    which is told so, thrown away. Raises as `fit`.
     """
     device = home_of(model)
     whole = nn.ModuleDict({"encoder": model.encoder, **{f"by_{name}": each for name, each in objectives.items()}})
@@ -262,6 +273,7 @@ def pretrain(
         state=state,
         weights_of=lambda step: weights,
         report=lambda step: watch.look(step, facts),
+        run=Run({**parts_of(recipe, UNSAID), "clips": speech.digest()}, discard),
     )
     before = load_checkpoint(recipe.start).about if recipe.start else {}
     about = {**before, "pretrained": {"recipe": recipe.about, "objectives": list(objectives), "skipped_steps": skipped}}

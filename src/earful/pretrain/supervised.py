@@ -17,12 +17,16 @@ from earful.device import CPU, moved
 from earful.encoder.whisper import BED
 from earful.errors import CheckpointError, ConfigError
 from earful.features.mask import spec_augment
+from earful.identity import parts_of
 from earful.model import BACKBONE, PHONE_FRAMES, PHONES, TEXT, AcousticModel, ModelConfig, fast_arithmetic, moving
 from earful.pretrain.dataset import UNKNOWN, Dataset
 from earful.pretrain.order import Order
 from earful.pretrain.recipe import Recipe
 from earful.processes import share
-from earful.train import Step, append_log, fit
+from earful.train import Run, Step, append_log, fit
+
+UNSAID = ("out", "work", "cache", "about", "corpora", "start", "pretrained", "optimisation", "seed")
+"""Of a recipe: nothing that is trained depends on it, or the clips, the start and `fit` say it themselves."""
 
 
 def model_of(recipe: Recipe, dataset: Dataset) -> AcousticModel:
@@ -91,12 +95,19 @@ def _ctc(logp_BFV: Tensor, labels_BL: Tensor, counts_B: Tensor, label_counts_B: 
 
 
 def train_base(
-    recipe: Recipe, dataset: Dataset, report: Callable[[Step], None] | None = None, *, device: torch.device = CPU
+    recipe: Recipe,
+    dataset: Dataset,
+    report: Callable[[Step], None] | None = None,
+    *,
+    device: torch.device = CPU,
+    discard: Callable[[str], None] | None = None,
 ) -> Checkpoint:
     """Train a base model on a device; resumes from `recipe.work`, and logs each step there.
 
+    The state of another run is refused; with `discard`, which is told so, thrown away.
+
     Raises:
-        CheckpointError: the model to go on from is another, or the state is damaged or cannot be written.
+        CheckpointError, TrainingError: as `train.fit`; or the model to go on from is another.
         ConfigError: the loss of phones has a weight of its own, and no clip has phones.
     """
     given = [name for name in (PHONES, PHONE_FRAMES) if getattr(recipe.weights, name) not in (0, 1)]
@@ -130,6 +141,7 @@ def train_base(
         state=recipe.work / "state.safetensors",
         weights_of=lambda step: recipe.weights.at(step, recipe.optimisation.steps),
         report=tell,
+        run=Run({**parts_of(recipe, UNSAID), "clips": dataset.digest()}, discard),
     )
     about = {"recipe": recipe.about, "skipped_steps": skipped, "languages": _languages(dataset)}
     return Checkpoint(model.config, moved(dict(model.state_dict()), CPU), about)

@@ -18,6 +18,7 @@ from earful.device import home_of
 from earful.encoder.backbone import Backbone
 from earful.errors import ConfigError
 from earful.features.mfcc import Spectral, mfcc
+from earful.identity import digest, digest_of_arrays
 from earful.model import AcousticModel, fast_arithmetic
 from earful.pretrain.dataset import Progress, chosen, stored
 from earful.pretrain.kmeans import assign, fit
@@ -70,6 +71,12 @@ class Unlabelled:
     clean: FrameStore | None
     units: Sequence[Tensor] | None
     classes_NC: Tensor
+
+    def digest(self) -> str:
+        """Of all that is learned from."""
+        views = [view.digest() if view else None for view in (self.frames, self.other, self.clean)]
+        units = digest_of_arrays(each.numpy() for each in self.units) if self.units else None
+        return digest([views, units, self.classes_NC.tolist()])
 
     def heard(self, indexes: Sequence[int]) -> Heard:
         """A batch of some clips."""

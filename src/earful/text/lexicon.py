@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from earful.errors import CheckpointError
+from earful.reading import read_whole
 from earful.text.pinyin import toneless
 
 FORMAT = 1
@@ -203,14 +204,14 @@ def load_lexicon(path: str | Path) -> Lexicon:
     """Read what `save_lexicon` wrote. Raises CheckpointError where it is missing, damaged or of another format."""
     path = Path(path)
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(read_whole(path).decode("utf-8"))
         if found["format"] != FORMAT:
             raise CheckpointError(f"{path}: a lexicon of format {found['format']}, expected {FORMAT}; adapt again")
         entries = tuple(Entry(str(word), _reading(reading), _logp(logp)) for word, reading, logp in found["words"])
         return Lexicon(entries, {(str(a), str(b)): int(count) for a, b, count in found["pairs"]})
     except FileNotFoundError:
         raise CheckpointError(f"{path}: missing; the folder is not a whole model: copy it again") from None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise CheckpointError(f"{path}: damaged ({error}); copy the model again") from error
 
 

@@ -13,6 +13,7 @@ from lxml.etree import _Element as Element
 from earful.data.drafts import PHRASES, Draft, mark
 from earful.data.eaf import Annotation, annotations, parse_eaf
 from earful.errors import ManifestError
+from earful.reading import read_whole
 from earful.transcript import Transcript
 from earful.writers.eaf_tiers import add_tiers, confidence_of
 from earful.writing import replacing
@@ -28,7 +29,7 @@ class Document(NamedTuple):
 
 def open_document(path: Path) -> Document:
     """Read a document. Raises ManifestError as `parse_eaf`; OSError."""
-    content = path.read_bytes()
+    content = read_whole(path)
     return Document(path, content, parse_eaf(path, content))
 
 

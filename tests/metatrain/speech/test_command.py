@@ -153,7 +153,7 @@ def test_a_process_that_dies_stops_the_run_and_it_resumes(
     earful: Any, torchrun: Any, write_recipe: Any, tmp_path: Path
 ) -> None:
     recipe = write_recipe(tmp_path)
-    recipe.write_text(recipe.read_text("utf-8").replace("steps = 4", "steps = 400"), "utf-8")
+    recipe.write_text(recipe.read_text("utf-8").replace("steps = 4", "steps = 20"), "utf-8")
     run = torchrun(tmp_path / "log", "metatrain", recipe, "--json")
     state, began = tmp_path / "work" / "state.safetensors", time.monotonic()
     while not state.exists() and time.monotonic() - began < 200:
@@ -163,5 +163,17 @@ def test_a_process_that_dies_stops_the_run_and_it_resumes(
     assert run.wait(timeout=120) != 0
     log = (tmp_path / "log").read_text("utf-8")
     assert "SIGKILL" in log or "another process of this run has ended" in log, log[-2000:]
-    recipe.write_text(recipe.read_text("utf-8").replace("steps = 400", "steps = 4"), "utf-8")
     assert earful("metatrain", recipe).status == 0
+
+
+def test_another_run_does_not_get_the_state_of_this_one(earful: Any, write_recipe: Any, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path)
+    assert earful("metatrain", recipe, "--json").status == 0
+    first = (tmp_path / "model" / "model.safetensors").read_bytes()
+    recipe.write_text(recipe.read_text().replace("rate = 0.05", "rate = 0.2").replace("/model", "/other"), "utf-8")
+    run = earful("metatrain", recipe)
+    assert run.status == 2 and "another run (4 steps; it differs in" in run.err and "learning" in run.err
+    assert not (tmp_path / "other").exists()
+    thrown = earful("metatrain", recipe, "--overwrite")
+    assert thrown.status == 0 and thrown.err.count("is thrown away, and its log") == 1
+    assert (tmp_path / "other" / "model.safetensors").read_bytes() != first

@@ -1,6 +1,8 @@
 """Debian packages: fetched with `apt-get download` into a cache, and unpacked with `dpkg-deb` where they are needed."""
 
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -9,7 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from earful.errors import CorpusError
+from earful.writing import replacing
 
+NOTED = ".sha256"
+"""What the name of a file with a package's hash ends in, in the form of `sha256sum`."""
+_FACT = re.compile(r"^(Version|Architecture|SHA256): (\S+)$", re.MULTILINE)
 _OTHERWISE = "get the .deb files on another machine and name their folder with --from FOLDER"
 
 
@@ -57,8 +63,12 @@ def find_packages(folder: Path, names: Sequence[str]) -> list[Path]:
 
 
 def unpack(packages: Sequence[Path], into: Path) -> None:
-    """Unpack .deb files into one folder. Raises CorpusError for a damaged file or where `dpkg-deb` is missing."""
+    """Unpack .deb files into one folder.
+
+    Raises CorpusError for a file that is not what Debian published, or damaged, or where `dpkg-deb` is missing.
+    """
     for package in packages:
+        check_hash(package)
         try:
             result = subprocess.run(
                 ["dpkg-deb", "-x", package, into],
@@ -77,12 +87,64 @@ def unpack(packages: Sequence[Path], into: Path) -> None:
             raise CorpusError(f"{package}: cannot unpack: {_last_line(result.stderr)}; delete it and run again")
 
 
+def check_hash(package: Path) -> None:
+    """Compare a .deb file with its SHA-256 in Debian's index, or else with that of when it was downloaded.
+
+    Raises CorpusError where they differ. One that neither knows is taken as it is: it was given with --from.
+    """
+    told = published(package) or noted(package)
+    if told is None:
+        return
+    with package.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != told:
+        raise CorpusError(
+            f"{package}: is not what Debian published (SHA-256 {found[:12]}…, expected {told[:12]}…); delete it and "
+            "run again"
+        )
+
+
+def published(package: Path) -> str | None:
+    """The SHA-256 that apt's index, which is signed, has for a file of this name; None where it has none, or no apt."""
+    name, _, _ = package.name.partition("_")
+    if shutil.which("apt-cache") is None:
+        return None
+    result = subprocess.run(
+        ["apt-cache", "show", "--", name],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        env=os.environ | {"LC_ALL": "C"},
+    )
+    for stanza in result.stdout.split("\n\n"):
+        facts = dict(_FACT.findall(stanza))
+        version = facts.get("Version", "").replace(":", "%3a")
+        if package.name == f"{name}_{version}_{facts.get('Architecture', '')}.deb":
+            return facts.get("SHA256")
+    return None
+
+
+def noted(package: Path) -> str | None:
+    """The SHA-256 that was noted when it was downloaded, as apt had checked it then."""
+    try:
+        words = package.with_name(package.name + NOTED).read_text("ascii", "replace").split()
+    except OSError:
+        return None
+    return words[0] if words else None
+
+
 def _download(names: Sequence[str], cache: Path) -> None:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as folder:
             _run_apt(names, Path(folder))
             for package in Path(folder).glob("*.deb"):
+                with package.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                with replacing(cache / (package.name + NOTED)) as beside:
+                    beside.write_text(f"{digest}  {package.name}\n", "ascii", newline="\n")
                 package.replace(cache / package.name)
     except OSError as error:
         raise CorpusError(f"{cache}: cannot write: {error.strerror}; free some space or set XDG_CACHE_HOME") from error

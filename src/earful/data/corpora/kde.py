@@ -61,6 +61,8 @@ def _sound(
     code, name, file = language.get("code"), line.get("name"), line.get("file")
     if not (code and name and file):
         raise CorpusError(f"{path}: a sound without language, name or file ({name!r}, {file!r}); correct or remove it")
+    if Path(file).is_absolute() or ".." in Path(file).parts or "\0" in file:
+        raise CorpusError(f"{path}: the file {file!r} of {name!r} lies outside its folder; take Debian's package")
     return Sound(language_code(code), parent.tag, name, file, root)
 
 

@@ -14,6 +14,7 @@ from earful.data.manifest import Manifest
 from earful.data.readers.sound import locate, timed
 from earful.data.utterance import Utterance, unique_ids
 from earful.errors import ManifestError
+from earful.reading import unzipped
 
 _TEXTS = ("transcription", "text", "sentence", "transcript", "normalized_text")
 _Row = Mapping[str, Any]
@@ -74,8 +75,8 @@ def _rows(path: Path) -> Iterator[tuple[int, _Row]]:
     content = read_bytes(path, "JSON lines")
     if path.suffix.lower() == ".gz":
         try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError) as error:
+            content = unzipped(content)
+        except OSError as error:
             raise ManifestError(f"{path}: cannot be unpacked ({error}); copy it again") from None
     for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if not line.strip():

@@ -140,7 +140,7 @@ def _tiers(rows: Sequence[_Said], kind: str) -> Iterator[Tier]:
 
 def _number(channel: str) -> int | None:
     """A channel from 1 on, which NIST writes as a number or a letter."""
-    if channel.isdecimal():
+    if channel.isdecimal() and len(channel) < 10:
         return int(channel) or None
     return ord(channel) - ord("A") + 1 if len(channel) == 1 and "A" <= channel <= "Z" else None
 

@@ -67,4 +67,4 @@ def _cue(block: list[str]) -> Iterator[_Cue]:
 
 
 def _seconds(hours: str | None, minutes: str, seconds: str) -> float:
-    return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds.replace(",", "."))
+    return float(hours or 0) * 3600 + float(minutes) * 60 + float(seconds.replace(",", "."))

@@ -91,8 +91,8 @@ def _written(path: Path, text: str) -> _Parts:
 
     def size() -> int:
         value, line = need("number", "a count")
-        if not value.isdigit():
-            _refuse(path, line, "a count", value)
+        if not value.isdecimal() or len(value) > 9:
+            _refuse(path, line, "a count", value[:40])
         return int(value)
 
     def kind() -> str:

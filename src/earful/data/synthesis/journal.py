@@ -6,6 +6,8 @@ from types import TracebackType
 from typing import Any
 
 from earful.errors import SynthesisError
+from earful.reading import read_whole
+from earful.writing import replacing
 
 NAME = "journal.jsonl"
 
@@ -54,19 +56,28 @@ class Journal:
                 f"{self._path.parent}: holds clips that were spoken with other settings; "
                 "choose another folder or delete that one"
             )
-        return {row.pop("id"): row for row in rows[1:] if "id" in row}
+        return {str(row.pop("id")): row for row in rows[1:] if "id" in row}
 
     def _rows(self) -> list[dict[str, Any]]:
         """The lines, without the one that an interruption may have cut."""
         if not self._path.exists():
             return []
-        lines = self._path.read_bytes().split(b"\n")
+        lines = read_whole(self._path).split(b"\n")
         if lines[-1]:  # cut: it must not merge with what is appended
-            self._path.write_bytes(b"".join(line + b"\n" for line in lines[:-1]))
+            with replacing(self._path) as beside:
+                beside.write_bytes(b"".join(line + b"\n" for line in lines[:-1]))
+        return [self._row(number, line) for number, line in enumerate(lines[:-1], 1)]
+
+    def _row(self, number: int, line: bytes) -> dict[str, Any]:
         try:
-            return [json.loads(line) for line in lines[:-1]]
-        except ValueError as error:
-            raise SynthesisError(f"{self._path}: damaged ({error}); delete the folder and speak again") from error
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise SynthesisError(
+                f"{self._path}:{number}: damaged ({error}); delete the folder and speak again"
+            ) from error
+        if not isinstance(row, dict):
+            raise SynthesisError(f"{self._path}:{number}: damaged (no object); delete the folder and speak again")
+        return row
 
     def _unwritable(self, error: OSError) -> SynthesisError:
         return SynthesisError(f"{self._path}: cannot write: {error.strerror}; free some space or choose another folder")

@@ -10,6 +10,7 @@ import torch
 
 from earful.data.synthesis.words import Words
 from earful.errors import SynthesisError
+from earful.reading import read_whole
 
 LEAST_WORDS, MOST_WORDS = 3, 12
 LONGEST = 250  # characters; about 20 s of speech
@@ -52,7 +53,7 @@ def read_text(path: str | Path) -> str:
     """A UTF-8 text file. Raises SynthesisError where it cannot be read, is no text, or holds no letter or figure."""
     path = Path(path)
     try:
-        raw = path.read_bytes()
+        raw = read_whole(path)
     except OSError as error:
         raise SynthesisError(f"{path}: cannot read the text: {error.strerror}; check the path") from error
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from earful.audio.augment import Augmentation
+from earful.config import check_seed
 from earful.data.episode import Apart, By, Shots
 from earful.errors import ConfigError
 from earful.metatrain.loop import Outer
@@ -70,6 +71,7 @@ class MetaRecipe:
     about: str = ""
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         if not self.corpora:
             raise ConfigError("corpora is empty; add at least one [[corpora]] table with a manifest")
         if self.validation < 1:

@@ -19,6 +19,7 @@ from earful.data.episode import Draw
 from earful.device import CPU, moved
 from earful.encoder.recurrent import CELLS
 from earful.errors import CheckpointError
+from earful.identity import digest, digest_of_tensors, parts_of
 from earful.metatrain.learner import START, Learner, Meta, started_by
 from earful.metatrain.loop import Drawn, MetaStep, Trained, metatrain
 from earful.metatrain.speech.learning import Learning, learner_of, selection
@@ -28,7 +29,7 @@ from earful.metatrain.speech.tasks import Side, Tasks, tasks_of
 from earful.model import AcousticModel, Params, loss_of, parameters_of
 from earful.pretrain.dataset import Dataset
 from earful.text.score import errors_of_each
-from earful.train import append_log
+from earful.train import Run, append_log
 from earful.trees import part, split
 
 LETTERS: Mapping[Output, Letters] = {
@@ -37,6 +38,8 @@ LETTERS: Mapping[Output, Letters] = {
     "heard": "rules",  # by what is heard, and by the rules of the language where there are any
     "prototypes": "prototypes",
 }
+UNSAID = ("out", "work", "cache", "about", "corpora", "start", "outer")
+"""Of a recipe: nothing that is trained depends on it, or the clips, the start and the loop say it themselves."""
 
 
 class Result(NamedTuple):
@@ -125,6 +128,7 @@ def metatrain_base(
     report: Callable[[MetaStep], None] | None = None,
     *,
     device: torch.device = CPU,
+    discard: Callable[[str], None] | None = None,
 ) -> Result:
     """Meta-train a base as the recipe says, on a device; resumes from `recipe.work`, and logs each step there.
 
@@ -164,10 +168,16 @@ def metatrain_base(
             names=tasks.names if recipe.tasks.hard else (),
             validate=(lambda meta: validated(model, last, meta, held, draws)) if held else None,
             report=tell,
+            run=Run({**parts_of(recipe, UNSAID), "clips": dataset.digest(), "base": base_of(start)}, discard),
         )
     trained = moved(found, CPU)
     best, final = (checkpoint_of(start, meta, recipe, last.inner) for meta in (trained.best, trained.last))
     return Result(best, final, trained)
+
+
+def base_of(start: Checkpoint) -> str:
+    """The digest of what is not learned, too."""
+    return digest([start.config, digest_of_tensors(start.params)])
 
 
 def checkpoint_of(start: Checkpoint, meta: Meta, recipe: MetaRecipe, inner: Inner | None) -> Checkpoint:

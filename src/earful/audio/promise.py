@@ -1,0 +1,85 @@
+"""What the header of a rarer format promises beside what the file holds: libsndfile reads what is there, and says
+nothing. Formats that do not say how long they are (IRCAM, PAF, PVF, XI) promise nothing.
+"""
+
+import re
+
+import soundfile
+
+from earful.audio.riff import STREAM_BYTES
+from earful.audio.source import Source, opened
+
+RATES_HZ = (1_000, 768_000)
+"""Sound of other rates there is none; a header that says so is damaged."""
+CHANNELS = 256
+_SLACK_S = 0.1
+_WAVES = ("WAV", "WAVEX", "RF64")  # what is wrong with their headers has been looked at
+_CUT = re.compile(
+    r"^[ \t]*(?P<name>riff|data|SSND|BODY|Data Size)[ \t]*:[ \t]*(?P<told>\d+) \(should be (?P<held>\d+)\)",
+    re.MULTILINE,
+)
+_FRAMES = {  # how libsndfile's log of a format calls the frames that its header promises
+    "AVR": re.compile(r"^\s*Frames\s*:\s*(\d+)", re.MULTILINE),
+    "MPC2K": re.compile(r"^\s*Frames\s*:\s*(\d+)", re.MULTILINE),
+    "MAT5": re.compile(r"Cols : (\d+)\s+Type : \d+\s+Size : \d+\s+Name : wavedata"),
+    "MAT4": re.compile(r"Cols\s+: (\d+)\s+Imag\s+: \w+\s+Name\s+: wavedata"),
+}
+_NIST = re.compile(rb"^(sample_count|sample_n_bytes|channel_count) -i (\d+)", re.MULTILINE)
+
+
+def odd_header(sound: soundfile.SoundFile) -> str | None:
+    """What cannot be in a header; None if nothing is."""
+    least, most = RATES_HZ
+    if not least <= sound.samplerate <= most:
+        return f"its header says {sound.samplerate} samples a second, expected {least} to {most}"
+    if sound.channels > CHANNELS:
+        return f"its header says {sound.channels} channels, expected at most {CHANNELS}"
+    return None
+
+
+def shortage(sound: soundfile.SoundFile, source: Source) -> str | None:
+    """What is missing of an open file that is read as it is, over 0.1 s of it; None if nothing is."""
+    if sound.format in _WAVES:
+        return None
+    log = sound.extra_info
+    for cut in _CUT.finditer(log):
+        told, held = int(cut["told"]), int(cut["held"])
+        if held < told < STREAM_BYTES and (told - held) > _SLACK_S * _byte_rate(sound, held):
+            return (
+                f"its header promises {told} bytes{' of sound' if cut['name'] != 'riff' else ''}, the file holds {held}"
+            )
+    told_frames = _promised_frames(sound, source, log)
+    if told_frames - sound.frames > _SLACK_S * sound.samplerate:
+        return f"its header promises {told_frames} samples, the file holds {sound.frames}"
+    return None
+
+
+def _byte_rate(sound: soundfile.SoundFile, held: int) -> float:
+    """Bytes of a second, as far as the file tells."""
+    return held * float(sound.samplerate) / max(1, int(sound.frames))
+
+
+def _promised_frames(sound: soundfile.SoundFile, source: Source, log: str) -> int:
+    if sound.format == "NIST":
+        return _nist_frames(source)
+    if sound.format in _FRAMES and (found := _FRAMES[sound.format].search(log)):
+        return int(found[1])
+    if sound.format == "WVE" and (found := re.search(r"^Data length (\d+) should be (\d+)", log, re.MULTILINE)):
+        return int(found[1])  # a byte a sample
+    if sound.format == "VOC" and "Seems to be a truncated file" in log:
+        return _voc_frames(sound, log)
+    return 0
+
+
+def _nist_frames(source: Source) -> int:
+    """What a NIST SPHERE header says: frames, each of all channels."""
+    with opened(source) as file:
+        found = {name: int(value) for name, value in _NIST.findall(file.read(1024))}
+    return found.get(b"sample_count", 0)
+
+
+def _voc_frames(sound: soundfile.SoundFile, log: str) -> int:
+    """Of the block that the file ends in."""
+    found = re.findall(r"(?:Extended II|Sound Data|Data) *: *(\d+)", log)
+    width = 2 if sound.subtype == "PCM_16" else 1
+    return int(found[-1]) // (width * sound.channels) if found else int(sound.frames + sound.samplerate)
