@@ -2,58 +2,19 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from earful.errors import CheckpointError
 from earful.runtime.encoders import Frames, encoder, framed, whisper
-from earful.runtime.graph import Graph, Kind, model_of
+from earful.runtime.graph import Arrays, Graph, Kind, large_of, model_of
+from earful.runtime.kinds import Windowing, check_buildable, output_hop_s
 from earful.runtime.sound import RATE_HZ, fbank, whisper_logmel
 from earful.runtime.weights import Weights
 
 SAMPLES, LENGTHS, LOGP, COUNTS = "samples", "lengths", "log_probs", "log_probs_lengths"
-
-
-@dataclass(frozen=True)
-class Windowing:
-    """How a recording is heard: in windows of so many seconds, with so many of what lies around each."""
-
-    window_s: float
-    context_s: float
-
-    @property
-    def longest_s(self) -> float:
-        """The most that is heard at once."""
-        return self.window_s + 2 * self.context_s
-
-
-def check_buildable(config: Mapping[str, Any], windowing: Windowing) -> None:
-    """Raise CheckpointError, which says why, for a model that no graph can be made of."""
-    features = config["features"]
-    if "kind" not in features:
-        return
-    if features["kind"] != "whisper":
-        raise CheckpointError(
-            f"no graph is made of models on a {features['kind']} encoder; adapt earful-base, or one on Whisper"
-        )
-    longest_s = (features["positions"] - features["bed"]) * 2 * 0.010
-    if longest_s < windowing.longest_s:
-        raise CheckpointError(
-            f"its encoder hears {longest_s:g} s at once beside its bed, windows are {windowing.longest_s:g} s long; "
-            "adapt a base with a shorter bed"
-        )
-
-
-def output_hop_s(config: Mapping[str, Any]) -> float:
-    """Seconds from one output frame to the next (`ModelConfig.output_hop_s`)."""
-    features, pooling = config["features"], 1
-    hop_s = features.get("hop_s", 0.020)
-    pooling = features.get("pool", 1)
-    return float(hop_s * pooling * config["encoder"]["subsampling"] / config["upsampling"])
 
 
 def window_graph(
@@ -80,9 +41,12 @@ def window_graph(
 
 def window_model(
     config: Mapping[str, Any], weights: Weights, windowing: Windowing, *, kind: Kind = "float32", fused: bool = True
-) -> onnx.ModelProto:
-    """One window, alone: `samples` `[1, T]` → `log_probs` `[1, F, V]`. What earful itself runs."""
-    check_buildable(config, windowing)
+) -> tuple[onnx.ModelProto, Arrays]:
+    """One window, alone: `samples` `[1, T]` → `log_probs` `[1, F, V]`. What earful itself runs.
+
+    The second are the large constants, by their names, which the model lacks: the session is given them.
+    """
+    check_buildable(config, windowing.longest_s)
     graph = Graph(weights, kind, fused)
     lengths_B = graph.size(SAMPLES, 1)
     found = window_graph(graph, config, windowing, SAMPLES, lengths_B)
@@ -90,7 +54,7 @@ def window_model(
     graph.nodes.append(helper.make_node("Identity", [kept], [LOGP]))
     inputs = [helper.make_tensor_value_info(SAMPLES, TensorProto.FLOAT, [1, "samples"])]
     outputs = [helper.make_tensor_value_info(LOGP, TensorProto.FLOAT, [1, "frames", _size(weights)])]
-    return model_of(graph, "earful_window", inputs, outputs)
+    return model_of(graph, "earful_window", inputs, outputs, apart=True), large_of(graph)
 
 
 def recording_model(
@@ -108,7 +72,7 @@ def recording_model(
     `samples` `[B, T]` and `lengths` `[B]` → `log_probs` `[B, F, V]` and `log_probs_lengths` `[B]`. If not `batched`
     there are no lengths, and B is 1. Samples are multiplied by `level`, frames `repeated`.
     """
-    check_buildable(config, windowing)
+    check_buildable(config, windowing.longest_s)
     graph = Graph(weights, kind, batched=batched)
     lengths_B = LENGTHS if batched else graph.size(SAMPLES, 1)
     size = round(windowing.window_s * RATE_HZ)
@@ -125,10 +89,9 @@ def recording_model(
     if repeated > 1:
         logp_BFV, counts_B = _repeated(graph, logp_BFV, counts_B, repeated, _size(weights))
     graph.nodes.append(helper.make_node("Identity", [logp_BFV], [LOGP]))
-    inputs = [helper.make_tensor_value_info(SAMPLES, TensorProto.FLOAT, ["batch" if batched else 1, "samples"])]
-    outputs = [
-        helper.make_tensor_value_info(LOGP, TensorProto.FLOAT, ["batch" if batched else 1, "frames", _size(weights)])
-    ]
+    batch = "batch" if batched else 1
+    inputs = [helper.make_tensor_value_info(SAMPLES, TensorProto.FLOAT, [batch, "samples"])]
+    outputs = [helper.make_tensor_value_info(LOGP, TensorProto.FLOAT, [batch, "frames", _size(weights)])]
     if batched:
         graph.nodes.append(helper.make_node("Identity", [counts_B], [COUNTS]))
         inputs.append(helper.make_tensor_value_info(LENGTHS, TensorProto.INT64, ["batch"]))

@@ -83,12 +83,12 @@ def _whisper_layer(graph: Graph, x_BFD: str, counts_B: str, bias: str | None, la
     mixed = graph.attention(query, key, value, config["heads"], width, bias)
     x_BFD = graph.op("Add", x_BFD, graph.linear(mixed, f"{name}.out"))
     wide = graph.gelu(graph.linear(graph.norm(x_BFD, f"{name}.norm_feed"), f"{name}.widen"))
-    return graph.op("Add", x_BFD, graph.linear(wide, f"{name}.narrow"))
+    return graph.op("Add", x_BFD, graph.linear(wide, f"{name}.narrow", by_frame=True))
 
 
 def _bed(graph: Graph, kind: str, layer: int, width: int, heads: int) -> str:
     """Keys or values of the bed in one layer: `[1, F, D]`."""
-    return graph.constant(graph.weights[f"backbone.bed_{kind}_NFD"].full[layer][None], f"bed_{kind}.{layer}")
+    return graph.constant(graph.weights[f"backbone.bed_{kind}_NFD"].part(layer)[None], f"bed_{kind}.{layer}")
 
 
 def _for_each(graph: Graph, x_1: str, counts_B: str) -> str:
@@ -184,7 +184,7 @@ def _attending(graph: Graph, frames: Frames, config: Config, longest: int) -> st
 
 def _feed(graph: Graph, x_BFD: str, name: str, *, half: bool) -> str:
     wide = graph.silu(graph.linear(graph.norm(x_BFD, f"{name}.0"), f"{name}.1"))
-    fed = graph.linear(wide, f"{name}.3")
+    fed = graph.linear(wide, f"{name}.3", by_frame=True)
     return graph.op("Mul", fed, graph.constant(0.5)) if half else fed
 
 
@@ -239,7 +239,7 @@ def _recurrent(graph: Graph, frames: Frames, config: Config) -> str:
         parts = [_cells(graph.weights, f"{name}.{way}", gates) for way in ("onward", "backward_in_time")]
         input_, hidden, bias = (np.stack([part[n] for part in parts]) for n in range(3))
         of = [graph.constant(a, f"{name}.{k}") for a, k in ((input_, "input"), (hidden, "hidden"), (bias, "bias"))]
-        more = {"linear_before_reset": 1} if gates == "rzn" else {}
+        more: dict[str, Any] = {"linear_before_reset": 1} if gates == "rzn" else {}
         out_F2BD = graph.op(
             "GRU" if gates == "rzn" else "LSTM", normed_FBD, *of, counts_B,
             hidden_size=config["width"], direction="bidirectional", **more,

@@ -2,10 +2,10 @@
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,10 @@ class Weight:
             return self.values.astype(np.float32, copy=False)
         return self.values.astype(np.float32) * self.scale[..., None]
 
+    def part(self, number: int) -> Floats:
+        """One of the first dimension, as float32."""
+        return Weight(self.values[number], None if self.scale is None else self.scale[number]).full
+
     @property
     def rows(self) -> tuple[NDArray[np.int8], Floats]:
         """A matrix `[N, K]` as int8 and the scale of each row: as it is stored, or rounded to that now."""
@@ -47,38 +51,50 @@ class Weight:
 Weights = Mapping[str, Weight]
 
 
-def read_weights(path: Path) -> dict[str, Weight]:
-    """The weights of a `model.safetensors`, mapped into memory. Raises CheckpointError: missing, damaged or foreign."""
+@final
+class Stored(Mapping[str, Weight]):
+    """The weights of a file by their names, each read when it is asked for: no two copies of a model are in memory."""
+
+    def __init__(self, path: Path, header: Mapping[str, Any], begin: int) -> None:
+        self._path, self._header, self._begin = path, header, begin
+
+    def __getitem__(self, name: str) -> Weight:
+        scale = self._array(f"{name}{SCALE}").astype(np.float32) if f"{name}{SCALE}" in self._header else None
+        return Weight(self._array(name), scale)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._header if not name.endswith(SCALE))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _array(self, name: str) -> NDArray[Any]:
+        entry = self._header[name]
+        kind = _KINDS.get(entry["dtype"])
+        if kind is None:
+            known = ", ".join(_KINDS)
+            raise CheckpointError(f"{self._path}: {name} is {entry['dtype']}, must be one of {known}; copy it again")
+        begin, end = entry["data_offsets"]
+        count = (end - begin) // np.dtype(kind).itemsize
+        found = np.fromfile(self._path, kind, count, offset=self._begin + begin).reshape(entry["shape"])
+        if entry["dtype"] == "BF16":
+            found = (found.astype(np.uint32) << _BFLOAT16_BITS).view(np.float32)
+        if found.dtype != np.int8 and not np.isfinite(found).all():
+            raise CheckpointError(f"{self._path}: {name} holds NaN or infinity; the model is damaged: copy it again")
+        return found
+
+
+def read_weights(path: Path) -> Stored:
+    """The weights of a `model.safetensors`. Raises CheckpointError: missing, damaged or foreign."""
     try:
         with safe_open(path, "np"):  # it checks that header and file belong together
             pass
         with path.open("rb") as file:
             (size,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(size))
-        data = np.memmap(path, np.uint8, "r", offset=8 + size)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: missing; the folder is not a whole model: copy it again") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: damaged ({error}); copy the model again") from error
     header.pop("__metadata__", None)
-    arrays = {name: _array(path, name, entry, data) for name, entry in header.items()}
-    return {
-        name: Weight(array, arrays[f"{name}{SCALE}"].astype(np.float32))
-        if f"{name}{SCALE}" in arrays
-        else Weight(array)
-        for name, array in arrays.items()
-        if not name.endswith(SCALE)
-    }
-
-
-def _array(path: Path, name: str, entry: Mapping[str, Any], data: NDArray[np.uint8]) -> NDArray[Any]:
-    kind = _KINDS.get(entry["dtype"])
-    if kind is None:
-        raise CheckpointError(f"{path}: {name} is {entry['dtype']}, must be one of {', '.join(_KINDS)}; copy it again")
-    begin, end = entry["data_offsets"]
-    found = np.frombuffer(data[begin:end].tobytes(), kind).reshape(entry["shape"])
-    if entry["dtype"] == "BF16":
-        found = (found.astype(np.uint32) << _BFLOAT16_BITS).view(np.float32)
-    if found.dtype != np.int8 and not np.isfinite(found).all():
-        raise CheckpointError(f"{path}: {name} holds NaN or infinity; the model is damaged: copy or adapt it again")
-    return found
+    return Stored(path, header, 8 + size)
