@@ -152,6 +152,13 @@ class Transcriber(ABC):
         guesses = (text, *(self._text(self._written(self._words(each, duration_s))) for each in others))
         return Transcript(text, words, mean, duration_s, guesses if self._guesses > 1 else ())
 
+    def transcript_of(self, logp_FV: Numbers, duration_s: float) -> Transcript:
+        """What the best path of a whole recording's log-probabilities `[F, V]` says."""
+        said = merge_stretches(*best_path(logp_FV), np.ones(len(logp_FV), np.bool_))
+        words = tuple(self._written(self._words(said, duration_s)))
+        mean = sum(word.confidence for word in words) / len(words) if words else 0.0
+        return Transcript(self._text(words), words, mean, duration_s)
+
     def _text(self, words: Iterable[Word]) -> str:
         text = " ".join(word.text for word in words)
         return text if self.writing.rules.writing != "characters" else between_scripts(text)
