@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -12,6 +13,7 @@ from earful.export import huggingface
 from earful.export.place import ABOUT, check_place, whole_folder, write_json
 from earful.export.recordings import Recording, recordings_in, signals, spoken_in
 from earful.export.source import Source, check_graph, read_source, version
+from earful.runner import NEEDS
 
 Target = Literal["onnx", "sherpa-onnx", "onnx-asr", "huggingface"]
 TARGETS: tuple[Target, ...] = get_args(Target)
@@ -128,8 +130,6 @@ def _origins(source: Source) -> list[object]:
 
 
 def _check_installed() -> None:
-    from earful.runner import NEEDS, find_spec
-
     if not all(find_spec(name) for name in NEEDS):
         raise ExportError(f"an export needs packages that are not installed: {install('export')}")
 

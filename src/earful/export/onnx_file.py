@@ -9,13 +9,14 @@ import onnx
 import onnxruntime
 from onnx import helper
 
+from earful.audio.files import SAMPLE_RATE_HZ
 from earful.export.place import write_text
 from earful.export.proof import Exact, Heard, Run, heard_in
 from earful.export.source import WINDOWING, Source, version
 from earful.runtime.build import COUNTS, LENGTHS, LOGP, SAMPLES, recording_model
 from earful.runtime.graph import OPSET, Kind
 from earful.runtime.session import options_of
-from earful.transcriber import SAMPLE_RATE_HZ, Samples
+from earful.transcriber import Samples
 
 MODEL, TOKENS, README = "model.onnx", "tokens.txt", "README.md"
 BLANK = "<blk>"
@@ -89,11 +90,12 @@ The best path: the likeliest symbol of each frame, repetitions merged, the blank
 import onnxruntime, soundfile
 
 session = onnxruntime.InferenceSession("{MODEL}")
-symbols = dict(line.rstrip("\\n").rsplit("\\t", 1)[::-1] for line in open("{TOKENS}", encoding="utf-8"))
+with open("{TOKENS}", encoding="utf-8") as file:
+    symbols = [line.rstrip("\\n").rsplit("\\t", 1)[0] for line in file]
 samples, _ = soundfile.read("new.wav", dtype="float32")  # mono, {SAMPLE_RATE_HZ} Hz
 log_probs, _ = session.run(None, {{"{SAMPLES}": samples[None], "{LENGTHS}": [len(samples)]}})
 path = log_probs[0].argmax(-1)
-print("".join(symbols[str(s)] for s, before in zip(path, [0, *path]) if s != before and s))
+print("".join(symbols[s] for s, before in zip(path, [0, *path]) if s != before and s))
 ```
 
 earful itself leaves out silences of two seconds and more before it listens, and has a language model where one was

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from earful.audio.files import SAMPLE_RATE_HZ
 from earful.checkpoint import load_checkpoint
 from earful.ctc.greedy import Numbers, greedy
 from earful.errors import ExportError
@@ -16,7 +17,7 @@ from earful.export.source import Source
 from earful.features.windows import CONTEXT_S, WINDOW_S, windows
 from earful.text.normalize import normalize
 from earful.text.score import score
-from earful.transcriber import SAMPLE_RATE_HZ, Samples, Transcriber
+from earful.transcriber import Samples, Transcriber
 from earful.transcript import Transcript
 
 NEAR_S = 0.020

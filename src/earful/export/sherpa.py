@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from earful.audio.files import SAMPLE_RATE_HZ
 from earful.errors import ExportError, install
 from earful.export.onnx_file import BLANK, MODEL, README, TOKENS, properties
 from earful.export.place import write_text
@@ -20,7 +21,7 @@ from earful.export.source import WINDOWING, Source, version
 from earful.runtime.build import recording_model
 from earful.runtime.graph import Kind
 from earful.text.score import score
-from earful.transcriber import SAMPLE_RATE_HZ, Samples
+from earful.transcriber import Samples
 
 FRAME_S = 0.020
 USUAL_LEVEL = 0.1
@@ -71,7 +72,7 @@ def levelled(samples_T: Samples, level: float) -> Samples:
     """Sound as the model hears it there."""
     centred_T = samples_T - samples_T.mean()
     spread = centred_T.std()
-    return (centred_T / spread * level if spread > 0 else centred_T).astype(np.float32)
+    return np.asarray(centred_T / spread * level if spread > 0 else centred_T, np.float32)
 
 
 def level_matters(exact: Exact, recordings: Sequence[Samples], level: float) -> float:

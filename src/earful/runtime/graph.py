@@ -22,6 +22,7 @@ OPSET, MICROSOFT_OPSET, IR = 18, 1, 9
 """What onnxruntime 1.20 reads, and sherpa-onnx, and onnxruntime-web."""
 _LARGE = 4096  # bytes of a constant that a model may lack
 _LEAST_ROUNDED = 4096  # numbers in a matrix that is worth rounding
+_MIDDLE = 128  # where unsigned integers have their 0
 _SMALLEST = 1e-9  # what a frame of nothing but zeros is divided by
 
 
@@ -99,12 +100,16 @@ class Graph:
         if not self._rounds(weight):
             return self.op("MatMul", x, self._stored(weight.full.T, name))
         integers_NK, scale_N = weight.rows
-        matrix = self.constant(integers_NK.T, name)
         scale = self.constant(scale_N, f"{name}.scale")
+        # Of signed integers some older processors add up to 16 bits and no further; onnxruntime fuses only these.
+        unsigned = not self.fused
+        shifted_NK = (integers_NK.astype(np.int16) + _MIDDLE).astype(np.uint8) if unsigned else integers_NK
+        matrix = self.constant(shifted_NK.T, name)
+        middle = [self.constant(np.array(_MIDDLE, np.uint8))] if unsigned else []
         if x not in self._rounded:
             self._rounded[x] = self.ops("DynamicQuantizeLinear", x, count=3)
         rounded, step, zero = self._rounded[x]
-        sums = self.op("Cast", self.op("MatMulInteger", rounded, matrix, zero), to=TensorProto.FLOAT)
+        sums = self.op("Cast", self.op("MatMulInteger", rounded, matrix, zero, *middle), to=TensorProto.FLOAT)
         return self.op("Mul", sums, self.op("Mul", step, scale))
 
     def _stored(self, values: NDArray[np.float32], name: str) -> str:
