@@ -134,6 +134,7 @@ def adapt(
         plans = plans_of(found.plan, steps)
         made = make(way, start, used, plans, reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
     write(out, made, state, replace=overwrite or unfinished(state))
+    weigh_int8(out, used)
     conclude(out, made, round(time.monotonic() - began, 2), len(manifest), found, way, reading, findings, json)
 
 
@@ -147,6 +148,14 @@ def write(out: Path, made: Made, state: Path, *, replace: bool) -> None:
         (state / WRITTEN).touch()
     else:
         shutil.rmtree(state, ignore_errors=True)
+
+
+def weigh_int8(out: Path, clips: "Manifest") -> None:
+    """Find out whether the model may be computed in int8 when it transcribes, and note it in its folder."""
+    from earful.export.arithmetic import choose
+
+    with progress() as tell:
+        choose(out, clips, tell)
 
 
 def conclude(
