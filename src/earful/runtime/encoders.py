@@ -88,7 +88,7 @@ def _whisper_layer(graph: Graph, x_BFD: str, counts_B: str, bias: str | None, la
 
 def _bed(graph: Graph, kind: str, layer: int, width: int, heads: int) -> str:
     """Keys or values of the bed in one layer: `[1, F, D]`."""
-    return graph.constant(graph.weights[f"backbone.bed_{kind}_NFD"].part(layer)[None], f"bed_{kind}.{layer}")
+    return graph.stored(graph.weights[f"backbone.bed_{kind}_NFD"].part(layer)[None], f"bed_{kind}.{layer}")
 
 
 def _for_each(graph: Graph, x_1: str, counts_B: str) -> str:

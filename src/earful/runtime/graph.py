@@ -1,7 +1,7 @@
 """An ONNX graph as it is written down, node by node; and its matrices in float32, float16 or int8.
 
-torch.onnx makes the same of a model, in a minute where this takes a second, and without the int8 that is stored, the
-constant keys and values of a bed, and attention in one node (`bench/export.py`).
+torch.onnx makes the same of a model, in many times the time and with torch, and without the int8 that is stored, the
+constant keys and values of a bed, and attention in one node.
 """
 
 from collections.abc import Sequence
@@ -70,7 +70,7 @@ class Graph:
 
     def weight(self, name: str) -> str:
         """A weight as it is, in float32."""
-        return self._stored(self.weights[name].full, name)
+        return self.stored(self.weights[name].full, name)
 
     def linear(self, x: str, *names: str, by_frame: bool = False) -> str:
         """A linear layer, `[…, K]` → `[…, N]`, with the weights and biases (where there are any) of these, joined.
@@ -98,7 +98,7 @@ class Graph:
 
     def _product(self, x: str, weight: Weight, name: str) -> str:
         if not self._rounds(weight):
-            return self.op("MatMul", x, self._stored(weight.full.T, name))
+            return self.op("MatMul", x, self.stored(weight.full.T, name))
         integers_NK, scale_N = weight.rows
         scale = self.constant(scale_N, f"{name}.scale")
         # Of signed integers some older processors add up to 16 bits and no further; onnxruntime fuses only these.
@@ -112,8 +112,10 @@ class Graph:
         sums = self.op("Cast", self.op("MatMulInteger", rounded, matrix, zero, *middle), to=TensorProto.FLOAT)
         return self.op("Mul", sums, self.op("Mul", step, scale))
 
-    def _stored(self, values: NDArray[np.float32], name: str) -> str:
-        if self.kind != "float16" or values.size < _LEAST_ROUNDED or np.abs(values).max() > np.finfo(np.float16).max:
+    def stored(self, values: NDArray[np.float32], name: str) -> str:
+        """A constant, in float16 where fewer bits are asked for."""
+        halved = self.kind == "float16" or (self.kind == "int8" and not self.fused)
+        if not halved or values.size < _LEAST_ROUNDED or np.abs(values).max() > np.finfo(np.float16).max:
             return self.constant(values, name)
         return self.op("Cast", self.constant(values.astype(np.float16), name), to=TensorProto.FLOAT)
 
