@@ -138,7 +138,10 @@ def adapt(
 
 
 def write(out: Path, made: Made, clips: "Manifest", state: Path, *, replace: bool) -> None:
-    """Save the model, and whether int8 costs it anything on its clips; the state goes, but that of a run that was interrupted, which says that the model is its own."""
+    """Save the model, and whether int8 costs it anything on its clips.
+
+    The state goes, but that of a run that was interrupted, which says that the model is its own.
+    """
     from earful.checkpoint import save_checkpoint
 
     save_checkpoint(out, made.found.checkpoint, replace=replace)

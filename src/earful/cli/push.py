@@ -14,11 +14,10 @@ def push(
     private: Annotated[bool, typer.Option("--private", help="For you alone.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Put an exported model on the hub of Hugging Face's, where others find it.
+    """Put an exported model on the hub of Hugging Face's, where others find it (`earful export` makes the folder).
 
     \b
     Example:
-        earful export my-model --to huggingface --out my-model-hub
         earful push my-model-hub me/my-language
     """
     from earful.export.huggingface import push as pushed
