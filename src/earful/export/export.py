@@ -1,6 +1,6 @@
 """A model to a target: written beside its place, run there, compared, and only then put in its place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,12 +13,16 @@ from earful.export import huggingface
 from earful.export.place import ABOUT, check_place, whole_folder, write_json
 from earful.export.recordings import Recording, recordings_in, signals, spoken_in
 from earful.export.source import Source, check_graph, read_source, version
-from earful.runner import NEEDS
+from earful.runner import NEEDS, Runner
+from earful.text.score import score
+from earful.transcriber import Samples
 
 Target = Literal["onnx", "sherpa-onnx", "onnx-asr", "huggingface"]
 TARGETS: tuple[Target, ...] = get_args(Target)
 Kind = Literal["float32", "float16", "int8"]
 Tell = Callable[[str, float, float], None]
+HEARD_TWICE = 20
+"""On so many recordings what a language model changes is measured."""
 ONNX_ASR = (
     "onnx-asr computes the features of sound itself, mels of its own that it normalises for each recording, and this "
     "model hears others; its only models of raw sound are of 8 kHz in chunks: export to onnx or sherpa-onnx"
@@ -103,12 +107,22 @@ def _proved(
         notes.append(f"sherpa-onnx sets the loudness of each recording, by which {share:.1%} of the letters are others")
         recordings = [replace(each, samples_T=sherpa.levelled(each.samples_T, level)) for each in recordings]
     if source.writing.language is not None:
-        notes.append("without the language model, which this target has no place for: earful's own text is another")
+        share = language_matters(source, [each.samples_T for each in recordings[:HEARD_TWICE]])
+        notes.append(
+            f"without the language model, which {target} has no place for: {share:.1%} of the letters are others"
+        )
     judge = prove if kind == "float32" else measure
     found = judge(on, recordings, exact, run, tell)
     return Exported(
         target, "", kind, 0.0, on, found.recordings, found.same, found.off_s, found.otherwise, found.cost, tuple(notes)
     )
+
+
+def language_matters(source: Source, recordings: Sequence[Samples]) -> float:
+    """The share of letters that the language model makes others."""
+    with_it, without = Runner.load(source.folder), Runner.load(source.folder, greedy=True)
+    texts = [with_it.transcribe(each).text for each in recordings]
+    return score(texts, [without.transcribe(each).text for each in recordings]).cer if any(texts) else 0.0
 
 
 def _recordings(source: Source, check: Path | None) -> tuple[str, list[Recording]]:
