@@ -274,6 +274,9 @@ def export(found: Json) -> Iterator[str]:
     rows = []
     for row in found["rows"]:
         exact = row["arithmetic"] == "float32"
+        if "refused" in row:
+            rows.append((row["target"], row["model"], row["arithmetic"], "refused", *["–"] * 4))
+            continue
         same = f"{row['same']} of {row['recordings']}"
         off = f"{1000 * row['off_s']:.0f} ms" if exact else "–"
         cost = "–" if row["cost"] is None or exact else f"{100 * row['cost']:+.2f}"

@@ -92,6 +92,9 @@ def test_differences_are_named() -> None:
         def heard(self, samples_T: np.ndarray) -> Heard:
             return Heard("a b", (0.1, 0.2), (("a", 0.1, 0.14), ("b", 0.2, 0.24)))
 
+        def as_likely(self, samples_T: np.ndarray) -> list[Heard]:
+            return []
+
     def run(found: Heard) -> Any:
         return prove("x", [Recording("clip", np.zeros(9, np.float32))], Ears(), lambda _: [found], lambda *_: None)  # type: ignore[arg-type]
 
@@ -102,6 +105,24 @@ def test_differences_are_named() -> None:
         run(Heard("a b", (0.1, 0.2), (("a", 0.1, 0.2), ("b", 0.2, 0.24))))
     with pytest.raises(ExportError, match="as much in other pieces"):
         run(Heard("a b", (0.1,)))
+
+
+def test_a_toss_up_is_no_difference(talker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two frames in which letters are as likely: the other text of each is allowed, and said; a third text is not."""
+    logp_FV = np.full((6, 6), -9.0, np.float32)
+    for frame, (first, second, gap) in enumerate([(2, 0, 1.0), (0, 2, 1.0), (3, 4, 0.01), (0, 1, 1.0), (5, 6, 0.015)]):
+        logp_FV[frame, [first, second % 6]] = [-0.1, -0.1 - gap]
+    logp_FV[5, 0] = -0.1
+    exact = Exact(read_source(talker))
+    monkeypatch.setattr(exact, "logp_of", lambda samples_T: logp_FV)
+    sound = np.zeros(6 * 320, np.float32)
+    texts = {each.text: each for each in (exact.heard(sound), *exact.as_likely(sound))}
+    assert set(texts) == {"abd", "acd", "ab", "ac"}
+    for text, found in texts.items():
+        proved = prove("x", [Recording("clip", sound)], exact, lambda _, f=found: [f], lambda *_: None)  # type: ignore[misc]
+        assert proved.same == (text == "abd") and bool(proved.notes) == (text != "abd")
+    with pytest.raises(ExportError, match="the export says 'aad', earful 'abd'"):
+        prove("x", [Recording("clip", sound)], exact, lambda _: [texts["abd"]._replace(text="aad")], lambda *_: None)
 
 
 def test_fewer_bits_may_not_cost_much(talker: Path) -> None:

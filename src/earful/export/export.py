@@ -113,6 +113,7 @@ def _proved(
         )
     judge = prove if kind == "float32" else measure
     found = judge(on, recordings, exact, run, tell)
+    notes += found.notes
     return Exported(
         target, "", kind, 0.0, on, found.recordings, found.same, found.off_s, found.otherwise, found.cost, tuple(notes)
     )
