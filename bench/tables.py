@@ -269,6 +269,64 @@ def transcribe_speed(found: Json) -> Iterator[str]:
     yield from measured(("", ">threads", ">`transcribe`", ">reading and features alone"), rows, text, found)
 
 
+def export(found: Json) -> Iterator[str]:
+    """What was the same in each target."""
+    rows = []
+    for row in found["rows"]:
+        exact = row["arithmetic"] == "float32"
+        if "refused" in row:
+            rows.append((row["target"], row["model"], row["arithmetic"], "refused", *["–"] * 4))
+            continue
+        same = f"{row['same']} of {row['recordings']}"
+        off = f"{1000 * row['off_s']:.0f} ms" if exact else "–"
+        cost = "–" if row["cost"] is None or exact else f"{100 * row['cost']:+.2f}"
+        otherwise = "0.0" if exact else f"{100 * row['otherwise']:.1f}"
+        rows.append(
+            (row["target"], row["model"], row["arithmetic"], same, off, otherwise, cost, f"{row['megabytes']:.0f}")
+        )
+    text = (
+        f"On {found['clips']} clips of synthetic speech (`{found['language']}`): texts that are those of the best path "
+        "in float32, how far times are off at most, letters that are others in per cent, and what that costs in points "
+        "of CER."
+    )
+    columns = ("target", "model", "in", ">same text", ">times off", ">other letters", ">points of CER", ">MB")
+    yield from measured(columns, rows, text, found)
+
+
+def export_speed(found: Json) -> Iterator[str]:
+    """Transcription by torch and by onnxruntime: throughput, a command from start to end, and memory."""
+    shown = {"torch": "torch", "float32": "onnxruntime, float32", "int8": "onnxruntime, int8"}
+    speed = {(r["way"], r["audio"], r["threads"]): r["audio_seconds_per_second"] for r in found["speed"]}
+    cer = {r["way"]: f"{100 * r['cer']:.1f}" for r in found["rates"]}
+    start = {r["way"]: r for r in found["cold"]}
+    rows = []
+    for way, name in shown.items():
+        cells = [f"{speed[way, kind, n]:.0f}" for kind in ("short_clips", "ten_minutes") for n in (1, 2)]
+        cold = start[way]
+        rows.append(
+            (name, *cells, cer[way], f"{cold['wall_s']:.1f}", f"{cold['processor_s']:.1f}", str(cold["peak_mb"]))
+        )
+    memory = {row["audio"]: row["peak_mb"] for row in found["memory"]}
+    text = (
+        "Seconds of audio a second on short clips and on ten minutes, with one thread and with two; then a program "
+        "that transcribes one short clip, from its start to its end: seconds, processor seconds, and most memory in "
+        f"MB. In int8 ten minutes take at most {memory['ten minutes']} MB, two hours {memory['two hours']} MB. Best "
+        f"paths, {found['parameters'] / 1e6:.1f} M parameters, medians of {found['repeats']} interleaved repeats."
+    )
+    columns = (
+        "",
+        ">short, 1",
+        ">short, 2",
+        ">ten min, 1",
+        ">ten min, 2",
+        ">CER",
+        ">start to end s",
+        ">processor s",
+        ">MB",
+    )
+    yield from measured(columns, rows, text, found)
+
+
 def adapt_settings(found: Json) -> Iterator[str]:
     """What changes of the plan do, by the number of clips."""
     sizes = every(found, "clips")
@@ -1421,6 +1479,8 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "search_spoken": search_spoken,
     "text_size": text_size,
     "tiny": base,
+    "export": export,
+    "export_speed": export_speed,
     "transcribe_speed": transcribe_speed,
     "unheard": unheard,
     "whisper_czech": whisper,

@@ -133,6 +133,8 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
             "pretrain",
             "metatrain",
             "benchmark",
+            "export",
+            "push",
             "demo",
         )
     },

@@ -44,7 +44,7 @@ SECONDS = [14.99, 15.0, 15.004, 15.02, 16.7, 30.0, 31.23456, 46.1]
 @pytest.fixture(autouse=True)
 def signals_are_speech(monkeypatch: pytest.MonkeyPatch) -> None:
     """Noise and tones stand for speech here; what is left out of real sound: `test_recognizer_silence.py`."""
-    monkeypatch.setattr("earful.recognizer.spoken", lambda samples_T: np.ones(1, np.bool_))
+    monkeypatch.setattr("earful.transcriber.spoken", lambda samples_T: np.ones(1, np.bool_))
 
 
 def config_of(subsampling: int = 4, upsampling: int = 2, kind: str = "conformer") -> ModelConfig:
@@ -193,7 +193,7 @@ def test_a_speaker_on_each_channel_of_samples_at_another_rate(ears: Callable[...
 
 
 def test_noise_is_suppressed_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("earful.recognizer.suppressed", lambda samples_T: 0 * samples_T)
+    monkeypatch.setattr("earful.transcriber.suppressed", lambda samples_T: 0 * samples_T)
     recognizer = untrained(config_of())
     noise_T = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
     found = recognizer.transcribe(noise_T, denoise=True)

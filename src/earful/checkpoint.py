@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +13,27 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from earful.config import finite, from_mapping, to_mapping
-from earful.ctc.ngram import NGram, load_ngram, save_ngram
-from earful.ctc.words import Words, load_words, save_words
+from earful.ctc.ngram import save_ngram
+from earful.ctc.words import save_words
 from earful.device import CPU, moved
 from earful.encoder.whisper import BED
 from earful.errors import CheckpointError, EarfulError
+from earful.folders import CARD as CARD
+from earful.folders import FILES as FILES
+from earful.folders import FORMAT as FORMAT
+from earful.folders import INNER, LEXICON, NGRAM, WITH_INT8, WORDS, language_in, number_in, read_card
+from earful.folders import WEIGHTS as WEIGHTS
+from earful.folders import Language as Language
+from earful.folders import locate as locate
+from earful.folders import shipped_bases as shipped_bases
 from earful.int8 import from_int8, to_int8
 from earful.model import BACKBONE, AcousticModel, ModelConfig, Params
-from earful.reading import check_regular, read_whole
+from earful.reading import check_regular
 from earful.text.lexicon import Lexicon, load_lexicon, save_lexicon
 from earful.writing import check_name, replacing_folder
 
-FORMAT, WITH_INT8 = 1, 2
-"""A model with weights in int8 is of another format, lest an earful that knows none takes it for damaged."""
 SCALE = ".scale"
 """How the name of a weight's scales ends."""
-WEIGHTS, CARD, NGRAM, INNER = "model.safetensors", "model.json", "ngram.safetensors", "inner.safetensors"
-_MOST = 1e30
-LEXICON, WORDS = "lexicon.json", "words.safetensors"
-FILES = frozenset({WEIGHTS, CARD, NGRAM, INNER, LEXICON, WORDS})
-
-
-@dataclass(frozen=True)
-class Language:
-    """What the beam search knows of the language, its letters and its words, and how much that counts (`ctc.beam`).
-
-    `shift` is that of its words' confidences (`ctc.confidence`).
-    """
-
-    ngram: NGram
-    weight: float
-    bonus: float
-    words: Words | None = None
-    shift: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -213,7 +200,7 @@ def load_checkpoint(model: str | Path) -> Checkpoint:
         CheckpointError: missing, foreign, damaged, or of a format that this version does not read.
     """
     folder = locate(model)
-    card = _read_card(folder / CARD)
+    card = read_card(folder / CARD)
     try:
         config = from_mapping(ModelConfig, card["config"], str(folder / CARD))
         check_regular(folder / WEIGHTS)
@@ -225,69 +212,9 @@ def load_checkpoint(model: str | Path) -> Checkpoint:
     except EarfulError as error:
         raise CheckpointError(f"{error}: the model was made by another version of earful") from error
     _check_weights(params, config, folder / WEIGHTS)
-    language, inner = _language(folder, card, config), _inner(folder, card)
+    language, inner = language_in(folder, card, config.alphabet), _inner(folder, card)
     lexicon = load_lexicon(folder / LEXICON) if "lexicon" in card else None
-    return Checkpoint(config, params, card.get("about", {}), language, inner, lexicon, _number(folder, card, "shift"))
-
-
-def shipped_bases() -> tuple[str, ...]:
-    """Names of the bases inside the package."""
-    return (
-        tuple(sorted(path.name for path in _bases().iterdir() if (path / CARD).exists())) if _bases().exists() else ()
-    )
-
-
-def locate(model: str | Path) -> Path:
-    """The folder of a model given by its path or by the name of a shipped base."""
-    folder = Path(model)
-    if (folder / CARD).is_file():
-        return folder
-    if str(model) in shipped_bases():
-        return _bases() / str(model)
-    known = f"; the shipped bases are {', '.join(shipped_bases())}" if shipped_bases() else ""
-    what = f"holds no {CARD}, so it is not a model" if folder.exists() else "no such folder"
-    raise CheckpointError(f"{model}: {what}; give a folder that `earful adapt` wrote{known}")
-
-
-def _bases() -> Path:
-    return Path(str(resources.files("earful"))) / "bases"
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    try:
-        card = json.loads(read_whole(path).decode("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: damaged ({error}); copy the model again") from error
-    if not isinstance(card, dict) or "config" not in card or not isinstance(card.get("about", {}), dict):
-        raise CheckpointError(f"{path}: not written by earful; give a folder that `earful adapt` wrote")
-    if card.get("format") not in (FORMAT, WITH_INT8):
-        raise CheckpointError(
-            f"{path}: format {str(card.get('format'))[:60]}, this version reads {FORMAT} and {WITH_INT8}; "
-            "update earful or adapt again"
-        )
-    return card
-
-
-def _language(folder: Path, card: Mapping[str, Any], config: ModelConfig) -> Language | None:
-    """The language model beside the weights, if the card tells of one."""
-    if "language" not in card:
-        return None
-    try:
-        language = from_mapping(_Shares, card["language"], str(folder / CARD))
-    except EarfulError as error:
-        raise CheckpointError(f"{error}: the model was made by another version of earful") from error
-    ngram = load_ngram(folder / NGRAM)
-    if ngram.alphabet != config.alphabet:
-        raise CheckpointError(f"{folder / NGRAM}: writes other letters than the model; copy the model again")
-    words = load_words(folder / WORDS) if language.words else None
-    return Language(ngram, language.weight, language.bonus, words, language.shift)
-
-
-def _number(folder: Path, card: Mapping[str, Any], name: str) -> float:
-    value = card.get(name, 0.0)
-    if not isinstance(value, int | float) or not abs(value) < _MOST:
-        raise CheckpointError(f"{folder / CARD}: {name} is {value!r}, must be a number; copy the model again")
-    return float(value)
+    return Checkpoint(config, params, card.get("about", {}), language, inner, lexicon, number_in(folder, card, "shift"))
 
 
 def _card_of(language: Language) -> dict[str, float]:
@@ -309,14 +236,6 @@ def _inner(folder: Path, card: Mapping[str, Any]) -> InnerLoop | None:
     if not all(bool(torch.isfinite(value).all()) for value in learned.values()):
         raise CheckpointError(f"{folder / INNER}: holds NaN or infinity; copy the model again")
     return InnerLoop(card["inner"], learned)
-
-
-@dataclass(frozen=True)
-class _Shares:
-    weight: float
-    bonus: float
-    words: int = 0
-    shift: float = 0.0
 
 
 def _check_weights(weights: Mapping[str, Tensor], config: ModelConfig, path: Path) -> None:

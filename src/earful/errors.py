@@ -9,7 +9,8 @@
     ├── SynthesisError    the speech synthesiser
     ├── CorpusError       a corpus that cannot be fetched or unpacked
     ├── TrainingError     a training that cannot go on
-    └── AdaptationError   adaptation that cannot start or has failed
+    ├── AdaptationError   adaptation that cannot start or has failed
+    └── ExportError       a model that a target cannot take, or that says something else there
 
 A message is one line that says what was expected, what came, where, and what to do:
 `train.jsonl:17: duration is -0.2 s, must be > 0; correct or remove the line`.
@@ -75,3 +76,7 @@ class TrainingError(EarfulError):
 
 class AdaptationError(EarfulError):
     """Adaptation that cannot start or has failed."""
+
+
+class ExportError(EarfulError):
+    """A model that a target cannot take, or that says something else there."""

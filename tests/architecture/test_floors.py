@@ -21,10 +21,10 @@ FLOORS = {
     **dict.fromkeys(("errors", "trees", "config", "identity", "reading", "writing", "int8", "device", "processes"), 0),
     **dict.fromkeys(("audio", "text"), 1),
     **dict.fromkeys(("features", "transcript"), 2),
-    **dict.fromkeys(("encoder", "ctc"), 3),
-    **dict.fromkeys(("model", "checkpoint"), 4),
-    **dict.fromkeys(("data", "train"), 5),
-    **dict.fromkeys(("pretrain", "adapt"), 6),
+    **dict.fromkeys(("encoder", "ctc", "runtime"), 3),
+    **dict.fromkeys(("model", "checkpoint", "folders"), 4),
+    **dict.fromkeys(("data", "train", "transcriber"), 5),
+    **dict.fromkeys(("pretrain", "adapt", "runner"), 6),
     "metatrain": 7,
     **dict.fromkeys(("recognizer", "evaluate", "writers"), 8),
     **dict.fromkeys(("export", "bench", "cli", "server", "elan"), 9),
@@ -37,11 +37,13 @@ ALSO = {
     ("device", "errors"),
     ("identity", "config"),
     ("processes", "errors"),
+    ("checkpoint", "folders"),
     ("checkpoint", "model"),
     ("evaluate", "recognizer"),
     ("server", "cli"),
     ("cli", "bench"),
     ("cli", "elan"),
+    ("cli", "export"),
 }
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 BANNED_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}

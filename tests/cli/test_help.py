@@ -27,6 +27,8 @@ COMMANDS = (
     ("pretrain",),
     ("metatrain",),
     ("benchmark",),
+    ("export",),
+    ("push",),
     ("demo",),
     ("corpus",),
     ("corpus", "fillets-ng"),

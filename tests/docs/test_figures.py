@@ -119,6 +119,30 @@ SAMPLES = {
             for threads in (1, 2)
         ],
     },
+    "export": {
+        "machine": MACHINE,
+        "clips": 50,
+        "language": "nl",
+        "rows": [
+            {"target": "onnx", "model": "m", "arithmetic": kind, "same": 50, "recordings": 50, "off_s": 0.004,
+             "otherwise": 0.03, "cost": 0.001, "megabytes": 44.9}
+            for kind in ("float32", "int8")
+        ],
+    },
+    "export_speed": {
+        "machine": MACHINE,
+        "parameters": 28_000_000,
+        "repeats": 3,
+        "speed": [
+            {"way": way, "audio": audio, "threads": threads, "audio_seconds_per_second": 100.0 * threads}
+            for way in ("torch", "float32", "int8") for audio in ("short_clips", "ten_minutes") for threads in (1, 2)
+        ],
+        "rates": [{"way": way, "clips": 40, "cer": 0.3} for way in ("torch", "float32", "int8")],
+        "cold": [
+            {"way": way, "wall_s": 1.0, "processor_s": 1.0, "peak_mb": 300} for way in ("torch", "float32", "int8")
+        ],
+        "memory": [{"audio": each, "peak_mb": 240, "wall_s": 9.0} for each in ("ten minutes", "two hours")],
+    },
     "adapt_settings": {
         "machine": MACHINE,
         "test_clips": 195,
@@ -165,6 +189,8 @@ EXPECTED = {
     "kshot_czech": "| 10 | 36 | `earful-base` | 78.0 | 61.5 [60.0–63.0] | 51.5 [50.0–53.0] | 80.0 | 40 |",
     "ablation_czech": "| random letters | 46.0 | +5.0 [+5.0–+5.0] |",
     "encoders": "| bigru | 3.6 M | 90 | 21.0 [20.0–22.0] | 50.0 [50.0–50.0] | 151 |",
+    "export": "| onnx | m | int8 | 50 of 50 | – | 3.0 | +0.10 | 45 |",
+    "export_speed": "| onnxruntime, int8 | 100 | 200 | 100 | 200 | 30.0 | 1.0 | 1.0 | 300 |",
     "transcribe_speed": "| a recording of ten minutes | 2 | 200 | 200 |",
     "adapt_settings": "| as chosen | 60 | 60.0 | 20 |",
     "pretraining": "| best-rq | 80 | 40.0 | 80.0 |",

@@ -14,7 +14,7 @@ from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.batch import Example, collate
 from earful.encoder.backbone import Backbone
 from earful.encoder.encoder import EncoderConfig
-from earful.encoder.hub import fetch_pretrained
+from earful.encoder.hub import MODEL_PREFIX, fetch_model, fetch_pretrained
 from earful.encoder.pretrained import load_backbone
 from earful.model import BACKBONE, PHONES, TEXT, AcousticModel, ModelConfig, Params, fast_arithmetic
 from earful.text.alphabet import Alphabet
@@ -32,14 +32,16 @@ def start_from(base: str, texts: Iterable[str], rules: Mapping[str, Any], seed: 
     """The checkpoint that `base` names, with those text `rules` changed that are given.
 
     Without `writing` among the rules, a base that is no recogniser yet has the usual one of the language.
-    `hf:NAME` or `hf:FOLDER` is a pre-trained encoder under an untrained top, `none` an untrained model: their alphabet
-    is that of the normalised `texts`.
+    `hf-model:NAME` is a model of earful's on a hub. `hf:NAME` or `hf:FOLDER` is a pre-trained encoder under an
+    untrained top, `none` an untrained model: their alphabet is that of the normalised `texts`.
 
     Raises:
         CheckpointError: there is no such base, or it is damaged.
         ConfigError, TextError: the rules or the texts cannot be used.
     """
     texts = list(texts)
+    if base.startswith(MODEL_PREFIX):
+        base = str(fetch_model(base))
     usual = {"writing": usual_writing(rules.get("language", ""), texts), **rules}
     if base != NOTHING and not base.startswith(HUB):
         checkpoint = load_checkpoint(base)

@@ -62,7 +62,7 @@ Base = Annotated[
     str,
     typer.Option(
         help="What to start from: a model folder, a shipped base, a pre-trained encoder of Hugging Face's "
-        "(hf:NAME or hf:FOLDER), or `none`.",
+        "(hf:NAME or hf:FOLDER), a model on the hub (hf-model:NAME), or `none`.",
         metavar="NAME|DIR",
     ),
 ]
@@ -134,20 +134,32 @@ def adapt(
         found = search(start, used, plan, minutes=tune, seed=seed, state=state, tell=tell)
         plans = plans_of(found.plan, steps)
         made = make(way, start, used, plans, reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
-    write(out, made, state, replace=overwrite or unfinished(state))
+    write(out, made, used, state, replace=overwrite or unfinished(state))
     conclude(out, made, round(time.monotonic() - began, 2), len(manifest), found, way, reading, findings, json)
 
 
-def write(out: Path, made: Made, state: Path, *, replace: bool) -> None:
-    """Save the model; the state goes, but that of a run that was interrupted, which says that the model is its own."""
+def write(out: Path, made: Made, clips: "Manifest", state: Path, *, replace: bool) -> None:
+    """Save the model, and whether int8 costs it anything on its clips.
+
+    The state goes, but that of a run that was interrupted, which says that the model is its own.
+    """
     from earful.checkpoint import save_checkpoint
 
     save_checkpoint(out, made.found.checkpoint, replace=replace)
+    weigh_int8(out, clips)
     if made.interrupted:
         state.mkdir(parents=True, exist_ok=True)
         (state / WRITTEN).touch()
     else:
         shutil.rmtree(state, ignore_errors=True)
+
+
+def weigh_int8(out: Path, clips: "Manifest") -> None:
+    """Find out whether the model may be computed in int8 when it transcribes, and note it in its folder."""
+    from earful.export.arithmetic import choose
+
+    with progress() as tell:
+        choose(out, clips, tell)
 
 
 def conclude(

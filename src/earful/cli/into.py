@@ -11,7 +11,7 @@ from earful.cli.tables import counted
 if TYPE_CHECKING:
     from earful.audio.channels import Channel
     from earful.data.eaf import Annotation, Recording
-    from earful.recognizer import Recognizer
+    from earful.transcriber import Transcriber
     from earful.transcript import Transcript
     from earful.writers.into import Document
 
@@ -29,7 +29,7 @@ def recording_beside(into: Path, audio: Sequence[Path], others: Mapping[str, obj
 
 
 def transcribe_into(
-    load: "Callable[[], Recognizer]",
+    load: "Callable[[], Transcriber]",
     into: Path,
     audio: Path | None,
     tier: str | None,
@@ -64,7 +64,7 @@ def transcribe_into(
 
 
 def _listen_to_segments(
-    recognizer: "Recognizer",
+    recognizer: "Transcriber",
     recording: "Recording",
     segments: "Sequence[Annotation]",
     channel: "Channel",

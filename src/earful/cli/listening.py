@@ -7,12 +7,12 @@ from earful.cli.progress import Tell, warn
 
 if TYPE_CHECKING:
     from earful.audio.channels import Channel
-    from earful.recognizer import Recognizer
+    from earful.transcriber import Transcriber
     from earful.transcript import Transcript
 
 
 def listen(
-    recognizer: "Recognizer", file: Path, channel: "Channel | Literal['each']", denoised: bool, tell: Tell
+    recognizer: "Transcriber", file: Path, channel: "Channel | Literal['each']", denoised: bool, tell: Tell
 ) -> "Transcript":
     """Transcribe one file in bounded memory, telling how far it is, and what is odd about it."""
     from earful.audio.channels import FLOATS, survey

@@ -19,9 +19,11 @@ from earful.cli.check import check
 from earful.cli.corpus import corpus
 from earful.cli.demo import demo
 from earful.cli.elan import elan
+from earful.cli.export import export
 from earful.cli.forecast import forecast
 from earful.cli.metatrain import metatrain
 from earful.cli.pretrain import pretrain
+from earful.cli.push import push
 from earful.cli.review import review
 from earful.cli.score import score
 from earful.cli.streams import in_utf8, not_in, plain, set_streams
@@ -43,6 +45,8 @@ app.command(short_help="Say which drafts in ELAN files to correct first.")(revie
 app.add_typer(elan, name="elan", short_help="Put earful into ELAN.")
 app.command(short_help="Say which error more clips would bring.")(forecast)
 app.add_typer(corpus, name="corpus", short_help="Make a corpus of real or synthetic speech.")
+app.command(short_help="Take a model to where it must run.")(export)
+app.command(short_help="Put an exported model on the hub.")(push)
 app.command(short_help="Train a base model by a recipe.")(train)
 app.command(short_help="Train a base further on speech without transcripts.")(pretrain)
 app.command(short_help="Teach a base how to be adapted, by a recipe.")(metatrain)

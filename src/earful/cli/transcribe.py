@@ -19,7 +19,7 @@ from earful.writing import replacing
 
 if TYPE_CHECKING:
     from earful.audio.channels import Channel
-    from earful.recognizer import Recognizer
+    from earful.transcriber import Transcriber
 
 CHANNEL_HELP = (
     "Which channel of stereo is heard: auto (those that hold speech), mix, left, right, a number from 1 on; or each, a "
@@ -80,14 +80,12 @@ def transcribe(
         earful transcribe my-model --into talk.eaf
     """
     from earful.audio.channels import channel_named
-    from earful.recognizer import Recognizer
 
     heard = channel_named(channel)
     wanted = "json" if json else format
 
-    def load() -> "Recognizer":
-        boosted = boosts(hot)
-        return Recognizer.load(model, greedy=greedy, self_adapt=self_adapt, hot=boosted, guesses=guesses, device=device)
+    def load() -> "Transcriber":
+        return transcriber(model, greedy, boosts(hot), guesses, self_adapt, device)
 
     if into is not None:
         recording = recording_beside(
@@ -97,6 +95,19 @@ def transcribe(
     else:
         check_audio(audio or [], fill)
         transcribe_each(load, audio or [], wanted, out, overwrite, heard, denoise)
+
+
+def transcriber(
+    model: str, greedy: bool, hot: "dict[str, float]", guesses: int, self_adapt: bool, device: str
+) -> "Transcriber":
+    """What transcribes fastest: a runner, which starts without torch; a recogniser where that cannot do it."""
+    from earful.runner import Runner, can_run
+
+    if device == "cpu" and not self_adapt and can_run(model):
+        return Runner.load(model, greedy=greedy, hot=hot, guesses=guesses)
+    from earful.recognizer import Recognizer
+
+    return Recognizer.load(model, greedy=greedy, self_adapt=self_adapt, hot=hot, guesses=guesses, device=device)
 
 
 def check_audio(audio: Sequence[Path], fill: str | None) -> None:
@@ -110,7 +121,7 @@ def check_audio(audio: Sequence[Path], fill: str | None) -> None:
 
 
 def transcribe_each(
-    load: "Callable[[], Recognizer]",
+    load: "Callable[[], Transcriber]",
     audio: Sequence[Path],
     wanted: str,
     out: Path | None,
@@ -125,7 +136,7 @@ def transcribe_each(
     files = list(sound_files(audio))
     places = destinations(files, out, FORMATS[wanted].suffix, overwrite) if out else []
     recognizer, failed = load(), 0
-    language = recognizer.checkpoint.config.rules.language
+    language = recognizer.writing.rules.language
     with progress() as tell:
         for number, (file, _) in enumerate(files):
             place = places[number] if out else None
@@ -147,11 +158,13 @@ def transcribe_each(
 
 def boosts(hot: str | None) -> dict[str, float]:
     """Hot words and what a letter of each adds: `name,name:2`. Raises ConfigError for what is no such list."""
+    if hot is None:
+        return {}
     from earful.ctc.hot import BOOST
     from earful.errors import ConfigError
 
     found = dict[str, float]()
-    for each in hot.split(",") if hot is not None else ():
+    for each in hot.split(","):
         word, colon, boost = each.rpartition(":") if ":" in each else (each, "", "")
         if not word.strip():
             raise ConfigError(f"--hot {hot!r}: expected words parted by commas, got nothing in one place; name a word")

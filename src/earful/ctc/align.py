@@ -1,15 +1,17 @@
 """When each symbol of a known text is said: the likeliest CTC path that spells it (Viterbi, forced alignment)."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from earful.ctc.greedy import Emission
+from earful.ctc.greedy import Emission, Numbers, array
 from earful.ctc.lattice import frames_needed
 from earful.errors import TextError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _LEAST_LOGP = -1e9  # stands for minus infinity: even a path through the impossible must be a path
 
@@ -17,7 +19,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.integer[Any]]
 
 
-def align(logp_FV: Tensor, ids: Sequence[int], blank: int = 0) -> tuple[Emission, ...]:
+def align(logp_FV: "Numbers | Tensor", ids: Sequence[int], blank: int = 0) -> tuple[Emission, ...]:
     """Align the symbols `ids` with log-probabilities `logp_FV`: one emission each, in order.
 
     Exact, in time and memory that grow with frames × symbols: align an hour in pieces (`ctc.beam` does). The states
@@ -36,7 +38,7 @@ def align(logp_FV: Tensor, ids: Sequence[int], blank: int = 0) -> tuple[Emission
         return ()
     symbols_S = np.full(2 * len(ids) + 1, blank)
     symbols_S[1::2] = ids
-    logp = logp_FV.detach().cpu().double().numpy()
+    logp = array(logp_FV).astype(np.float64)
     path_F = _path(np.maximum(logp, _LEAST_LOGP), symbols_S)
     p_F = np.exp(logp[np.arange(len(path_F)), symbols_S[path_F]])
     states_L = np.arange(1, len(symbols_S), 2)
@@ -72,7 +74,7 @@ def _path(logp_FV: Floats, symbols_S: Ints) -> Ints:
     return path_F
 
 
-def _check(logp_FV: Tensor, ids: Sequence[int], blank: int) -> None:
+def _check(logp_FV: "Numbers | Tensor", ids: Sequence[int], blank: int) -> None:
     frames, size = logp_FV.shape
     wrong = [each for each in ids if not 0 <= each < size or each == blank]
     if wrong:

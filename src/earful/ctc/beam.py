@@ -11,13 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise, product
-from typing import Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
-from torch import Tensor
 
 from earful.ctc.align import align
-from earful.ctc.greedy import Emission
+from earful.ctc.greedy import Emission, Numbers, array
 from earful.ctc.hot import no_hot
 from earful.ctc.known import Hot, Letters
 from earful.ctc.lattice import frames_needed
@@ -27,6 +26,9 @@ from earful.ctc.words import Words, no_words, vocabulary
 from earful.errors import ConfigError, TextError
 from earful.text.alphabet import Alphabet
 from earful.text.score import errors_of_each
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 WIDTH, TUNING_WIDTH = 96, 32
 LEAST_LOGP = -7.0  # from -5 to -9, texts hardly differ (Dutch); the time does
@@ -104,7 +106,7 @@ class Search:
                 "learn it with the alphabet of the recogniser"
             )
 
-    def hear(self, logp_FV: Tensor, guesses: int = 1) -> Heard:
+    def hear(self, logp_FV: "Numbers | Tensor", guesses: int = 1) -> Heard:
         """The best text of log-probabilities `[F, V]` of any float type, the blank first, and as many `guesses`.
 
         Raises ValueError: a frame holds NaN, or gives no symbol a probability.
@@ -154,7 +156,7 @@ class Search:
 
 
 def beam_search(
-    logp_FV: Tensor,
+    logp_FV: "Numbers | Tensor",
     ngram: NGram | None = None,
     *,
     weight: float = 0.5,
@@ -190,7 +192,7 @@ class Recording(NamedTuple):
     Recordings of one `group` say nothing new of each other (`data.apart`); without one it is on its own.
     """
 
-    logp_FV: Tensor
+    logp_FV: "Tensor"
     text: str
     ngram: NGram
     words: Words | None = None
@@ -257,11 +259,11 @@ def unusual(weight: float, bonus: float) -> float:
 # --- what the search reads -------------------------------------------------------------------------------------------
 
 
-def _frames(logp_FV: Tensor, least_logp: float) -> Frames:
+def _frames(logp_FV: "Numbers | Tensor", least_logp: float) -> Frames:
     """The frames in which a symbol other than the blank reaches `least_logp`, and which symbols do."""
     places, blanks, counts, symbols, p = [], [], [], [], []
     for begin in range(0, len(logp_FV), _BLOCK):
-        logp = logp_FV[begin : begin + _BLOCK].detach().cpu().double().numpy()
+        logp = array(logp_FV[begin : begin + _BLOCK]).astype(np.float64)
         lost = np.flatnonzero(~np.isfinite(logp.max(1)))
         if len(lost):
             raise ValueError(f"frame {begin + lost[0]}: expected log-probabilities, got NaN, or none that is possible")
@@ -308,7 +310,7 @@ def _path(tree: np.ndarray, node: int) -> list[int]:
 
 
 def _said(
-    logp_FV: Tensor, frames: Frames, path: Sequence[int], nodes_NK: np.ndarray, scores_NK: np.ndarray
+    logp_FV: "Numbers | Tensor", frames: Frames, path: Sequence[int], nodes_NK: np.ndarray, scores_NK: np.ndarray
 ) -> list[tuple[int, int]]:
     """Where a long recording may be cut (the likeliest blank of each whole block), and how much was said before."""
     depths, found = {node: depth for depth, node in enumerate([_ROOT, *path])}, []
@@ -321,7 +323,7 @@ def _said(
     return found
 
 
-def _aligned(logp_FV: Tensor, ids: Sequence[int], said: Sequence[tuple[int, int]]) -> Iterator[Emission]:
+def _aligned(logp_FV: "Numbers | Tensor", ids: Sequence[int], said: Sequence[tuple[int, int]]) -> Iterator[Emission]:
     """The emissions of the text, piece by piece, since a piece costs its frames times its symbols."""
     cuts, end = [(0, 0)], (len(logp_FV), len(ids))
     for cut in said:

@@ -8,13 +8,16 @@ of its own; a new one is shifted by what its own held-out clips show.
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earful.ctc.greedy import Emission
-from earful.ctc.ngram import NGram
-from earful.ctc.words import Words
+
+if TYPE_CHECKING:
+    from earful.ctc.ngram import NGram
+    from earful.ctc.words import Words
 
 SEARCHED = (-1.96, 1.01, -0.12, 1.15, -0.33, 0.69, 0.29, 0.17, 2.75, 0.08)
 BEST_PATH = (0.15, 2.52, 1.36, -0.49, 1.0)
@@ -28,7 +31,7 @@ Clues = NDArray[np.float64]
 
 
 def clues_of(
-    words: Sequence[Sequence[Emission]], texts: Sequence[str], ngram: NGram | None, known: Words | None
+    words: Sequence[Sequence[Emission]], texts: Sequence[str], ngram: "NGram | None", known: "Words | None"
 ) -> Clues:
     """What is known of each word of a recording, `[W, C]`.
 

@@ -1,9 +1,16 @@
 """Greedy (best path) decoding of CTC (Graves et al. 2006, section 3.2), with times and confidences."""
 
 from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Numbers = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -20,24 +27,30 @@ class Emission:
     sure: float = 1.0
 
 
-def best_path(logp_FV: Tensor) -> tuple[Tensor, Tensor]:
+def array(values: "Numbers | Tensor") -> Numbers:
+    """The numbers of an array, or of a tensor wherever it is: the decoders know no torch."""
+    return values if isinstance(values, np.ndarray) else values.detach().cpu().double().numpy()
+
+
+def best_path(logp_FV: "Numbers | Tensor") -> tuple[Numbers, Numbers]:
     """The likeliest symbol of each frame and its probability, `[F]` and `[F]`: all that is kept of a long recording."""
-    best_logp_F, best_F = logp_FV.max(-1)
-    return best_F, best_logp_F.float().exp()
+    logp = array(logp_FV)
+    best_F = logp.argmax(-1)
+    return best_F, np.exp(np.take_along_axis(logp, best_F[:, None], -1)[:, 0], dtype=np.float32)
 
 
-def merge(best_F: Tensor, p_F: Tensor, blank: int = 0) -> tuple[Emission, ...]:
+def merge(best_F: Numbers, p_F: Numbers, blank: int = 0) -> tuple[Emission, ...]:
     """A best path, repetitions merged and blanks dropped."""
     if not len(best_F):
         return ()
-    runs, counts = torch.unique_consecutive(best_F, return_counts=True)
-    ends = counts.cumsum(0)
-    mean_p = torch.segment_reduce(p_F, "mean", lengths=counts)
-    columns = zip(runs.tolist(), (ends - counts).tolist(), ends.tolist(), mean_p.tolist(), strict=True)
+    starts = np.flatnonzero(np.diff(best_F, prepend=best_F[0] - 1))
+    ends = np.append(starts[1:], len(best_F))
+    mean_p = np.add.reduceat(p_F, starts) / (ends - starts)
+    columns = zip(best_F[starts].tolist(), starts.tolist(), ends.tolist(), mean_p.tolist(), strict=True)
     return tuple(Emission(*row) for row in columns if row[0] != blank)
 
 
-def greedy(logp_FV: Tensor, blank: int = 0) -> tuple[Emission, ...]:
+def greedy(logp_FV: "Numbers | Tensor", blank: int = 0) -> tuple[Emission, ...]:
     """The best path of `logp_FV`, repetitions merged and blanks dropped.
 
     >>> import torch
@@ -48,10 +61,8 @@ def greedy(logp_FV: Tensor, blank: int = 0) -> tuple[Emission, ...]:
     return merge(*best_path(logp_FV), blank)
 
 
-def greedy_ids(logp_BFV: Tensor, frame_counts_B: Tensor, blank: int = 0) -> list[list[int]]:
+def greedy_ids(logp_BFV: "Tensor", frame_counts_B: "Tensor", blank: int = 0) -> list[list[int]]:
     """Label ids of the best path of every item: `greedy` without times, for scoring many at once."""
-    best_BF = logp_BFV.argmax(-1)
-    return [
-        [int(i) for i in torch.unique_consecutive(best_F[:count]).tolist() if i != blank]
-        for best_F, count in zip(best_BF, frame_counts_B.tolist(), strict=True)
-    ]
+    best_BF = logp_BFV.argmax(-1).tolist()
+    paths = (best_F[:count] for best_F, count in zip(best_BF, frame_counts_B.tolist(), strict=True))
+    return [[symbol for symbol, _ in groupby(path) if symbol != blank] for path in paths]

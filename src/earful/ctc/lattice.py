@@ -1,11 +1,13 @@
 """What the recursions of CTC run over: the labels of each clip, and how many frames may carry them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Lattice(NamedTuple):
@@ -26,7 +28,7 @@ def check(logp_FBV: Tensor, lattice: Lattice) -> None:
         raise ValueError(f"expected labels [{batch}, L] and {batch} lengths, got labels {list(labels_BL.shape)}")
     if not 0 <= blank < symbols:
         raise ValueError(f"the blank must be an id below {symbols}, got {blank}")
-    inside_BL = torch.arange(most) < label_counts_B[:, None]
+    inside_BL = label_counts_B.new_ones(batch, most).cumsum(1) <= label_counts_B[:, None]
     wrong_BL = ((labels_BL < 0) | (labels_BL >= symbols) | (labels_BL == blank)) & inside_BL
     for name, bad_B in (
         (f"input length outside 0…{frames}", (frame_counts_B < 0) | (frame_counts_B > frames)),

@@ -6,12 +6,14 @@ So no word goes across a silence, and no letter is held until somebody speaks ag
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import product
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from earful.ctc.beam import Guess, Search
-from earful.ctc.greedy import Emission, merge
+from earful.ctc.greedy import Emission, Numbers, merge
+
+if TYPE_CHECKING:
+    from earful.ctc.beam import Guess, Search
 
 NEVER = -30.0
 """The log-probability of a letter where nobody speaks."""
@@ -20,12 +22,12 @@ Said = tuple[tuple[Emission, ...], ...]
 """The letters of a recording, stretch by stretch; their frames are those of the whole recording."""
 
 
-def merge_stretches(best_F: Tensor, p_F: Tensor, heard_F: Tensor) -> Said:
+def merge_stretches(best_F: Numbers, p_F: Numbers, heard_F: Numbers) -> Said:
     """The best path (`greedy.best_path`) of each stretch of the frames in which somebody may speak, `heard_F`."""
     return tuple(_from(begin, merge(best_F[begin:end], p_F[begin:end])) for begin, end in stretches(heard_F))
 
 
-def search_stretches(search: Search, logp_FV: Tensor, heard_F: Tensor, guesses: int = 1) -> list[Said]:
+def search_stretches(search: "Search", logp_FV: Numbers, heard_F: Numbers, guesses: int = 1) -> list[Said]:
     """The best text of log-probabilities `[F, V]`, each stretch searched, and as many `guesses`, the best first.
 
     Those but the first have no times: their letters all are at frame 0.
@@ -37,11 +39,12 @@ def search_stretches(search: Search, logp_FV: Tensor, heard_F: Tensor, guesses: 
     return [best, *(tuple(tuple(Emission(s, 0, 0, 0.0) for s in part) for part in guess) for guess in others)]
 
 
-def likeliest(found: Iterable[Sequence[Guess]], count: int) -> list[tuple[tuple[int, ...], ...]]:
+def likeliest(found: "Iterable[Sequence[Guess]]", count: int) -> list[tuple[tuple[int, ...], ...]]:
     """The best guesses of a whole recording, of those of each stretch; all combinations are considered.
 
     The stretches were searched apart from each other, so the score of a combination is the sum of theirs.
 
+    >>> from earful.ctc.beam import Guess
     >>> likeliest([[Guess((1,), -1.0), Guess((2,), -3.0)], [Guess((3,), -1.0), Guess((4,), -2.0)]], 3)
     [((1,), (3,)), ((1,), (4,)), ((2,), (3,))]
     """
@@ -52,15 +55,15 @@ def likeliest(found: Iterable[Sequence[Guess]], count: int) -> list[tuple[tuple[
     return [said for _, said in best]
 
 
-def stretches(heard_F: Tensor) -> list[tuple[int, int]]:
+def stretches(heard_F: Numbers) -> list[tuple[int, int]]:
     """Where frames begin and end in which somebody may speak."""
-    edges = torch.diff(torch.nn.functional.pad(heard_F.int(), (1, 1))).nonzero()[:, 0].tolist()
+    edges = np.flatnonzero(np.diff(np.pad(np.asarray(heard_F, np.int8), 1))).tolist()
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def silent_frames(count: int, symbols: int) -> Tensor:
+def silent_frames(count: int, symbols: int) -> Numbers:
     """Log-probabilities `[F, V]` of frames that certainly are blank."""
-    logp_FV = torch.full((count, symbols), NEVER)
+    logp_FV = np.full((count, symbols), NEVER, np.float32)
     logp_FV[:, 0] = 0.0
     return logp_FV
 

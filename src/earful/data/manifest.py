@@ -10,14 +10,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, overload
-
-import torch
+from typing import TYPE_CHECKING, Any, overload
 
 from earful.data.lines import Problem, raise_first, read_bytes
 from earful.data.utterance import Utterance, unique_ids
 from earful.errors import ManifestError
 from earful.writing import replacing
+
+if TYPE_CHECKING:
+    import torch
 
 KEYS = ("audio_filepath", "duration", "text", "offset", "language", "speaker", "id")
 _EXAMPLE = '{"audio_filepath": "clips/1.wav", "text": "what is said in it"}'
@@ -80,11 +81,13 @@ class Manifest(Sequence[Utterance]):
             groups.setdefault("" if value is None else str(value), []).append(utterance)
         return {name: Manifest(tuple(group)) for name, group in groups.items()}
 
-    def split(self, part: float, generator: torch.Generator) -> "tuple[Manifest, Manifest]":
+    def split(self, part: float, generator: "torch.Generator") -> "tuple[Manifest, Manifest]":
         """Draw `part` of the utterances (an int: so many; a float: that fraction): (drawn, the rest), both in order.
 
         Raises ManifestError if there are not so many.
         """
+        import torch
+
         count = part if isinstance(part, int) else round(len(self) * part) if 0 <= part <= 1 else -1
         if not 0 <= count <= len(self):
             raise ManifestError(

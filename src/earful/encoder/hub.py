@@ -1,11 +1,16 @@
 """Pre-trained encoders by name: a folder here, or a repository on huggingface.co, fetched once and kept."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from earful.errors import CheckpointError, install
 
-PREFIX = "hf:"
+PREFIX, MODEL_PREFIX = "hf:", "hf-model:"
+MODEL_FILES = (
+    *("model.json", "lexicon.json", "NOTICE"),
+    *("model.safetensors", "ngram.safetensors", "words.safetensors", "inner.safetensors"),
+)
 WANTED = (
     "config.json",
     "preprocessor_config.json",
@@ -45,7 +50,18 @@ def fetch_pretrained(name_or_folder: str | Path) -> Path:
     return fetched
 
 
-def _download(name: str, repository: str, revision: str | None) -> Path:
+def fetch_model(name: str) -> Path:
+    """The folder of `hf-model:OWNER/NAME` or `hf-model:OWNER/NAME@REVISION`, a model of earful's (`earful push`).
+
+    Raises CheckpointError as `fetch_pretrained`.
+    """
+    repository = name.removeprefix(MODEL_PREFIX)
+    if (match := _NAME.fullmatch(repository)) is None:
+        raise CheckpointError(f"{name}: is no name of a repository; give {MODEL_PREFIX}OWNER/NAME")
+    return _download(repository, match["repository"], match["revision"], MODEL_FILES)
+
+
+def _download(name: str, repository: str, revision: str | None, wanted: Sequence[str] = WANTED) -> Path:
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
@@ -55,7 +71,7 @@ def _download(name: str, repository: str, revision: str | None) -> Path:
             f"{install('hf')}"
         ) from None
     try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=list(WANTED)))
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=list(wanted)))
     except RepositoryNotFoundError as error:
         raise CheckpointError(
             f"{name}: no such folder here and no such repository on huggingface.co, or one that asks for consent; "

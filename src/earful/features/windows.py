@@ -2,10 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[Any]
+WINDOW_S, CONTEXT_S = 15.0, 1.8
+"""Long recordings are decoded in windows of 15 s, with 1.8 s of the neighbours heard on either side.
+
+Both are multiples of 20, 30 and 40 ms, the hops of all encoders, so that a window's frames fall where those of the
+whole recording would.
+"""
 
 
 class Window(NamedTuple):
@@ -14,7 +22,7 @@ class Window(NamedTuple):
     `content` starts at `first`. All places count samples, or frames, from the start of the recording.
     """
 
-    content: Tensor
+    content: Numbers
     first: int
     begin: int
     end: int
@@ -30,32 +38,30 @@ class Window(NamedTuple):
 
 
 class Tape:
-    """Tensors `[F, …]` of one kind, one after another in one piece of memory.
+    """Arrays `[F, …]` of one kind, one after another in one piece of memory.
 
     A list of small ones, each made beside large ones that go again, would keep the heap from ever shrinking.
     """
 
     def __init__(self) -> None:
-        self._bytes, self._kind = bytearray(), torch.zeros(0)
+        self._bytes, self._kind = bytearray(), np.zeros(0)
 
-    def add(self, tensor: Tensor) -> None:
-        self._bytes += tensor.contiguous().numpy().tobytes()
-        self._kind = tensor[:0].clone()
+    def add(self, array: Numbers) -> None:
+        self._bytes += array.tobytes()
+        self._kind = array[:0].copy()
 
-    def whole(self) -> Tensor:
+    def whole(self) -> Numbers:
         """All of them joined."""
-        if not self._bytes:
-            return self._kind
-        return torch.frombuffer(self._bytes, dtype=self._kind.dtype).view(-1, *self._kind.shape[1:])
+        return np.frombuffer(self._bytes, self._kind.dtype).reshape(-1, *self._kind.shape[1:])
 
 
-def windows(pieces: Iterable[Tensor], context: int) -> Iterator[Window]:
+def windows(pieces: Iterable[Numbers], context: int) -> Iterator[Window]:
     """A window for each of the consecutive pieces `[T]` or `[F, M]`, with `context` units of what is on either side."""
-    begin, before = 0, torch.zeros(0)
+    begin, before = 0, np.zeros(0)
     for piece, after in pairwise(chain(pieces, (None,))):
         assert piece is not None
-        known = torch.cat([before, piece]) if begin else piece
-        content = known if after is None else torch.cat([known, after[:context]])
+        known = np.concatenate([before, piece]) if begin else piece
+        content = known if after is None else np.concatenate([known, after[:context]])
         end = begin + len(piece)
         yield Window(content, end - len(known), begin, end, after is None)
         begin, before = end, known[-context:]

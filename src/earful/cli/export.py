@@ -1,0 +1,67 @@
+"""`earful export`: a model to where it must run, proved by running it there."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from earful.cli.progress import note, progress
+from earful.cli.tables import counted, print_json
+
+if TYPE_CHECKING:
+    from earful.export.export import Exported
+
+Target = Literal["onnx", "sherpa-onnx", "onnx-asr", "huggingface"]
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="A model folder, or a shipped base.", metavar="MODEL")],
+    to: Annotated[Target, typer.Option("--to", help="Where it is to run.")],
+    out: Annotated[Path, typer.Option(help="The folder to write.", metavar="DIR")],
+    int8: Annotated[bool, typer.Option("--int8", help="Matrices in int8: a quarter of the size, faster.")] = False,
+    fp16: Annotated[bool, typer.Option("--fp16", help="Weights in float16: half the size, as exact.")] = False,
+    check: Annotated[
+        Path | None,
+        typer.Option(help="Recordings to compare on: clips, a folder, a file; else synthetic speech.", metavar="CLIPS"),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an export in DIR.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Take a model to where it must run, and prove that it says the same there.
+
+    onnx is one file for onnxruntime, raw sound in, log-probabilities out. sherpa-onnx is a folder for its recogniser,
+    on phones and in products. huggingface is a folder for the hub (`earful push` puts it there). In the end the export
+    itself is run on recordings, and text and times are compared with earful's: where they differ, nothing is written.
+
+    \b
+    Examples:
+        earful export my-model --to onnx --out my-model-onnx --check my-clips
+        earful export my-model --to sherpa-onnx --int8 --out for-the-phone --check my-clips
+    """
+    from earful.errors import ConfigError
+    from earful.export.export import export as made
+
+    if int8 and fp16:
+        raise ConfigError("--int8 and --fp16 do not go together; leave one out")
+    kind: Literal["float32", "float16", "int8"] = "int8" if int8 else "float16" if fp16 else "float32"
+    with progress() as tell:
+        found = made(model, to, out, kind=kind, check=check, overwrite=overwrite, tell=tell)
+    if json:
+        print_json(asdict(found))
+        return
+    for each in found.notes:
+        note(each)
+    print(in_words(found))
+
+
+def in_words(found: "Exported") -> str:
+    """What came of it, in one line."""
+    size = f"{found.folder}: {found.megabytes:g} MB for {found.target}"
+    if not found.recordings:
+        return size
+    where = f"{counted(found.recordings, 'recording')} ({found.proved_on})"
+    if found.arithmetic == "float32":
+        return f"{size}; run there, it says what earful says on {where}, times within {1000 * found.off_s:.0f} ms"
+    cost = "" if found.cost is None else f", which costs {100 * found.cost:+.2f} points of CER"
+    return f"{size} in {found.arithmetic}; run there on {where}, {found.otherwise:.1%} of the letters are others{cost}"

@@ -1,0 +1,60 @@
+"""A folder that appears whole or not at all."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from earful.errors import ExportError
+
+ABOUT = "earful-export.json"
+"""What says of a folder that it is an export, and how it was proved."""
+
+
+def check_place(out: Path, *, overwrite: bool) -> None:
+    """Refuse a place that nothing can be exported to, before any work is done for it. Raises ExportError."""
+    if out.exists() or out.is_symlink():
+        if not overwrite:
+            raise ExportError(f"{out}: exists already; name another folder, or replace it with --overwrite")
+        if not out.is_dir() or not (out / ABOUT).is_file():
+            raise ExportError(f"{out}: is no export of earful, so it is not replaced; name another folder")
+    parent = next(place for place in out.absolute().parents if place.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise ExportError(f"{out}: nothing can be written in {parent}; name another folder")
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """A folder beside `out` to write into, which takes its place in the end. After a failure there is nothing.
+
+    Raises ExportError where it cannot be written.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+        try:
+            yield beside
+            for path in [beside, *beside.rglob("*")]:  # made for the owner's eyes only
+                path.chmod(0o755 if path.is_dir() else 0o644)
+            old = beside.with_suffix(".old")
+            if out.exists():
+                out.replace(old)
+            beside.replace(out)
+            shutil.rmtree(old, ignore_errors=True)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise ExportError(f"{out}: cannot be written ({error}); free some space or name another folder") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text file of an export."""
+    path.write_text(text, "utf-8", newline="\n")
+
+
+def write_json(path: Path, value: object) -> None:
+    """A JSON file of an export."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")

@@ -1,0 +1,50 @@
+"""A session of onnxruntime for one model folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf
+
+from earful.errors import CheckpointError
+from earful.features.windows import CONTEXT_S, WINDOW_S
+from earful.runtime.build import window_model
+from earful.runtime.graph import Kind
+from earful.runtime.kinds import Windowing
+from earful.runtime.weights import Weights
+
+WINDOWING = Windowing(WINDOW_S, CONTEXT_S)
+_ERRORS = 3  # what onnxruntime logs: errors alone
+
+
+def session_of(folder: Path, config: Mapping[str, Any], weights: Weights, kind: Kind, threads: int) -> Any:
+    """A session that hears one window. `threads` of 0 are as many as there are processors.
+
+    Raises CheckpointError: weights and configuration do not belong together, or no graph can be made of the model.
+    """
+    try:
+        model, large = window_model(config, weights, WINDOWING, kind=kind)
+        options = options_of(threads)
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in large.values()]
+        options.add_external_initializers(list(large), values)
+        return onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    except KeyError as error:
+        raise CheckpointError(
+            f"{folder}: the weight {error.args[0]} is missing; weights and model.json do not belong together"
+        ) from error
+    except (ValueError, RuntimeError, Fail, InvalidArgument, InvalidGraph, InvalidProtobuf) as error:
+        raise CheckpointError(f"{folder}: weights and model.json do not fit ({_line(error)}); copy it again") from error
+
+
+def options_of(threads: int) -> Any:
+    """How sessions run: quiet, on so many threads, which do not spin while there is nothing to do."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

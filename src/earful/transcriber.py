@@ -1,0 +1,280 @@
+"""Transcriber: from sound to words with times, whatever computes the log-probabilities; it knows no torch."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earful.audio.channels import Channel
+from earful.audio.denoise import denoise as suppressed
+from earful.audio.files import SAMPLE_RATE_HZ, blocks, probe
+from earful.audio.silence import GRID_S, spoken
+from earful.audio.source import Audio, from_samples, source_of
+from earful.ctc.confidence import clues_of, confidences
+from earful.ctc.greedy import Emission, Numbers, best_path
+from earful.ctc.stretches import Said, merge_stretches, said_in, search_stretches, silent_frames
+from earful.errors import AudioError, ConfigError
+from earful.features.windows import CONTEXT_S, WINDOW_S, Tape, Window, windows
+from earful.folders import Language
+from earful.text.alphabet import Alphabet
+from earful.text.lexicon import Lexicon
+from earful.text.normalize import TextRules, normalize
+from earful.text.pinyin import TONES, between_scripts, with_marks
+from earful.transcript import Transcript, Word, together
+
+if TYPE_CHECKING:
+    from earful.ctc.beam import Search
+
+Samples = np.ndarray[Any, np.dtype[np.float32]]
+
+LONGEST_GAP_S = 1.0
+"""No letter lasts longer, and between those of a word there is less."""
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How a model writes what it hears: its letters, how long an output frame is, its rules, and its lexicon.
+
+    `shift` is that of its words' confidences by the best path. A `language` model is searched with.
+    """
+
+    alphabet: Alphabet
+    rules: TextRules
+    hop_s: float
+    shift: float = 0.0
+    lexicon: Lexicon | None = None
+    language: Language | None = None
+
+
+class Transcriber(ABC):
+    """What transcribes: `Recognizer`, with torch, and `Runner`, without. They differ in `_logp_of` alone.
+
+    `greedy` leaves the language model out. `hot` are words or phrases to listen for, each with what a letter of it adds
+    in nats (`ctc.hot`). `guesses` asks for so many texts of each recording.
+
+    Raises TextError: a hot word has letters that the model does not write.
+    """
+
+    def __init__(
+        self,
+        writing: Writing,
+        *,
+        greedy: bool = False,
+        hot: Mapping[str, float] | None = None,
+        guesses: int = 1,
+    ) -> None:
+        self.writing = writing
+        self._guesses = guesses
+        self._language = None if greedy else writing.language
+        self._search = self._ready(hot or {})
+
+    @abstractmethod
+    def _logp_of(self, samples_T: Samples) -> Numbers:
+        """Log-probabilities `[F, V]` of samples `[T]`, of a window at most."""
+
+    def transcribe(
+        self,
+        audio: Audio | Samples | tuple[NDArray[Any], int],
+        channel: Channel | Literal["each"] = "auto",
+        *,
+        silences: bool = False,
+        denoise: bool = False,
+        advance: Callable[[float], None] | None = None,
+    ) -> Transcript:
+        """Transcribe a recording of any length, in bounded memory beside what is given.
+
+        `audio` is a path, the bytes of a file, a file opened in binary mode, float samples `[T]` of 16 kHz mono, or
+        samples `[T]` or `[T, C]` and their rate in Hz. `channel`: that of `audio.files.read`, or "each", as the speaker
+        that each word has. Two seconds and more in which nobody speaks (`audio.silence`) are left out, so that nothing
+        is written there, unless `silences`. `denoise` suppresses steady noise first. `advance` is told the seconds of
+        each window that was heard. `earful.writers.formats.render` makes text, subtitles, ELAN's files … of it.
+
+        Raises:
+            AudioError: the recording cannot be read, or the samples are no finite sound.
+            ConfigError: guesses were asked for, of each channel.
+        """
+        if isinstance(audio, np.ndarray):
+            pieces = _heard(_slices(_checked(audio)), denoise, advance)
+            return self.transcribe_blocks(pieces, silences=silences)
+        source = from_samples(*audio) if isinstance(audio, tuple) else source_of(audio)
+
+        def one(number: Channel) -> Transcript:
+            pieces = _heard(blocks(source, WINDOW_S, number), denoise, advance)
+            return self.transcribe_blocks(pieces, silences=silences)
+
+        if channel != "each":
+            return one(channel)
+        if self._guesses > 1:
+            raise ConfigError("guesses are of one channel, not of each; name one, as with --channel left")
+        return together({f"speaker {n}": one(n) for n in range(1, probe(source).channels + 1)})
+
+    def transcribe_blocks(self, pieces: Iterable[Samples], *, silences: bool = False) -> Transcript:
+        """Transcribe consecutive blocks of samples, each WINDOW_S long but the last.
+
+        Raises:
+            AudioError: there are no samples.
+        """
+        parts = windows(map(_contiguous, pieces), round(CONTEXT_S * SAMPLE_RATE_HZ))
+        return self._transcript(parts, 1 / SAMPLE_RATE_HZ, self._logp_of, None if silences else spoken)
+
+    def _transcript(
+        self,
+        recording: Iterable[Window],
+        unit_s: float,
+        logp_of: Callable[[Numbers], Numbers],
+        spoken: Callable[[Samples], NDArray[np.bool_]] | None = None,
+    ) -> Transcript:
+        """Decode windows whose positions count units of `unit_s`; `logp_of` hears their content.
+
+        Stretches of the content that are not `spoken` (by GRID_S) are left out, and nothing is written there.
+        """
+        tapes, duration_s = list[Tape](), 0.0
+        for window in recording:
+            own = window.own(unit_s, self.writing.hop_s)
+            logp_FV, heard_F = self._listen(window.content, logp_of, spoken)
+            kept = (heard_F[own], *self._kept(logp_FV[own]))
+            tapes = tapes or [Tape() for _ in kept]
+            for tape, part in zip(tapes, kept, strict=True):
+                tape.add(part)
+            duration_s = window.end * unit_s
+        if not tapes:
+            raise AudioError("the recording holds no samples; record it again or leave it out")
+        heard_F, *whole = (tape.whole() for tape in tapes)
+        best, *others = self._decoded(whole, heard_F)
+        words = tuple(self._written(self._words(best, duration_s)))
+        mean = sum(word.confidence for word in words) / len(words) if words else 0.0
+        text = self._text(words)
+        guesses = (text, *(self._text(self._written(self._words(each, duration_s))) for each in others))
+        return Transcript(text, words, mean, duration_s, guesses if self._guesses > 1 else ())
+
+    def transcript_of(self, logp_FV: Numbers, duration_s: float) -> Transcript:
+        """What the best path of a whole recording's log-probabilities `[F, V]` says."""
+        said = merge_stretches(*best_path(logp_FV), np.ones(len(logp_FV), np.bool_))
+        words = tuple(self._written(self._words(said, duration_s)))
+        mean = sum(word.confidence for word in words) / len(words) if words else 0.0
+        return Transcript(self._text(words), words, mean, duration_s)
+
+    def _text(self, words: Iterable[Word]) -> str:
+        text = " ".join(word.text for word in words)
+        return text if self.writing.rules.writing != "characters" else between_scripts(text)
+
+    def _decoded(self, whole: Sequence[Numbers], heard_F: Numbers) -> list[Said]:
+        """Letters of a whole recording, by what was kept of its windows: the best first, then other guesses."""
+        if self._search is None:
+            best_F, p_F = whole
+            return [merge_stretches(best_F, p_F, heard_F)]
+        (logp_FV,) = whole
+        return search_stretches(self._search, logp_FV, heard_F, self._guesses)
+
+    def _ready(self, hot: Mapping[str, float]) -> "Search | None":
+        """The search; None where there is nothing to search for: the best path does."""
+        alphabet, language = self.writing.alphabet, self._language
+        if language is None and not hot and self._guesses == 1:
+            return None
+        from earful.ctc.beam import Search  # it compiles, which takes as long as a short clip
+        from earful.ctc.hot import hot_tree
+
+        tree = hot_tree({normalize(each, self.writing.rules): boost for each, boost in hot.items()}, alphabet)
+        if language is not None:
+            return Search(alphabet.size, language.ngram, language.words, language.weight, language.bonus, tree)
+        return Search(alphabet.size, hot=tree)
+
+    def _kept(self, logp_FV: Numbers) -> tuple[Numbers, ...]:
+        """What is kept of a window: the best path, or all for a search."""
+        return best_path(logp_FV) if self._search is None else (logp_FV.astype(np.float16),)
+
+    def _listen(
+        self,
+        content: Numbers,
+        logp_of: Callable[[Numbers], Numbers],
+        spoken: Callable[[Samples], NDArray[np.bool_]] | None,
+    ) -> tuple[Numbers, Numbers]:
+        """Log-probabilities of a window's content; and in which frames somebody may speak: the others write nothing."""
+        spoken_G = spoken(content) if spoken else np.ones(0, np.bool_)
+        if spoken_G.all():
+            logp_FV = logp_of(content)
+            return logp_FV, np.ones(len(logp_FV), np.bool_)
+        hop_s = self.writing.hop_s
+        heard_T, heard_F = (np.repeat(spoken_G, round(GRID_S / unit_s)) for unit_s in (1 / SAMPLE_RATE_HZ, hop_s))
+        count = math.ceil(len(content) / SAMPLE_RATE_HZ / hop_s)
+        heard_F, logp_FV = heard_F[:count], silent_frames(count, self.writing.alphabet.size)
+        if spoken_G.any():
+            heard_logp_FV = logp_of(content[heard_T[: len(content)]])
+            places = np.flatnonzero(heard_F)[: len(heard_logp_FV)]
+            logp_FV[places] = heard_logp_FV[: len(places)]
+        return logp_FV, heard_F
+
+    def _words(self, said: Said, duration_s: float) -> list[Word]:
+        """The words, with their times and confidences. No word reaches beyond the end of the recording."""
+        symbols, hop_s = self.writing.alphabet.symbols, self.writing.hop_s
+        letters, language = [word for stretch in said for word in self._spelt(stretch)], self._language
+        texts = ["".join(symbols[e.symbol - 1] for e in word) for word in letters]
+        known = (language.ngram, language.words) if language else (None, None)
+        sure = confidences(clues_of(letters, texts, *known), language.shift if language else self.writing.shift)
+        frames = (said_in(word, round(LONGEST_GAP_S / hop_s)) for word in letters)
+        times = [(min(start * hop_s, duration_s), min(end * hop_s, duration_s)) for start, end in frames]
+        return [Word(text, *each, p) for text, each, p in zip(texts, times, sure, strict=True)]
+
+    def _spelt(self, emissions: Iterable[Emission]) -> Iterator[list[Emission]]:
+        """Letters between spaces; of pinyin, up to a tone, after which a space may have been forgotten."""
+        symbols, pinyin = self.writing.alphabet.symbols, self.writing.rules.writing != "given"
+        letters: list[Emission] = []
+        for emission in (*emissions, None):
+            symbol = symbols[emission.symbol - 1] if emission else " "
+            if letters and (symbol.isspace() or (pinyin and symbols[letters[-1].symbol - 1] in TONES)):
+                yield letters
+                letters = []
+            if emission and not symbol.isspace():
+                letters.append(emission)
+
+    def _written(self, words: Iterable[Word]) -> Iterable[Word]:
+        """The words as the rules have them: syllables with their accents, or characters by the lexicon."""
+        rules, lexicon = self.writing.rules, self.writing.lexicon
+        if rules.writing == "given":
+            return words
+        heard = list(words)
+        if rules.writing == "pinyin" or lexicon is None:
+            return [replace(word, text=with_marks(word.text)) for word in heard]
+        left = iter(heard)
+        return [
+            _joined(each.text, list(islice(left, each.syllables))) for each in lexicon.write([w.text for w in heard])
+        ]
+
+
+def _joined(text: str, syllables: Sequence[Word]) -> Word:
+    """One word of several syllables; what stayed pinyin has its accent."""
+    confidence = sum(syllable.confidence for syllable in syllables) / len(syllables)
+    return Word(with_marks(text), syllables[0].start_s, syllables[-1].end_s, confidence)
+
+
+def _checked(samples_T: Samples) -> Samples:
+    if samples_T.ndim != 1 or not np.issubdtype(samples_T.dtype, np.floating):
+        raise AudioError(
+            f"expected float samples [T], mono, 16 kHz, got {samples_T.dtype} {samples_T.shape}; convert them"
+        )
+    if not np.isfinite(samples_T).all():
+        raise AudioError("the samples hold NaN or infinity; repair the recording")
+    return samples_T
+
+
+def _slices(samples_T: Samples) -> Iterator[Samples]:
+    size = round(WINDOW_S * SAMPLE_RATE_HZ)
+    yield from (samples_T[i : i + size] for i in range(0, len(samples_T), size))
+
+
+def _heard(pieces: Iterable[Samples], denoise: bool, advance: Callable[[float], None] | None) -> Iterator[Samples]:
+    """The windows, one by one, as they are wanted; tells how long each was."""
+    for piece_T in pieces:
+        yield suppressed(piece_T) if denoise else piece_T
+        if advance:
+            advance(len(piece_T) / SAMPLE_RATE_HZ)
+
+
+def _contiguous(samples_T: Samples) -> Samples:
+    """A copy, since torch takes no array that is read-only or runs backwards."""
+    return samples_T.astype(np.float32, order="C")
