@@ -883,14 +883,16 @@ def silence(found: Json) -> Iterator[str]:
             [percent(ways[way]["cer"]), ways[way]["invented"]] if way in ways else ["–", "–"]
             for way in ("left out", "heard")
         ]
-        rows.append([condition, *cells[0], *cells[1]])
+        low, high = (percent(bound) for bound in ways["left out"]["added_95"])
+        more = f"{percent(ways['left out']['added'])} [{low}–{high}]" if condition.startswith("amid") else "–"
+        rows.append([condition, *cells[0], more, *cells[1]])
     text = (
         f"CER in per cent on {found['clips']} clips of real {CORPORA[found['corpus']]} ({found['seconds']:.0f} s), as "
         "they are, amid noise, and with "
-        f"{found['padding_s']:g} s of nothing before and after each; words written where nobody speaks. A recogniser "
-        "that was adapted to fifty clips."
+        f"{found['padding_s']:g} s of nothing before and after each; what is added by it, with its 95 % interval; words "
+        f"written where nobody speaks, by more than {found['edge_s']:g} s. A recogniser that was adapted to fifty clips."
     )
-    columns = ("", ">silences left out", ">words invented", ">silences heard", ">words invented")
+    columns = ("", ">silences left out", ">words invented", ">added", ">silences heard", ">words invented")
     yield from measured(columns, rows, text, found)
 
 
