@@ -853,6 +853,58 @@ def odd_folders(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
+def formats(found: Json) -> Iterator[str]:
+    """What is read and written, by which library, and with which programs that was tried."""
+    rows = []
+    for form, each in found["formats"].items():
+        came = [sample for sample in found["samples"] if sample["format"] == form]
+        with_files = [
+            f"{each['files']} file{'s' * (each['files'] > 1)} in {each['package']}{_but(each['wrong'])}"
+            for each in came
+        ]
+        others = _tried_programs(each["others"]) + with_files
+        ours = _tried_programs([row for row in each["ours"] if row["program"] != "earful"])
+        back = "; ".join(
+            row["verdict"] for row in each["ours"] if row["program"] == "earful" and row["verdict"] != "right"
+        )
+        rows.append(
+            [
+                form,
+                each["read by"] or "–",
+                "; ".join(others) or "none",
+                each["written by"] or "–",
+                ("; ".join(ours) or ("earful alone" if each["ours"] else "–")) + (f"; earful: {back}" if back else ""),
+            ]
+        )
+    columns = ("format", "read by", "tried with files of", "written by", "read back, right, by")
+    text = (
+        "Three spans with accents, quotes, `&` and `<`, written by each program and read by earful, and written by "
+        "earful and read by each program and by earful again. Of files that came with a package, each text that "
+        "another reader finds in them was found."
+    )
+    yield from measured(columns, rows, text, found)
+
+
+def _tried_programs(rows: Sequence[Json]) -> list[str]:
+    """Each program once, with what of it was not right."""
+    programs: dict[str, list[Json]] = {}
+    for row in rows:
+        programs.setdefault(f"{row['program']} {row['version'] or ''}".strip(), []).append(row)
+    return [
+        name + _kinds(some) + _but([row["verdict"] for row in some if row["verdict"] != "right"])
+        for name, some in programs.items()
+    ]
+
+
+def _kinds(rows: Sequence[Json]) -> str:
+    kinds = "; ".join(row["kind"] for row in rows if row.get("kind"))
+    return f" ({kinds})" if kinds else ""
+
+
+def _but(wrong: Sequence[str]) -> str:
+    return f" – but {'; '.join(wrong).replace('|', '/')}" if wrong else ""
+
+
 def levels(found: Json) -> Iterator[str]:
     """What an offset, a level and clipping cost."""
     before = {row["change"]: row["cer"] for row in found["before"]}
@@ -1284,6 +1336,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "meta_speech": meta_learners,
     "meta_speed": meta_speed,
     "odd_folders": odd_folders,
+    "formats": formats,
     "pretraining": pretraining,
     "continued": pretraining,
     "pretraining_speed": pretraining_speed,

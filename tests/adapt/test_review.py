@@ -94,3 +94,31 @@ def test_a_file_without_drafts(talk: Path) -> None:
     talk.write_bytes(etree.tostring(root))
     with pytest.raises(ManifestError, match=r"talk.eaf: no drafts of earful in it; `earful transcribe"):
         review(load_checkpoint("earful-tiny"), [talk], 3)
+
+
+def test_a_broken_file_among_others_is_named_and_alone_it_is_an_error(talk: Path) -> None:
+    broken = talk.with_name("broken.eaf")
+    broken.write_text("<ANNOTATION_DOCUMENT>\n<", "utf-8")
+    paths = [broken, talk]
+    with pytest.raises(ManifestError, match=r"broken\.eaf:2: not XML"):
+        review(load_checkpoint("earful-tiny"), paths, 3, among=[talk])
+    found = review(load_checkpoint("earful-tiny"), paths, 3, among=paths)
+    assert [each.path for each in found.changes] == [talk]
+    assert [each.where for each in found.broken] == [f"{broken}:2"] and "not XML" in found.broken[0].message
+    with pytest.raises(ManifestError, match=r"no drafts of earful in it; .*broken\.eaf:2: left out: not XML"):
+        review(load_checkpoint("earful-tiny"), [broken], 3, among=[broken])
+
+
+def test_drafts_that_are_too_short_do_not_hide_what_was_corrected(talk: Path) -> None:
+    root = parse_eaf(talk)
+    for slot in root.iterfind("TIME_ORDER/TIME_SLOT"):
+        number, within_ms = divmod(int(slot.get("TIME_VALUE")), 2000)
+        slot.set("TIME_VALUE", str(number * 2000 + min(within_ms, 800)))
+    text = etree.tostring(root, encoding="unicode")
+    for start_ms in (0, 2000, 4000, 6000):
+        text = text.replace(f"[{start_ms},{start_ms + 1200},", f"[{start_ms},{start_ms + 800},")
+    talk.write_text(text, "utf-8")
+    correct(talk, {"abba": "abbabb"})
+    found = review(load_checkpoint("earful-tiny"), [talk], 5)
+    assert found.suggested is None and found.changes[0].corrected == 1 and found.changes[0].untouched == 3
+    assert "none of the 3 clips can be suggested: 3 shorter than 1 s" in found.why_none

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from earful.data.drafts import untouched
+from earful.audio.files import probe
+from earful.data.drafts import Draft, untouched
+from earful.data.eaf import parse_eaf
 
 EAF = """<?xml version="1.0" encoding="UTF-8"?>
 <ANNOTATION_DOCUMENT AUTHOR="" DATE="2026-01-02T03:04:05+01:00" FORMAT="3.0" VERSION="3.0">
@@ -21,6 +23,10 @@ EAF = """<?xml version="1.0" encoding="UTF-8"?>
 <LINGUISTIC_TYPE LINGUISTIC_TYPE_ID="u" TIME_ALIGNABLE="true"/>
 </ANNOTATION_DOCUMENT>
 """
+
+
+def drafts_in(path: Path) -> frozenset[Draft]:
+    return untouched(parse_eaf(path), path)
 
 
 @pytest.fixture
@@ -40,16 +46,23 @@ def test_tiers_of_the_recording_that_is_linked(earful, tiny_base: Path, talk: Pa
     run = earful("transcribe", tiny_base, "--into", talk)
     assert run.status == 0 and run.err == "" and "in new tiers of" in run.out
     assert " ".join(texts(talk, "earful words")) == said and texts(talk, "mine") == [""]
-    assert len(untouched(talk)) == len(texts(talk, "earful words")) + len(texts(talk, "earful phrases"))
+    assert len(drafts_in(talk)) == len(texts(talk, "earful words")) + len(texts(talk, "earful phrases"))
 
 
 def test_empty_segments(earful, tiny_base: Path, talk: Path) -> None:
     run = earful("transcribe", tiny_base, "--into", talk, "--fill", "mine")
     assert run.status == 0 and run.err == "" and run.out.startswith("1 segment of tier mine filled in")
     (text,) = texts(talk, "mine")
-    assert text and [(each.id, each.text, each.end_ms) for each in untouched(talk)] == [("a1", text, 900)]
+    assert text and [(each.id, each.text, each.end_ms) for each in drafts_in(talk)] == [("a1", text, 900)]
     again = earful("transcribe", tiny_base, "--into", talk, "--fill", "mine")
     assert again.status == 0 and again.out.startswith("0 segments") and texts(talk, "mine") == [text]
+
+
+def test_a_segment_that_ends_a_little_late_is_heard_to_the_end(earful, tiny_base: Path, talk: Path) -> None:
+    late_ms = round(1000 * probe(talk.parent / "clip0.wav").duration_s) + 240
+    talk.write_text(EAF.format(end=late_ms), "utf-8")
+    run = earful("transcribe", tiny_base, "--into", talk, "--fill", "mine")
+    assert run.status == 0 and run.err == "" and run.out.startswith("1 segment of tier mine filled in")
 
 
 def test_a_failure_leaves_the_file_as_it_is(earful, tiny_base: Path, talk: Path) -> None:

@@ -49,6 +49,21 @@ def test_tables_for_people(earful, annotated: Path) -> None:
 
 def test_what_cannot_be_reviewed(earful, annotated: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for place, message in ((tmp_path / "empty", "holds no files of ELAN's"), (annotated / "talk.wav", "no XML")):
+    for place, message in ((tmp_path / "empty", "holds no files of ELAN's"), (annotated / "talk.wav", "not XML")):
         run = earful("review", MODEL, place)
         assert run.status == 2 and message in run.err and run.err.count("\n") == 1
+
+
+def test_what_is_left_out_is_said(earful, annotated: Path) -> None:
+    (annotated / "broken.eaf").write_text("<", "utf-8")
+    run = earful("review", MODEL, annotated, "--json")
+    assert run.status == 0, run.err
+    row = json.loads(run.out)
+    assert row["not_suggested"] == {} and [each["file"] for each in row["broken"]] == [f"{annotated}/broken.eaf:1"]
+    assert "broken.eaf:1: left out: not XML" in run.err
+    drafts = (annotated / "talk.eaf").read_text("utf-8")
+    (annotated / "talk.eaf").write_text(
+        drafts.replace("[6000,7300,", "[6000,6500,").replace('"7300"', '"6500"'), "utf-8"
+    )
+    run = earful("review", MODEL, annotated / "talk.eaf")
+    assert run.status == 0 and "earful: warning: 1 draft not suggested: shorter than 1 s" in run.err

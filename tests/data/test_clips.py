@@ -1,4 +1,6 @@
+import json
 import os
+import shlex
 import unicodedata
 from pathlib import Path
 
@@ -6,8 +8,9 @@ import numpy as np
 import pytest
 
 from earful.audio.files import write
-from earful.data.clips import read_clips
+from earful.data.clips import read_clips, read_with_findings
 from earful.data.manifest import write_manifest
+from earful.data.tiers import Choice
 from earful.data.utterance import Utterance
 from earful.errors import ManifestError
 
@@ -71,3 +74,29 @@ def test_what_is_not_clips(tmp_path: Path) -> None:
         (tmp_path / name).write_text("path,text\n", "utf-8")
     with pytest.raises(ManifestError, match=r"found 2 tables \(x\.csv, y\.csv\); give the path of one"):
         read_clips(tmp_path)
+
+
+def test_what_looks_like_marks_is_named_with_the_option_that_takes_it_out(tmp_path: Path) -> None:
+    texts = ["so [laughs] it is", "xxx and @ xxx", "a@b.org, 3 < 4 > 2 (but) &c", "it is"]
+    lines = [json.dumps({"audio_filepath": f"{place}.wav", "text": text}) for place, text in enumerate(texts)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines), "utf-8")
+    clips = read_with_findings(tmp_path / "a.jsonl")
+    assert [clip.text for clip in clips.manifest] == texts, "nothing is taken out unasked"
+    (found,) = clips.findings
+    assert found.severity == "warning" and "xxx 2, [laughs] 1, @ 1" in found.message
+    option = shlex.split(found.remedy.partition("--drop ")[2].rpartition(", or say")[0])
+    dropped = read_with_findings(tmp_path / "a.jsonl", Choice(drop=option[0]))
+    assert [clip.text for clip in dropped.manifest][:2] == ["so it is", "and"]
+    assert [clip.text for clip in dropped.manifest][2:] == texts[2:]
+    assert [each.kind for each in dropped.findings] == ["marks"]
+    assert read_with_findings(tmp_path / "a.jsonl", Choice(drop="")).findings == ()
+
+
+def test_a_folder_of_splits_with_their_metadata(tmp_path: Path) -> None:
+    for split in ("test", "train"):
+        _clip(tmp_path / split / "a.wav")
+        (tmp_path / split / "metadata.csv").write_text(f"file_name,transcription\na.wav,of {split}\n", "utf-8")
+    clips = read_with_findings(tmp_path)
+    assert [clip.text for clip in clips.manifest] == ["of train"]
+    assert [each.message for each in clips.findings] == ["reads the split 'train'; the others are test"]
+    assert _texts(tmp_path / "test") == ["of test"]

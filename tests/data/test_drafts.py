@@ -7,7 +7,7 @@ import pytest
 from lxml import etree
 from lxml.etree import _Element as Element
 
-from earful.data.drafts import PHRASES, reviewed, untouched
+from earful.data.drafts import PHRASES, Draft, reviewed, untouched
 from earful.data.eaf import parse_eaf
 from earful.data.readers.elan import read
 from earful.data.tiers import Choice, take
@@ -25,12 +25,16 @@ def talk(tmp_path: Path) -> Path:
     return place
 
 
+def drafts_in(path: Path) -> frozenset[Draft]:
+    return untouched(parse_eaf(path), path)
+
+
 def edited(place: Path, edit: Callable[[Element], None]) -> set[str]:
     """The texts of untouched phrases and words after an edit."""
     root = parse_eaf(place)
     edit(root)
     place.write_bytes(etree.tostring(root))
-    return {f"{'word' if each.id in words_of(root) else 'phrase'} {each.text}" for each in untouched(place)}
+    return {f"{'word' if each.id in words_of(root) else 'phrase'} {each.text}" for each in untouched(root, place)}
 
 
 def words_of(root: Element) -> set[str]:
@@ -91,7 +95,7 @@ def test_an_annotation_deleted_and_one_added_by_hand(talk: Path) -> None:
         new = etree.SubElement(etree.SubElement(tier, "ANNOTATION"), "ALIGNABLE_ANNOTATION", slots, ANNOTATION_ID="a99")
         etree.SubElement(new, "ANNOTATION_VALUE").text = "two"
 
-    assert edited(talk, edit) == ALL - {"phrase one"} and "a99" not in {each.id for each in untouched(talk)}
+    assert edited(talk, edit) == ALL - {"phrase one"} and "a99" not in {each.id for each in drafts_in(talk)}
 
 
 def test_marks_that_earful_did_not_write(talk: Path) -> None:
@@ -99,7 +103,7 @@ def test_marks_that_earful_did_not_write(talk: Path) -> None:
     root.find(f"HEADER/PROPERTY[@NAME='{PHRASES}']").text = '{"a1": 5}'
     talk.write_bytes(etree.tostring(root))
     with pytest.raises(ManifestError, match=r"talk.eaf:\d+: the property 'earful drafts' is not as earful wrote it"):
-        untouched(talk)
+        drafts_in(talk)
 
 
 def test_a_file_without_marks(talk: Path) -> None:
@@ -107,7 +111,7 @@ def test_a_file_without_marks(talk: Path) -> None:
     for each in root.findall("HEADER/PROPERTY"):
         each.getparent().remove(each)
     talk.write_bytes(etree.tostring(root))
-    assert untouched(talk) == frozenset()
+    assert drafts_in(talk) == frozenset()
 
 
 def test_readers_of_clips_take_what_was_corrected_alone(talk: Path) -> None:

@@ -16,12 +16,12 @@ DOCUMENT = (
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", r"a.eaf:1: no XML"),
-        ("<ANNOTATION_DOCUMENT>\n<HEADER", r"a.eaf:2: no XML"),
-        ("<html/>", r"a.eaf:1: expected ANNOTATION_DOCUMENT, got html"),
+        ("", r"a.eaf: the file is empty"),
+        ("<ANNOTATION_DOCUMENT>\n<HEADER", r"a.eaf:2: not XML"),
+        ("<html/>", r"a.eaf:1: expected ELAN's <ANNOTATION_DOCUMENT>, got <html>"),
         ("<ANNOTATION_DOCUMENT><TIME_ORDER/></ANNOTATION_DOCUMENT>", "has no HEADER"),
         ("<ANNOTATION_DOCUMENT><HEADER/></ANNOTATION_DOCUMENT>", "has no TIME_ORDER"),
-        ("<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/hostname'>]>" + DOCUMENT.format("&b;"), "has a DOCTYPE"),
+        ("<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/hostname'>]>" + DOCUMENT.format("&b;"), "declares entities"),
         ("<!DOCTYPE a SYSTEM 'http://example.org/a.dtd'>" + DOCUMENT, "has a DOCTYPE"),
     ],
 )

@@ -119,11 +119,76 @@ def test_a_named_tier_is_read_before_text_files(tmp_path: Path) -> None:
     assert [u.text for u in read_clips(tmp_path, Choice("words"))] == ["the", "tier"]
 
 
-def test_a_folder_without_any_recording_and_a_broken_file(tmp_path: Path) -> None:
+def test_a_folder_without_any_recording(tmp_path: Path) -> None:
     textgrid(tmp_path / "b.TextGrid", said=[(0, 1, "x")])
     with pytest.raises(ManifestError, match=r"b\.TextGrid: tier 'said', 0\.00 s: no such recording"):
         read_clips(tmp_path)
-    sound(tmp_path / "b.wav")
-    (tmp_path / "c.eaf").write_text("<Trans>\n</ANNOTATION>", "utf-8")
-    with pytest.raises(ManifestError, match=r"c\.eaf:2: not XML"):
+    sound(tmp_path / "a.wav")
+    (tmp_path / "a.txt").write_text("já", "utf-8")
+    clips = read_with_findings(tmp_path)
+    assert [u.text for u in clips.manifest] == ["já"] and [f.kind for f in clips.findings] == ["tier", "no recording"]
+
+
+BROKEN = {
+    "b.eaf": ("<ANNOTATION_DOCUMENT>\n</TIER>", r"b\.eaf:2: not XML"),
+    "b.TextGrid": (SHORT.format(end=9, count=3), r"b\.TextGrid:8: expected the class of a tier"),
+    "b.flextext": ("<document/>", r"b\.flextext: expected FLEx's"),
+    "b.trs": ("<html/>", r"b\.trs: expected Transcriber's"),
+    "b.srt": ("1\n00:00:01 -> 00:00:02\nhello\n", r"b\.srt:1: expected times"),
+    "b.vtt": ("WEBVTT\n\nhello\n", r"b\.vtt:3: expected times"),
+    "b.stm": ("b 1 eva 0\n", r"b\.stm:1: expected recording, channel, speaker"),
+    "b.ctm": ("b 1 0 x\n", r"b\.ctm:1: expected recording, channel, begin"),
+    "b.txt": ("0.0\t1.0\thello\nno label\n", r"b\.txt:2: expected start, end and label"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_file_is_an_error_alone_and_named_among_others(tmp_path: Path, name: str) -> None:
+    content, message = BROKEN[name]
+    sound(tmp_path / "a.wav"), sound(tmp_path / "b.wav")
+    textgrid(tmp_path / "a.TextGrid", said=[(0, 1, "einn")])
+    (tmp_path / name).write_text(content, "utf-8")
+    with pytest.raises(ManifestError, match=message):
+        read_clips(tmp_path / name)
+    clips = read_with_findings(tmp_path)
+    assert [u.text for u in clips.manifest] == ["einn"]
+    (broken,) = [finding for finding in clips.findings if finding.kind == "broken file"]
+    assert broken.severity == "error" and broken.message.startswith("left out: ") and broken.remedy
+    with pytest.raises(ManifestError, match=message):
+        raise ManifestError(f"{broken.where}: {broken.message.removeprefix('left out: ')}; {broken.remedy}")
+    assert [group.names for group in left_over(tmp_path, clips.manifest, clips.files)] == ["b.wav"], "named once"
+    (tmp_path / "a.TextGrid").unlink()
+    with pytest.raises(ManifestError, match=r"no span can be used: left out: .*\(.*b\.\w+(:\d+)?\)"):
         read_clips(tmp_path)
+
+
+def test_of_one_recording_the_next_file_is_read_where_the_first_is_broken(tmp_path: Path) -> None:
+    sound(tmp_path / "a.wav")
+    (tmp_path / "a.eaf").write_text("<", "utf-8")
+    textgrid(tmp_path / "a.TextGrid", said=[(0, 1, "einn")])
+    clips = read_with_findings(tmp_path)
+    assert [u.text for u in clips.manifest] == ["einn"] and clips.findings[0].kind == "broken file"
+
+
+def test_a_broken_file_beside_clips_with_texts(tmp_path: Path) -> None:
+    sound(tmp_path / "a.wav"), sound(tmp_path / "b.wav")
+    (tmp_path / "a.txt").write_text("já", "utf-8")
+    (tmp_path / "b.eaf").write_text("<", "utf-8")
+    clips = read_with_findings(tmp_path)
+    assert [u.text for u in clips.manifest if u.text] == ["já"] and [f.kind for f in clips.findings] == ["broken file"]
+
+
+@pytest.mark.parametrize("choice", [Choice("said"), Choice("other", speaker_tier="said")])
+def test_two_tiers_of_a_name_leave_their_file_out(tmp_path: Path, choice: Choice) -> None:
+    for name in "ab":
+        sound(tmp_path / f"{name}.wav")
+        textgrid(tmp_path / f"{name}.TextGrid", said=[(0, 1, "einn")], other=[(1, 2, "annar")])
+    twins = (tmp_path / "b.TextGrid").read_text("utf-8").replace("<exists>\n2", "<exists>\n3")
+    (tmp_path / "b.TextGrid").write_text(twins + '"IntervalTier"\n"said"\n0\n9\n1\n0\n1\n"x"\n', "utf-8")
+    with pytest.raises(ManifestError, match=r"b\.TextGrid: has 2 tiers of the name 'said'"):
+        read_clips(tmp_path / "b.TextGrid", choice)
+    clips = read_with_findings(tmp_path, choice)
+    assert [u.audio.name for u in clips.manifest] == ["a.wav"]
+    (broken,) = [finding for finding in clips.findings if finding.kind == "broken file"]
+    assert broken.where == str(tmp_path / "b.TextGrid") and "has 2 tiers of the name 'said'" in broken.message
+    assert [group.names for group in left_over(tmp_path, clips.manifest, clips.files)] == ["b.wav"]

@@ -46,6 +46,11 @@ def test_the_only_table_or_a_question(corpus: Path) -> None:
         common_voice.read(corpus)
 
 
-def test_another_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["nothing", "clips", "train.tsv"])
+def test_another_folder(tmp_path: Path, part: str) -> None:
+    if part == "clips":
+        (tmp_path / part).mkdir()
+    elif part == "train.tsv":
+        (tmp_path / part).write_text(_HEADER, "utf-8")
     with pytest.raises(ManifestError, match="not a Common Voice folder"):
         common_voice.read(tmp_path)

@@ -55,5 +55,5 @@ def test_its_recordings(tmp_path: Path) -> None:
 def test_what_is_no_such_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"a\.flextext: expected FLEx's <document> .*, got <Trans>"):
         read(written(tmp_path, "<Trans/>"))
-    with pytest.raises(ManifestError, match=r"a\.flextext: end-time-offset is '2.5', must be whole milliseconds"):
+    with pytest.raises(ManifestError, match=r"a\.flextext:4: end-time-offset is '2.5', must be whole milliseconds"):
         read(written(tmp_path, TEXT.replace("2500", "2.5")))

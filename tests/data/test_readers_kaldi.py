@@ -72,12 +72,13 @@ def test_a_channel_in_segments(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.stack([np.full(16_000, 0.1), np.full(16_000, 0.2)], 1), 16_000)
     (tmp_path / "wav.scp").write_text("rec a.wav\n")
     (tmp_path / "segments").write_text(
-        "u0 rec 0 0.5 0\nu1 rec 0 0.5 1\nu2 rec 0 0.5 B\nu3 rec 0 0.5 -1\nu4 rec 0 0.5\n"
+        "u0 rec 0 0.5 0\nu1 rec 0 0.5 1\nu2 rec 0 0.5 B\nu3 rec 0 0.5 -1\nu4 rec 0 0.5\nu5 rec 0 0.5 A\n"
     )
     (tmp_path / "text").write_text("u0 hi\n")
     clips = kaldi.read(tmp_path)
-    assert [u.channel for u in clips] == [1, 2, 2, "auto", "auto"]
-    assert [round(float(frames_of(u, lambda x: x)[0]), 2) for u in clips] == [0.1, 0.2, 0.2, 0.15, 0.15]
-    (tmp_path / "segments").write_text("u0 rec 0 0.5 C\n")
-    with pytest.raises(ManifestError, match=r"segments:1: .*perhaps a channel \(0, 1, A, B\), got 'rec 0 0.5 C'"):
-        kaldi.read(tmp_path)
+    assert [u.channel for u in clips] == [1, 2, 2, "auto", "auto", 1]
+    assert [round(float(frames_of(u, lambda x: x)[0]), 2) for u in clips] == [0.1, 0.2, 0.2, 0.15, 0.15, 0.1]
+    for channel in ("C", "-2"):
+        (tmp_path / "segments").write_text(f"u0 rec 0 0.5 {channel}\n")
+        with pytest.raises(ManifestError, match=rf"segments:1: .*channel \(0, 1, A, B\), got 'rec 0 0.5 {channel}'"):
+            kaldi.read(tmp_path)

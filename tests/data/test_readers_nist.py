@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
+from earful.audio.files import read
+from earful.data.clips import read_with_findings
 from earful.data.readers.nist import read_segments, read_words
 from earful.data.tiers import Span
 from earful.errors import ManifestError
@@ -52,6 +56,56 @@ def test_a_table_of_one_recording_may_have_its_name(tmp_path: Path) -> None:
     (tmp_path / "a.wav").touch()
     (file,) = read_words(written(tmp_path / "a.ctm", "audio_17 1 0 1 x\n"))
     assert file.recording == tmp_path / "a.wav"
+
+
+TELEPHONE = """call A Anna 0.0 2.0 góðan dag
+call B Ben 1.0 3.0 já halló
+call A hum 3.0 4.0 mm
+call B hum 3.0 4.0 hmm
+"""
+
+
+def test_channels_are_of_the_recording(tmp_path: Path) -> None:
+    (call,) = read_segments(written(tmp_path / "a.stm", TELEPHONE))
+    assert [(tier.name, tier.speaker, tier.channel) for tier in call.tiers] == [
+        ("Anna", "Anna", 1),
+        ("hum 1", "hum 1", 1),
+        ("Ben", "Ben", 2),
+        ("hum 2", "hum 2", 2),
+    ]
+    (words,) = read_words(written(tmp_path / "a.ctm", "call 1 0 1 já\ncall 2 0 1 nei\ncall 1 1 1 takk\n"))
+    assert [(tier.speaker, tier.channel, tier.spans) for tier in words.tiers] == [
+        ("speaker 1", 1, (Span(0, 2, "já takk"),)),
+        ("speaker 2", 2, (Span(0, 1, "nei"),)),
+    ]
+    (one,) = read_segments(written(tmp_path / "b.stm", TELEPHONE.replace(" B ", " A ")))
+    assert {tier.channel for tier in one.tiers} == {1}, "a letter is a choice"
+    (one,) = read_segments(written(tmp_path / "b.stm", TELEPHONE.replace(" B ", " 1 ").replace(" A ", " 1 ")))
+    assert {tier.channel for tier in one.tiers} == {None}, "the number 1 is what tools write of any recording"
+
+
+def test_speech_on_two_channels_at_once_is_heard_on_each(tmp_path: Path) -> None:
+    path = written(tmp_path / "call.stm", TELEPHONE)
+    times_T = np.arange(5 * 16_000) / 16_000
+    left_T, right_T = (np.sin(2 * np.pi * pitch * times_T) * 0.3 for pitch in (200, 300))
+    soundfile.write(tmp_path / "call.wav", np.stack([left_T, right_T], 1), 16_000)
+    clips = read_with_findings(path)
+    assert [(clip.text, clip.start_s, clip.channel) for clip in clips.manifest] == [
+        ("góðan dag", 0.0, 1),
+        ("mm", 3.0, 1),
+        ("já halló", 1.0, 2),
+        ("hmm", 3.0, 2),
+    ]
+    heard_T = read(clips.manifest[2].audio, 1.0, 2.0, clips.manifest[2].channel)
+    assert np.allclose(heard_T, right_T[16_000:48_000], atol=1e-3)
+    soundfile.write(tmp_path / "call.wav", left_T, 16_000)
+    with pytest.raises(ManifestError, match="4 spans left out, in which two speak at once"):
+        read_with_findings(path)  # on the one channel that there is
+    written(path, TELEPHONE.replace(" B ", " C "))
+    soundfile.write(tmp_path / "call.wav", np.stack([left_T, right_T], 1), 16_000)
+    clips = read_with_findings(path)
+    assert [clip.text for clip in clips.manifest] == ["góðan dag", "mm"]
+    assert any("2 spans left out, on a channel that the recording does not have" in f.message for f in clips.findings)
 
 
 def test_a_line_that_is_wrong_is_named(tmp_path: Path) -> None:

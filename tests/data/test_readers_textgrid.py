@@ -1,5 +1,7 @@
 """Praat's TextGrids. Those in textgrids/ were written by Praat 6.1.38 itself, in every form that it has."""
 
+import math
+import struct
 import tempfile
 from pathlib import Path
 
@@ -85,6 +87,10 @@ def test_a_binary_file_cut_anywhere_or_with_more_is_one_line(tmp_path: Path) -> 
             read(tmp_path / "a.TextGrid")
     (tmp_path / "a.TextGrid").write_bytes(whole + b"\0")
     with pytest.raises(ManifestError, match="holds more than it says, from byte 320"):
+        read(tmp_path / "a.TextGrid")
+    first = whole.index(b"TextGrid") + len(b"TextGrid")  # the time at which all begins
+    (tmp_path / "a.TextGrid").write_bytes(whole[:first] + struct.pack(">d", math.nan) + whole[first + 8 :])
+    with pytest.raises(ManifestError, match=rf"the time at byte {first} is nan; save the file again"):
         read(tmp_path / "a.TextGrid")
 
 

@@ -27,7 +27,7 @@ og velkomin
 
 </Turn>
 <Turn startTime="8" endTime="12" speaker="spk1 spk2">
-<Sync time="8"/><Who nb="1"/>já<Who nb="2"/>nei
+<Sync time="8"/><Who nb="1"/>já<Who nb="2"/>nei<Who nb="1"/>víst
 <Sync time="10"/><Who nb="1"/>takk
 </Turn>
 </Section></Episode></Trans>
@@ -45,7 +45,7 @@ def test_turns_between_their_marks_of_time(tmp_path: Path) -> None:
         "Anna Þór": (
             Span(0.0, 2.25, "góðan daginn [laughs] þið"),
             Span(2.25, 5.5, "og velkomin"),
-            Span(8.0, 10.0, "já"),
+            Span(8.0, 10.0, "já víst"),
             Span(10.0, 12.0, "takk"),
         ),
         "spk2": (Span(8.0, 10.0, "nei"),),
@@ -63,7 +63,7 @@ def test_the_recording_is_the_one_that_is_named_or_of_the_name(tmp_path: Path) -
     [
         ('<Sync time="2.25"/>', '<Sync time="2,25"/>', "time is '2,25', must be a number of seconds"),
         ('endTime="5.5"', "", "endTime is None, must be a number"),
-        ("Trans>", "Document>", r"not XML \(mismatched tag\)"),
+        ("Trans>", "Document>", r"not XML \(Opening and ending tag mismatch"),
     ],
 )
 def test_what_is_wrong_is_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:

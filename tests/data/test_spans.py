@@ -50,8 +50,8 @@ def test_each_reason_is_counted_with_its_first_place(recording: Path) -> None:
         Span(3.5, 3.2, "backwards"),
         Span(4.0, 5.0, "one"),
         Span(4.5, 5.5, "another"),
-        Span(9.0, 10.05, "to the end"),
-        Span(9.95, 10.2, "beyond"),
+        Span(9.0, 10.24, "to the end"),
+        Span(9.95, 10.3, "beyond"),
         Span(12.0, 13.0, "far beyond"),
     )
     lost = (Lost("untimed", "x"), Lost("dangling", "y"))

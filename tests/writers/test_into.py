@@ -114,6 +114,9 @@ def test_the_recording_that_is_linked(document: Document, tmp_path: Path) -> Non
         1500,
     )
     assert recording_of(document.root, document.path, Path("other.wav")).origin_ms == 0
+    link.set("MEDIA_URL", "file:///gone/b%20c.wav")
+    assert recording_of(document.root, document.path, Path("b c.wav")).origin_ms == 1500, "its name has an escape"
+    link.set("MEDIA_URL", f"file://{(tmp_path / 'b.wav').as_posix()}")
     link.set("TIME_ORIGIN", "soon")
     with pytest.raises(ManifestError, match=r"talk.eaf:\d+: TIME_ORIGIN is 'soon'"):
         recording_of(document.root, document.path)

@@ -4,19 +4,23 @@ What comes first is what `adapt.suggest` would have transcribed first: the draft
 and more those that the model is unsure of. What was corrected counts as covered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
 from earful.adapt.clips import Progress
 from earful.adapt.suggest import Suggested, suggest
+from earful.audio.files import probe
 from earful.checkpoint import Checkpoint
 from earful.data.drafts import PHRASES, Reviewed, reviewed
-from earful.data.eaf import parse_eaf, recording_of
+from earful.data.eaf import Recording, parse_eaf, recording_of
+from earful.data.finding import Finding, left_out
 from earful.data.manifest import Manifest
+from earful.data.spans import end_in
 from earful.data.utterance import Utterance
-from earful.errors import ManifestError
+from earful.errors import AdaptationError, AudioError, ManifestError
 from earful.text.score import Score, score
 
 
@@ -41,10 +45,15 @@ class Changes:
 
 
 class Review(NamedTuple):
-    """The changes, file by file; drafts to correct, the best first (None where all were touched)."""
+    """The changes, file by file; drafts to correct, the best first (None where all were touched).
+
+    `broken` says which files of a folder were left out, and why; `why_none`, why no draft can be suggested.
+    """
 
     changes: tuple[Changes, ...]
     suggested: Suggested | None
+    broken: tuple[Finding, ...] = ()
+    why_none: str = ""
 
 
 def changes_of(path: Path, found: Sequence[Reviewed]) -> Changes:
@@ -55,34 +64,72 @@ def changes_of(path: Path, found: Sequence[Reviewed]) -> Changes:
     return Changes(path, len(found), len(found) - len(touched), sum(each.now is None for each in found), errors)
 
 
-def review(checkpoint: Checkpoint, paths: Sequence[Path], count: int, tell: Progress | None = None) -> Review:
+def review(
+    checkpoint: Checkpoint,
+    paths: Sequence[Path],
+    count: int,
+    tell: Progress | None = None,
+    among: Collection[Path] = (),
+) -> Review:
     """What became of the drafts in files of ELAN's, and the `count` untouched ones to correct first.
 
-    Files without drafts are left out of `changes`.
+    Files without drafts are left out of `changes`; of those that lie `among` others, the broken ones, too.
 
-    Raises:
-        ManifestError: no file has drafts, a file is none of ELAN's, or its recording is not found.
-        AdaptationError: no draft can be suggested (`suggest`: they are shorter than 1 s, or silent).
+    Raises ManifestError where no file has drafts, a file is none of ELAN's, or its recording is not found.
     """
-    changes, waiting, known = list[Changes](), list[Utterance](), list[Utterance]()
+    changes, broken = list[Changes](), list[Finding]()
+    waiting, known = list[Utterance](), list[Utterance]()
     for path in paths:
-        root = parse_eaf(path)
-        if found := reviewed(root, PHRASES, path):
-            changes.append(changes_of(path, found))
-            audio, origin_ms = recording_of(root, path)
-            for each in found:
-                if (clip := _clip(each, path, audio, origin_ms)) is not None:
-                    (waiting if each.untouched else known).append(clip)
+        try:
+            if found := _of_file(path):
+                changes.append(found.changes)
+                waiting += found.waiting
+                known += found.known
+        except ManifestError as error:
+            if path not in among:
+                raise
+            broken.append(left_out(path, error))
     if not changes:
-        named = ", ".join(map(str, paths[:3])) or "the folder"
-        raise ManifestError(
-            f"{named}: no drafts of earful in it; `earful transcribe MODEL --into FILE.eaf` writes some"
-        )
-    left = [each for each in waiting if not any(_share(each, other) for other in known)]
-    if not left:
-        return Review(tuple(changes), None)
-    clips = Manifest(tuple(left))
-    return Review(tuple(changes), suggest(checkpoint, clips, count=count, known=Manifest(tuple(known)), tell=tell))
+        raise ManifestError(_no_drafts(paths, broken))
+    clips = [each for each in waiting if not any(_share(each, other) for other in known)]
+    suggested, why_none = None, ""
+    if clips:
+        try:
+            suggested = suggest(
+                checkpoint, Manifest(tuple(clips)), count=count, known=Manifest(tuple(known)), tell=tell
+            )
+        except AdaptationError as error:
+            why_none = str(error)
+    return Review(tuple(changes), suggested, tuple(broken), why_none)
+
+
+class _File(NamedTuple):
+    """What became of the drafts of a file: where those are in the recording that nobody touched, and the others."""
+
+    changes: Changes
+    waiting: list[Utterance]
+    known: list[Utterance]
+
+
+def _of_file(path: Path) -> _File | None:
+    """None where the file has no drafts. Raises ManifestError."""
+    root = parse_eaf(path)
+    found = reviewed(root, PHRASES, path)
+    if not found:
+        return None
+    recording = recording_of(root, path)
+    lasts_s = _lasts_s(recording.audio)
+    file = _File(changes_of(path, found), [], [])
+    for each in found:
+        if (clip := _clip(each, path, recording, lasts_s)) is not None:
+            (file.waiting if each.untouched else file.known).append(clip)
+    return file
+
+
+def _no_drafts(paths: Sequence[Path], broken: Sequence[Finding]) -> str:
+    named = ", ".join(map(str, paths[:3])) or "the folder"
+    also = "".join(f"; {each.where}: {each.message}" for each in broken[:3])
+    return f"{named}: no drafts of earful in it{also}; `earful transcribe MODEL --into FILE.eaf` writes some"
 
 
 def _share(one: Utterance, other: Utterance) -> bool:
@@ -91,11 +138,20 @@ def _share(one: Utterance, other: Utterance) -> bool:
     return one.audio == other.audio and one_s < other_end_s and other_s < one_end_s
 
 
-def _clip(each: Reviewed, path: Path, audio: Path, origin_ms: int) -> Utterance | None:
+def _lasts_s(audio: Path) -> float:
+    """Infinity for a recording that cannot be read: `suggest` says so of its drafts."""
+    try:
+        return probe(audio).duration_s
+    except (AudioError, OSError):
+        return inf
+
+
+def _clip(each: Reviewed, path: Path, recording: Recording, lasts_s: float) -> Utterance | None:
     """Where a draft, or what it was corrected to, is in the recording; None where there is none, or no text."""
     now = each.now
     if now is None or now.start_ms is None or now.end_ms is None or now.end_ms <= now.start_ms or not now.text.strip():
         return None
-    start_s, lasts_s = (now.start_ms + origin_ms) / 1000, (now.end_ms - now.start_ms) / 1000
+    start_s, end_s = ((time_ms + recording.origin_ms) / 1000 for time_ms in (now.start_ms, now.end_ms))
+    duration_s = round(end_in(end_s, lasts_s) - start_s, 6)
     extra = {"file": str(path), "annotation": now.id, "tier": now.tier, "at_ms": now.start_ms}
-    return Utterance(f"{path}:{now.id}", audio, start_s, lasts_s, now.text, extra=extra)
+    return Utterance(f"{path}:{now.id}", recording.audio, start_s, duration_s, now.text, extra=extra)

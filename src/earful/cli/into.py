@@ -73,15 +73,17 @@ def _listen_to_segments(
 ) -> "list[tuple[Annotation, Transcript]]":
     """Each segment with what is said in it. Raises AudioError for one that the recording does not hold."""
     from earful.audio.denoise import denoise
-    from earful.audio.files import read
+    from earful.audio.files import probe, read
+    from earful.data.spans import end_in
     from earful.writers.into import span_of
 
     said: list[tuple[Annotation, Transcript]] = []
+    lasts_s = probe(recording.audio).duration_s
     for segment in segments:
         span = span_of(segment)
         assert span is not None, "those without times were left out"
         start_s, end_s = ((time + recording.origin_ms) / 1000 for time in span)
-        samples_T = read(recording.audio, start_s, end_s - start_s, channel)
+        samples_T = read(recording.audio, start_s, end_in(end_s, lasts_s) - start_s, channel)
         said.append((segment, recognizer.transcribe(denoise(samples_T) if denoised else samples_T)))
         tell("segments", len(said), len(segments))
     return said

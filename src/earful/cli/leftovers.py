@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earful.cli.progress import note, warn
+from earful.cli.progress import note, progress, warn
 
 if TYPE_CHECKING:
     from earful.data.clips import Clips
@@ -62,7 +62,10 @@ def clips_in(path: Path, tier: str | None = None, speaker_tier: str | None = Non
     from earful.errors import ManifestError
 
     try:
-        return read_with_findings(path, Choice(tier, speaker_tier, drop))
+        with progress() as tell:
+            return read_with_findings(
+                path, Choice(tier, speaker_tier, drop), lambda done, of: tell("laying out sound", done, of)
+            )
     except ManifestError:
         name_unread(path)
         raise

@@ -1,5 +1,6 @@
 """`earful review`: which drafts in ELAN files to correct first, and how much the corrected ones changed."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,9 +40,13 @@ def review(
     paths = list(elan_files(files))
     checkpoint = load_checkpoint(model)
     with progress() as tell:
-        found = find(checkpoint, paths, count, tell)
-    if found.suggested and found.suggested.left_out:
-        warn(f"left out {counted(len(found.suggested.left_out), 'draft')}: too short, too long, silent or unreadable")
+        found = find(checkpoint, paths, count, tell, among=set(paths) - set(files))
+    for each in found.broken:
+        warn(f"{each.where}: {each.message}; {each.remedy}")
+    for reason, number in left_out(found).items():
+        warn(f"{counted(number, 'draft')} not suggested: {reason}")
+    if found.why_none:
+        warn(found.why_none)
     if json:
         print_json(summary(model, found))
     else:
@@ -103,6 +108,11 @@ def text(suggestion: "Suggestion") -> str:
     return said if len(said) <= SHOWN else f"{said[: SHOWN - 2]} …"
 
 
+def left_out(found: "Review") -> dict[str, int]:
+    """How many drafts are not suggested, by why."""
+    return dict(Counter(each.reason for each in found.suggested.left_out)) if found.suggested else {}
+
+
 def cer_of(changes: "Changes") -> float | None:
     """The error rate of the drafts that were touched; None where none was."""
     return None if changes.score is None else changes.score.cer
@@ -134,4 +144,11 @@ def summary(model: str, found: "Review") -> dict[str, Any]:
         }
         for each in found.changes
     ]
-    return {"model": model, "correct_first": drafts, "files": files}
+    broken = [{"file": each.where, "why": each.message, "remedy": each.remedy} for each in found.broken]
+    return {
+        "model": model,
+        "correct_first": drafts,
+        "files": files,
+        "not_suggested": left_out(found),
+        "broken": broken,
+    }

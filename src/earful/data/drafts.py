@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lxml import etree
 from lxml.etree import _Element as Element
 
-from earful.data.eaf import Annotation, annotations, parse_eaf
+from earful.data.eaf import Annotation, annotations
 from earful.errors import ManifestError
 
 PHRASES, WORDS = "earful drafts", "earful draft words"
@@ -45,23 +45,23 @@ class Reviewed(NamedTuple):
         return same and (self.now.start_ms, self.now.end_ms) == (self.draft.start_ms, self.draft.end_ms)
 
 
-def untouched(path: str | Path) -> frozenset[Draft]:
-    """The drafts of a file (phrases and words) that nobody has touched: what no person vouches for.
+def untouched(root: Element, path: Path) -> frozenset[Draft]:
+    """The drafts of a document (phrases and words) that nobody has touched: what no person vouches for.
 
-    Raises ManifestError as `parse_eaf`, and for marks that earful did not write; OSError.
+    Raises ManifestError as `drafts`.
 
-    >>> {draft.id for draft in untouched("talk.eaf")}  # doctest: +SKIP
+    >>> {draft.id for draft in untouched(parse_eaf(path), path)}  # doctest: +SKIP
     {'a17', 'a21'}
     """
-    root = parse_eaf(Path(path))
-    found = (*reviewed(root, PHRASES, Path(path)), *reviewed(root, WORDS, Path(path)))
+    found = (*reviewed(root, PHRASES, path), *reviewed(root, WORDS, path))
     return frozenset(each.draft for each in found if each.untouched)
 
 
 def reviewed(root: Element, kind: str, path: Path) -> list[Reviewed]:
     """The drafts of a document, PHRASES or WORDS, beside what became of them. Raises ManifestError as `drafts`."""
-    now = {each.id: each for each in annotations(root)}
-    return [Reviewed(draft, now.get(draft.id)) for draft in drafts(root, kind, path)]
+    written = drafts(root, kind, path)
+    now = {each.id: each for each in annotations(root)} if written else {}
+    return [Reviewed(draft, now.get(draft.id)) for draft in written]
 
 
 def drafts(root: Element, kind: str, path: Path) -> list[Draft]:

@@ -1,20 +1,17 @@
 """ELAN's files (`.eaf`): the document, read guardedly and as it is, its recording and its annotations.
 
 Comments, attributes and elements that earful does not know stay in the tree, so that a document can be written back
-with nothing else changed. A file with a DOCTYPE is refused: ELAN writes none, and entities are how XML reaches for
-other files and for all memory.
+with nothing else changed. A file with a DOCTYPE is refused: ELAN writes none.
 """
 
-import re
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote
 
-from lxml import etree
 from lxml.etree import _Element as Element
 
-from earful.data.readers.sound import is_sound
+from earful.data.markup import read_markup
+from earful.data.readers.recording import beside, first_there, places
 from earful.errors import ManifestError
 
 
@@ -30,23 +27,20 @@ class Annotation(NamedTuple):
     """The element ANNOTATION_VALUE."""
 
 
-def parse_eaf(path: Path, content: bytes | None = None) -> Element:
+def parse_eaf(path: Path, content: bytes | None = None, *, as_it_is: bool = True) -> Element:
     """The root of a document; `content` is what the file holds, where it has been read already.
 
-    Raises ManifestError (with the line) for what is no XML or no document of ELAN's; OSError.
+    `as_it_is`: with its comments, to be written back.
+
+    Raises ManifestError (with the line) for what is no XML or no document of ELAN's.
     """
-    data = path.read_bytes() if content is None else content
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_blank_text=False)
-    try:
-        root = etree.fromstring(data, parser)
-    except etree.XMLSyntaxError as error:
-        problem = " ".join(str(error.msg or "nothing in it").split())
-        raise ManifestError(f"{path}:{error.lineno or 1}: no XML ({problem}); export it from ELAN again") from None
+    root = read_markup(path, content, as_it_is=as_it_is)
     if root.getroottree().docinfo.doctype:
         raise ManifestError(f"{path}: has a DOCTYPE, which ELAN never writes; save it in ELAN again")
     if root.tag != "ANNOTATION_DOCUMENT":
         raise ManifestError(
-            f"{path}:1: expected ANNOTATION_DOCUMENT, got {root.tag}; give a file that ELAN saved (.eaf)"
+            f"{path}:{root.sourceline}: expected ELAN's <ANNOTATION_DOCUMENT>, got <{root.tag}>; give a file that "
+            "ELAN saved (.eaf)"
         )
     for part in ("HEADER", "TIME_ORDER"):
         if root.find(part) is None:
@@ -62,35 +56,47 @@ class Recording(NamedTuple):
 
 
 def recording_of(root: Element, path: Path, given: Path | None = None) -> Recording:
-    """The recording that the document at `path` links: relative to it, absolute, or beside it.
+    """The recording of the document at `path`: `given`, or as `linked_by`.
 
-    Or the one that is `given`, with the offset that the document has for it, if it links it.
-
-    Raises ManifestError where none of the links leads to a sound file.
+    Raises ManifestError where none is there.
     """
-    links = list(root.iterfind("HEADER/MEDIA_DESCRIPTOR"))
+    links = _links(root)
     if given is not None:
-        own = (link for link in links if given.name in {place.name for place in _places(link, path)})
+        own = (link for link in links if given.name in {place.name for place in places(path.parent, *_written(link))})
         return Recording(given, _origin_ms(next(own, None), path))
-    for link in links:
-        found = next((p for p in _places(link, path) if is_sound(p) and p.is_file()), None)
-        if found is not None:
-            return Recording(found, _origin_ms(link, path))
+    found = linked_by(root, path)
+    if found.audio.is_file():
+        return found
     named = ", ".join(link.get("MEDIA_URL", "") for link in links)
     there = f"no sound file is where it links ({named}) or beside it" if links else "it links no recording"
     raise ManifestError(f"{path}: {there}; name the recording: earful transcribe MODEL RECORDING --into …")
 
 
-def _places(link: Element, path: Path) -> Iterator[Path]:
-    """Where a link may lead: ELAN writes no escapes in it, other programs do."""
-    folder = path.absolute().parent
-    for raw in (link.get("RELATIVE_MEDIA_URL", ""), link.get("MEDIA_URL", "")):
-        for url in dict.fromkeys((raw, unquote(raw))):
-            plain = re.sub(r"^file:(?://(?=/))?", "", url)
-            plain = re.sub(r"^/(?=[A-Za-z]:)", "", plain)
-            if plain and "\0" not in plain:
-                yield folder / plain
-                yield folder / PurePosixPath(plain.replace("\\", "/")).name
+def linked_by(root: Element, path: Path) -> Recording:
+    """The recording that a document links, sound before video: as ELAN looks for it.
+
+    That is at its absolute place, at the one relative to the document, or of that name beside it.
+
+    Or else the one of the document's own name; where that is not there, either, the place where it was expected.
+    Raises ManifestError where its origin is no time.
+    """
+    links = _links(root)
+    for link in links:
+        found = first_there(places(path.parent, *_written(link)))
+        if found is not None:
+            return Recording(found, _origin_ms(link, path))
+    named = beside(path)
+    expected = (place for link in links for place in places(path.parent, *_written(link)))
+    return Recording(named if named.is_file() else next(expected, named))
+
+
+def _links(root: Element) -> list[Element]:
+    links = root.iterfind("HEADER/MEDIA_DESCRIPTOR")
+    return sorted(links, key=lambda link: link.get("MIME_TYPE", "").startswith("video"))
+
+
+def _written(link: Element) -> list[str]:
+    return [written for name in ("MEDIA_URL", "RELATIVE_MEDIA_URL") if (written := link.get(name))]
 
 
 def _origin_ms(link: Element | None, path: Path) -> int:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 Severity = Literal["error", "warning", "note"]
+BROKEN = "broken file"
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 
@@ -22,6 +24,20 @@ class Finding:
     where: str
     message: str
     remedy: str
+
+
+def left_out(path: Path, error: Exception) -> Finding:
+    """What is said of a file that is broken where others are read: what the error says, with its line, and no error.
+
+    >>> found = left_out(Path("a.eaf"), ValueError("a.eaf:3: not XML (mismatched tag); save it again"))
+    >>> found.where, found.message, found.remedy
+    ('a.eaf:3', 'left out: not XML (mismatched tag)', 'save it again')
+    """
+    said = str(error).removeprefix(f"{path}:")
+    line, _, rest = said.partition(": ")
+    where, said = (f"{path}:{line}", rest) if line.isdecimal() else (str(path), said.strip())
+    message, _, remedy = said.rpartition("; ")
+    return Finding("error", BROKEN, None, where, f"left out: {message or remedy}", remedy if message else "correct it")
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

@@ -1,42 +1,53 @@
 """XML files of other programs, read without what XML can do to a reader: entities that grow, files that it fetches."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
-from xml.etree.ElementTree import ParseError
+
+from lxml import etree
+from lxml.etree import _Element as Element
 
 from earful.data.lines import read_bytes
 from earful.errors import ManifestError
 
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
 
+def read_markup(path: str | Path, content: bytes | None = None, *, as_it_is: bool = False) -> Element:
+    """Read an XML file, in any encoding that it names, and answer its root; `content` is what has been read of it.
 
-def read_markup(path: str | Path) -> "Element":
-    """Read an XML file, and answer its root: UTF-8, UTF-16 or an encoding of one byte a character that it names.
-
-    A DOCTYPE that only names the file of its grammar, as Transcriber writes, is no matter: nothing is fetched.
+    Comments and instructions are left out, unless the document is wanted `as_it_is`, to be written back. A DOCTYPE that
+    only names the file of its grammar, as Transcriber writes, is no matter: nothing is fetched.
     Raises ManifestError, naming file and line, for what is no XML, and for one that declares or calls for entities.
 
     >>> read_markup("story.eaf").tag  # doctest: +SKIP
     'ANNOTATION_DOCUMENT'
     """
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import fromstring
-
     path = Path(path)
-    content = read_bytes(path, "an XML file")
+    content = read_bytes(path, "an XML file") if content is None else content
     if not content.strip():
         raise ManifestError(f"{path}: the file is empty; expected XML, save or copy it again")
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=not as_it_is,
+        remove_pis=not as_it_is,
+    )
     try:
-        root: Element = fromstring(content)
-    except ParseError as error:
-        line, reason = error.position[0], str(error).partition(": line ")[0]
-        raise ManifestError(f"{path}:{line}: not XML ({reason}); save or copy the file again") from None
-    except DefusedXmlException:
+        root = etree.fromstring(content, parser)
+    except etree.XMLSyntaxError as error:
+        reason = " ".join(str(error.msg).rpartition(", line ")[0].split())
+        raise ManifestError(f"{path}:{error.lineno or 1}: not XML ({reason}); save or copy the file again") from None
+    _refuse_entities(path, root, parser)
+    return root
+
+
+def _refuse_entities(path: Path, root: Element, parser: etree.XMLParser) -> None:
+    """Entities are not expanded, but a text in which one stands is not the text that somebody wrote."""
+    declared = root.getroottree().docinfo.internalDTD
+    if declared is not None and any(True for _ in declared.iterentities()):
         raise ManifestError(
             f"{path}: declares entities or refers to other files, which is not read; "
             "take the <!ENTITY …> out of it, or save it again with the program that wrote it"
-        ) from None
-    except (ValueError, LookupError) as error:  # of an encoding: unknown, or of several bytes a character
-        raise ManifestError(f"{path}: cannot be decoded ({error}); save the file as UTF-8") from None
-    return root
+        )
+    unknown = next((each for each in parser.error_log if each.type == etree.ErrorTypes.WAR_UNDECLARED_ENTITY), None)
+    if unknown is not None:
+        raise ManifestError(f"{path}:{unknown.line}: not XML ({unknown.message}); save or copy the file again")

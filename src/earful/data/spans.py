@@ -14,15 +14,22 @@ from earful.data.finding import Finding, Severity, listed
 from earful.data.manifest import Manifest
 from earful.data.tiers import Annotated, Choice, Span, Taken, Tier, no_tier, speaker_tier
 from earful.data.utterance import Utterance, unique_ids
-from earful.errors import AudioError, ConfigError
+from earful.errors import AudioError, ConfigError, quoted
 
 # What linguists write amid words for what is none. ELAN, Common Voice: [laughs]; GAT, HIAT: ((coughs)); subtitles,
 # corpora of speech: <unk>, <i>; CHAT (MacWhinney 2000): &=laughs, xxx, yyy, www, word@s; laughter: @@@.
-MARKS = (
-    r"\[[^\[\]]*\]|\(\([^()]*\)\)|</?\w+/?>|(?<!\S)&=\S+|(?<!\w)(?:xxx|yyy|www)(?!\w)|(?<!\S)@+(?!\S)"
-    r"|(?<=\w)@[a-z]+(?::\w+)?(?!\w|\.\w)"
+USUAL = (
+    r"\[[^\[\]]*\]",
+    r"\(\([^()]*\)\)",
+    r"</?\w+/?>",
+    r"(?<!\S)&=\S+",
+    r"(?<!\w)(?:xxx|yyy|www)(?!\w)",
+    r"(?<!\S)@+(?!\S)",
+    r"(?<=\w)@[a-z]+(?::\w+)?(?!\w|\.\w)",
 )
-_TOUCH_S = 0.1  # neighbours may reach into each other, and past the end, by so much: people align by hand
+MARKS = "|".join(USUAL)
+_TOUCH_S = 0.1  # neighbours may reach into each other by so much: people align by hand
+_OVERHANG_S = 0.25  # and past the end by so much: containers of sound, and copies, differ in where it is
 _SHOWN = 8
 
 
@@ -42,6 +49,7 @@ REASONS = {
     "textless": Reason("note", "without text", "write there what is said, if anything is"),
     "marks": Reason("note", "that hold nothing but marks", "read marks as words with --drop ''"),
     "overlap": Reason("warning", "in which two speak at once", "read the tier of one speaker alone, with --tier"),
+    "channel": Reason("warning", "on a channel that the recording does not have", "see whether it is the right one"),
     "beyond": Reason("warning", "beyond the end of the recording", "see whether the recording is the right one, whole"),
 }
 
@@ -65,6 +73,7 @@ class _Said(NamedTuple):
     end_s: float
     text: str
     tier: Tier
+    channel: int | None
 
 
 def utterances_of(
@@ -81,10 +90,21 @@ def utterances_of(
     found: list[Utterance] = []
     for each, name, who in zip(taken, names, speakers, strict=True):
         spans = sorted(_kept(each, marks, count), key=itemgetter(0, 1))
-        found += (_utterance(each.file, span, name, who) for span in _apart(each.file, spans, count))
+        for channel in dict.fromkeys(span.channel for span in spans):
+            heard = [span for span in spans if span.channel == channel]
+            found += (_utterance(each.file, span, name, who) for span in _apart(each.file, heard, count))
     ids = unique_ids(utterance.id for utterance in found)
     clips = (_renamed(utterance, id) for utterance, id in zip(found, ids, strict=True))
     return tuple(clips), tuple(_findings(count, choice))
+
+
+def end_in(end_s: float, lasts_s: float) -> float:
+    """Where a span ends in a recording: at its end, if it hangs over by little.
+
+    >>> end_in(9.5, 10.0), end_in(10.1, 10.0), end_in(12.0, 10.0)
+    (9.5, 10.0, 12.0)
+    """
+    return lasts_s if lasts_s < end_s <= lasts_s + _OVERHANG_S else end_s
 
 
 def without_marks(clips: Manifest, choice: Choice) -> tuple[Manifest, tuple[Finding, ...]]:
@@ -96,6 +116,23 @@ def without_marks(clips: Manifest, choice: Choice) -> tuple[Manifest, tuple[Find
         count.marks.update(found[0] for found in marks.finditer(clip.text or "") if found[0])
     kept = (u if u.text is None else replace(u, text=" ".join(marks.sub(" ", u.text).split())) for u in clips)
     return Manifest(tuple(kept)), tuple(_findings(count, choice))
+
+
+def marks_kept(clips: Manifest) -> Iterator[Finding]:
+    """What looks like the usual marks in texts that somebody wrote for earful, from which nothing is taken out unasked.
+
+    The remedy is an option that takes out what was found, as a shell takes it.
+    """
+    found: dict[str, Counter[str]] = {}
+    for pattern in USUAL:
+        marks = Counter(mark[0] for clip in clips for mark in re.finditer(pattern, clip.text or ""))
+        if marks:
+            found[pattern] = marks
+    if found:
+        most = [f"{mark} {number}" for mark, number in sum(found.values(), Counter()).most_common()]
+        message = f"texts hold what looks like marks, and is read as words: {listed(most, _SHOWN)}"
+        remedy = f"take them out with --drop {quoted('|'.join(found))}, or say that they are words with --drop ''"
+        yield Finding("warning", "marks kept", None, "all texts", message, remedy)
 
 
 def _pattern(drop: str) -> re.Pattern[str] | None:
@@ -119,8 +156,9 @@ def _speakers(files: Sequence[Annotated], name: str | None) -> list[Tier | None]
 def _kept(taken: Taken, marks: re.Pattern[str] | None, count: _Count) -> Iterator[_Said]:
     """The spans that have times, text, and a place in the recording."""
     file, tiers = taken
-    end_s = _duration_s(file.recording)
+    end_s, channels = _facts(file.recording)
     for tier in tiers:
+        channel = tier.channel if channels is None or channels > 1 else None
         for lost in tier.lost:
             count.leave(lost.reason, file, tier, None)
         for span in tier.spans:
@@ -128,12 +166,14 @@ def _kept(taken: Taken, marks: re.Pattern[str] | None, count: _Count) -> Iterato
             text = " ".join(span.text.split())
             words = " ".join(marks.sub(" ", text).split()) if marks else text
             reason = _wrong(span, text, words, start_s, stop_s, end_s)
+            if reason is None and channel and channels and channel > channels:
+                reason = "channel"
             if reason:
                 count.leave(reason, file, tier, span.start_s)
                 continue
             if marks and words != text:
                 count.marks.update(found[0] for found in marks.finditer(text) if found[0])
-            yield _Said(start_s, stop_s if end_s is None else min(stop_s, end_s), words, tier)
+            yield _Said(start_s, stop_s if end_s is None else end_in(stop_s, end_s), words, tier, channel)
 
 
 def _wrong(span: Span, text: str, words: str, start_s: float, stop_s: float, end_s: float | None) -> str | None:
@@ -143,16 +183,17 @@ def _wrong(span: Span, text: str, words: str, start_s: float, stop_s: float, end
         return "marks"
     if span.end_s <= span.start_s:
         return "empty"
-    outside = start_s < 0 or (end_s is not None and (stop_s > end_s + _TOUCH_S or start_s >= end_s))
+    outside = start_s < 0 or (end_s is not None and (end_in(stop_s, end_s) > end_s or start_s >= end_s))
     return "beyond" if outside else None
 
 
-def _duration_s(recording: Path) -> float | None:
-    """What the header says; None for a recording that cannot be read: `earful.data.check` says why."""
+def _facts(recording: Path) -> tuple[float | None, int | None]:
+    """Seconds and channels by the header; None for a recording that cannot be read: `earful.data.check` says why."""
     try:
-        return probe(recording).duration_s
+        info = probe(recording)
     except (AudioError, OSError):
-        return None
+        return None, None
+    return info.duration_s, info.channels
 
 
 def _apart(file: Annotated, spans: Sequence[_Said], count: _Count) -> Iterator[_Said]:
@@ -180,7 +221,7 @@ def _utterance(file: Annotated, span: _Said, name: str, speakers: Tier | None) -
         duration_s=round(span.end_s - start_s, 6),
         text=span.text,
         speaker=_spoken_by(span, speakers, file.origin_s) or span.tier.speaker,
-        extra={"tier": span.tier.name},
+        extra={"tier": span.tier.name} | ({"channel": span.channel} if span.channel else {}),
     )
 
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-from earful.data.finding import Finding, listed
+from earful.data.finding import Finding, left_out, listed
 from earful.errors import ManifestError
 from earful.text.script import scripts
 
@@ -41,7 +41,8 @@ class Lost(NamedTuple):
 class Tier:
     """The annotations of one kind, of one speaker or of all; `kind` is the type that the file gives the tier.
 
-    `aligned` says whether the spans are the tier's own, rather than those of what its annotations refer to.
+    `aligned` says whether the spans are the tier's own, rather than those of what its annotations refer to. `channel`,
+    from 1 on, is where the speech is in a recording of several; None where the file does not say.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Tier:
     speaker: str | None = None
     aligned: bool = True
     lost: tuple[Lost, ...] = ()
+    channel: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,15 +102,27 @@ def by_speaker(kind: str, said: Iterable[tuple[str | None, Span]]) -> tuple[Tier
     return tuple(Tier(who or "nobody", tuple(some), kind, who or "nobody") for who, some in spans.items())
 
 
-def take(files: Sequence[Annotated], choice: Choice) -> tuple[tuple[Taken, ...], tuple[Finding, ...]]:
+def take(
+    files: Sequence[Annotated], choice: Choice, *, spare: bool = False
+) -> tuple[tuple[Taken, ...], tuple[Finding, ...]]:
     """The tiers to read of each file that has such, and what is to be said of the choice.
 
-    Raises ManifestError where no file has the tier that was asked for, or one has two of its name.
+    Raises ManifestError where no file has the tier that was asked for, or one has two of its name: to `spare` the
+    others, that file is left out, and named.
     """
     taken, findings = _named(files, choice.tier) if choice.tier is not None else _told(files)
-    for file, tiers in taken:
-        _refuse_twins(file, tiers)
-    return tuple(taken), tuple(findings)
+    kept = []
+    for each in taken:
+        try:
+            _refuse_twins(each.file, each.tiers)
+            _refuse_twins(each.file, _matching(each.file, choice.speaker_tier) if choice.speaker_tier else ())
+        except ManifestError as error:
+            if not spare:
+                raise
+            findings.append(left_out(each.file.path, error))
+        else:
+            kept.append(each)
+    return tuple(kept), tuple(findings)
 
 
 def speaker_tier(file: Annotated, name: str) -> Tier | None:
@@ -223,11 +237,12 @@ def _words(name: str) -> set[str]:
 
 def _said(files: Sequence[Annotated], groups: Mapping[tuple[str, str], _Group], likeliest: tuple[str, str]) -> Finding:
     names = dict.fromkeys(tier.name for _, tier in groups[likeliest])
-    spans = sum(len(tier.spans) for _, tier in groups[likeliest])
+    count = sum(len(tier.spans) for _, tier in groups[likeliest])
+    spans = f"{count} span{'s' * (count != 1)}"
     rest = (pair for name in groups if name != likeliest for pair in groups[name])
     others = dict.fromkeys(_described(tier) for owner, tier in rest if owner in files)
     what = f"reads the tier{'s' * (len(names) > 1)} {_quoted(names)}{_of_type(likeliest[0])}"
-    why = f": most text in one script with times of its own, {spans} spans; the others are {listed(list(others), 12)}"
+    why = f": most text in one script with times of its own, {spans}; the others are {listed(list(others), 12)}"
     message = what + (why if others else ", which is the only one")
     where = listed([str(file.path) for file in files], 3)
     return Finding("note", "tier", None, where, message, "choose another with --tier" if others else "nothing to do")

@@ -4,8 +4,9 @@ import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from earful.data.finding import Finding, listed
+from earful.data.finding import BROKEN, Finding, left_out, listed
 from earful.data.manifest import Manifest
 from earful.data.readers import audacity, elan, flex, nist, subtitles, textgrid, transcriber
 from earful.data.spans import utterances_of
@@ -36,27 +37,52 @@ def of_other_recordings(files: Sequence[Path], recordings: Collection[Path]) -> 
     return [path for path in files if path.with_suffix("") not in known]
 
 
-def read(
-    paths: Sequence[Path], choice: Choice, folder: Path | None = None
-) -> tuple[Manifest, tuple[Finding, ...], tuple[Path, ...]]:
-    """The clips of files of annotations; what is to be said of them; and which files were read.
+class Read(NamedTuple):
+    """The clips of files of annotations; what is to be said of them; and the files that were looked at."""
 
-    In a `folder` a file without its recording is left out, and named; so is the second file of one recording.
-    Raises ManifestError for a file that is not what its name says, a recording that is not there, and a tier that no
-    file has; and where no clip is left.
+    manifest: Manifest
+    findings: tuple[Finding, ...]
+    files: tuple[Path, ...]
+
+
+def read(paths: Sequence[Path], choice: Choice, folder: Path | None = None, *, needed: bool = True) -> Read:
+    """Read files of annotations.
+
+    In a `folder` a file that is broken, or without its recording, is left out, and named; so is the second file of one
+    recording. Raises ManifestError for a file that is not what its name says, a recording that is not there, and a tier
+    that no file has; and where no clip is left, unless none is `needed`.
     """
-    files = [file for path in paths for file in _reader(path)(path)]
+    files, broken = _read_each(paths, spare=folder is not None)
     files = list(_one_a_recording(files)) if folder else files
-    found, findings = take(files, choice)
-    there, absent = _with_recording(found)
-    if absent and (not folder or not there):
+    taken, findings = take(files, choice, spare=folder is not None) if files else ((), ())
+    there, absent = _with_recording(taken)
+    if absent and not folder:
         raise ManifestError(f"{absent[0].message}; {absent[0].remedy}")
-    names = _names(there, folder)
-    utterances, more = utterances_of(there, choice, names)
-    findings = (*findings, *absent, *more)
-    if not utterances:
+    utterances, more = utterances_of(there, choice, _names(there, folder)) if there else ((), ())
+    findings = (*broken.values(), *findings, *absent, *more)
+    if needed and not utterances:
         raise ManifestError(_nothing(paths, findings))
-    return Manifest(utterances), findings, tuple(dict.fromkeys(each.file.path for each in found))
+    refused = [path for path in paths if any(_is_of(each, path) for each in findings)]
+    looked_at = dict.fromkeys((*broken, *refused, *(each.file.path for each in taken)))
+    return Read(Manifest(utterances), findings, tuple(looked_at))
+
+
+def _read_each(paths: Sequence[Path], *, spare: bool) -> tuple[list[Annotated], dict[Path, Finding]]:
+    """What is in the files; and of those that are broken, to `spare` the others, what is to be said."""
+    files: list[Annotated] = []
+    broken: dict[Path, Finding] = {}
+    for path in paths:
+        try:
+            files += _reader(path)(path)
+        except ManifestError as error:
+            if not spare:
+                raise
+            broken[path] = left_out(path, error)
+    return files, broken
+
+
+def _is_of(finding: Finding, path: Path) -> bool:
+    return finding.kind == BROKEN and finding.where == str(path)
 
 
 def _reader(path: Path) -> Callable[[Path], tuple[Annotated, ...]]:

@@ -3,19 +3,16 @@
 Format: Max Planck Institute for Psycholinguistics, "EAF – ELAN Annotation Format", schemas 2.7, 2.8 and 3.0.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote, urlsplit
+from typing import NamedTuple
 
-from earful.data.drafts import PHRASES, WORDS, untouched
-from earful.data.markup import read_markup
-from earful.data.readers.recording import beside, first_there
+from lxml.etree import _Element as Element
+
+from earful.data.drafts import untouched
+from earful.data.eaf import linked_by, parse_eaf
 from earful.data.tiers import Annotated, Lost, Span, Tier
 from earful.errors import ManifestError
-
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
 
 
 class _Annotation(NamedTuple):
@@ -40,86 +37,39 @@ def read(path: str | Path) -> tuple[Annotated, ...]:
     ManifestError for what is no such file.
     """
     path = Path(path)
-    root = read_markup(path)
-    if root.tag != "ANNOTATION_DOCUMENT":
-        raise ManifestError(
-            f"{path}: expected ELAN's <ANNOTATION_DOCUMENT>, got <{root.tag}>; is it another program's?"
-        )
-    header = root.find("HEADER")
-    units = "milliseconds" if header is None else header.get("TIME_UNITS", "milliseconds")
+    root = parse_eaf(path, as_it_is=False)
+    units = root.find("HEADER").get("TIME_UNITS", "milliseconds")
     if units != "milliseconds":
         raise ManifestError(f"{path}: its times are in {units}, expected milliseconds; save it with a newer ELAN")
-    media = [] if header is None else sorted(header.findall("MEDIA_DESCRIPTOR"), key=_is_video)
-    recording, origin_s = _recording(path, media)
+    recording, origin_ms = linked_by(root, path)
     slots = dict(_slots(path, root))
     owned = [(_need(path, each, "TIER_ID"), each, _annotations(path, each)) for each in root.iterfind("TIER")]
     everything = {id: annotation for _, _, own in owned for id, annotation in own.items()}
-    drafts = _drafts(path, root)
+    drafts = frozenset(each.id for each in untouched(root, path))
     tiers = tuple(_tier(name, each, own, everything, slots, drafts) for name, each, own in owned)
-    return (Annotated(path, recording, tiers, origin_s),)
+    return (Annotated(path, recording, tiers, origin_ms / 1000),)
 
 
-def _drafts(path: Path, root: "Element") -> frozenset[str]:
-    """The annotations that are as earful wrote them."""
-    marked = any(each.get("NAME") in (PHRASES, WORDS) for each in root.iterfind("HEADER/PROPERTY"))
-    return frozenset(each.id for each in untouched(path)) if marked else frozenset()
-
-
-def _need(path: Path, element: "Element", name: str) -> str:
-    value = element.get(name)
+def _need(path: Path, element: Element, name: str) -> str:
+    value: str | None = element.get(name)
     if value is None:
-        raise ManifestError(f"{path}: a <{element.tag}> has no {name}; open the file in ELAN and save it again")
+        line = element.sourceline
+        raise ManifestError(f"{path}:{line}: a <{element.tag}> has no {name}; open the file in ELAN and save it again")
     return value
 
 
-def _is_video(media: "Element") -> bool:
-    return media.get("MIME_TYPE", "").startswith("video")
-
-
-def _recording(path: Path, media: Sequence["Element"]) -> tuple[Path, float]:
-    """The recording, and at which second of it the annotations begin."""
-    for each in media:
-        found = first_there(_places(path.parent, each))
-        if found:
-            return found, _origin_s(path, each)
-    named = beside(path)
-    if named.exists() or not media:
-        return named, 0.0
-    return next(iter(_places(path.parent, media[0])), named), 0.0
-
-
-def _places(folder: Path, media: "Element") -> Iterator[Path]:
-    """Where a linked file may be: beside the annotations, at the place that was theirs, and anywhere by its name."""
-    links = [unquote(urlsplit(media.get(name, "")).path) for name in ("RELATIVE_MEDIA_URL", "MEDIA_URL")]
-    relative, absolute = (link.replace("\\", "/") for link in links)
-    if absolute:
-        yield Path(absolute)
-    if relative:
-        yield folder / relative
-    yield from (folder / Path(link).name for link in (absolute, relative) if link)
-
-
-def _origin_s(path: Path, media: "Element") -> float:
-    try:
-        return int(media.get("TIME_ORIGIN", "0")) / 1000
-    except ValueError:
-        raise ManifestError(
-            f"{path}: TIME_ORIGIN is {media.get('TIME_ORIGIN')!r}, must be milliseconds; correct it"
-        ) from None
-
-
-def _slots(path: Path, root: "Element") -> Iterator[tuple[str, float | None]]:
+def _slots(path: Path, root: Element) -> Iterator[tuple[str, float | None]]:
     for slot in root.iterfind("TIME_ORDER/TIME_SLOT"):
         name, value = _need(path, slot, "TIME_SLOT_ID"), slot.get("TIME_VALUE")
         try:
             yield name, None if value is None else int(value) / 1000
         except ValueError:
             raise ManifestError(
-                f"{path}: the time slot {name} is {value!r}, must be whole milliseconds; correct it"
+                f"{path}:{slot.sourceline}: the time slot {name} is {value!r}, must be whole milliseconds; correct it"
             ) from None
 
 
-def _annotations(path: Path, tier: "Element") -> _Tier:
+def _annotations(path: Path, tier: Element) -> _Tier:
     found: _Tier = {}
     for each in (inner for outer in tier.iterfind("ANNOTATION") for inner in outer):
         text, name = each.findtext("ANNOTATION_VALUE", ""), _need(path, each, "ANNOTATION_ID")
@@ -132,7 +82,7 @@ def _annotations(path: Path, tier: "Element") -> _Tier:
     return found
 
 
-def _tier(name: str, element: "Element", own: _Tier, everything: _Tier, slots: _Slots, drafts: frozenset[str]) -> Tier:
+def _tier(name: str, element: Element, own: _Tier, everything: _Tier, slots: _Slots, drafts: frozenset[str]) -> Tier:
     spans: dict[tuple[float, float, str], list[str]] = {}
     lost = []
     for id in _ordered(own):

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+from lxml.etree import _Element as Element
 
 from earful.data.markup import read_markup
 from earful.data.readers.recording import beside, named
 from earful.data.tiers import Annotated, Lost, Span, Tier
 from earful.errors import ManifestError
-
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
 
 
 class _Line(NamedTuple):
@@ -45,7 +44,7 @@ def _annotated(path: Path, guid: str, location: str, lines: list[_Line]) -> Anno
     return Annotated(path, recording, _tiers(line for line in lines if line.media in (guid, "")))
 
 
-def _lines(path: Path, phrase: "Element") -> Iterator[_Line]:
+def _lines(path: Path, phrase: Element) -> Iterator[_Line]:
     begin, end = (_seconds(path, phrase, name) for name in ("begin-time-offset", "end-time-offset"))
     items = {(each.get("type", ""), each.get("lang", "")): each.text or "" for each in phrase.iterfind("item")}
     words = _words(phrase)
@@ -61,7 +60,7 @@ def _lines(path: Path, phrase: "Element") -> Iterator[_Line]:
         )
 
 
-def _words(phrase: "Element") -> dict[tuple[str, str], str]:
+def _words(phrase: Element) -> dict[tuple[str, str], str]:
     """The words of a phrase as a line of text, in each language that they are written in; punctuation stays apart."""
     lines: dict[tuple[str, str], list[str]] = {}
     for item in (item for word in phrase.iterfind("words/word") for item in word.iterfind("item")):
@@ -70,14 +69,16 @@ def _words(phrase: "Element") -> dict[tuple[str, str], str]:
     return {name: " ".join(texts) for name, texts in lines.items()}
 
 
-def _seconds(path: Path, phrase: "Element", name: str) -> float | None:
+def _seconds(path: Path, phrase: Element, name: str) -> float | None:
     value = phrase.get(name)
     if not value:
         return None
     try:
         return int(value) / 1000
     except ValueError:
-        raise ManifestError(f"{path}: {name} is {value!r}, must be whole milliseconds; correct it") from None
+        raise ManifestError(
+            f"{path}:{phrase.sourceline}: {name} is {value!r}, must be whole milliseconds; correct it"
+        ) from None
 
 
 def _tiers(lines: Iterator[_Line]) -> tuple[Tier, ...]:

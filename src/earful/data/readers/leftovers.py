@@ -9,6 +9,7 @@ from earful.data.finding import listed
 from earful.data.manifest import Manifest
 from earful.data.readers import folder
 from earful.data.readers.annotations import is_annotation
+from earful.data.readers.shards import is_shard
 from earful.data.readers.sound import MEDIA, is_sound, one_a_name
 from earful.errors import install
 
@@ -63,7 +64,7 @@ def unread_media(place: Path) -> Iterator[LeftOver]:
 def left_over(place: Path, used: Manifest, files: Collection[Path] = (), *, unlisted: bool = True) -> tuple[Group, ...]:
     """What lies in a folder of clips beside those that were read of it, grouped by reason; nothing for a file.
 
-    `files` are the files of annotations that were read.
+    `files` are the files of annotations, or of a data set, that were read.
     A clip without a transcript is no left-over: `earful.data.check` names it. Nor is, without `unlisted`, sound that a
     list of clips does not name: for who learns from it.
     """
@@ -78,6 +79,8 @@ def left_over(place: Path, used: Manifest, files: Collection[Path] = (), *, unli
         if is_annotation(path) and path not in files:
             remedy = "to read it, give its path, or name a tier of it with --tier"
             found.append(LeftOver(path, "another transcript of its recording is read", remedy))
+        if is_shard(path) and path not in files:
+            found.append(LeftOver(path, "another list of clips is read", "to read it, give its path"))
         if path.suffix.lower() in _TEXTS:
             remedy = "write what is said into a .txt of the recording's name"
             found.append(LeftOver(path, f"{path.suffix} is not read", remedy))

@@ -4,18 +4,27 @@ Format: NIST, "SCTK documentation: infmts", sections stm and ctm.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from earful.data.lines import Problem, raise_first, read_text
 from earful.data.readers.recording import beside, named
-from earful.data.tiers import Annotated, Span, by_speaker
+from earful.data.tiers import Annotated, Span, Tier, by_speaker
 from earful.errors import ManifestError
 
 _PAUSE_S, _LONGEST_S = 0.5, 15.0  # words of a .ctm that are nearer make one clip, which lasts so long at most
 _NOT_SCORED = "ignore_time_segment_in_scoring"
 
-_Said = tuple[str, str | None, Span]  # recording, speaker, span
+
+class _Said(NamedTuple):
+    """What a line says: of which recording and channel, and of whom where it says so."""
+
+    recording: str
+    channel: str
+    speaker: str | None
+    span: Span
 
 
 def read_segments(path: str | Path) -> tuple[Annotated, ...]:
@@ -52,7 +61,7 @@ def _rows(path: Path, parse: Callable[[str], _Said]) -> list[_Said]:
 
 def _segment(line: str) -> _Said:
     try:
-        recording, _, speaker, begin, end, *rest = line.split(maxsplit=5)
+        recording, channel, speaker, begin, end, *rest = line.split(maxsplit=5)
         begin_s, end_s = _seconds(begin), _seconds(end)
     except ValueError:
         raise ManifestError(
@@ -61,14 +70,15 @@ def _segment(line: str) -> _Said:
     text = rest[0] if rest else ""
     if text.startswith("<") and ">" in text:
         text = text.partition(">")[2]
-    return recording, speaker, Span(begin_s, end_s, "" if text.strip().lower() == _NOT_SCORED else text)
+    said = Span(begin_s, end_s, "" if text.strip().lower() == _NOT_SCORED else text)
+    return _Said(recording, channel.upper(), speaker, said)
 
 
 def _word(line: str) -> _Said:
     try:
-        recording, _, begin, lasts, word = line.split()[:5]
+        recording, channel, begin, lasts, word = line.split()[:5]
         begin_s = _seconds(begin)
-        return recording, None, Span(begin_s, begin_s + _seconds(lasts), word)
+        return _Said(recording, channel.upper(), None, Span(begin_s, begin_s + _seconds(lasts), word))
     except ValueError:
         raise ManifestError(
             f"expected recording, channel, begin, duration and word, got {line.strip()[:60]!r}; correct the line"
@@ -84,13 +94,13 @@ def _seconds(written: str) -> float:
 
 def _phrases(rows: list[_Said]) -> Iterator[_Said]:
     held: _Said | None = None
-    for recording, _, word in sorted(rows, key=lambda row: (row[0], row[2].start_s)):
-        if held and held[0] == recording and _goes_on(held[2], word):
-            held = (recording, None, Span(held[2].start_s, word.end_s, f"{held[2].text} {word.text}"))
+    for row in sorted(rows, key=lambda row: (row.recording, row.channel, row.span.start_s)):
+        if held and held[:2] == row[:2] and _goes_on(held.span, row.span):
+            held = held._replace(span=Span(held.span.start_s, row.span.end_s, f"{held.span.text} {row.span.text}"))
             continue
         if held:
             yield held
-        held = (recording, None, word)
+        held = row
     if held:
         yield held
 
@@ -100,14 +110,39 @@ def _goes_on(said: Span, word: Span) -> bool:
 
 
 def _grouped(path: Path, rows: Iterator[_Said] | list[_Said], kind: str) -> tuple[Annotated, ...]:
-    recordings: dict[str, list[tuple[str | None, Span]]] = {}
-    for recording, speaker, span in rows:
-        recordings.setdefault(recording, []).append((speaker, span))
+    recordings: dict[str, list[_Said]] = {}
+    for row in rows:
+        recordings.setdefault(row.recording, []).append(row)
     alone = len(recordings) == 1
     return tuple(
-        Annotated(path, _recording(path, name, alone=alone), by_speaker(kind, said))
+        Annotated(path, _recording(path, name, alone=alone), tuple(_tiers(said, kind)))
         for name, said in recordings.items()
     )
+
+
+def _tiers(rows: Sequence[_Said], kind: str) -> Iterator[Tier]:
+    """The tiers of a recording, channel by channel; who speaks on two of them is two, and has their numbers.
+
+    Where all is on channel 1, that is what tools write of any recording: it is no choice.
+    """
+    names = list(dict.fromkeys(row.channel for row in rows))
+    on = {name: {row.speaker for row in rows if row.channel == name} for name in names}
+    for name in names:
+        number = _number(name) if len(names) > 1 or name.isalpha() else None
+        twice = {who for other in names if other != name for who in on[name] & on[other]}
+        said = (
+            (f"{row.speaker or 'speaker'} {number or name}" if row.speaker in twice else row.speaker, row.span)
+            for row in rows
+            if row.channel == name
+        )
+        yield from (replace(tier, channel=number) for tier in by_speaker(kind, said))
+
+
+def _number(channel: str) -> int | None:
+    """A channel from 1 on, which NIST writes as a number or a letter."""
+    if channel.isdecimal():
+        return int(channel) or None
+    return ord(channel) - ord("A") + 1 if len(channel) == 1 and "A" <= channel <= "Z" else None
 
 
 def _recording(path: Path, name: str, *, alone: bool) -> Path:

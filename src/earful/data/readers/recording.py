@@ -1,8 +1,9 @@
 """The recording that a file of annotations is of, found by its name."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from earful.data.readers.sound import MEDIA, SUFFIXES, is_there
 
@@ -21,10 +22,33 @@ def beside(path: Path) -> Path:
 
 
 def named(folder: Path, link: str) -> Path | None:
-    """The recording that a file of annotations names: by its path or name, with or without a suffix; None without."""
-    place = Path(unquote(urlsplit(link).path if "://" in link else link).replace("\\", "/"))
-    name = place.name
-    return first_there((folder / place, folder / name, *(folder / (name + suffix) for suffix in _LIKELY)))
+    """The recording that a file of annotations in a folder names: as `places`, with or without a suffix; or None."""
+    name = _name(link)
+    return first_there((*places(folder, link), *(folder / (name + suffix) for suffix in _LIKELY)))
+
+
+def places(folder: Path, *links: str) -> Iterator[Path]:
+    """Where links, paths or URLs of one file, may lead: to their places, seen from the folder, or their names in it.
+
+    Programs write the characters of a URL plain or escaped, and the paths of Windows with either slash.
+
+    >>> list(map(str, places(Path("talks"), "file:///media/my%20talks/a.wav", "../a.wav")))
+    ['/media/my%20talks/a.wav', '/media/my talks/a.wav', 'talks/../a.wav', 'talks/a.wav']
+    """
+    written = [plain for link in links for plain in _plain(link)]
+    yield from dict.fromkeys((*(folder / path for path in written), *(folder / Path(path).name for path in written)))
+
+
+def _plain(link: str) -> Iterator[str]:
+    """The path in a link, as it is and without escapes."""
+    raw = re.sub(r"^file:(?://[^/]*(?=/))?", "", link.replace("\\", "/"))
+    for path in (raw, unquote(raw)):
+        if path and "\0" not in path:
+            yield re.sub(r"^/(?=[A-Za-z]:)", "", path)
+
+
+def _name(link: str) -> str:
+    return Path(unquote(link).replace("\\", "/")).name
 
 
 def first_there(places: Iterable[Path]) -> Path | None:

@@ -117,8 +117,7 @@ def _layout(path: Path, lines: Sequence[str], folder: Path) -> tuple[str, tuple[
         raise ManifestError(f"{path}: the table is empty; expected the columns {_expected()}")
     split = {separator: _split(first, separator) for separator in _SEPARATORS}
     for separator, cells in split.items():
-        roles = {role for role, _ in _roles(cells)}
-        if {"audio", "text"} <= roles:
+        if {"audio", "text"} <= {role for role, _ in roles_of(cells)}:
             return separator, tuple(cells)
     for separator, cells in split.items():
         if (
@@ -153,7 +152,7 @@ def _split(line: str, separator: str) -> list[str]:
         return [line]
 
 
-def _roles(header: Sequence[str]) -> Iterator[tuple[str, str]]:
+def roles_of(header: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield (role, column) for each role that the header fills; of two names for a role the more telling wins."""
     names = {column.strip().casefold(): column for column in reversed(header)}
     for role, known in COLUMNS.items():
@@ -190,7 +189,7 @@ def _unquoted(cell: str) -> str:
 
 def _row(line: int, header: Sequence[str], cells: Sequence[str]) -> _Row:
     values = dict(zip(reversed(header), (cell.strip() for cell in reversed(cells)), strict=True))
-    known = {role: values.pop(column) for role, column in _roles(header)}
+    known = {role: values.pop(column) for role, column in roles_of(header)}
     extra = {name.strip(): value for name, value in values.items() if value and name.strip() not in ("", *KEYS)}
     return _Row(line, known, extra)
 

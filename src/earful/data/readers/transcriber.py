@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from lxml.etree import _Element as Element
 
 from earful.data.markup import read_markup
 from earful.data.readers.recording import beside, named
 from earful.data.tiers import Annotated, Span, by_speaker
 from earful.errors import ManifestError
-
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
 
 
 def read(path: str | Path) -> tuple[Annotated, ...]:
@@ -35,15 +33,15 @@ def read(path: str | Path) -> tuple[Annotated, ...]:
     return (Annotated(path, recording or beside(path), by_speaker("speech", said)),)
 
 
-def _spans(path: Path, turn: "Element") -> Iterator[tuple[str, Span]]:
+def _spans(path: Path, turn: Element) -> Iterator[tuple[str, Span]]:
     """What is said in a turn, between its marks of time, by each of its speakers."""
     speakers = turn.get("speaker", "").split() or [""]
-    begin_s, end_s = (_seconds(path, turn.get(name), name) for name in ("startTime", "endTime"))
+    begin_s, end_s = (_seconds(path, turn, name) for name in ("startTime", "endTime"))
     texts = {speakers[0]: [turn.text or ""]}
     who = speakers[0]
     for each in turn:
         if each.tag == "Sync":
-            at_s = _seconds(path, each.get("time"), "time")
+            at_s = _seconds(path, each, "time")
             if at_s > begin_s:
                 yield from _between(texts, begin_s, at_s)
             begin_s, texts, who = at_s, {}, speakers[0]
@@ -63,8 +61,11 @@ def _between(texts: dict[str, list[str]], begin_s: float, end_s: float) -> Itera
             yield speaker, Span(begin_s, end_s, text)
 
 
-def _seconds(path: Path, value: str | None, name: str) -> float:
+def _seconds(path: Path, element: Element, name: str) -> float:
+    value = element.get(name)
     try:
         return float(value or "")
     except ValueError:
-        raise ManifestError(f"{path}: {name} is {value!r}, must be a number of seconds; correct it") from None
+        raise ManifestError(
+            f"{path}:{element.sourceline}: {name} is {value!r}, must be a number of seconds; correct it"
+        ) from None
