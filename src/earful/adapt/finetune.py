@@ -1,7 +1,6 @@
 """Fine-tuning: descend on the clips, watch the held-out part, keep the best."""
 
 import math
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,8 +39,6 @@ class Plan:
     """How to fine-tune. `rate` is the encoder's peak learning rate, `head_factor` times it is the output layer's.
 
     `decay` pulls each weight towards its start; `dropout` replaces the base's, where it is given.
-    `factors` multiply the rates of groups of weights (`group_of`), and during the share `rows_first` of the steps the
-    output layer moves alone (Kumar et al. 2022, "Fine-tuning can distort pretrained features").
     `letters` says where the output rows of the new letters come from: the sounds that they align with and the rules of
     the language, where espeak-ng has them; those sounds alone (as phones and letters hear them, or phones alone); the
     likest known letters; chance; or the mean of the frames that they align with. `copies` are the augmented copies of
@@ -58,8 +55,6 @@ class Plan:
     steps: int
     rate: float = 5e-4
     head_factor: float = 4.0
-    factors: Mapping[str, float] = field(default_factory=dict)
-    rows_first: float = 0.0
     decay: float = 0.01
     dropout: float | None = None
     batch_s: float = 60.0
@@ -82,10 +77,9 @@ class Plan:
         for name, least in (("steps", 1), ("evaluations", 1), ("copies", 0), ("folds", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is {getattr(self, name)}, must be at least {least}")
-        shares = (self.warmup, self.rows_first)
-        if not (0 < self.holdout < 1 and 0 < self.own < 1 and all(0 <= share < 1 for share in shares)):
-            got = f"{self.holdout}, {self.own}, {self.warmup} and {self.rows_first}"
-            raise ConfigError(f"holdout, own, warmup and rows_first are shares, below 1, got {got}")
+        if not (0 < self.holdout < 1 and 0 < self.own < 1 and 0 <= self.warmup < 1):
+            shares = f"{self.holdout}, {self.own} and {self.warmup}"
+            raise ConfigError(f"holdout, own and warmup are shares, below 1, got {shares}")
 
 
 def stages(plan: Plan) -> tuple[Plan, ...]:
@@ -214,26 +208,11 @@ def finetune_in_stages(
     return params, done - skipped
 
 
-def group_of(name: str, value: Tensor) -> str:
-    """The group of weights that a parameter is of: its layer, and whether it is a matrix or a vector (bias, norm).
-
-    >>> group_of("encoder.layers.2.attention.project_in.bias", torch.zeros(624))
-    'encoder.layers.2 vectors'
-    """
-    layer = re.match(r"encoder\.layers\.\d+|encoder|upsample|heads|backbone", name)
-    return f"{layer[0] if layer else name} {'matrices' if value.dim() > 1 else 'vectors'}"
-
-
 def _usual_rule(plan: Plan, start: Params) -> Rule:
-    """AdamW by the plan's schedule; the output layer moves faster than the rest, and groups by their factors."""
-    factors = {name: plan.factors.get(group_of(name, value), 1.0) for name, value in start.items()}
-    alone = round(plan.rows_first * plan.steps)
+    """AdamW by the plan's schedule, the output layer faster than the rest."""
 
     def rate(name: str, step: int) -> float:
-        rows = name.startswith(HEAD)
-        if step < alone and not rows:
-            return 0.0
-        return rate_factor(step, plan) * plan.rate * factors[name] * (plan.head_factor if rows else 1.0)
+        return rate_factor(step, plan) * plan.rate * (plan.head_factor if name.startswith(HEAD) else 1.0)
 
     return adamw(rate, decay=plan.decay, anchor=start)
 
