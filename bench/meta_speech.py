@@ -46,9 +46,10 @@ from earful.encoder.encoder import EncoderConfig
 from earful.features.mask import spec_augment
 from earful.metatrain.learner import START, Meta
 from earful.metatrain.loop import Drawn, Outer, metatrain
-from earful.metatrain.speech.recipe import Learning, Output, TaskRules
+from earful.metatrain.speech.learning import Learning, selection
+from earful.metatrain.speech.recipe import Output, TaskRules
 from earful.metatrain.speech.tasks import Tasks, tasks_of
-from earful.metatrain.speech.train import Speech, error_rate, selection, speech_of, start_of
+from earful.metatrain.speech.train import Speech, error_rate, speech_of, start_of
 from earful.model import PHONES, AcousticModel, loss_of, parameters_of
 from earful.pretrain.dataset import Dataset, open_dataset
 from earful.pretrain.order import Order
@@ -137,7 +138,7 @@ def learning(name: str, setting: Setting) -> Learning:
     """
     name = name if name in LEARNERS else "multitask"
     inner = Inner(setting.inner, STEPS) if name == "imaml" else Inner(setting.inner, STEPS, clip_norm=1.0)
-    return Learning(name, inner, first_order_until=0.3 if name == "maml++" else 0.0)
+    return Learning(name, inner, first_order_until=0.3 if name == "maml++" else None)
 
 
 class Ground(NamedTuple):

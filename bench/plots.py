@@ -1,11 +1,13 @@
-"""Pictures of the comparisons of meta-learners, for docs/figures: CER against steps, and against clips.
+"""Pictures of the comparisons of meta-learners, for docs/figures: CER against steps, and against clips, with intervals.
 
 pip install matplotlib
 python bench/plots.py
 """
 
 import json
+import random
 import statistics
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,38 +16,96 @@ from tables import named_task
 
 BENCH = Path(__file__).resolve().parent
 FIGURES = BENCH.parent / "docs" / "figures"
-STYLES = {"start": ("0.6", ":"), "multitask": ("0.2", "--"), "earful-base": ("0", ":")}
-"""Those that are not meta-learned: grey or black."""
+LOOKS = {
+    "start": ("0", ":", ""),
+    "earful-base": ("0", "-", "."),
+    "multitask": ("0.5", "--", ""),
+    "fomaml": ("#0072B2", "-", "o"),
+    "maml": ("#D55E00", "-", "s"),
+    "meta-sgd": ("#009E73", "-", "^"),
+    "maml++": ("#E69F00", "-", "v"),
+    "anil": ("#56B4E9", "-", "D"),
+    "boil": ("#CC79A7", "-", "P"),
+    "reptile": ("#7A3B00", "-", "X"),
+    "imaml": ("#8F8F00", "-", "*"),
+}
+"""Colour, line and marker: the same in all pictures, and no two alike; what is not meta-learned is grey or black."""
 COLUMNS = 3
+RESAMPLES = 2000
+
+Cers = Mapping[tuple[int, str], float]
+"""CER in per cent by seed and task."""
 
 
-def mean(rows: list[dict[str, Any]], learner: str, clips: int, moment: str) -> float:
-    return 100 * statistics.fmean(
-        row["cer"][moment] for row in rows if row["learner"] == learner and row["clips"] == clips
-    )
+def interval(found: Cers) -> tuple[float, float]:
+    """95 % of the means over resampled seeds and tasks."""
+    seeds, tasks = (sorted({key[place] for key in found}) for place in (0, 1))
+    chance, means = random.Random(0), []
+    for _ in range(RESAMPLES):
+        some, others = chance.choices(seeds, k=len(seeds)), chance.choices(tasks, k=len(tasks))
+        drawn = [found[seed, task] for seed in some for task in others if (seed, task) in found]
+        means += [statistics.fmean(drawn)] if drawn else []
+    means.sort()
+    return means[int(0.025 * len(means))], means[int(0.975 * len(means))]
+
+
+def line(
+    axes: Any, places: list[float], found: list[Cers], name: str, *, dodge: float = 0.0, bars: bool = True
+) -> None:
+    """Means as a line, their intervals as bars a little aside, so that those of many lines can be told apart."""
+    colour, style, marker = LOOKS[name]
+    means = [statistics.fmean(each.values()) for each in found]
+    at = [place + dodge for place in places]
+    axes.plot(at, means, label=name, color=colour, linestyle=style, marker=marker, markersize=4, linewidth=1.2)
+    if bars:
+        ends = [interval(each) for each in found]
+        away = [[max(0.0, mean - low) for mean, (low, _) in zip(means, ends, strict=True)],
+                [max(0.0, high - mean) for mean, (_, high) in zip(means, ends, strict=True)]]  # fmt: skip
+        axes.errorbar(at, means, yerr=away, fmt="none", ecolor=colour, elinewidth=0.8, capsize=1.5, alpha=0.7)
 
 
 def draw(found: dict[str, Any], clips: int) -> plt.Figure:
-    """CER against inner steps and, where there are several numbers of clips, against these, on one vertical axis."""
+    """CER against inner steps; and by how much it differs from multitask training's, with intervals.
+
+    These against inner steps too and, where there are several numbers of clips, against clips. The clips are the same,
+    so differences tell more than levels do, whose intervals are those of the languages.
+    """
     rows = [row for row in found["rows"] if row["learner"] != "scratch"]
     learners = list(dict.fromkeys(row["learner"] for row in rows))
     steps = [moment for moment in rows[0]["cer"] if moment.isdigit()]
     shots = sorted({row["clips"] for row in rows})
-    panels = 1 + (len(shots) > 1)
+
+    def cers(learner: str, count: int, moment: str) -> dict[tuple[int, str], float]:
+        own = [row for row in rows if row["learner"] == learner and row["clips"] == count]
+        return {(row["seed"], row["task"]): 100 * row["cer"][moment] for row in own}
+
+    def beside(learner: str, count: int, moment: str) -> dict[tuple[int, str], float]:
+        other = cers("multitask", count, moment)
+        return {key: cer - other[key] for key, cer in cers(learner, count, moment).items() if key in other}
+
+    panels = 2 + (len(shots) > 1)
     figure, ((left, *others),) = plt.subplots(
-        1, panels, figsize=(1 + 4 * panels, 4), sharey=True, layout="constrained", squeeze=False
+        1, panels, figsize=(1.5 + 4 * panels, 4.2), layout="constrained", squeeze=False
     )
-    for learner in learners:
-        colour, line = STYLES.get(learner, (None, "-"))
-        settings = {"label": learner, "linestyle": line, "color": colour}
-        left.plot([int(step) for step in steps], [mean(rows, learner, clips, step) for step in steps], **settings)
-        for right in others:
-            right.plot(range(len(shots)), [mean(rows, learner, k, steps[-1]) for k in shots], marker=".", **settings)
-    left.axvline(found["steps"], color="0.85", zorder=0)
-    left.set(xlabel=f"inner steps (meta-trained with {found['steps']})", ylabel="CER, %", title=f"K = {clips} clips")
-    for right in others:
+    for number, learner in enumerate(learners):
+        numbers = [float(step) for step in steps]
+        line(left, numbers, [cers(learner, clips, step) for step in steps], learner, bars=False)
+        aside = (number - len(learners) / 2) * 0.06
+        if learner != "multitask":
+            line(others[0], numbers, [beside(learner, clips, step) for step in steps], learner, dodge=aside)
+            for right in others[1:]:
+                places = [float(place) for place in range(len(shots))]
+                line(right, places, [beside(learner, k, steps[-1]) for k in shots], learner, dodge=aside)
+    for axes in (left, others[0]):
+        axes.axvline(found["steps"], color="0.85", zorder=0)
+        axes.set(xlabel=f"inner steps (meta-trained with {found['steps']})", title=f"K = {clips} clips")
+    left.set_ylabel("CER, %")
+    for axes in others:
+        axes.axhline(0, color=LOOKS["multitask"][0], linestyle="--", linewidth=1)
+        axes.set_ylabel("points of CER beside multitask, 95 %")
+    for right in others[1:]:
         right.set(xlabel="clips", title=f"{steps[-1]} inner steps", xticks=range(len(shots)), xticklabels=shots)
-    figure.axes[-1].legend(fontsize="small", frameon=False)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside right center", fontsize="small", frameon=False)
     return figure
 
 
@@ -63,22 +123,26 @@ def draw_tasks(comparisons: list[dict[str, Any]]) -> plt.Figure:
         own = [row for row in rows if (row["task"], row["shots"]) == (task, clips)]
         moments = sorted({row["steps"] for row in own}, key=lambda steps: float("inf" if steps == "usual" else steps))
         for number, base in enumerate(bases):
-            cers: dict[Any, list[float]] = {}
+            cers: dict[Any, dict[tuple[int, str], float]] = {}
             for row in own:
                 if row["entrant"] == base:
-                    cers.setdefault(row["steps"], []).append(100 * row["cer"])
+                    cers.setdefault(row["steps"], {})[row["seed"], task] = 100 * row["cer"]
             most = max(map(len, cers.values()), default=0)
-            whole = [place for place, each in enumerate(moments) if len(cers.get(each, [])) == most > 0]
-            if not whole:
-                continue
-            drawn = [(place, statistics.fmean(cers[moments[place]])) for place in whole]
-            colour, line = STYLES.get(Path(base).name, (f"C{number}", "-"))
-            axes.plot(*zip(*drawn, strict=True), marker=".", label=Path(base).name, linestyle=line, color=colour)
+            whole = [place for place, each in enumerate(moments) if len(cers.get(each, {})) == most > 0]
+            if whole:
+                aside = (number - len(bases) / 2) * 0.06
+                line(
+                    axes,
+                    list(map(float, whole)),
+                    [cers[moments[place]] for place in whole],
+                    Path(base).name,
+                    dodge=aside,
+                )
         axes.set(title=f"{named_task(task)}, K = {clips}", xticks=range(len(moments)), xticklabels=moments)
     for axes in grid[:, 0]:
         axes.set_ylabel("CER, %")
     grid.flat[0].set_xlabel("steps")
-    figure.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
+    figure.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=7, frameon=False)
     return figure
 
 

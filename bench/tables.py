@@ -480,6 +480,32 @@ def _tiny(part: float) -> str:
     return f"{part:.0e}" if part else "0"
 
 
+def hessian(found: Json) -> Iterator[str]:
+    """Second derivatives through each encoder: forwards or backwards, with oneDNN and without."""
+    ways = {
+        "forwards": f"{found['products']} products with the Hessian, forwards",
+        "backwards": "the same, backwards",
+        "maml": "MAML, two steps",
+    }
+    kinds = list(dict.fromkeys(row["kind"] for row in found["rows"]))
+    rows = []
+    for way, told in ways.items():
+        for onednn in (True, False):
+            cells = []
+            for kind in kinds:
+                same = [r for r in found["rows"] if (r["kind"], r["way"], r["onednn"]) == (kind, way, onednn)]
+                known = [r["cpu_s"] for r in same if r["round"] and r["cpu_s"] is not None]
+                cells.append(spread(known, lambda value: f"{value:.2f}"))
+            rows.append([told, "on" if onednn else "off", *cells])
+    apart = max(row.get("apart", 0.0) for row in found["rows"])
+    text = (
+        f"Processor seconds, median [lowest–highest] of {found['rounds']} rounds; {found['layers']} layers, "
+        f"{found['width']} wide, CTC of five clips of three seconds; – where PyTorch has no such derivative. What came "
+        f"out differs by at most {_tiny(apart)} of its length."
+    )
+    yield from measured(("", "oneDNN", *(f">{kind}" for kind in kinds)), rows, text, found)
+
+
 def _meta_task(row: Json) -> str:
     if row["kind"] == "images":
         return f"images, {row['shots']}-shot, {row['filters']} filters"
@@ -1319,6 +1345,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "features_speed": features_speed,
     "forecast": forecast,
     "gap": gap,
+    "hessian": hessian,
     "kshot_bases": kshot,
     "kshot_czech": kshot,
     "kshot_dutch": kshot,

@@ -9,6 +9,8 @@ import pytest
 
 from earful.config import from_mapping, read_toml, to_mapping
 from earful.errors import ConfigError
+from earful.features.fbank import FbankConfig
+from earful.features.mfcc import MfccConfig
 from earful.model import ModelConfig
 from earful.text.alphabet import Alphabet
 
@@ -94,3 +96,32 @@ def test_a_wrong_key_is_of_the_kind_that_the_table_names() -> None:
     wrong = {"alphabet": {"symbols": ["a"]}, "features": {"kind": "whisper", "widht": 384}}
     with pytest.raises(ConfigError, match=r"features: unknown key 'widht'; did you mean 'width'"):
         from_mapping(ModelConfig, wrong, "model.json")
+
+
+def test_a_table_without_a_kind_is_the_one_that_has_none() -> None:
+    """And an unknown kind names those that there are."""
+    plain = {"alphabet": {"symbols": ["a"]}}
+    assert from_mapping(ModelConfig, {**plain, "features": {}}, "m").features == FbankConfig()
+    cepstra = {"features": {"kind": "mfcc", "ceps": 20}, "encoder": {"bins": 20}}
+    assert from_mapping(ModelConfig, {**plain, **cepstra}, "m").features == MfccConfig(ceps=20)
+    with pytest.raises(
+        ConfigError, match=r"m: features: kind: expected one of 'whisper', .*'mfcc', or none, got .fbank."
+    ):
+        from_mapping(ModelConfig, {**plain, "features": {"kind": "fbank"}}, "m")
+
+
+def test_what_is_given_and_not_used_is_told_of_a_file(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Choosy:
+        fast: bool = False
+        rate: float = 1.0
+
+        def unused(self, given: Mapping[str, object]) -> str | None:
+            return "rate is given, and not used" if "rate" in given and not self.fast else None
+
+    (tmp_path / "r.toml").write_text("rate = 1.0", "utf-8")
+    with pytest.raises(ConfigError, match=r"r\.toml: rate is given, and not used"):
+        read_toml(Choosy, tmp_path / "r.toml")
+    (tmp_path / "r.toml").write_text("rate = 2.0\nfast = true", "utf-8")
+    assert read_toml(Choosy, tmp_path / "r.toml") == Choosy(fast=True, rate=2.0)
+    assert from_mapping(Choosy, {"rate": 1.0, "fast": False}, "what was saved") == Choosy()

@@ -19,6 +19,9 @@ T = TypeVar("T")
 def read_toml(cls: type[T], path: str | Path) -> T:
     """Read the TOML file `path` into the dataclass `cls`.
 
+    Where `cls` has a method `unused(given)`, it is told the file's plain values, and names a key that was given and
+    that nothing will use.
+
     Raises:
         ConfigError: naming the file, and the line or the key.
     """
@@ -31,7 +34,11 @@ def read_toml(cls: type[T], path: str | Path) -> T:
         raise ConfigError(f"{path}: the recipe cannot be read ({error}); give a UTF-8 TOML file") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}; correct the file") from error
-    return from_mapping(cls, mapping, str(path))
+    made = from_mapping(cls, mapping, str(path))
+    unused = getattr(made, "unused", None)
+    if unused and (said := unused(mapping)):
+        raise ConfigError(f"{path}: {said}")
+    return made
 
 
 def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
@@ -122,8 +129,10 @@ def _convert_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
     if value is None and type(None) in kinds:
         return None
     rest = [kind for kind in kinds if kind is not type(None)]
-    if meant := [kind for kind in rest if _says_its_kind(kind, value)]:
-        return _convert(meant[0], value, where)
+    if isinstance(value, Mapping) and (named := {kind: names for kind in rest if (names := _kinds_of(kind))}):
+        if "kind" in value:
+            return _convert(_meant(value["kind"], named, rest, where), value, where)
+        rest = [kind for kind in rest if kind not in named] or rest
     for kind in rest[:-1]:
         try:
             return _convert(kind, value, where)
@@ -132,12 +141,21 @@ def _convert_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
     return _convert(rest[-1], value, where)
 
 
-def _says_its_kind(cls: Any, value: Any) -> bool:
-    """Whether a table has the `kind` that the dataclass `cls` is for: then errors are about that class."""
-    if not (dataclasses.is_dataclass(cls) and isinstance(value, Mapping) and "kind" in value):
-        return False
+def _kinds_of(cls: Any) -> tuple[str, ...]:
+    """What the `kind` of a table may be that becomes the dataclass `cls`; none where it has no such key."""
+    if not dataclasses.is_dataclass(cls):
+        return ()
     kinds = typing.get_type_hints(cls).get("kind")
-    return typing.get_origin(kinds) is typing.Literal and value["kind"] in typing.get_args(kinds)
+    return typing.get_args(kinds) if typing.get_origin(kinds) is typing.Literal else ()
+
+
+def _meant(kind: Any, named: Mapping[Any, tuple[str, ...]], all_of: list[Any], where: str) -> Any:
+    """The dataclass of this kind: errors are then about that class."""
+    if found := next((cls for cls, kinds in named.items() if kind in kinds), None):
+        return found
+    known = ", ".join(repr(each) for kinds in named.values() for each in kinds)
+    none = ", or none" if len(named) < len(all_of) else ""
+    raise ConfigError(f"{where}: kind: expected one of {known}{none}, got {_show(kind)}")
 
 
 def _convert_plain(hint: Any, value: Any, where: str) -> Any:

@@ -15,7 +15,8 @@ from earful.encoder.build import build_encoder
 from earful.encoder.encoder import EncoderConfig
 from earful.encoder.pretrained import BackboneConfig, build_backbone
 from earful.errors import ConfigError
-from earful.features.fbank import FbankConfig, fbank
+from earful.features.fbank import FbankConfig
+from earful.features.mfcc import Spectral, spectral
 from earful.text.alphabet import BLANK_ID, Alphabet
 from earful.text.normalize import TextRules
 
@@ -32,12 +33,12 @@ class ModelConfig:
 
     `alphabet` is what the text head writes. `phones`, where there is one, is the IPA inventory of two further heads:
     `phones` (CTC) and `phone_frames` (the phone of each single frame), which teach a base model and start new letters.
-    `features` says what makes frames of sound: a filterbank, or the frozen layers of a pre-trained encoder.
+    `features` says what makes frames of sound: a filterbank, its cepstrum, or a pre-trained encoder's frozen layers.
     """
 
     alphabet: Alphabet
     phones: Alphabet | None = None
-    features: BackboneConfig | FbankConfig = field(default_factory=FbankConfig)
+    features: BackboneConfig | Spectral = field(default_factory=FbankConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     upsampling: int = 2
     rules: TextRules = field(default_factory=TextRules)
@@ -62,7 +63,7 @@ class ModelConfig:
     @property
     def _subsampling(self) -> int:
         """Frames of features in one frame of the encoder."""
-        above = 1 if isinstance(self.features, FbankConfig) else pooling_above(self.features)
+        above = 1 if isinstance(self.features, Spectral) else pooling_above(self.features)
         return above * self.encoder.subsampling
 
 
@@ -75,7 +76,7 @@ class AcousticModel(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = None if isinstance(config.features, FbankConfig) else build_backbone(config.features)
+        self.backbone = None if isinstance(config.features, Spectral) else build_backbone(config.features)
         self.encoder = build_encoder(config.encoder)
         width = self.encoder.width
         self.upsample = Upsample(width, config.upsampling)
@@ -100,13 +101,14 @@ class AcousticModel(nn.Module):
         return (self.heads[head](hidden_BFD) if head else hidden_BFD), counts_B
 
 
-def frames_by(features: Backbone | BackboneConfig | FbankConfig, samples_T: Tensor) -> Tensor:
-    """The frames `[F, M]` that a filterbank, or the frozen layers of a backbone, make of samples `[T]`; no gradient.
+def frames_by(features: Backbone | BackboneConfig | Spectral, samples_T: Tensor) -> Tensor:
+    """The frames `[F, M]` that a filterbank, its cepstrum or a backbone's frozen layers make of samples `[T]`.
 
+    No gradient.
     A backbone computes where it is; the frames are where the samples are.
     """
-    if isinstance(features, FbankConfig):
-        return fbank(samples_T, config=features)[0][0]
+    if isinstance(features, Spectral):
+        return spectral(samples_T, features)
     assert isinstance(features, Backbone)
     device = home_of(features)
     with torch.no_grad(), fast_arithmetic(device):
@@ -122,7 +124,7 @@ def amid(backbone: Backbone, samples_T: Tensor) -> Backbone:
 
 def moving(config: ModelConfig, name: str) -> bool:
     """Whether a parameter is one that training moves: all but the frozen ones of a backbone."""
-    if isinstance(config.features, FbankConfig) or not name.startswith(BACKBONE):
+    if isinstance(config.features, Spectral) or not name.startswith(BACKBONE):
         return True
     return moves(config.features, name.removeprefix(BACKBONE))
 

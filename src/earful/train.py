@@ -22,21 +22,43 @@ OTHERS = 499_979
 """What the randomness of each further process is away from that of the one before."""
 
 
+WEIGHT_DECAY, CLIP_NORM = 0.01, 1.0
+"""AdamW's, where a recipe says nothing of them."""
+
+
 @dataclass(frozen=True)
 class Optimisation:
-    """AdamW (Loshchilov and Hutter 2019): a linear rise to `rate`, then a cosine fall to a hundredth of it."""
+    """AdamW (Loshchilov and Hutter 2019): a linear rise to `rate`, then a cosine fall to a hundredth of it.
+
+    `weight_decay` and `clip_norm` (of a step's whole gradient; inf: none) are `decay` and `clip` where they are left
+    out; the outer loop of meta-training may be another optimiser, which has others (`metatrain.loop.Outer`).
+    """
 
     steps: int
     rate: float = 1e-3
     warmup: float = 0.05
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
+    weight_decay: float | None = None
+    clip_norm: float | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ConfigError(f"steps is {self.steps}, must be at least 1")
         if not 0 <= self.warmup < 1:
             raise ConfigError(f"warmup is {self.warmup}, must be a share of the steps: at least 0, below 1")
+        if self.weight_decay is not None and not self.weight_decay >= 0:
+            raise ConfigError(f"weight_decay is {self.weight_decay}, must be at least 0")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ConfigError(f"clip_norm is {self.clip_norm}, must be above 0 (inf: no clipping)")
+
+    @property
+    def decay(self) -> float:
+        """AdamW's decay."""
+        return WEIGHT_DECAY if self.weight_decay is None else self.weight_decay
+
+    @property
+    def clip(self) -> float:
+        """The norm to which the gradient of a step of AdamW is clipped."""
+        return CLIP_NORM if self.clip_norm is None else self.clip_norm
 
 
 class Step(NamedTuple):
@@ -80,9 +102,7 @@ def fit(
         TrainingError: another process has ended.
     """
     moving = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(
-        moving, lr=optimisation.rate, weight_decay=optimisation.weight_decay, betas=(0.9, 0.98)
-    )
+    optimiser = torch.optim.AdamW(moving, lr=optimisation.rate, weight_decay=optimisation.decay, betas=(0.9, 0.98))
     first, skipped = _restore(state, model, optimiser)
     leads = world()[1] == 0
     model.train()
@@ -122,7 +142,7 @@ def _backward(
         total = torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
         torch.autograd.backward(total)
     told = _averaged(model, losses)
-    norm = float(nn.utils.clip_grad_norm_(model.parameters(), optimisation.clip_norm))
+    norm = float(nn.utils.clip_grad_norm_(model.parameters(), optimisation.clip))
     return told, norm
 
 

@@ -114,7 +114,7 @@ def test_the_better_plan_wins(base: Checkpoint, manifest: Manifest, world: World
     assert len(trials) == 25 and trials[0].plan == QUICK
     best = min((trial for trial in trials if trial.whole), key=lambda trial: trial.cer)
     assert plan == best.plan and best.cer < trials[0].cer - 0.05 and 2 < plan.rate / QUICK.rate < 4
-    assert (plan.folds, plan.batch_s, plan.evaluations) == (QUICK.folds, QUICK.batch_s, QUICK.evaluations)
+    assert (plan.folds, plan.own, plan.evaluations) == (QUICK.folds, QUICK.own, QUICK.evaluations)
 
 
 def test_bad_plans_are_stopped_early(

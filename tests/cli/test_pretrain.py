@@ -142,6 +142,21 @@ def test_what_is_wrong_is_said_before_the_recordings_are_heard(
     assert there.status == 2 and "exists already" in there.err
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "key"),
+    [("start", "m", "start"), ("out", "m", "out"), ("steps", 9, "optimisation"), ("objective", "cpc", "objectives")],
+)
+def test_what_a_recipe_says_by_itself(option: str, value: object, key: str, earful: Any, tmp_path: Path) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(
+        f'out = "{tmp_path}/m"\n[[corpora]]\nmanifest = "no"\n[objectives.cpc]\n[optimisation]\nsteps = 1\n', "utf-8"
+    )
+    run = earful("pretrain", recipe, f"--{option}", value)
+    assert (
+        run.status == 2 and f"r.toml: --{option} is of folders of recordings; a recipe says that as `{key}`" in run.err
+    )
+
+
 def test_no_speech_at_all(earful: Any, tiny_base: Path, tmp_path: Path) -> None:
     (tmp_path / "quiet").mkdir()
     soundfile.write(tmp_path / "quiet" / "a.wav", np.zeros(48_000, np.float32), 16_000)

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from earful.checkpoint import load_checkpoint
+from earful.features.mfcc import MfccConfig, mfcc
 
 RECIPE = """
 out = "{out}/base"
@@ -18,8 +20,6 @@ manifest = "{out}/train.jsonl"
 [encoder]
 width = 32
 layers = 1
-heads = 2
-kernel = 7
 [optimisation]
 steps = 4
 """
@@ -79,3 +79,34 @@ def test_a_recipe_that_is_wrong(earful, recipe: Path) -> None:
 def test_a_recipe_that_is_missing(earful, tmp_path: Path) -> None:
     run = earful("train", tmp_path / "none.toml")
     assert run.status == 2 and "none.toml" in run.err and run.err.count("\n") == 1
+
+
+def test_a_key_that_nothing_uses(earful, recipe: Path, tmp_path: Path) -> None:
+    recipe.write_text(recipe.read_text("utf-8").replace("layers = 1\n", "layers = 1\nheads = 2\n"), "utf-8")
+    run = earful("train", recipe)
+    assert run.status == 2 and not (tmp_path / "work").exists()
+    assert "tiny.toml: encoder: heads is given, and not used: the bilstm has none" in run.err
+
+
+def test_cepstra_are_what_a_recogniser_hears(earful, recipe: Path, clips: Path, tmp_path: Path) -> None:
+    """From the recipe to a transcript: trained on MFCCs, saved with them, adapted and transcribed by them."""
+    text = recipe.read_text("utf-8").replace("[encoder]", '[features]\nkind = "mfcc"\nceps = 20\n[encoder]\nbins = 20')
+    recipe.write_text(text.replace("steps = 4", "steps = 80\nrate = 8e-3"), "utf-8")
+    run = earful("train", recipe, "--json")
+    assert run.status == 0, run.err
+    model = load_checkpoint(tmp_path / "base")
+    assert model.config.features == MfccConfig(ceps=20)
+    samples_T = torch.randn(16_000, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(model.build().frames_of(samples_T), mfcc(samples_T, config=MfccConfig(ceps=20))[0][0])
+    adapted = earful("adapt", clips, "--base", tmp_path / "base", "--out", tmp_path / "m", "--steps", 5, "--json")
+    assert adapted.status == 0, adapted.err
+    assert load_checkpoint(tmp_path / "m").config.features == MfccConfig(ceps=20)
+    score = earful("score", tmp_path / "m", clips, "--json")
+    assert score.status == 0 and json.loads(score.out)["cer"] < 0.5
+    assert earful("transcribe", tmp_path / "m", clips / "clip0.wav").out.strip()
+
+
+def test_cepstra_and_an_encoder_for_other_bins(earful, recipe: Path) -> None:
+    recipe.write_text(recipe.read_text("utf-8") + '[features]\nkind = "mfcc"\n', "utf-8")
+    run = earful("train", recipe)
+    assert run.status == 2 and "the encoder takes 80 bins, the features give 13: make them equal" in run.err

@@ -15,6 +15,10 @@ from earful.cli.main import app
 from earful.data.manifest import KEYS
 from earful.data.readers.table import COLUMNS
 from earful.encoder.encoder import EncoderConfig
+from earful.metatrain import LEARNERS
+from earful.metatrain.loop import Outer
+from earful.metatrain.speech.learning import Learning
+from earful.metatrain.speech.recipe import MetaRecipe, TaskRules
 from earful.pretrain.recipe import Corpus, Recipe
 from earful.train import Optimisation
 from earful.writers.formats import FORMATS
@@ -178,6 +182,16 @@ def test_keys_of_recipes() -> None:
             # the corpora and optimisation are tables; bins follow from the features
             known = (f"`{field.name}`", f"`[{field.name}]`", f"`[[{field.name}]]`")
             assert field.name == "bins" or any(name in text for name in known), f"{owner.__name__}.{field.name}"
+
+
+def test_keys_of_recipes_of_meta_training() -> None:
+    """Each in its table; `chunk` is for tasks that are no speech, and recipes refuse it."""
+    text = TEXTS["docs/meta-learning.md"].partition("### Keys of the recipe")[2].partition("\n###")[0]
+    for owner in (MetaRecipe, TaskRules, Learning, Outer):
+        for field in fields(owner):
+            known = (f"`{field.name}`", f"`[{field.name}]`", f"`[[{field.name}]]`")
+            assert field.name == "chunk" or any(name in text for name in known), f"{owner.__name__}.{field.name}"
+    assert {f"`{name}`" for name in LEARNERS} <= set(re.findall(r"`[\w+-]+`", TEXTS["docs/meta-learning.md"]))
 
 
 def test_every_room_is_in_the_architecture() -> None:

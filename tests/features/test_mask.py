@@ -107,3 +107,15 @@ def test_impossible_options() -> None:
         SpecAugment(time_ratio=1.5)
     with pytest.raises(ConfigError, match="0 or more"):
         SpecAugment(time_masks=-1)
+
+
+def test_of_a_few_cepstra_half_are_left() -> None:
+    """Masks that are made for 80 bins would hide all of 13; with 80 bins they are as wide as they were asked for."""
+    frames_BFM = torch.randn(400, 10, 13, generator=seeded())
+    one = SpecAugment(frequency_masks=1, time_masks=0)
+    masked_BFM = spec_augment(frames_BFM, torch.full((400,), 10), one, seeded(1))
+    hidden = (masked_BFM != frames_BFM).all(1).sum(1)
+    assert int(hidden.max()) == 6
+    wide_BFM = torch.randn(400, 10, 80, generator=seeded())
+    masked_BFM = spec_augment(wide_BFM, torch.full((400,), 10), one, seeded(1))
+    assert int((masked_BFM != wide_BFM).all(1).sum(1).max()) == 27

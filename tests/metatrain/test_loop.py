@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from earful.errors import CheckpointError, ConfigError
-from earful.metatrain import Learner, maml, meta_sgd
+from earful.metatrain import Learner, maml, meta_sgd, reptile, scratch
 from earful.metatrain.loop import Drawn, MetaStep, Outer, Trained, metatrain
 from earful.train import Optimisation
 
@@ -149,8 +149,53 @@ def test_errors_name_what_to_do(tmp_path: Path) -> None:
         run(tmp_path / "s", 2)
     with pytest.raises(ConfigError, match="tasks is 0"):
         run(tmp_path / "t", 2, {"tasks": 0})
-    with pytest.raises(ConfigError, match="must be adam or sgd"):
+    with pytest.raises(ConfigError, match="must be adamw, adam or sgd"):
         run(tmp_path / "t", 2, {"optimiser": "lion"})
+    with pytest.raises(ConfigError, match='adam knows no weight_decay; leave it out, or take optimiser = "adamw"'):
+        Outer(Optimisation(2, weight_decay=0.1), optimiser="adam")
+
+
+def far(params: Mapping[str, Tensor], batch: Tensor) -> Tensor:
+    found: Tensor = ((params["w"] - batch) ** 2).sum() / 2
+    return found
+
+
+def test_plain_descent_is_the_papers_reptile_however_far_the_end(tmp_path: Path) -> None:
+    """φ + ε (φ~ − φ), with ε the rate of the step, for a difference much longer than any clip."""
+    support, query = torch.tensor([100.0]), torch.tensor([300.0])
+
+    def moved(**optimisation: Any) -> float:
+        outer = Outer(Optimisation(1, rate=0.5, warmup=0.0, **optimisation), tasks=1, optimiser="sgd")
+        start = {"w": torch.zeros(1)}
+        trained = metatrain(
+            lambda progress: reptile(far, rate=0.5, steps=2),
+            start,
+            lambda step, task, losses: Drawn((support, query)),
+            outer,
+            state=tmp_path / f"{len(list(tmp_path.iterdir()))}",
+        )
+        return float(trained.last["start.w"])
+
+    end = 0.5 * 300 + 0.5 * (0.5 * 100)
+    assert moved() == pytest.approx(0.5 * end)
+    assert moved(clip_norm=1.0) == pytest.approx(0.5, rel=1e-4)  # where it is asked for
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "decayed"),
+    [("adamw", {}, 0.01), ("adamw", {"weight_decay": 0.0}, 0.0), ("adam", {}, 0.0), ("sgd", {}, 0.0)],
+)
+def test_what_decays(name: str, settings: dict[str, float], decayed: float, tmp_path: Path) -> None:
+    """Where nothing is learned, AdamW alone moves: by its decay."""
+    outer = Outer(Optimisation(1, rate=0.5, warmup=0.0, **settings), tasks=1, optimiser=name)
+    trained = metatrain(
+        lambda progress: scratch(far, rate=0.5),
+        {"w": torch.ones(1)},
+        lambda step, task, losses: Drawn((torch.zeros(1), torch.zeros(1))),
+        outer,
+        state=tmp_path / "s",
+    )
+    assert float(trained.last["start.w"]) == pytest.approx(1 - 0.5 * decayed)
 
 
 WORKER = """

@@ -10,11 +10,11 @@ import torch
 
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.data.batch import Batch, PhoneLabels
-from earful.errors import CheckpointError
+from earful.errors import CheckpointError, ConfigError
 from earful.model import PHONE_FRAMES, PHONES, TEXT
 from earful.pretrain import supervised
 from earful.pretrain.dataset import UNKNOWN, Dataset
-from earful.pretrain.recipe import Recipe
+from earful.pretrain.recipe import LossWeights, Recipe
 from earful.pretrain.supervised import losses, model_of, train_base
 from earful.text.alphabet import Alphabet
 from earful.train import Optimisation, Step, fit
@@ -138,3 +138,11 @@ def test_it_cannot_go_on_from_another_encoder(recipe: Recipe, dataset: Dataset, 
     save_checkpoint(tmp_path / "start", Checkpoint(start.config, dict(start.state_dict())))
     with pytest.raises(CheckpointError, match="another encoder"):
         model_of(replace(recipe, start=tmp_path / "start"), dataset)
+
+
+@pytest.mark.parametrize("name", ["phones", "phone_frames"])
+def test_a_weight_of_phones_that_no_clip_has(name: str, recipe: Recipe, dataset: Dataset, tmp_path: Path) -> None:
+    heavy = replace(recipe, weights=LossWeights(**{name: 2.0}), work=tmp_path / "work")
+    with pytest.raises(ConfigError, match=f"weights: {name} is given, and not used: no clip of the corpora has phones"):
+        train_base(heavy, replace(dataset, inventory=None))
+    assert not (tmp_path / "work").exists()

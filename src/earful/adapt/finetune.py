@@ -38,7 +38,7 @@ SELECTIONS: Mapping[Selection, Moves] = {
 class Plan:
     """How to fine-tune. `rate` is the encoder's peak learning rate, `head_factor` times it is the output layer's.
 
-    `decay` pulls each weight towards its start; `dropout` replaces the base's, where it is given.
+    `decay` pulls each weight `towards` its start, or zero; `dropout` replaces the base's, where it is given.
     `letters` says where the output rows of the new letters come from: the sounds that they align with and the rules of
     the language, where espeak-ng has them; those sounds alone (as phones and letters hear them, or phones alone); the
     likest known letters; chance; or the mean of the frames that they align with. `copies` are the augmented copies of
@@ -56,6 +56,7 @@ class Plan:
     rate: float = 5e-4
     head_factor: float = 4.0
     decay: float = 0.01
+    towards: Literal["start", "zero"] = "start"
     dropout: float | None = None
     batch_s: float = 60.0
     copies: int = 4
@@ -214,7 +215,7 @@ def _usual_rule(plan: Plan, start: Params) -> Rule:
     def rate(name: str, step: int) -> float:
         return rate_factor(step, plan) * plan.rate * (plan.head_factor if name.startswith(HEAD) else 1.0)
 
-    return adamw(rate, decay=plan.decay, anchor=start)
+    return adamw(rate, decay=plan.decay, anchor=start if plan.towards == "start" else None)
 
 
 def cer_of(model: AcousticModel, params: Params, examples: Sequence[Example], alphabet: Alphabet) -> float:

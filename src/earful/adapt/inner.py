@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from earful.adapt.descend import Params, Rate, Rule, adamw, sgd
@@ -26,7 +25,7 @@ class Inner:
     `learned` rates: one for all ("scalar"), one a layer (a name up to its last dot) or one a parameter; with
     `per_step`, a set of them for every step (a step behind the last takes the last's). All start at `rate`, sign free.
     `momentum` is learned from that value on with `learn_momentum`. `decay` pulls to the start; `clip_norm` bounds the
-    norm of each step's gradient.
+    norm of each step's gradient. Adam (Kingma and Ba 2015) knows no decay; "adamw" is the same with it, decoupled.
     """
 
     rate: float
@@ -35,7 +34,7 @@ class Inner:
     per_step: bool = False
     momentum: float | None = None
     learn_momentum: bool = False
-    optimiser: Literal["sgd", "adam"] = "sgd"
+    optimiser: Literal["sgd", "adam", "adamw"] = "sgd"
     decay: float = 0.0
     clip_norm: float | None = None
 
@@ -46,8 +45,10 @@ class Inner:
             raise ConfigError(f"the inner rate is {self.rate}, must be > 0")
         if self.per_step and not self.learned:
             raise ConfigError('rates per step are learned rates: say also learned = "scalar", "layer" or "parameter"')
-        if self.optimiser == "adam" and (self.momentum is not None or self.learn_momentum):
+        if self.optimiser != "sgd" and (self.momentum is not None or self.learn_momentum):
             raise ConfigError("Adam has its own momentum; leave out `momentum` and `learn_momentum`, or take sgd")
+        if self.optimiser == "adam" and self.decay:
+            raise ConfigError(f'Adam knows no decay, got {self.decay}; take optimiser = "adamw", which has it')
 
 
 def everything(name: str) -> bool:
@@ -66,7 +67,7 @@ def learned_of(inner: Inner, params: Params, moves: Moves = everything) -> dict[
     for name, value in params.items():
         if moves(name) and (key := _rate_key(inner, name)):
             shape = value.shape if inner.learned == "parameter" else ()
-            learned[key] = torch.full((inner.steps, *shape) if inner.per_step else shape, inner.rate).to(value)
+            learned[key] = value.new_full((inner.steps, *shape) if inner.per_step else shape, inner.rate)
     if inner.learn_momentum:
         learned[MOMENTUM] = next(iter(params.values())).new_tensor(inner.momentum or 0.0)
     return learned
@@ -85,7 +86,7 @@ def shared_by_rows(learned: Params, params: Params, rows: Moves) -> dict[str, Te
 def rule_of(inner: Inner, learned: Params, start: Params) -> Rule:
     """The rule by which parameters move from `start`, with what of it is `learned`."""
     rate, anchor = _rate(inner, learned), start if inner.decay else None
-    if inner.optimiser == "adam":
+    if inner.optimiser != "sgd":
         return adamw(rate, betas=(0.9, 0.999), decay=inner.decay, anchor=anchor)
     momentum = learned[MOMENTUM] if inner.learn_momentum else inner.momentum
     return sgd(rate, momentum=momentum, decay=inner.decay, anchor=anchor)

@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 Space = Mapping[str, "BaseDistribution"]
-Settings = Mapping[str, float]
+Settings = Mapping[str, Any]
+"""Numbers, and the regulariser, by name."""
+PULLS = ("start", "zero", "none")
+"""What a search may take for a regulariser: decay towards the start, decay towards zero, or no decay."""
+MOST_BATCH_S = 120.0
+"""Larger batches are not tried unless the plan has them: they take memory, and time."""
 
 
 def space_around(plan: Plan, dropout: float, distributions: Any) -> Space:
@@ -26,10 +31,12 @@ def space_around(plan: Plan, dropout: float, distributions: Any) -> Space:
         "time_masks": whole(0, max(4, masks.time_masks)),
         "time_frames": whole(min(10, masks.time_frames), max(80, masks.time_frames)),
         "copies": whole(0, plan.copies),
+        "batch_s": real(plan.batch_s / 3, max(plan.batch_s, min(3 * plan.batch_s, MOST_BATCH_S)), log=True),
+        "regulariser": distributions.CategoricalDistribution(PULLS),
     }
 
 
-def settings_of(plan: Plan, dropout: float) -> dict[str, float]:
+def settings_of(plan: Plan, dropout: float) -> dict[str, Any]:
     """Where `plan` lies in the space around it; `dropout` is the base's."""
     return {
         "rate": plan.rate,
@@ -40,12 +47,16 @@ def settings_of(plan: Plan, dropout: float) -> dict[str, float]:
         "time_masks": plan.masks.time_masks,
         "time_frames": plan.masks.time_frames,
         "copies": plan.copies,
+        "batch_s": plan.batch_s,
+        "regulariser": plan.towards if plan.decay else "none",
     }
 
 
 def plan_with(plan: Plan, settings: Settings) -> Plan:
     """`plan` with these settings, to three digits: more mean nothing, and nobody wants to read them."""
-    short = {name: float(f"{settings[name]:.3g}") for name in ("rate", "head_factor", "decay", "dropout")}
+    short = {name: float(f"{settings[name]:.3g}") for name in ("rate", "head_factor", "decay", "dropout", "batch_s")}
+    pull = settings["regulariser"]
+    pulls = {"decay": 0.0} if pull == "none" else {"towards": pull}
     counts = {name: int(settings[name]) for name in ("steps", "copies")}
     masks = replace(plan.masks, **{name: int(settings[name]) for name in ("time_masks", "time_frames")})
-    return replace(plan, **short, **counts, masks=masks)  # type: ignore[arg-type]
+    return replace(plan, **short | counts | pulls, masks=masks)

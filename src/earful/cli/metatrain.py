@@ -30,7 +30,7 @@ def metatrain(
 
     \b
     Example:
-        earful metatrain recipes/meta/languages.toml
+        earful metatrain recipes/base/meta.toml
     """
     from earful.checkpoint import check_destination, load_checkpoint, save_checkpoint
     from earful.config import read_toml

@@ -27,6 +27,13 @@ DEFAULT_START, DEFAULT_OBJECTIVE, DEFAULT_STEPS = "earful-base", "best_rq", 500
 NAMED, SHOWN = 10, 200
 CLIPS, LEFT_OUT = "clips.jsonl", "left-out.jsonl"
 
+Start = Annotated[
+    str | None,
+    typer.Option(help=f"The base that is trained further.  [default: {DEFAULT_START}]", metavar="NAME|DIR"),
+]
+Steps = Annotated[int | None, typer.Option(min=1, help=f"Steps.  [default: {DEFAULT_STEPS}]", metavar="N")]
+"""Of folders: a recipe says both."""
+
 
 def pretrain(
     source: Annotated[Path, typer.Argument(help="A TOML recipe, or a folder of recordings.", metavar="SOURCE")],
@@ -34,8 +41,8 @@ def pretrain(
     objective: Annotated[
         list[str] | None, typer.Option(help="What to learn by; may come again.", metavar="NAME")
     ] = None,
-    start: Annotated[str, typer.Option(help="The base that is trained further.", metavar="NAME|DIR")] = DEFAULT_START,
-    steps: Annotated[int, typer.Option(min=1, help="Steps.", metavar="N")] = DEFAULT_STEPS,
+    start: Start = None,
+    steps: Steps = None,
     probe: Annotated[
         Path | None, typer.Option(help="Clips with phone times, to measure what is learned.", metavar="MANIFEST")
     ] = None,
@@ -62,10 +69,8 @@ def pretrain(
         earful pretrain recipe.toml
     """
     from earful.checkpoint import check_destination, locate, save_checkpoint
-    from earful.config import read_toml
     from earful.device import device_of
     from earful.pretrain.probe import timed_clips
-    from earful.pretrain.selfsupervised import SelfRecipe
 
     where = device_of(device)
     with processes(where) as (rank, in_turn):
@@ -75,11 +80,12 @@ def pretrain(
             if source.is_dir():
                 if out is not None and rank == 0:
                     check_destination(out, replace=overwrite)
-                locate(start)
+                base = start or DEFAULT_START
+                locate(base)
                 with in_turn():  # the first one cuts the recordings, the others find the clips
-                    plan = recipe_for(source, out, objective or [DEFAULT_OBJECTIVE], start, steps, tell)
+                    plan = recipe_for(source, out, objective or [DEFAULT_OBJECTIVE], base, steps or DEFAULT_STEPS, tell)
             else:
-                plan = read_toml(SelfRecipe, source)
+                plan = recipe_in(source, out=out, objective=objective, start=start, steps=steps)
                 if rank == 0:
                     check_destination(plan.out, replace=overwrite)
             plan = replace(plan, probe=probe or plan.probe, probe_every=probe_every or plan.probe_every)
@@ -88,6 +94,19 @@ def pretrain(
             return
         save_checkpoint(plan.out, checkpoint, half=True, replace=overwrite)
     conclude(plan, checkpoint, clips, history, json)
+
+
+def recipe_in(path: Path, **options: object) -> "SelfRecipe":
+    """The recipe in a file. Raises ConfigError for an option that is of folders alone: the recipe says it all."""
+    from earful.config import read_toml
+    from earful.errors import ConfigError
+    from earful.pretrain.selfsupervised import SelfRecipe
+
+    recipe = read_toml(SelfRecipe, path)
+    if odd := [name for name, value in options.items() if value]:
+        key = {"objective": "objectives", "steps": "optimisation"}.get(odd[0], odd[0])
+        raise ConfigError(f"{path}: --{odd[0]} is of folders of recordings; a recipe says that as `{key}`")
+    return recipe
 
 
 def trained(

@@ -119,9 +119,10 @@ def print_trials(tried: Sequence["Trial"]) -> None:
             percent(trial.cer),
             f"{trial.plan.rate:.1e}",
             f"{trial.plan.head_factor:.2g}",
-            f"{trial.plan.decay:.2g}",
+            f"{trial.plan.decay:.2g}{' to 0' if trial.plan.towards == 'zero' and trial.plan.decay else ''}",
             "as base" if trial.plan.dropout is None else f"{trial.plan.dropout:.2f}",
             trial.plan.steps,
+            f"{trial.plan.batch_s:.0f} s",
             f"{trial.plan.masks.time_masks} × {trial.plan.masks.time_frames}",
             trial.plan.copies,
         )
@@ -130,5 +131,5 @@ def print_trials(tried: Sequence["Trial"]) -> None:
     ]
     if rows:
         title = f"{counted(len(tried), 'trial')}, {len(tried) - len(best)} of them stopped early"
-        columns = ("", ">CER", ">rate", ">head", ">decay", ">dropout", ">steps", ">masks", ">copies")
+        columns = ("", ">CER", ">rate", ">head", ">decay", ">dropout", ">steps", ">batch", ">masks", ">copies")
         print_table(columns, rows, title=title)

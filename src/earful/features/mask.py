@@ -12,7 +12,8 @@ from earful.errors import ConfigError
 class SpecAugment:
     """How much to mask: so many masks, each from 0 to so many bins or frames wide, uniformly.
 
-    No time mask is longer than `time_ratio` of its item (p in Park et al. 2019), so that short clips keep their words.
+    No time mask is longer than `time_ratio` of its item (p in Park et al. 2019), so that short clips keep their words;
+    and none in frequency is wider than half of the bins, so that of a few cepstra some are left.
     """
 
     frequency_masks: int = 2
@@ -43,7 +44,7 @@ def spec_augment(frames_BFM: Tensor, frame_counts_B: Tensor, config: SpecAugment
     longest_B = (counts_B * config.time_ratio).long().clamp(max=config.time_frames)
     bins_B = torch.full_like(counts_B, bins)
     time_BF = spans(counts_B, frames, config.time_masks, 0, longest_B, generator)
-    band_BM = spans(bins_B, bins, config.frequency_masks, 0, config.frequency_bins, generator)
+    band_BM = spans(bins_B, bins, config.frequency_masks, 0, min(config.frequency_bins, bins // 2), generator)
     valid_BF1 = _within(counts_B, frames)[..., None]
     masked_BFM = (time_BF[..., None] | band_BM[:, None]) & valid_BF1
     total_B1M = torch.where(valid_BF1, frames_BFM, 0).sum(1, keepdim=True)

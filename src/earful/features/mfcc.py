@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,8 +14,12 @@ from earful.features.fbank import FbankConfig, fbank
 
 @dataclass(frozen=True)
 class MfccConfig:
-    """The options of the cepstrum: how many coefficients, the lifter (0: none), and the filterbank below."""
+    """The options of the cepstrum: how many coefficients, the lifter (0: none), and the filterbank below.
 
+    `kind` tells it from a filterbank alone, which has none, in recipes and in a model's configuration.
+    """
+
+    kind: Literal["mfcc"] = "mfcc"
     ceps: int = 13
     lifter: float = 22.0
     fbank: FbankConfig = field(default_factory=lambda: FbankConfig(bins=23))
@@ -24,6 +29,28 @@ class MfccConfig:
             raise ConfigError(f"expected 1 to {self.fbank.bins} (the bins of the filterbank) cepstra, got {self.ceps}")
         if self.lifter < 0:
             raise ConfigError(f"lifter is {self.lifter}, must be 0 (none) or more")
+
+    @property
+    def bins(self) -> int:
+        """How many numbers are in a frame."""
+        return self.ceps
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.fbank.hop_s
+
+
+Spectral = MfccConfig | FbankConfig
+"""What makes frames of sound by arithmetic alone, without learned weights."""
+
+
+def spectral(samples_T: Tensor, config: Spectral) -> Tensor:
+    """The frames [F, M] of samples [T]: cepstra, or log-mel bins."""
+    frames_BFM, _ = (
+        mfcc(samples_T, config=config) if isinstance(config, MfccConfig) else fbank(samples_T, config=config)
+    )
+    return frames_BFM[0]
 
 
 def mfcc(

@@ -25,11 +25,21 @@ def imaml(
 
     At its end the meta-gradient is (I + H / pull)⁻¹ g, with H the Hessian of the support loss and g the query gradient
     (lemma 1), solved by `iterations` of conjugate gradients (algorithm 2). Memory does not grow with `steps`. What the
-    inner loop does not move gets g itself. Rates cannot be learned: the end does not depend on them.
+    inner loop does not move gets g itself. Rates cannot be learned: the end does not depend on them. Nor can the loop
+    be Adam's, whose decoupled pull has its rest elsewhere than this objective.
+
+    H v is the derivative of the gradient, backwards: its graph is built once for all iterations, and needs no rule for
+    forward mode, which oneDNN's LSTM has not.
     """
+    if not (pull > 0 and iterations > 0):
+        raise ConfigError(f"pull and iterations must be above 0, got {pull} and {iterations}")
+    if inner.get("optimiser", "sgd") != "sgd":
+        raise ConfigError('an implicit gradient is of the rest of plain descent: leave out optimiser, or take "sgd"')
     settings = Inner(rate, steps, **{"decay": pull, **inner})
     if settings.learned or settings.learn_momentum or settings.decay != pull:
         raise ConfigError("an implicit gradient knows no rates: leave out learned, learn_momentum and decay")
+    if settings.clip_norm is not None:
+        raise ConfigError("clipped steps may rest where the implicit gradient is another: leave out clip_norm")
 
     def gradient(meta: Meta, episode: Episode) -> tuple[dict[str, Tensor], Tensor]:
         support, query = episode
@@ -38,9 +48,10 @@ def imaml(
         moving, rest = split(end, moves)
         of_query, value = torch.func.grad_and_value(loss)(end, query)
         of_support = torch.func.grad(lambda at: loss({**rest, **at}, support))
+        curved = torch.func.vjp(of_support, moving)[1]
 
         def product(v: dict[str, Tensor]) -> dict[str, Tensor]:
-            return plus(v, torch.func.jvp(of_support, (moving,), (v,))[1], 1 / pull)
+            return plus(v, curved(v)[0], 1 / pull)
 
         solved = conjugate_gradients(product, {name: of_query[name] for name in moving}, iterations)
         return under({name: solved.get(name, of_query[name]) for name in part(meta, START)}, START), value

@@ -27,8 +27,10 @@ MEMORY = 0.9
 
 @dataclass(frozen=True)
 class Outer:
-    """The outer loop: AdamW by `optimisation`, or plain descent; `tasks` episodes a step.
+    """The outer loop: `tasks` episodes a step, and `optimisation` says how fast it moves.
 
+    `optimiser` is "adamw", as elsewhere; "adam", the same without decay; or "sgd", plain descent along the mean
+    gradient: without clipping and decay, where `optimisation` does not ask for them. With Reptile it is the paper's.
     `chunk` is how many tasks run at once under `vmap`; 1 runs them one by one, in the memory of one, and is the only
     way for encoders without a rule for `vmap` (recurrent ones). `validate_every` and `save_every` count outer steps.
     """
@@ -36,7 +38,7 @@ class Outer:
     optimisation: Optimisation
     tasks: int = 4
     chunk: int = 1
-    optimiser: str = "adam"
+    optimiser: str = "adamw"
     validate_every: int = 100
     save_every: int = 50
 
@@ -44,8 +46,16 @@ class Outer:
         for name in ("tasks", "chunk", "validate_every", "save_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}, must be at least 1")
-        if self.optimiser not in ("adam", "sgd"):
-            raise ConfigError(f"optimiser is {self.optimiser}, must be adam or sgd")
+        if self.optimiser not in ("adamw", "adam", "sgd"):
+            raise ConfigError(f"optimiser is {self.optimiser}, must be adamw, adam or sgd")
+        if self.optimiser == "adam" and self.optimisation.weight_decay:
+            raise ConfigError('adam knows no weight_decay; leave it out, or take optimiser = "adamw"')
+
+    @property
+    def clip_norm(self) -> float:
+        """The norm to which the mean gradient of a step is clipped; infinite where it is not."""
+        plain = self.optimiser == "sgd" and self.optimisation.clip_norm is None
+        return math.inf if plain else self.optimisation.clip
 
 
 class Drawn(NamedTuple):
@@ -117,7 +127,7 @@ def metatrain(
         total = _over_processes(total)
         skipped += round(float(total.skipped))
         losses = _remember(losses, names, total)
-        norm = _apply(optimiser, leaves, total, outer.optimisation.clip_norm)
+        norm = _apply(optimiser, leaves, total, outer.clip_norm)
         number, found = step + 1, None
         if validate and (number % outer.validate_every == 0 or number == steps):
             found = validate({name: value.detach() for name, value in leaves.items()})
@@ -197,10 +207,14 @@ def _over_processes(total: _Total) -> _Total:
 
 
 def _optimiser(outer: Outer, leaves: list[Tensor]) -> torch.optim.Optimizer:
-    rate, decay = outer.optimisation.rate, outer.optimisation.weight_decay
-    if outer.optimiser == "sgd":
-        return torch.optim.SGD(leaves, lr=rate, weight_decay=decay)
-    return torch.optim.AdamW(leaves, lr=rate, weight_decay=decay)
+    optimisation = outer.optimisation
+    match outer.optimiser:
+        case "sgd":
+            return torch.optim.SGD(leaves, lr=optimisation.rate, weight_decay=optimisation.weight_decay or 0.0)
+        case "adam":
+            return torch.optim.Adam(leaves, lr=optimisation.rate)
+        case _:
+            return torch.optim.AdamW(leaves, lr=optimisation.rate, weight_decay=optimisation.decay)
 
 
 def _save(path: Path, leaves: Meta, optimiser: torch.optim.Optimizer, best: Meta, header: Mapping[str, Any]) -> None:

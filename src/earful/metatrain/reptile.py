@@ -1,5 +1,6 @@
 """Reptile (Nichol et al. 2018, algorithms 1 and 2): the start goes towards where adaptation ends."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,28 +14,33 @@ from earful.trees import part, plus, under
 def reptile(loss: Loss, *, rate: float, steps: int = 5, moves: Moves = everything, **inner: Any) -> Learner:
     """`gradient` is start − end, so an outer step of plain descent at rate ε is the paper's `φ ← φ + ε (φ~ − φ)`.
 
-    One task an outer step is the serial form, several the batched one. Reptile tells no query from support: its steps
-    take them in turn, and so see the data that other learners see. The loss it answers is the query's, at the end.
-    With `optimiser="adam"` the inner loop is Adam's, as in the paper; rates and momentum that are learned get the
-    first-order derivative of the query loss (Baydin et al. 2018), for Reptile gives them none.
+    One task an outer step is the serial form, several the batched one. As in the paper, the walk trains on all data of
+    a task: on the support in its first half (the longer one), on the query in the second. The loss that is answered is
+    the query's between the two halves, before the walk has met it. With `optimiser="adam"` the walk is Adam's.
+
+    Rates and momentum that are learned get the first-order derivative of the query loss (Baydin et al. 2018), for
+    start − end says nothing of them. A second walk, all its steps on the support, as adaptation takes them, lets the
+    query tell what the steps were worth: it costs as much again as the first, and its end gives the loss.
     """
     settings = Inner(rate, steps, **inner)
 
-    def end_of(meta: Meta, episode: Episode) -> dict[str, Tensor]:
-        batches = [episode[step % 2] for step in range(settings.steps)]
-        *_, end = walk(loss, settings, meta, batches, moves=moves, order=1)
-        return end
+    def ends_of(meta: Meta, batches: Sequence[Any]) -> list[dict[str, Tensor]]:
+        return list(walk(loss, settings, meta, batches, moves=moves, order=1))
 
     def gradient(meta: Meta, episode: Episode) -> tuple[dict[str, Tensor], Tensor]:
-        start = part(meta, START)
-        learned = {name: value for name, value in meta.items() if not name.startswith(START)}
+        support, query = episode
+        still, half = {name: value.detach() for name, value in meta.items()}, (steps + 1) // 2
+        start, learned = part(still, START), {n: value for n, value in still.items() if not n.startswith(START)}
 
-        def query_loss(learned: Meta) -> tuple[Tensor, dict[str, Tensor]]:
-            end = end_of({**under(start, START), **learned}, episode)
-            return loss(end, episode[1]), end
+        def query_loss(learned: Meta) -> Tensor:
+            return loss(ends_of({**under(start, START), **learned}, [support] * steps)[-1], query)
 
-        of_rule, (value, end) = torch.func.grad_and_value(query_loss, has_aux=True)(learned)
-        away = under(plus(start, end, -1.0), START)
-        return {name: away[name] if name in away else of_rule[name] for name in meta}, value
+        ends = ends_of(still, [support] * half + [query] * (steps - half))
+        value = loss(ends[half - 1], query)
+        found = under(plus(start, ends[-1], -1.0), START)
+        if learned:
+            of_learned, value = torch.func.grad_and_value(query_loss)(learned)
+            found |= of_learned
+        return {name: found[name] for name in meta}, value
 
     return learner_of(loss, settings, gradient, moves)

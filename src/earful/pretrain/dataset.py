@@ -29,6 +29,7 @@ from earful.encoder.pretrained import BackboneConfig, load_backbone
 from earful.encoder.whisper import BED
 from earful.errors import ConfigError, ManifestError
 from earful.features.fbank import FbankConfig
+from earful.features.mfcc import Spectral
 from earful.model import ModelConfig, amid, frames_by
 from earful.pretrain.recipe import Corpus, Pretrained, Recipe
 from earful.text.alphabet import Alphabet
@@ -54,7 +55,7 @@ class Dataset:
     phones: Sequence[tuple[int, ...]]
     alphabet: Alphabet
     inventory: Alphabet | None
-    features: BackboneConfig | FbankConfig = field(default_factory=FbankConfig)
+    features: BackboneConfig | Spectral = field(default_factory=FbankConfig)
     backbone: Backbone | None = None
 
     @cached_property
@@ -118,7 +119,7 @@ def open_dataset(recipe: Recipe, tell: Progress | None = None, device: torch.dev
     return dataset_of(recipe, below(recipe.pretrained, recipe.corpora, recipe.seed).to(device), tell)
 
 
-def dataset_of(recipe: Sources, front: Backbone | FbankConfig, tell: Progress | None = None) -> Dataset:
+def dataset_of(recipe: Sources, front: Backbone | Spectral, tell: Progress | None = None) -> Dataset:
     """Read the manifests and compute (or find) the frames that `front` makes, under `recipe.cache`.
 
     A pre-trained encoder with a bed hears each clip amid as many seconds of others of its corpus and language.
@@ -141,7 +142,7 @@ def dataset_of(recipe: Sources, front: Backbone | FbankConfig, tell: Progress | 
     labels = _encoded(texts, letters), _encoded(sequences, phones)
     inventory = Alphabet(phones) if phones else None
     backbone = front if isinstance(front, Backbone) else None
-    features = front if isinstance(front, FbankConfig) else front.config
+    features = front if isinstance(front, Spectral) else front.config
     return Dataset(utterances, frames, *labels, Alphabet(letters), inventory, features, backbone)
 
 
@@ -237,7 +238,7 @@ def _encoded(sequences: Sequence[Sequence[str]], symbols: Sequence[str]) -> list
 def stored(
     cache: Path,
     utterances: Sequence[Utterance],
-    features: Backbone | FbankConfig,
+    features: Backbone | Spectral,
     augmentation: Augmentation,
     seed: int,
     tell: Progress | None = None,
@@ -281,9 +282,9 @@ def _in_company(
     return [next(turns[u.language or ""]) for u in utterances]
 
 
-def _identity(features: Backbone | FbankConfig) -> list[Any]:
+def _identity(features: Backbone | Spectral) -> list[Any]:
     """What frames depend on: a filterbank's options, or a backbone's dimensions and weights."""
-    if isinstance(features, FbankConfig):
+    if isinstance(features, Spectral):
         return to_mapping(features)  # type: ignore[no-any-return]
     weights = (weight for name, weight in features.named_parameters() if not name.startswith(BED))
     sums = (float(weight.detach().cpu().double().sum()) for weight in weights)  # the same on every device

@@ -17,7 +17,7 @@ from earful.device import home_of, moved
 from earful.encoder.backbone import Backbone
 from earful.encoder.encoder import Encoder, subtract_mean, valid_frames
 from earful.errors import ManifestError
-from earful.features.fbank import FbankConfig
+from earful.features.mfcc import Spectral
 from earful.model import AcousticModel, fast_arithmetic
 from earful.pretrain.dataset import UNKNOWN, Dataset, Progress, chosen, phones_of, stored
 from earful.pretrain.masking import sounding
@@ -69,7 +69,7 @@ def open_probe(manifest: Path, model: AcousticModel, cache: Path, tell: Progress
     clips = [timed[place] for place in order[:PROBED]]
     symbols = {symbol for clip in clips for symbol in phones_of(clip)}
     front = model.backbone or model.config.features
-    assert isinstance(front, Backbone | FbankConfig)
+    assert isinstance(front, Backbone | Spectral)
     frames = FrameStore([stored(cache, clips, front, QUIET, 0, tell)])
     nothing: list[tuple[int, ...]] = [()] * len(clips)  # labels of whole clips, which no probe reads
     inventory = Alphabet(tuple(sorted(symbols - {SILENCE})))

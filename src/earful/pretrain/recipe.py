@@ -1,15 +1,36 @@
 """What a recipe says: the corpora, the model, the losses and the optimisation of one base model."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from earful.audio.augment import Augmentation
 from earful.encoder.encoder import EncoderConfig
 from earful.errors import ConfigError
 from earful.features.fbank import FbankConfig
 from earful.features.mask import SpecAugment
+from earful.features.mfcc import Spectral
 from earful.text.normalize import TextRules
 from earful.train import Optimisation
+
+OF_KINDS = {"heads": ("conformer", "transformer"), "expansion": ("conformer", "transformer"), "kernel": ("conformer",)}
+"""Keys of the encoder that some kinds alone know."""
+HOW = {
+    "augmentation": {
+        "speed_probability": ("speed",),
+        "room_probability": ("rt60_s", "direct_db"),
+        "noise_probability": ("snr_db", "noise_exponent"),
+        "gain_probability": ("gain_db",),
+        "vocal_tract_probability": ("vocal_tract",),
+        "unsteady_probability": ("unsteady_snr_db",),
+        "microphone_probability": ("microphone_db",),
+        "saturation_probability": ("saturation_db",),
+        "codec_probability": ("codecs", "codec_kbps"),
+    },
+    "masks": {"frequency_masks": ("frequency_bins",), "time_masks": ("time_frames", "time_ratio")},
+}
+"""Keys that say how something is done, by the one that says whether: of no use where that is 0."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +114,7 @@ class Recipe:
     seed: int = 0
     batch_s: float = 120.0
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    features: FbankConfig = field(default_factory=FbankConfig)
+    features: Spectral = field(default_factory=FbankConfig)
     pretrained: Pretrained | None = None
     start: Path | None = None
     upsampling: int = 2
@@ -109,3 +130,35 @@ class Recipe:
             raise ConfigError("corpora is empty; add at least one [[corpora]] table with a manifest")
         if self.batch_s <= 0:
             raise ConfigError(f"batch_s is {self.batch_s}, must be > 0: the seconds of speech in a batch")
+
+    def unused(self, given: Mapping[str, Any]) -> str | None:
+        """Of the keys that a recipe gives, one that nothing uses, and why; None where all are used."""
+        made = unused_among(given, ("features",) if self.pretrained else (), "[pretrained] makes the frames")
+        return made or unused_of_encoder(given, self.encoder.kind) or unused_of_what_never_happens(given, self)
+
+
+def unused_among(given: Mapping[str, Any], keys: Iterable[str], why: str, place: str = "") -> str | None:
+    """The sentence on the first of the keys that is given, though for this reason nothing uses it."""
+    found = next((key for key in keys if key in given), None)
+    return found and f"{place}{found} is given, and not used: {why}; leave it out"
+
+
+def unused_of_encoder(given: Mapping[str, Any], kind: str) -> str | None:
+    """The sentence on a key in the table [encoder] that only other kinds of encoders know."""
+    for key, kinds in OF_KINDS.items():
+        if kind not in kinds:
+            why = f"the {kind} has none, it is of the {' and the '.join(kinds)}"
+            if said := unused_among(given.get("encoder", {}), (key,), why, "encoder: "):
+                return said
+    return None
+
+
+def unused_of_what_never_happens(given: Mapping[str, Any], recipe: object) -> str | None:
+    """The sentence on a key that says how something is done which by the recipe, or by default, never happens."""
+    for table, keys in HOW.items():
+        for whether, how in keys.items():
+            if table in given and not getattr(getattr(recipe, table), whether):
+                why = f"{whether} is 0, so that it never happens (give that, too)"
+                if said := unused_among(given[table], how, why, f"{table}: "):
+                    return said
+    return None

@@ -17,6 +17,7 @@ from earful.encoder.backbone import Backbone
 from earful.encoder.encoder import EncoderConfig
 from earful.errors import ConfigError
 from earful.features.fbank import FbankConfig
+from earful.features.mfcc import Spectral
 from earful.model import AcousticModel, ModelConfig, fast_arithmetic
 from earful.pretrain.best_rq import BestRq, BestRqSettings
 from earful.pretrain.cpc import Cpc, CpcSettings
@@ -27,7 +28,7 @@ from earful.pretrain.objective import Heard, Need, Objective
 from earful.pretrain.order import Order
 from earful.pretrain.probe import BATCH, PhoneProbe, open_probe, spread
 from earful.pretrain.prototypical import Prototypical, PrototypicalSettings
-from earful.pretrain.recipe import Corpus, Pretrained
+from earful.pretrain.recipe import Corpus, Pretrained, unused_among, unused_of_encoder, unused_of_what_never_happens
 from earful.pretrain.siamese import Siamese, SiameseSettings
 from earful.pretrain.simclr import SimCLR, SimCLRSettings
 from earful.pretrain.triplet import Triplet, TripletSettings
@@ -42,6 +43,8 @@ WINDOW = 20
 """So many steps are looked at together for signs that training goes wrong."""
 COLLAPSED, FEW_CODES = 0.1, 1.5
 """Below this spread of hidden frames, and below so many used codes a book, a representation is worth nothing."""
+OF_THE_MODEL = ("encoder", "features", "pretrained", "upsampling", "rules")
+"""Keys that say what the model is."""
 NO_LETTERS = Alphabet((" ",))
 """What a model writes that has met no text: nothing but a space."""
 
@@ -94,7 +97,7 @@ class SelfRecipe:
     seed: int = 0
     batch_s: float = 120.0
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    features: FbankConfig = field(default_factory=FbankConfig)
+    features: Spectral = field(default_factory=FbankConfig)
     pretrained: Pretrained | None = None
     upsampling: int = 2
     rules: TextRules = field(default_factory=TextRules)
@@ -112,6 +115,28 @@ class SelfRecipe:
             raise ConfigError(f"batch_s is {self.batch_s}, must be > 0: the seconds of speech in a batch")
         if self.probe_every < 1:
             raise ConfigError(f"probe_every is {self.probe_every}, must be at least 1: the steps between probes")
+
+    def unused(self, given: Mapping[str, Any]) -> str | None:
+        """Of the keys that a recipe gives, one that nothing uses, and why; None where all are used."""
+        found = [
+            self.start and unused_among(given, OF_THE_MODEL, "`start` brings its own"),
+            self.pretrained and unused_among(given, ("features",), "[pretrained] makes the frames"),
+            unused_of_encoder(given, self.encoder.kind),
+            unused_of_what_never_happens(given, self),
+            None if self.objectives.hubert else unused_among(given, ("units",), "they are of the objective hubert"),
+        ]
+        for place, corpus in enumerate(given["corpora"]):
+            why = "here each clip enters once, augmented"
+            found.append(unused_among(corpus, ("copies", "conditions"), why, f"corpora[{place}]: "))
+        if self.objectives.denoise or self.objectives.hubert:
+            speed = {key: value for key, value in given.get("augmentation", {}).items() if value}
+            why = "denoise and hubert need clips as long as they are without augmentation"
+            found.append(unused_among(speed, ("speed", "speed_probability"), why, "augmentation: "))
+        if self.objectives.siamese:
+            moments = self.objectives.siamese.positives == "moment"
+            key, why = ("classes", "positives are moments") if moments else ("shift", "positives are of a class")
+            found.append(unused_among(given["objectives"]["siamese"], (key,), why, "objectives.siamese: "))
+        return next((said for said in found if said), None)
 
 
 class Told(NamedTuple):

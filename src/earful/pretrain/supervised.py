@@ -15,7 +15,7 @@ from earful.ctc.loss import ctc_loss
 from earful.data.batch import Batch, PhoneLabels
 from earful.device import CPU, moved
 from earful.encoder.whisper import BED
-from earful.errors import CheckpointError
+from earful.errors import CheckpointError, ConfigError
 from earful.features.mask import spec_augment
 from earful.model import BACKBONE, PHONE_FRAMES, PHONES, TEXT, AcousticModel, ModelConfig, fast_arithmetic, moving
 from earful.pretrain.dataset import UNKNOWN, Dataset
@@ -93,7 +93,17 @@ def _ctc(logp_BFV: Tensor, labels_BL: Tensor, counts_B: Tensor, label_counts_B: 
 def train_base(
     recipe: Recipe, dataset: Dataset, report: Callable[[Step], None] | None = None, *, device: torch.device = CPU
 ) -> Checkpoint:
-    """Train a base model on a device; resumes from `recipe.work`, and logs each step there."""
+    """Train a base model on a device; resumes from `recipe.work`, and logs each step there.
+
+    Raises:
+        CheckpointError: the model to go on from is another, or the state is damaged or cannot be written.
+        ConfigError: the loss of phones has a weight of its own, and no clip has phones.
+    """
+    given = [name for name in (PHONES, PHONE_FRAMES) if getattr(recipe.weights, name) not in (0, 1)]
+    if dataset.inventory is None and given:
+        raise ConfigError(
+            f"weights: {given[0]} is given, and not used: no clip of the corpora has phones; leave it out"
+        )
     model = model_of(recipe, dataset)
     budget = round(recipe.batch_s / dataset.features.hop_s)
     order = Order(dataset.frames.counts, budget, recipe.seed)

@@ -17,8 +17,7 @@ from earful.data.utterance import Utterance
 from earful.device import home_of
 from earful.encoder.backbone import Backbone
 from earful.errors import ConfigError
-from earful.features.fbank import FbankConfig
-from earful.features.mfcc import mfcc
+from earful.features.mfcc import Spectral, mfcc
 from earful.model import AcousticModel, fast_arithmetic
 from earful.pretrain.dataset import Progress, chosen, stored
 from earful.pretrain.kmeans import assign, fit
@@ -101,7 +100,7 @@ def open_unlabelled(
     """
     clips = [u for corpus in recipe.corpora for u in chosen(corpus, labelled=False)]
     front = model.backbone or model.config.features
-    assert isinstance(front, Backbone | FbankConfig)
+    assert isinstance(front, Backbone | Spectral)
     still = needs & {"clean", "units"}
     augmentation = replace(recipe.augmentation, speed_probability=0.0) if still else recipe.augmentation
 

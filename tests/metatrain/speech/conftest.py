@@ -15,7 +15,8 @@ from earful.data.synthesis.speak import speak_corpus
 from earful.encoder.encoder import EncoderConfig
 from earful.features.fbank import FbankConfig
 from earful.metatrain.loop import Outer
-from earful.metatrain.speech.recipe import Learning, MetaRecipe, TaskRules
+from earful.metatrain.speech.learning import Learning
+from earful.metatrain.speech.recipe import MetaRecipe, TaskRules
 from earful.model import AcousticModel, ModelConfig
 from earful.pretrain.dataset import Dataset, dataset_of
 from earful.pretrain.recipe import Corpus

@@ -18,21 +18,20 @@ from earful.features.fbank import FbankConfig
 from earful.metatrain import LEARNERS
 from earful.metatrain.learner import START
 from earful.metatrain.loop import MetaStep
-from earful.metatrain.speech.recipe import Learning, MetaRecipe, Output
+from earful.metatrain.speech.learning import Learning
+from earful.metatrain.speech.recipe import MetaRecipe, Output
 from earful.metatrain.speech.tasks import tasks_of
 from earful.metatrain.speech.train import Result, metatrain_base, speech_of, start_of, validated
 from earful.model import AcousticModel
 from earful.pretrain.dataset import Dataset, dataset_of
 from earful.trees import dot, part
 
-NAMES = [name for name in LEARNERS if name != "cavia"]
-
 
 def learned_from(recipe: MetaRecipe, base: Checkpoint, dataset: Dataset, work: Path, **changes: object) -> Result:
     return metatrain_base(replace(recipe, work=work, **changes), base, dataset)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LEARNERS)
 def test_every_learner_makes_a_checkpoint_that_adapts(
     name: str, recipe: MetaRecipe, base: Checkpoint, dataset: Dataset, tmp_path: Path, spoken: Path
 ) -> None:
@@ -47,8 +46,7 @@ def test_every_learner_makes_a_checkpoint_that_adapts(
     own = plan.first
     assert own and report.clips == 3 and [point.step for point in report.curve[:3]] == [0, 1, 2]
     assert report.curve[-1].step == own.steps + plan.steps
-    head = {"anil": True, "boil": False}.get(name)
-    assert own.moves == {True: "head", False: "body", None: "all"}[head] and own.steps == 2
+    assert own.moves == {"anil": "head", "boil": "body", "cavia": "biases"}.get(name, "all") and own.steps == 2
 
 
 @pytest.mark.parametrize("output", ["letters", "phones", "heard", "prototypes"])
@@ -159,8 +157,6 @@ def test_what_cannot_be_is_said_before_training(
         learned_from(recipe, plain, dataset, tmp_path, output="heard")
     with pytest.raises(ConfigError, match="'fr', to be left out of training, is no language"):
         learned_from(recipe, base, dataset, tmp_path, tasks=replace(recipe.tasks, held_out=("fr",)))
-    with pytest.raises(ConfigError, match='no context parameters for "cavia"'):
-        Learning("cavia", Inner(0.1))
     with pytest.raises(ConfigError, match="must be one of maml"):
         Learning("mamml", Inner(0.1))
     with pytest.raises(ConfigError, match="both `held_out` and `without`"):

@@ -1,17 +1,16 @@
 """What a recipe says: the corpora, the tasks they make up, the learner, and the two loops."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from earful.adapt.finetune import Selection
-from earful.adapt.inner import Inner
 from earful.audio.augment import Augmentation
 from earful.data.episode import Apart, By, Shots
 from earful.errors import ConfigError
-from earful.metatrain import LEARNERS
 from earful.metatrain.loop import Outer
-from earful.pretrain.recipe import Corpus
+from earful.metatrain.speech.learning import Learning, unused_of_inner
+from earful.pretrain.recipe import Corpus, unused_among, unused_of_what_never_happens
 from earful.text.normalize import TextRules
 
 Output = Literal["letters", "phones", "heard", "prototypes"]
@@ -42,33 +41,6 @@ class TaskRules:
             raise ConfigError(f"{sorted(both)[0]!r} is in both `held_out` and `without`; leave it out of one")
         if self.hard is not None and not self.hard > 0:
             raise ConfigError(f"hard is {self.hard}, must be a temperature above 0")
-
-
-@dataclass(frozen=True)
-class Learning:
-    """The learner by its name in `LEARNERS`, its inner loop, and what some learners ask for beside.
-
-    `moves` names what the inner loop moves; `anil` is "head" and `boil` is "body" whatever it says. Up to
-    `first_order_until` of the outer steps, learners of second order take the inner gradients for constants.
-    `every_step_until` is MAML++'s, `pull` and `iterations` are iMAML's.
-    """
-
-    learner: str
-    inner: Inner
-    moves: Selection = "all"
-    first_order_until: float = 0.0
-    every_step_until: float = 0.3
-    pull: float = 1.0
-    iterations: int = 5
-
-    def __post_init__(self) -> None:
-        if self.learner == "cavia":
-            raise ConfigError(
-                'a recogniser has no context parameters for "cavia"; take "maml" with moves = "biases", which is the '
-                "same as a context that is added to every layer"
-            )
-        if self.learner not in LEARNERS:
-            raise ConfigError(f"learner is {self.learner!r}, must be one of {', '.join(LEARNERS)}")
 
 
 @dataclass(frozen=True)
@@ -106,3 +78,15 @@ class MetaRecipe:
             raise ConfigError(
                 "recognisers are meta-trained task by task, for clips differ in length: leave out `chunk`"
             )
+
+    def unused(self, given: Mapping[str, Any]) -> str | None:
+        """Of the keys that a recipe gives, one that nothing uses, and why; None where all are used."""
+        inner = unused_of_inner(self.learning.learner, given["learning"]["inner"])
+        found = [inner, unused_of_what_never_happens(given, self)]
+        if not self.tasks.held_out:
+            why = "no task is held out, see `held_out` in [tasks]"
+            found.append(unused_among(given, ("validation",), why))
+            found.append(unused_among(given["outer"], ("validate_every",), why, "outer: "))
+        if self.tasks.hard is not None:
+            found.append(unused_among(given["tasks"], ("alpha",), "`hard` says how often tasks come", "tasks: "))
+        return next((said for said in found if said), None)

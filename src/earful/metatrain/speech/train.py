@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from earful.adapt.finetune import HEAD, SELECTIONS, Letters, Selection, moves
-from earful.adapt.inner import Inner, Moves, everything
+from earful.adapt.finetune import HEAD, Letters, moves
+from earful.adapt.inner import Inner
 from earful.adapt.rows import BIAS, WEIGHT, carry_rows
 from earful.adapt.select import Learned
 from earful.checkpoint import Checkpoint, InnerLoop
@@ -19,11 +19,11 @@ from earful.data.episode import Draw
 from earful.device import CPU, moved
 from earful.encoder.recurrent import CELLS
 from earful.errors import CheckpointError
-from earful.metatrain import LEARNERS, Learner, started_by
-from earful.metatrain.learner import START, Meta
+from earful.metatrain.learner import START, Learner, Meta, started_by
 from earful.metatrain.loop import Drawn, MetaStep, Trained, metatrain
+from earful.metatrain.speech.learning import Learning, learner_of, selection
 from earful.metatrain.speech.output import begin, begin_by_prototypes, shared_heads
-from earful.metatrain.speech.recipe import Learning, MetaRecipe, Output
+from earful.metatrain.speech.recipe import MetaRecipe, Output
 from earful.metatrain.speech.tasks import Side, Tasks, tasks_of
 from earful.model import AcousticModel, Params, loss_of, parameters_of
 from earful.pretrain.dataset import Dataset
@@ -37,8 +37,6 @@ LETTERS: Mapping[Output, Letters] = {
     "heard": "rules",  # by what is heard, and by the rules of the language where there are any
     "prototypes": "prototypes",
 }
-SECOND_ORDER = ("maml", "anil", "boil", "meta-sgd")
-_PLAIN = Inner(rate=1.0)
 
 
 class Result(NamedTuple):
@@ -64,38 +62,6 @@ def start_of(base: Checkpoint, dataset: Dataset, output: Output) -> Checkpoint:
     new = old.extended(["".join(dataset.alphabet.symbols)])
     params = carry_rows(base.params, old, new, torch.Generator().manual_seed(0))
     return replace(base, config=replace(base.config, alphabet=new), params=params)
-
-
-def learner_of(
-    learning: Learning, loss: Callable[..., Tensor], progress: float = 1.0, *, can_move: Moves = everything
-) -> Learner:
-    """The learner that the recipe names, at `progress` (0 to 1) of meta-training."""
-    name, selected = learning.learner, SELECTIONS[selection(learning)]
-
-    def moving(parameter: str) -> bool:
-        return can_move(parameter) and selected(parameter)
-
-    settings = {key: value for key, value in vars(learning.inner).items() if value != getattr(_PLAIN, key)}
-    settings |= {"rate": learning.inner.rate, "steps": learning.inner.steps}
-    if name == "boil":
-        settings["head"] = lambda parameter: not moving(parameter)
-    else:
-        settings["head" if name == "anil" else "moves"] = moving
-    if name in SECOND_ORDER and progress < learning.first_order_until:
-        settings["order"] = 1
-    if name == "maml++":
-        settings |= {"progress": progress, "first_order_until": learning.first_order_until}
-        settings["every_step_until"] = learning.every_step_until
-    if name == "imaml":
-        settings |= {"pull": learning.pull, "iterations": learning.iterations}
-    make: Any = LEARNERS[name]
-    return make(loss, **settings)  # type: ignore[no-any-return]
-
-
-def selection(learning: Learning) -> Selection:
-    """What the inner loop moves."""
-    fixed: Mapping[str, Selection] = {"anil": "head", "boil": "body"}
-    return fixed.get(learning.learner, learning.moves)
 
 
 class Speech(NamedTuple):
