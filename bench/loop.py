@@ -144,6 +144,8 @@ def one(options: argparse.Namespace, seed: int, folder: Path) -> Iterator[dict[s
     drafting = ["transcribe", str(folder / "first"), "--into", str(path), "--fill", TIER]
     subprocess.run([sys.executable, "-m", "earful", *drafting], check=True)
     for way, begins in chosen(path, folder / "first", seed).items():
+        if way not in options.ways:
+            continue
         seconds = corrected(path, begins, said, folder / way)
         report = adapted(folder / way, folder / "first", folder / f"{way}-model", options, seed)
         row = {"seed": seed, "way": way, "clips": report["clips"], "seconds": seconds}
@@ -162,6 +164,7 @@ def main() -> None:
     parser.add_argument("--language", required=True)
     parser.add_argument("--base", default="earful-base")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--effort", default="usual")
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
