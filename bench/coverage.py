@@ -22,6 +22,7 @@ from kshot import draw, frames_by, heard_by, scored
 from lattices import read
 
 from earful.adapt.adapt import adapt
+from earful.adapt.effort import quick_from
 from earful.adapt.start import start_from
 from earful.bench.machine import machine
 from earful.ctc.greedy import greedy_ids
@@ -92,9 +93,11 @@ def of_adaptations(
             begun = start_from(
                 options.base, (u.text or "" for u in clips), {"language": corpus[0].language or ""}, seed
             )
-            found, report = adapt(begun, clips, seed=seed)
+            plan = quick_from(begun, len(clips), clips.duration_s or 0.0) if options.quick else None
+            found, report = adapt(begun, clips, plan=plan, seed=seed)
             heard = heard_by(found, test, [frames[u.id] for u in test])
-            row: dict[str, Any] = {"clips": count, "seed": seed, "test_clips": len(test)}
+            row: dict[str, Any] = {"clips": count, "seed": seed, "test_clips": len(test), "quick": options.quick}
+            row |= {"corpus": options.corpus.name, "measured": report.measured}
             for name, greedy, rate, bounds in (
                 ("best_path", True, report.cer_after, report.interval_95),
                 ("language", False, report.cer_with_language, report.language_interval_95),
@@ -112,6 +115,7 @@ def main() -> None:
     parser.add_argument("--base", default="earful-base")
     parser.add_argument("--clips", type=int, nargs="+", default=[4, 10, 30, 50])
     parser.add_argument("--draws", type=int, default=8)
+    parser.add_argument("--quick", action="store_true", help="by the plan of --effort quick")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     found: dict[str, Any] = {"scores": [], "rows": []}

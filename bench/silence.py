@@ -2,8 +2,9 @@
 
 Each clip is transcribed twice, as `earful transcribe` does and with silences heard like all else: as it is, amid white
 noise, and with twenty seconds of digital silence, hum or faint noise before and after it. Counted: errors of letters,
-words that last over two seconds, and words whose middle lies where nothing is said. What is measured already is in the
-file, and not measured again.
+words that last over two seconds, and words whose middle lies where nothing is said, by more than a tenth of a second
+(five frames: CTC is no more exact). `added` is the rate of errors more than of the clips as they are, heard in the same
+way, with its interval over clips. What is measured already is in the file, and not measured again.
 
     python bench/silence.py --model MODEL --clips work/fillets-nl/test.jsonl --out bench/silence.json
 """
@@ -12,6 +13,7 @@ import argparse
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,12 +25,13 @@ from earful.data.clips import read_clips
 from earful.data.utterance import Utterance
 from earful.recognizer import Recognizer
 from earful.text.normalize import normalize
-from earful.text.score import score
+from earful.text.score import errors_of_each
 from earful.writing import replacing
 
 Sound = NDArray[np.float32]
 PADDING_S = 20.0
 LONG_S = 2.0
+EDGE_S = 0.1
 
 
 def hum(count: int, generator: np.random.Generator) -> Sound:
@@ -77,8 +80,8 @@ CONDITIONS: dict[str, Callable[[Sound, np.random.Generator], Sound]] = {
 
 def measured(
     recognizer: Recognizer, clips: Sequence[Utterance], references: Sequence[str], name: str, way: str
-) -> dict[str, object]:
-    """CER of all clips in this condition, and how many words are too long, or where nothing is said."""
+) -> dict[str, Any]:
+    """Errors of each clip in this condition, and how many words are too long, or where nothing is said."""
     rng, texts, long, invented = np.random.default_rng(0), [], 0, 0
     before_s = PADDING_S if name.startswith("amid") else 0.0
     for clip in clips:
@@ -87,9 +90,20 @@ def measured(
         found = recognizer.transcribe(CONDITIONS[name](sound_T, rng), silences=way == "heard")
         texts.append(found.text)
         long += sum(word.end_s - word.start_s > LONG_S for word in found.words)
-        invented += sum(not before_s <= (word.start_s + word.end_s) / 2 <= end_s for word in found.words)
-    errors = score(references, texts)
-    return {"condition": name, "way": way, "cer": errors.cer, "long_words": long, "invented": invented}
+        middles = [(word.start_s + word.end_s) / 2 for word in found.words]
+        invented += sum(not before_s - EDGE_S <= middle <= end_s + EDGE_S for middle in middles)
+    counts = [each.characters for each in errors_of_each(references, texts)]
+    row = {"condition": name, "way": way, "cer": sum(c.errors for c in counts) / sum(c.length for c in counts)}
+    errors = " ".join(str(each.errors) for each in counts)  # a line of the file, not two hundred
+    return row | {"long_words": long, "invented": invented, "errors": errors}
+
+
+def added(row: dict[str, Any], plain: dict[str, Any], lengths: Sequence[int]) -> dict[str, Any]:
+    """How much more is wrong than in the clips as they are, and the 95 % interval (bootstrap over clips, paired)."""
+    more = np.subtract(*(np.array(each["errors"].split(), np.int64) for each in (row, plain)))
+    length, drawn = np.asarray(lengths), np.random.default_rng(0).integers(0, len(more), (2000, len(more)))
+    low, high = np.percentile(more[drawn].sum(1) / length[drawn].sum(1), [2.5, 97.5])
+    return {"added": float(more.sum() / length.sum()), "added_95": [float(low), float(high)]}
 
 
 def main() -> None:
@@ -104,15 +118,18 @@ def main() -> None:
     recognizer = Recognizer.load(asked.model)
     clips = list(read_clips(asked.clips))[: asked.count or None]
     references = [normalize(u.text or "", recognizer.checkpoint.config.rules) for u in clips]
+    lengths = [len(each) for each in references]
     seconds = round(sum(u.duration_s or 0.0 for u in clips), 1)
     about = {"corpus": asked.clips.parent.name, "clips": len(clips), "seconds": seconds}
-    about |= {"padding_s": PADDING_S, "long_s": LONG_S}
+    about |= {"padding_s": PADDING_S, "long_s": LONG_S, "edge_s": EDGE_S}
     found = json.loads(asked.out.read_text("utf-8")) if asked.out.exists() else {}
     rows = found["rows"] if all(found.get(key) == value for key, value in about.items()) else []
     done = {(row["condition"], row["way"]) for row in rows}
     for name, way in ((name, way) for name in CONDITIONS for way in WAYS if (name, way) not in done):
-        rows.append(measured(recognizer, clips, references, name, way))
-        print(json.dumps(rows[-1]), flush=True)
+        row = measured(recognizer, clips, references, name, way)
+        plain = next((each for each in rows if (each["condition"], each["way"]) == ("as it is", way)), row)
+        rows.append(row | added(row, plain, lengths))
+        print(json.dumps({key: value for key, value in rows[-1].items() if key != "errors"}), flush=True)
         with replacing(asked.out) as beside:
             beside.write_text(json.dumps({"machine": machine(), **about, "rows": rows}, indent=1) + "\n", "utf-8")
 

@@ -1,5 +1,6 @@
 """`earful transcribe --into`: the user's own ELAN file, whole and with what was there."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +59,14 @@ def test_empty_segments(earful, tiny_base: Path, talk: Path) -> None:
     assert again.status == 0 and again.out.startswith("0 segments") and texts(talk, "mine") == [text]
 
 
+def test_what_was_done_for_machines(earful, tiny_base: Path, talk: Path) -> None:
+    done = json.loads(earful("transcribe", tiny_base, "--into", talk, "--fill", "mine", "--json").out)
+    assert done == {"file": str(talk), "tiers": ["mine"], "filled": 1, "silent": 0}
+    done = json.loads(earful("transcribe", tiny_base, "--into", talk, "--json").out)
+    assert done["tiers"] == ["earful phrases", "earful words", "earful confidences"], "the names that it has now"
+    assert (done["words"], done["left_out"]) == (len(texts(talk, "earful words")), 0)
+
+
 def test_a_segment_that_ends_a_little_late_is_heard_to_the_end(earful, tiny_base: Path, talk: Path) -> None:
     late_ms = round(1000 * probe(talk.parent / "clip0.wav").duration_s) + 240
     talk.write_text(EAF.format(end=late_ms), "utf-8")
@@ -74,7 +83,7 @@ def test_a_failure_leaves_the_file_as_it_is(earful, tiny_base: Path, talk: Path)
         (("--fill", "yours"), "has no tier 'yours'"),
         (("--fill", "mine", "--channel", "each"), "name a channel"),
         (("--out", talk.parent / "out"), "--out and --into do not go together"),
-        (("--json",), "--format and --into do not go together"),
+        (("--format", "json"), "--format and --into do not go together"),
         ((talk.parent,), "one recording goes into it"),
         ((talk.parent / "none.wav",), "none.wav"),
     ):

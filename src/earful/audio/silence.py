@@ -17,8 +17,9 @@ GRID_S = 0.12
 """A multiple of the hops of all encoders (20, 30, 40 ms), at which sound is cut without moving their frames."""
 SHORTEST_S = 2.0
 """A silence that is shorter is a pause, and left to the recogniser."""
-MARGIN_S = 0.6
-"""So much of it at both ends belongs to the speech beside it: soft ends of words, echoes."""
+MARGIN_S = 0.36
+"""So much of it at both ends belongs to the speech beside it: soft ends of words, echoes. More of it costs errors, for
+the recogniser hears speech against the mean of all that it hears (`bench/silence.py`)."""
 
 _FRAME = 640  # samples, 40 ms
 _HOP = round(HOP_S * SAMPLE_RATE_HZ)

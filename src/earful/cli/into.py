@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from earful.cli.listening import listen
 from earful.cli.progress import Tell, progress, warn
@@ -35,7 +35,7 @@ def transcribe_into(
     tier: str | None,
     channel: "Channel | Literal['each']",
     denoised: bool,
-) -> str:
+) -> "Done":
     """Transcribe into an ELAN file, in tiers of its own or in the empty segments of `tier`; says what was done.
 
     On any error the file stays as it is. Raises ManifestError as `writers.into`; AudioError; ConfigError; OSError.
@@ -89,18 +89,28 @@ def _listen_to_segments(
     return said
 
 
-def _fill(document: "Document", tier: str, said: "Sequence[tuple[Annotation, Transcript]]") -> str:
+class Done(NamedTuple):
+    """What went into a file: a sentence for people, and for machines the same as plain values."""
+
+    said: str
+    summary: dict[str, object]
+
+
+def _fill(document: "Document", tier: str, said: "Sequence[tuple[Annotation, Transcript]]") -> Done:
     from earful.writers.into import fill
 
     written = fill(document, said)
     silent = f"; in {len(said) - written} nothing is said" if written < len(said) else ""
-    return f"{counted(written, 'segment')} of tier {tier} filled in {document.path}{silent}"
+    summary = {"file": str(document.path), "tiers": [tier], "filled": written, "silent": len(said) - written}
+    return Done(f"{counted(written, 'segment')} of tier {tier} filled in {document.path}{silent}", summary)
 
 
-def _add(document: "Document", transcript: "Transcript", origin_ms: int) -> str:
+def _add(document: "Document", transcript: "Transcript", origin_ms: int) -> Done:
     from earful.writers.into import add_transcript
 
     names, before = add_transcript(document, transcript, origin_ms)
     if before:
         warn(f"{document.path}: {counted(before, 'word')} before the time where the document begins: left out")
-    return f"{counted(len(transcript.words) - before, 'word')} in new tiers of {document.path}: {', '.join(names)}"
+    words = len(transcript.words) - before
+    said = f"{counted(words, 'word')} in new tiers of {document.path}: {', '.join(names)}"
+    return Done(said, {"file": str(document.path), "tiers": list(names), "words": words, "left_out": before})

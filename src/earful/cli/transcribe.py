@@ -14,7 +14,7 @@ from earful.cli.leftovers import name_unread
 from earful.cli.listening import listen
 from earful.cli.progress import progress
 from earful.cli.streams import plain
-from earful.cli.tables import counted
+from earful.cli.tables import counted, print_json
 from earful.writing import replacing
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ def transcribe(
     channel: Annotated[str, typer.Option(help=CHANNEL_HELP, metavar="CHANNEL")] = "auto",
     device: Device = "cpu",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace transcripts in DIR.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="The same as --format json; with --into, what was done.")
+    ] = False,
 ) -> None:
     """Write down what recordings say.
 
@@ -89,9 +91,10 @@ def transcribe(
 
     if into is not None:
         recording = recording_beside(
-            into, audio or [], {"--out": out, "--format": wanted != "text", "--guesses": guesses > 1}
+            into, audio or [], {"--out": out, "--format": format != "text", "--guesses": guesses > 1}
         )
-        print(transcribe_into(load, into, recording, fill, heard, denoise))
+        done = transcribe_into(load, into, recording, fill, heard, denoise)
+        print_json(done.summary) if json else print(done.said)
     else:
         check_audio(audio or [], fill)
         transcribe_each(load, audio or [], wanted, out, overwrite, heard, denoise)
