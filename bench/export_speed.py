@@ -32,6 +32,7 @@ from earful.text.score import score
 
 LONG_S, LONGEST_S = 600.0, 7200.0
 WAYS = ("torch", "float32", "int8")
+PEAK = "; print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], file=sys.stderr)"
 WITH_TORCH = (
     "import sys; from earful.recognizer import Recognizer; "
     "print(Recognizer.load(sys.argv[1], greedy=True).transcribe(sys.argv[2]).text)"
@@ -73,15 +74,21 @@ def in_turns(model: str, audio: dict[str, list[Path]], threads: int, repeats: in
 
 
 def command(words: list[str]) -> tuple[float, float, float]:
-    """Seconds, processor seconds and peak megabytes of a process."""
+    """Seconds, processor seconds and peak megabytes of a Python program.
+
+    The program says its own peak: that of `wait4` begins with what the parent held when it was forked.
+    """
     began = time.perf_counter()
     around = {**os.environ, "OMP_NUM_THREADS": "1", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16"}
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, env=around)
+    words = [*words[:2], words[2] + PEAK, *words[3:]]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=around, text=True)
+    assert process.stderr is not None
+    said = process.stderr.read()
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = status
     if status:
         raise SystemExit(f"{words}: failed")
-    return time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    return time.perf_counter() - began, used.ru_utime + used.ru_stime, int(said.split()[-1]) / 1024
 
 
 def cold(model: str, clip: Path, repeats: int) -> list[dict[str, Any]]:

@@ -125,7 +125,8 @@ def main() -> None:
     found = json.loads(asked.out.read_text("utf-8")) if asked.out.exists() else {}
     rows = found["rows"] if all(found.get(key) == value for key, value in about.items()) else []
     done = {(row["condition"], row["way"]) for row in rows}
-    for name, way in ((name, way) for name in CONDITIONS for way in WAYS if (name, way) not in done):
+    todo = sorted(((name, way) for name in CONDITIONS for way in WAYS), key=lambda pair: WAYS.index(pair[1]))
+    for name, way in (pair for pair in todo if pair not in done):
         row = measured(recognizer, clips, references, name, way)
         plain = next((each for each in rows if (each["condition"], each["way"]) == ("as it is", way)), row)
         rows.append(row | added(row, plain, lengths))

@@ -150,7 +150,7 @@ def test_small_tasks(earful, manifest: Path, tiny_base: Path) -> None:
         (("--shots", "1,-5"), "got '-5'"),
         (("--shots", "1,usual"), "got 'usual'"),
         (("--steps", "1,all"), "or usual, got 'all'"),
-        (("--seeds", 0), "seeds: got 0"),
+        (("--seeds", 0), "greater than or equal to 1"),
         (("--test-seconds", 5), "give one of them"),
         (("--shots", 50), "'nl' has 7 clips: 2 to test and 50 to adapt to are 52"),
         (("--by", "condition"), "has no condition"),

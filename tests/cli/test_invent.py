@@ -23,7 +23,7 @@ def test_invent(earful, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--count", "0", "--clips", "1"), "count is 0, must be 1 or more"),
+        (("--count", "0", "--clips", "1"), "greater than or equal to 1"),
         (("--count", "1"), "give hours or clips"),
         (("--count", "1", "--clips", "1", "--hours", "1"), "both hours and clips given"),
     ],

@@ -19,8 +19,6 @@ manifest = "{out}/train.jsonl"
 [encoder]
 width = 32
 layers = 1
-heads = 2
-kernel = 7
 dropout = 0.0
 [optimisation]
 steps = 4

@@ -200,7 +200,7 @@ def test_empty_missing_and_foreign_files(tmp_path: Path) -> None:
         read_manifest(_file(tmp_path, "", "  "))
     with pytest.raises(ManifestError, match="no such file"):
         read_manifest(tmp_path / "nothing.jsonl")
-    with pytest.raises(ManifestError, match="cannot read: Is a directory"):
+    with pytest.raises(ManifestError, match="cannot read: expected a regular file, got a folder"):
         read_manifest(tmp_path)
 
 

@@ -146,20 +146,26 @@ def write(out: Path, made: Made, clips: "Manifest", state: Path, *, replace: boo
     from earful.checkpoint import save_checkpoint
 
     save_checkpoint(out, made.found.checkpoint, replace=replace)
-    weigh_int8(out, clips)
     if made.interrupted:
         state.mkdir(parents=True, exist_ok=True)
         (state / WRITTEN).touch()
     else:
         shutil.rmtree(state, ignore_errors=True)
+    weigh_int8(out, clips)
 
 
 def weigh_int8(out: Path, clips: "Manifest") -> None:
-    """Find out whether the model may be computed in int8 when it transcribes, and note it in its folder."""
+    """Find out whether the model may be computed in int8 when it transcribes, and note it in its folder.
+
+    The model is whole without: Ctrl-C leaves it at float32.
+    """
     from earful.export.arithmetic import choose
 
-    with progress() as tell:
-        choose(out, clips, tell)
+    try:
+        with progress() as tell:
+            choose(out, clips, tell)
+    except KeyboardInterrupt:
+        warn(f"{out} transcribes in float32: whether int8 costs it anything was not measured to the end")
 
 
 def conclude(

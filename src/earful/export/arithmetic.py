@@ -15,7 +15,7 @@ from earful.text.normalize import normalize
 from earful.text.score import score
 from earful.writing import replacing
 
-MOST = 40
+MOST = 20
 Tell = Callable[[str, float, float], None]
 
 
