@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -58,7 +60,7 @@ from earful.pretrain.supervised import train_base
 from earful.pretrain.unlabelled import Units
 from earful.recognizer import Recognizer
 from earful.text.alphabet import Alphabet
-from earful.train import Optimisation, Step
+from earful.train import Optimisation, Step, fit
 
 PRETENDED = os.environ.get("EARFUL_PRETENDED_DEVICE") == "1"
 WALKS = pytest.mark.skipif(
@@ -263,12 +265,15 @@ def test_elsewhere_refuses_the_processor(elsewhere: torch.device) -> None:
 
 @WALKS
 @pytest.mark.parametrize("kind", ["conformer", "bilstm"])
-def test_elsewhere_a_base_is_trained(kind: str, elsewhere: torch.device, manifest: Path, tmp_path: Path) -> None:
-    """And from its state a run goes on on the other device, either way."""
+def test_elsewhere_a_base_is_trained(
+    kind: str, elsewhere: torch.device, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And from its state a run that was interrupted goes on on the other device, either way."""
+    monkeypatch.setattr("earful.pretrain.supervised.fit", partial(fit, save_every=2))
     recipe = Recipe(
         tmp_path / "model",
         (Corpus(manifest),),
-        Optimisation(2, 1e-3),
+        Optimisation(3, 1e-3),
         cache=tmp_path / "cache",
         batch_s=5.0,
         encoder=EncoderConfig(kind, width=16, layers=1, heads=2, dropout=0.0),
@@ -276,12 +281,18 @@ def test_elsewhere_a_base_is_trained(kind: str, elsewhere: torch.device, manifes
         rarest_symbol=1,
     )
 
-    def losses(device: torch.device, work: Path, steps: int) -> list[dict[str, float]]:
+    def losses(device: torch.device, work: Path, until: int) -> list[dict[str, float]]:
         told: list[Step] = []
-        longer = replace(recipe, work=work, optimisation=replace(recipe.optimisation, steps=steps))
-        made = train_base(longer, open_dataset(longer, None, device), told.append, device=device)
-        assert near(made.params)
-        return [step.losses for step in told]
+
+        def tell(step: Step) -> None:
+            told.append(step)
+            if step.number > until:
+                raise KeyboardInterrupt
+
+        own = replace(recipe, work=work)
+        with suppress(KeyboardInterrupt):
+            assert near(train_base(own, open_dataset(own, None, device), tell, device=device).params)
+        return [step.losses for step in told if step.number <= until]
 
     close(losses(elsewhere, tmp_path / "there", 2), losses(CPU, tmp_path / "here", 2))
     found, right = losses(CPU, tmp_path / "there", 3), losses(elsewhere, tmp_path / "here", 3)
@@ -343,7 +354,7 @@ def test_elsewhere_a_base_is_metatrained(
         "the base below",
         (Corpus(manifest),),
         Learning(learner, Inner(0.02), iterations=1 if learner == "imaml" else None),
-        Outer(Optimisation(1, 1e-3), tasks=1),
+        Outer(Optimisation(2, 1e-3), tasks=1, save_every=1),
         TaskRules(shots=Shots(clips=1, query=1), held_out=("lt",)),
         output,
         validation=1,
@@ -357,16 +368,24 @@ def test_elsewhere_a_base_is_metatrained(
         torch.manual_seed(0)
         base = Checkpoint(config, dict(AcousticModel(config).state_dict()))
 
-    def steps(device: torch.device, work: Path, count: int) -> list[tuple[float, ...]]:
+    def steps(device: torch.device, work: Path, until: int) -> list[tuple[float, ...]]:
         told: list[MetaStep] = []
-        outer = replace(recipe.outer, optimisation=replace(recipe.outer.optimisation, steps=count))
-        result = metatrain_base(replace(recipe, work=work, outer=outer), base, dataset, told.append, device=device)
-        assert near(result.last.params) and near(result.best.params) and near(result.trained.last)
+
+        def tell(step: MetaStep) -> None:
+            told.append(step)
+            if step.number == until < 2:
+                raise KeyboardInterrupt
+
+        with suppress(KeyboardInterrupt):
+            result = metatrain_base(replace(recipe, work=work), base, dataset, tell, device=device)
+            assert near(result.last.params) and near(result.best.params) and near(result.trained.last)
         assert all(step.skipped == 0 for step in told)
         return [(step.loss, step.grad_norm) for step in told]
 
     close(steps(elsewhere, tmp_path / "there", 1), steps(CPU, tmp_path / "here", 1))
-    close(steps(CPU, tmp_path / "there", 2), steps(CPU, tmp_path / "here", 2))
+    found = steps(CPU, tmp_path / "there", 2)
+    assert len(found) == 1, "it went on"
+    close(found, steps(CPU, tmp_path / "here", 2))
 
 
 @WALKS

@@ -28,7 +28,7 @@ def test_no_other_place_spells_the_command() -> None:
 
 
 COMMAND = re.compile(
-    r"(?:earful (?:adapt|transcribe|score|check|suggest|pretrain|corpus \w+)|ffmpeg|cd|rm|mv) [^;:`)]*$"
+    r"\b(?:earful (?:adapt|transcribe|score|check|suggest|pretrain|corpus \w+)|ffmpeg|cd|rm|mv) [^;:`)]*$"
 )
 """The end of a piece of a message in which a command stands that is to be typed."""
 
