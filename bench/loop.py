@@ -12,7 +12,6 @@ after. `--fresh` adapts from the first base to all 40 clips, too. Test clips are
 last clips of one without levels.
 
     python bench/loop.py --corpus work/fillets-cs --language cs --out bench/loop_czech.json
-    python bench/loop.py --corpus work/spoken-ka --language ka --out bench/loop_spoken.json
 
 It goes on where it was.
 """

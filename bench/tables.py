@@ -1457,7 +1457,6 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "effort_dutch": effort,
     "coverage": coverage,
     "loop_czech": loop,
-    "loop_spoken": loop,
     "ablation_czech": ablation,
     "averaged_czech": ablation,
     "adapt_settings": adapt_settings,
