@@ -81,7 +81,7 @@ def command(words: list[str]) -> tuple[float, float, float]:
     began = time.perf_counter()
     around = {**os.environ, "OMP_NUM_THREADS": "1", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16"}
     words = [*words[:2], words[2] + PEAK, *words[3:]]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=around, text=True)
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=around, encoding="utf-8")
     assert process.stderr is not None
     said = process.stderr.read()
     _, status, used = os.wait4(process.pid, 0)
