@@ -44,3 +44,10 @@ def list_clips() -> Callable[[Path, Path], None]:
         manifest.write_text("\n".join(map(json.dumps, rows)), "utf-8")
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def no_progress_on_a_slow_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test reads on stderr does not hang on how busy the machine is; the progress has tests of its own."""
+    if "progress" not in request.path.name:
+        monkeypatch.setattr("earful.cli.progress.FIRST_LINE_S", 1e9)

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 import torch
 
+from earful.alone import alone
 from earful.audio.files import write
 from earful.checkpoint import load_checkpoint
 
@@ -292,3 +293,12 @@ def test_mandarin_in_characters_and_in_pinyin(write_clips, earful, tiny_base: Pa
     assert run.status == 0 and load_checkpoint(tmp_path / "p").lexicon is None
     reference = json.loads(earful("score", tmp_path / "p", clips, "--errors", 1, "--json").out)["worst"][0]["reference"]
     assert reference == "wǒ men qù yín háng"
+
+
+def test_two_runs_to_one_model(clips: Path, earful, tiny_base: Path, tmp_path: Path) -> None:
+    words = adapt_words(clips, tmp_path / "m", tiny_base)
+    with alone(tmp_path / ".m.adapting", "the first"):
+        run = earful(*words)
+    assert run.status == 2 and run.err.count("\n") == 1 and not (tmp_path / "m").exists()
+    assert ".m.adapting: another run of earful is at work there" in run.err and "(--out)" in run.err
+    assert earful(*words).status == 0 and [p.name for p in tmp_path.iterdir()] == ["m"]

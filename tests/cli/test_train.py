@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from earful.alone import alone
 from earful.checkpoint import load_checkpoint
 from earful.features.mfcc import MfccConfig, mfcc
 
@@ -169,3 +170,11 @@ def test_cepstra_and_an_encoder_for_other_bins(earful, recipe: Path) -> None:
     recipe.write_text(recipe.read_text("utf-8") + '[features]\nkind = "mfcc"\n', "utf-8")
     run = earful("train", recipe)
     assert run.status == 2 and "the encoder takes 80 bins, the features give 13: make them equal" in run.err
+
+
+def test_two_runs_in_one_work_folder(earful, recipe: Path, tmp_path: Path) -> None:
+    with alone(tmp_path / "work", "the first"):
+        run = earful("train", recipe)
+    assert run.status == 2 and run.err.count("\n") == 1 and not (tmp_path / "base").exists()
+    assert "work: another run of earful is at work there" in run.err and "`work`" in run.err
+    assert earful("train", recipe).status == 0

@@ -58,7 +58,9 @@ def cell(pitch: float, path: str | None = None, **how: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("name", "write"), [("a.parquet", parquet), ("a.arrow", stream), ("b.arrow", arrow_file)], ids=str
+    ("name", "write"),
+    [("a.parquet", parquet), ("a.arrow", stream), ("b.arrow", arrow_file)],
+    ids=["parquet", "stream", "file"],
 )
 def test_rows_are_clips_in_their_order(tmp_path: Path, name: str, write: Write) -> None:
     pitches = [0.1, 0.2, 0.3, 0.4, 0.5]

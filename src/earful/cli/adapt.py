@@ -2,7 +2,8 @@
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -119,23 +120,34 @@ def adapt(
     """
     from earful.adapt.adapt import Reading
     from earful.adapt.effort import plan_of
+
+    began, way = time.monotonic(), checked(Way(effort, minutes, speak, unlabelled, clips), tune)
+    with state_for(out, overwrite=overwrite) as state:
+        manifest = transcribed(clips_of(clips, tier, speaker_tier, drop, unlisted=effort != "best"), way)
+        reading = Reading(texts_of(text), words, greedy)
+        rules = written(language=language or language_of(manifest), case=case, punctuation=punctuation, writing=writing)
+        start = started(base, manifest, rules, seed, usual, device)
+        with progress() as tell:
+            used, findings = sift(manifest, start, tell)
+            name_left_out(manifest, used, findings)
+            plan = plan_of(start, used, effort, steps)
+            found = search(start, used, plan, minutes=tune, seed=seed, state=state, tell=tell)
+            plans = plans_of(found.plan, steps)
+            made = make(way, start, used, plans, reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
+        write(out, made, used, state, replace=overwrite or unfinished(state))
+        conclude(out, made, round(time.monotonic() - began, 2), len(manifest), found, way, reading, findings, json)
+
+
+@contextmanager
+def state_for(out: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Where the state of an adaptation to OUT is, for this run alone. Raises where no model can be written to OUT."""
+    from earful.alone import alone
     from earful.checkpoint import check_destination
 
-    began, state, way = time.monotonic(), state_of(out), checked(Way(effort, minutes, speak, unlabelled, clips), tune)
+    state = state_of(out)
     check_destination(out, replace=overwrite or unfinished(state))
-    manifest = transcribed(clips_of(clips, tier, speaker_tier, drop, unlisted=effort != "best"), way)
-    reading = Reading(texts_of(text), words, greedy)
-    rules = asked_for(language=language or language_of(manifest), case=case, punctuation=punctuation, writing=writing)
-    start = started(base, manifest, rules, seed, usual, device)
-    with progress() as tell:
-        used, findings = sift(manifest, start, tell)
-        name_left_out(manifest, used, findings)
-        plan = plan_of(start, used, effort, steps)
-        found = search(start, used, plan, minutes=tune, seed=seed, state=state, tell=tell)
-        plans = plans_of(found.plan, steps)
-        made = make(way, start, used, plans, reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
-    write(out, made, used, state, replace=overwrite or unfinished(state))
-    conclude(out, made, round(time.monotonic() - began, 2), len(manifest), found, way, reading, findings, json)
+    with alone(state, "name another folder (--out)"):
+        yield state
 
 
 def write(out: Path, made: Made, clips: "Manifest", state: Path, *, replace: bool) -> None:
@@ -208,7 +220,7 @@ def started(
     return replace(begun, inner=None) if usual else begun
 
 
-def asked_for(**rules: str | None) -> dict[str, str]:
+def written(**rules: str | None) -> dict[str, str]:
     """The text rules that were given; the base's own stay for the others."""
     return {name: value for name, value in rules.items() if value}
 

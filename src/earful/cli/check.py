@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earful.cli.adapt import DEFAULT_BASE, LANGUAGE_HELP, HowWritten, asked_for, language_of
+from earful.cli.adapt import DEFAULT_BASE, LANGUAGE_HELP, HowWritten, language_of, written
 from earful.cli.leftovers import Drop, SpeakerTier, TierName, clips_in
 from earful.cli.progress import progress, warn
 from earful.cli.reading import letters, print_reading
@@ -63,7 +63,7 @@ def check(
         raise ConfigError("nothing to check; give CLIPS, --text FILE, or both")
     read = clips_in(clips, tier, speaker_tier, drop) if clips else Clips(Manifest(()))
     manifest = read.manifest
-    given = asked_for(language=language or language_of(manifest), writing=writing)
+    given = written(language=language or language_of(manifest), writing=writing)
     transcripts = [u.text or "" for u in manifest]
     config = start_from(base, transcripts, given).config if clips else None
     rules = config.rules if config else TextRules(language=language or "", writing=writing or "given")

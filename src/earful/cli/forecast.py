@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earful.cli.adapt import LANGUAGE_HELP, asked_for, language_of, name_left_out, sift, started
+from earful.cli.adapt import LANGUAGE_HELP, language_of, name_left_out, sift, started, written
 from earful.cli.device import Device
 from earful.cli.leftovers import Drop, SpeakerTier, TierName, clips_of
 from earful.cli.numbers import MOST_SEED
@@ -74,7 +74,7 @@ def forecast(
 
     began = time.monotonic()
     manifest = clips_of(clips, tier, speaker_tier, drop)
-    rules = asked_for(language=language or language_of(manifest), case=case, punctuation=punctuation)
+    rules = written(language=language or language_of(manifest), case=case, punctuation=punctuation)
     start = started(model, manifest, rules, seed, usual, device)
     with progress() as tell:
         used, findings = sift(manifest, start, tell)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earful.cli.curves import curves
-from earful.cli.processes import processes, progress_of
+from earful.cli.processes import only, processes, progress_of
 from earful.cli.progress import warn
 from earful.cli.tables import peak_memory_mb, percent, print_facts
 
@@ -39,17 +39,15 @@ def metatrain(
     from earful.metatrain.speech.recipe import MetaRecipe
     from earful.metatrain.speech.train import metatrain_base
     from earful.pretrain.dataset import dataset_of
-    from earful.train import check_work
 
     plan, where = read_toml(MetaRecipe, recipe), device_of(device)
     with processes(where) as (rank, in_turn):
         if rank == 0:
             check_destination(plan.out, replace=overwrite)
-            check_work(plan.work)
         base = load_checkpoint(plan.start)
         steps: list[MetaStep] = []
         folder = plan.work / "tensorboard" if tensorboard and rank == 0 else None
-        with progress_of(rank) as tell, curves(folder) as draw:
+        with only(rank, plan.work), progress_of(rank) as tell, curves(folder) as draw:
             with in_turn():  # the first one computes features, the others find them
                 front = base.build().to(where).backbone or base.config.features
                 dataset = dataset_of(plan, front, lambda done, total: tell("computing features", done, total))  # type: ignore[arg-type]

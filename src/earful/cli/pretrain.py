@@ -13,7 +13,7 @@ import typer
 from earful.cli.curves import Draw, curves
 from earful.cli.leftovers import name_unread
 from earful.cli.numbers import MOST_COUNT
-from earful.cli.processes import Turn, processes, progress_of
+from earful.cli.processes import Turn, only, processes, progress_of
 from earful.cli.progress import Tell, warn
 from earful.cli.tables import counted, peak_memory_mb, percent, print_facts, within
 from earful.cli.train import losses_of, means
@@ -94,7 +94,8 @@ def pretrain(
                 if rank == 0:
                     check_destination(plan.out, replace=overwrite)
             plan = replace(plan, probe=probe or plan.probe, probe_every=probe_every or plan.probe_every)
-            checkpoint, clips, history = trained(plan, tell, draw, where, in_turn, warn if overwrite else None)
+            with only(rank, plan.work):
+                checkpoint, clips, history = trained(plan, tell, draw, where, in_turn, warn if overwrite else None)
         if rank:
             return
         save_checkpoint(plan.out, checkpoint, half=True, replace=overwrite)
@@ -124,9 +125,7 @@ def trained(
 ) -> "tuple[Checkpoint, int, History]":
     """The model that a recipe makes on a device, of how many clips, and what is shown of the way there."""
     from earful.pretrain.selfsupervised import model_for, objectives_of, pretrain, probe_for, speech_for
-    from earful.train import check_work
 
-    check_work(plan.work)
     model, history = model_for(plan).to(device), History()
     objectives = objectives_of(plan, model)
     with in_turn():  # the first one hears the clips, the others find what it heard

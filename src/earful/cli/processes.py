@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earful.cli.progress import Tell, progress
@@ -57,3 +58,14 @@ def processes(device: "torch.device") -> Iterator[tuple[int, Turn]]:
         distributed.barrier()  # nobody leaves while another is still at a sum
     finally:
         distributed.destroy_process_group()
+
+
+def only(rank: int, work: Path) -> AbstractContextManager[None]:
+    """Of several processes the first keeps other runs out of the recipe's work folder. Raises ConfigError."""
+    from earful.alone import alone
+    from earful.train import check_work
+
+    if rank:
+        return nullcontext()
+    check_work(work)
+    return alone(work, "give the recipe another `work`")

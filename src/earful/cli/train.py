@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earful.cli.processes import processes, progress_of
+from earful.cli.processes import only, processes, progress_of
 from earful.cli.progress import warn
 from earful.cli.tables import peak_memory_mb, print_facts
 
@@ -41,7 +41,7 @@ def train(
     from earful.pretrain.dataset import open_dataset
     from earful.pretrain.recipe import Recipe
     from earful.pretrain.supervised import train_base
-    from earful.train import check_work, rate_at
+    from earful.train import rate_at
 
     plan, where = read_toml(Recipe, recipe), device_of(device)
     plan = upon(plan, encoder) if encoder else plan
@@ -50,8 +50,7 @@ def train(
     with processes(where) as (rank, in_turn):
         if rank == 0:
             check_destination(plan.out, replace=overwrite)
-            check_work(plan.work)
-        with progress_of(rank) as tell:
+        with only(rank, plan.work), progress_of(rank) as tell:
             with in_turn():  # the first one computes features, the others find them
                 dataset = open_dataset(plan, lambda done, total: tell("computing features", done, total), where)
 
