@@ -46,6 +46,17 @@ def test_a_log_does_not_hear_of_short_work(times, capsys) -> None:
     assert capsys.readouterr().err == ""
 
 
+def test_a_stage_that_begins_once_more_is_timed_anew(times, capsys) -> None:
+    """As where the clips of several corpora are heard one after the other."""
+    with progress.progress() as tell:
+        times[0] = 600.0
+        tell("hearing", 99, 100)
+        for second in range(4):
+            times[0] += 1.0
+            tell("hearing", second, 100)
+    assert capsys.readouterr().err.splitlines() == ["earful: hearing: 2%, 1:38 left"]
+
+
 def test_a_terminal_gets_a_bar_for_the_stage_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)

@@ -63,6 +63,8 @@ def _bars() -> Iterator[Tell]:
             for _, finished in (shown.popitem() for _ in tuple(shown)):
                 bars.remove_task(finished)
             shown[stage] = bars.add_task(stage, note="", total=total)
+        elif done < bars.tasks[0].completed:  # the same once more: its speed is measured from here
+            bars.reset(shown[stage], total=total)
         bars.update(shown[stage], completed=done, total=total, note=plain(note))
         if time.monotonic() - began >= APPEAR_S and not bars.live.is_started:
             bars.start()
@@ -75,14 +77,18 @@ def _bars() -> Iterator[Tell]:
 
 
 class _Lines:
-    """For a log: a line when a stage has run for two seconds, then every half minute."""
+    """For a log: a line when a stage has run for two seconds, then every half minute.
+
+    A stage that goes back has begun once more, with what remains to be told anew.
+    """
 
     def __init__(self) -> None:
-        self._stage, self._began, self._next = "", 0.0, 0.0
+        self._stage, self._began, self._next, self._done = "", 0.0, 0.0, 0.0
 
     def __call__(self, stage: str, done: float, total: float, note: str = "") -> None:
         now = time.monotonic()
-        if stage != self._stage:
+        again, self._done = done < self._done, done
+        if stage != self._stage or again:
             give_back_memory()
             self._stage, self._began, self._next = stage, now, now + FIRST_LINE_S
         if now < self._next or not 0 < done < total:
