@@ -27,8 +27,9 @@ demo: setup
 demo-real: setup
 	$(BIN)/earful demo --real
 
+# A worker for each core, each on one thread: tests are small, and threads that wait for each other are no help.
 test: setup
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 slow: setup
 	$(BIN)/python -m pytest -m slow
