@@ -18,6 +18,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from earful.text.interval import student
+
 Json = dict[str, Any]
 
 SHIPPED, ENGLISH = "earful-base", "the base before"
@@ -382,6 +384,117 @@ def conditions(found: Json) -> Iterator[str]:
         "were worse than before."
     )
     yield from measured(("", ">before", *(f">{k} clips" for k in sizes)), rows, text, found)
+
+
+def draws(found: Json) -> str:
+    """How many draws of clips there were."""
+    count = len(every(found, "seed"))
+    return f"{count} draw{'s' * (count != 1)}"
+
+
+def log_gap(runs: Sequence[tuple[float, float]]) -> str:
+    """How much the errors change, in per cent, over runs `(before, after)`: mean of logarithms, Student's interval."""
+    gaps = [math.log(max(after, 1e-4) / max(before, 1e-4)) for before, after in runs]
+    middle = statistics.mean(gaps)
+    if len(gaps) < 2:
+        return f"{100 * math.expm1(middle):+.0f}"
+    reach = student(len(gaps) - 1) * statistics.stdev(gaps) / math.sqrt(len(gaps))
+    low, high = (100 * math.expm1(middle + sign * reach) for sign in (-1, 1))
+    return f"{100 * math.expm1(middle):+.0f} [{low:+.0f}, {high:+.0f}]"
+
+
+def voices(found: Json) -> Iterator[str]:
+    """Voices that a recogniser has not met: before and after adaptation, by the number of clips."""
+    sizes, rows, fewer, worse = every(found, "clips"), [], 0, 0
+    for (speaker, kind), runs in grouped(found["rows"], "speaker", "kind").items():
+        by_size = {k: [run for run in runs if run["clips"] == k] for k in sizes}
+        after = [spread([run["after"]["cer"] for run in by_size[k]]) for k in sizes]
+        pairs = [(run["before"]["cer"], run["after"]["cer"]) for run in runs]
+        fewer += statistics.mean(b - a for b, a in pairs) > 0
+        worse += sum(run["after"]["cer"] > run["before"]["interval_95"][1] for run in runs)
+        name = f"{KINDS[speaker]}, {kind}"
+        rows.append([name, percent(runs[0]["before"]["cer"]), *after, log_gap(pairs)])
+    text = (
+        f"CER in per cent, best path, on {found['rows'][0]['test_clips']} clips of that voice; median [lowest–highest] "
+        f"of {draws(found)}; errors over all in per cent, with a 95 % interval. Fewer errors "
+        f"in {fewer} of {len(rows)} voices; {worse} of {len(found['rows'])} adaptations are above the interval of the "
+        "rate before."
+    )
+    yield from measured(("voice", ">before", *(f">{k} clips" for k in sizes), ">errors"), rows, text, found)
+
+
+def plan_moves(found: Json) -> Iterator[str]:
+    """What moves when a voice is new, by the number of clips: errors against none."""
+    sizes = every(found, "clips")
+    walks = [name for name, value in found["rows"][0].items() if isinstance(value, dict)]
+    rows = []
+    for walk in walks:
+        pairs = [[(r["before"], r[walk]["cer"]) for r in found["rows"] if r["clips"] == k] for k in sizes]
+        seconds = statistics.median(row[walk]["cpu_s"] for row in found["rows"])
+        rows.append(
+            [walk, *(log_gap(each) for each in pairs), log_gap([x for each in pairs for x in each]), f"{seconds:.0f}"]
+        )
+    kinds = ", ".join(every(found, "kind"))
+    text = (
+        "Errors after one fine-tuning, in per cent of those before, with a 95 % interval over voices and draws "
+        f"({kinds}; {draws(found)}). Chosen on these, so tried on others."
+    )
+    yield from measured(("what moves", *(f">{k} clips" for k in sizes), ">all", ">processor s"), rows, text, found)
+
+
+def plan_learned(found: Json) -> Iterator[str]:
+    """What learning the plan came to: factors of rates, and the errors of trials against the plan before."""
+    factors = found["rates"][-1]["factors"].values()
+    rows = []
+    for trial in found["trials"]:
+        settings = trial["settings"]
+        what = "the learned rates" if settings["strength"] else "the rates of before"
+        gap = log_gap([(1.0, math.exp(ratio)) for ratio in trial["ratios"]])
+        rows.append([what, f"{settings['batch']:g}", trial["tasks"], gap])
+    text = (
+        "Errors in per cent of those by the plan before, one fine-tuning each, with a 95 % interval over tasks. "
+        f"{len(found['rates'])} rounds have learned rates of {min(factors):.2f} to {max(factors):.2f} times those "
+        f"before, by group of weights; {len(found['trials'])} trials of the search have ended."
+    )
+    yield from measured(("rates", ">share of the batch", ">tasks", ">errors"), rows, text, found)
+
+
+def plans(found: Json) -> Iterator[str]:
+    """Two plans of fine-tuning, whole adaptations: errors and time, by the number of clips."""
+    rows = []
+    for (count,), runs in grouped(found["rows"], "clips").items():
+        for way in [way for way in ("greedy", "searched") if way in runs[0]["plans"]["before"]]:
+            before, after = ([run["plans"][name][way]["cer"] for run in runs] for name in ("before", "learned"))
+            times = [statistics.median(run["plans"][name]["cpu_s"] for run in runs) for name in ("before", "learned")]
+            gap = log_gap(list(zip(before, after, strict=True)))
+            rows.append(
+                [
+                    count,
+                    {"greedy": "best path"}.get(way, way),
+                    spread(before),
+                    spread(after),
+                    gap,
+                    f"{times[0]:.0f} → {times[1]:.0f}",
+                ]
+            )
+    text = (
+        f"CER in per cent on {found['test_clips']} test clips; median [lowest–highest] of "
+        f"{draws(found)}; errors in per cent draw by draw, with a 95 % interval."
+    )
+    columns = (">clips", "best path or searched", ">plan before", ">learned", ">errors", ">processor s")
+    yield from measured(columns, rows, text, found)
+
+
+def contended(found: Json) -> Iterator[str]:
+    """Adaptation beside busy programs: how long, by how threads wait."""
+    rows = []
+    for (count,), runs in grouped(found["rows"], "beside").items():
+        times = [[r["seconds"] for r in runs if r["waits"] == waits] for waits in ("turning", "sleeping")]
+        rows.append([count, *(f"{statistics.median(each):.0f} [{min(each):.0f}–{max(each):.0f}]" for each in times)])
+    text = (
+        f"Seconds of `earful adapt`, {found['clips']} clips, {found['steps']} steps; median [lowest–highest], in turn."
+    )
+    yield from measured((">busy programs beside", ">threads turn", ">threads sleep"), rows, text, found)
 
 
 def base(found: Json) -> Iterator[str]:
@@ -1467,6 +1580,12 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "beside_dutch": beside,
     "company": company,
     "conditions": conditions,
+    "contended": contended,
+    "plan_learned": plan_learned,
+    "plan_moves": plan_moves,
+    "plans_czech": plans,
+    "plans_dutch": plans,
+    "voices": voices,
     "confidence": confidence,
     "check_speed": check_speed,
     "ctc": ctc,

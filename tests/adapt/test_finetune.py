@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from earful.adapt.finetune import Plan, Tuned, cer_of, finetune, finetune_in_stages, rate_factor, stages
+from earful.adapt.finetune import Plan, Tuned, cer_of, finetune, finetune_in_stages, group_of, rate_factor, stages
 from earful.data.batch import Example
 from earful.encoder.encoder import EncoderConfig
 from earful.errors import AdaptationError, CheckpointError, ConfigError
@@ -192,3 +192,57 @@ def test_stages_are_one_fine_tuning_after_the_other(model: AcousticModel, clips:
         copies = [each[: 1 + part.copies] for each in clips]
         expected = dict(finetune(model, expected, copies, [], LETTERS, part, seed=1).params)
     assert same(params, expected) and taken == 11 and told == [(n, 11) for n in range(1, 12)]
+
+
+def test_the_way_back_is_between_the_end_and_the_start(
+    model: AcousticModel, clips: list[list[Example]], held: list[Example]
+) -> None:
+    """A quarter of the way back, for what is kept and for what measures; the steps themselves are the same."""
+    start = parameters_of(model)
+    whole, back = (finetune(model, start, clips, [], LETTERS, replace(PLAN, back=share)) for share in (0.0, 0.25))
+    for name, value in whole.params.items():
+        torch.testing.assert_close(back.params[name], 0.75 * value + 0.25 * start[name])
+    assert not same(whole.params, back.params) and same(back.last or {}, back.params)
+    measured = finetune(model, start, clips, held, LETTERS, replace(PLAN, back=0.25, evaluations=1))
+    assert measured.curve[-1].cer == cer_of(model, measured.last or {}, held, LETTERS)
+
+
+def test_an_interrupted_way_back_is_the_same_way(
+    model: AcousticModel, clips: list[list[Example]], tmp_path: Path
+) -> None:
+    plan, start = replace(PLAN, back=0.5), parameters_of(model)
+    whole = finetune(model, start, clips, [], LETTERS, plan)
+
+    def stop(done: int, total: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finetune(model, start, clips, [], LETTERS, plan, state=tmp_path / "s", report=stop)
+    resumed = finetune(model, start, clips, [], LETTERS, plan, state=tmp_path / "s")
+    ended = finetune(model, start, clips, [], LETTERS, plan, state=tmp_path / "s")
+    assert same(whole.params, resumed.params) and same(whole.last or {}, ended.last or {})
+
+
+def test_groups_of_weights_have_rates_of_their_own(model: AcousticModel, clips: list[list[Example]]) -> None:
+    start = parameters_of(model)
+    still = {"encoder.layers.0 matrices": 0.0, "heads vectors": 0.0}
+    moved = finetune(model, start, clips, [], LETTERS, replace(PLAN, factors=still)).params
+    stayed = {name for name, value in start.items() if torch.equal(value, moved[name]) and "phone" not in name}
+    assert stayed == {n for n, v in start.items() if group_of(n, v) in still and "phone" not in n}
+    twice = finetune(model, start, clips, [], LETTERS, replace(PLAN, factors={"heads matrices": 2.0})).params
+    head = finetune(
+        model, start, clips, [], LETTERS, replace(PLAN, head_factor=8.0, factors={"heads vectors": 0.5})
+    ).params
+    assert same(twice, head), "twice the rate of the rows, by one way and by the other"
+
+
+def test_the_rows_move_first(model: AcousticModel, clips: list[list[Example]]) -> None:
+    start = parameters_of(model)
+    moved = finetune(model, start, clips, [], LETTERS, replace(PLAN, rows_first=0.95)).params
+    assert {name for name, value in start.items() if not torch.equal(value, moved[name])} == {
+        "heads.text.weight",
+        "heads.text.bias",
+    }
+    later = finetune(model, start, clips, [], LETTERS, replace(PLAN, rows_first=0.5)).params
+    assert not torch.equal(start["encoder.layers.0.norm_out.bias"], later["encoder.layers.0.norm_out.bias"])

@@ -1,6 +1,7 @@
 """Fine-tuning: descend on the clips, watch the held-out part, keep the best."""
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,6 +39,9 @@ SELECTIONS: Mapping[Selection, Moves] = {
 class Plan:
     """How to fine-tune. `rate` is the encoder's peak learning rate, `head_factor` times it is the output layer's.
 
+    `factors` multiply the rates of groups of weights (`group_of`), and during the share `rows_first` of the steps the
+    output layer moves alone (Kumar et al. 2022, "Fine-tuning can distort pretrained features").
+    Where it ends, the share `back` of the way is gone back to the start ("WiSE-FT": Wortsman et al. 2022, eq. 1).
     `decay` pulls each weight `towards` its start, or zero; `dropout` replaces the base's, where it is given.
     `letters` says where the output rows of the new letters come from: the sounds that they align with and the rules of
     the language, where espeak-ng has them; those sounds alone (as phones and letters hear them, or phones alone); the
@@ -55,6 +59,9 @@ class Plan:
     steps: int
     rate: float = 5e-4
     head_factor: float = 4.0
+    factors: Mapping[str, float] = field(default_factory=dict)
+    rows_first: float = 0.0
+    back: float = 0.0
     decay: float = 0.01
     towards: Literal["start", "zero"] = "start"
     dropout: float | None = None
@@ -78,9 +85,9 @@ class Plan:
         for name, least in (("steps", 1), ("evaluations", 1), ("copies", 0), ("folds", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is {getattr(self, name)}, must be at least {least}")
-        if not (0 < self.holdout < 1 and 0 < self.own < 1 and 0 <= self.warmup < 1):
-            shares = f"{self.holdout}, {self.own} and {self.warmup}"
-            raise ConfigError(f"holdout, own and warmup are shares, below 1, got {shares}")
+        shares = {name: getattr(self, name) for name in ("holdout", "own", "warmup", "rows_first", "back")}
+        if not (shares["holdout"] > 0 and shares["own"] > 0 and all(0 <= share < 1 for share in shares.values())):
+            raise ConfigError(f"{', '.join(shares)} are shares, below 1, got {', '.join(map(str, shares.values()))}")
 
 
 def stages(plan: Plan) -> tuple[Plan, ...]:
@@ -157,7 +164,7 @@ def finetune(
     among = {label for copies in clips for label in copies[0].labels}
     device, params = home_of(model), moved(params, home_of(model))
     run = (_resume(state, params) if state else None) or _begin(model, params, held, alphabet)
-    tuned, last, losses = run.tuned, run.params, list[float]()
+    tuned, last, losses = run.tuned, _gone_back(run.params, params, plan.back), list[float]()
     steps = descend(
         _quiet_loss(model, among) if plan.inner else _noisy_loss(model, seed, among),
         run.params,
@@ -169,12 +176,12 @@ def finetune(
         first=run.step,
     )
     for step, at in enumerate(steps, run.step + 1):
-        last = at.params
         losses.append(float(at.loss))
         tuned = replace(tuned, skipped=tuned.skipped + (not at.taken))
         if step in _stops(plan):
-            point = Point(step, cer_of(model, at.params, held, alphabet), sum(losses) / len(losses))
-            tuned, losses = _keep_better(tuned, at.params, point), []
+            last = _gone_back(at.params, params, plan.back)
+            point = Point(step, cer_of(model, last, held, alphabet), sum(losses) / len(losses))
+            tuned, losses = _keep_better(tuned, last, point), []
             if state:
                 _save(state, _Run(tuned, at.params, at.state, step))
         if report:
@@ -209,11 +216,26 @@ def finetune_in_stages(
     return params, done - skipped
 
 
+def group_of(name: str, value: Tensor) -> str:
+    """The group of weights that a parameter is of: its layer, and whether it is a matrix or a vector (bias, norm).
+
+    >>> group_of("encoder.layers.2.attention.project_in.bias", torch.zeros(624))
+    'encoder.layers.2 vectors'
+    """
+    layer = re.match(r"encoder\.layers\.\d+|encoder|upsample|heads|backbone", name)
+    return f"{layer[0] if layer else name} {'matrices' if value.dim() > 1 else 'vectors'}"
+
+
 def _usual_rule(plan: Plan, start: Params) -> Rule:
-    """AdamW by the plan's schedule, the output layer faster than the rest."""
+    """AdamW by the plan's schedule; the output layer moves faster than the rest, and groups by their factors."""
+    factors = {name: plan.factors.get(group_of(name, value), 1.0) for name, value in start.items()}
+    alone = round(plan.rows_first * plan.steps)
 
     def rate(name: str, step: int) -> float:
-        return rate_factor(step, plan) * plan.rate * (plan.head_factor if name.startswith(HEAD) else 1.0)
+        rows = name.startswith(HEAD)
+        if step < alone and not rows:
+            return 0.0
+        return rate_factor(step, plan) * plan.rate * factors[name] * (plan.head_factor if rows else 1.0)
 
     return adamw(rate, decay=plan.decay, anchor=start if plan.towards == "start" else None)
 
@@ -296,6 +318,11 @@ def _batches(
 def moved_to(device: torch.device, batches: Iterable[tuple[int, Batch]]) -> Iterator[tuple[int, Batch]]:
     """The batches, each on the device when it is wanted."""
     return (moved(each, device) for each in batches)
+
+
+def _gone_back(end: Params, start: Params, share: float) -> Params:
+    """So much nearer to the start; what has not moved is not copied."""
+    return {n: v if v is start[n] else v.lerp(start[n], share) for n, v in end.items()} if share else end
 
 
 def _stops(plan: Plan) -> set[int]:

@@ -22,8 +22,9 @@ LEAST_HELD, MANY_VOICES = 5, 12
 is measured, speakers are kept apart from so many groups of them on."""
 
 
-LITTLE_S = 30.0
-"""Little speech is learned from in smaller batches, which do no worse and take less time; much speech is not."""
+LITTLE_S = 15.0
+"""Little speech is learned from in smaller batches, which do no worse and take less time (`recipes/plan`, and
+`bench/plans_dutch.json`: half of what they were, errors the same); much speech is not."""
 
 
 SLOW = 2e-4
@@ -34,9 +35,9 @@ EPOCHS, MOST_STEPS = 11, 3000
 """With much speech there are steps for so many rounds through it, and at most so many steps."""
 
 
-FURTHER = 0.2
-"""A recogniser of the language moves at this share of the rate, lest a few clips of a new speaker spoil what it knows
-(`bench/conditions.py` measures it)."""
+FURTHER, BACK = 0.5, 0.5
+"""A recogniser of the language moves at this share of the rate, and then goes this share of the way back, lest a few
+clips of a new speaker spoil what it knows (`bench/plan_moves.json`, `bench/voices.json`)."""
 
 
 QUICK_STEPS, QUICK_S = 40, 15.0
@@ -87,11 +88,11 @@ def plan_for(clips: int, seconds: float, *, further: bool = False) -> Plan:
     """The plan for `clips` recordings of `seconds` in all; `bench/adapt_settings.py` tries its neighbours on Dutch.
 
     With `further` it is for a recogniser that writes the language already: its letters need no new rows, and it moves
-    more slowly.
+    more slowly, and not as far.
     """
     if further:
         plan = plan_for(clips, seconds)
-        return replace(plan, rate=FURTHER * plan.rate, letters="like")
+        return replace(plan, rate=FURTHER * plan.rate, back=BACK, letters="like")
     if clips < LEAST:
         return Plan(steps=80, rate=SLOW, batch_s=LITTLE_S, copies=8, folds=0)
     if clips < FEW:
