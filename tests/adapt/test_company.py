@@ -74,6 +74,21 @@ def test_hardly_any_speech_is_no_company(amid_noise: Checkpoint, manifest: Manif
     assert in_company(amid_noise, short) is amid_noise
 
 
+def test_a_recogniser_that_is_not_bettered_stays_as_it_was(
+    amid_noise: Checkpoint, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the last bit: with its own bed, in which the new clips have no part."""
+    plan = Plan(steps=2, evaluations=1, copies=1, folds=0)
+    known, _ = adapt(amid_noise, manifest, plan=plan, greedy=True)
+    monkeypatch.setattr("earful.adapt.measure._crossed_cer", lambda *each: 9.0 if each[-1] else 0.5)
+    same, report = adapt(known, manifest[4:], plan=replace(plan, folds=2), greedy=True)
+    assert not report.improved and same.config == known.config and same.params.keys() == known.params.keys()
+    assert all(torch.equal(same.params[name], known.params[name]) for name in known.params)
+    alone, _ = adapt(amid_noise, manifest, plan=plan, greedy=True, keep_sound=False)
+    still, _ = adapt(alone, manifest[4:], plan=replace(plan, folds=2), greedy=True)
+    assert still.config.features.bed == 50 and torch.equal(frames(still, manifest), frames(alone, manifest))
+
+
 @pytest.mark.parametrize("keep_sound", [True, False])
 def test_adaptation_keeps_it_if_it_may(
     keep_sound: bool, amid_noise: Checkpoint, manifest: Manifest, tmp_path: Path

@@ -12,7 +12,7 @@ import torch
 from earful.adapt.beside import COPIES, Copies, in_all, labelled, plan_beside, said_by, written_in
 from earful.adapt.cautions import material_warnings, refused_text, result_warnings
 from earful.adapt.clips import Heard, Progress, listen, vary
-from earful.adapt.company import in_company
+from earful.adapt.company import in_company, in_its_own
 from earful.adapt.finetune import Plan
 from earful.adapt.fingerprint import fingerprint
 from earful.adapt.language import MANDARIN, Gain, kept, learn_language, lexicon_for, listed, path_shift
@@ -214,6 +214,8 @@ def concluded(
     report = report_of(outcome, gain, errors, ready.apart, share_of(task, outcome), warnings)
     report = replace(report, speech_s=ready.speech_s, elapsed_s=time.monotonic() - began)
     params, language = dict(outcome.tuned.params), gain.language if gain else before
+    if not outcome.tuned.best.step and is_recognizer(base):  # it stays as it was, and so does what it hears amid
+        config, params = in_its_own(config, params, base)
     shift = path_shift(task.model, [each[0] for each in task.copies], unmet)
     checkpoint = Checkpoint(config, params, about_of(base, report), language, lexicon=lexicon, shift=shift)
     return Adapted(checkpoint, report, ready, task, outcome, errors, reading)

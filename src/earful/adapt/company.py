@@ -7,8 +7,9 @@ import torch
 from earful.checkpoint import Checkpoint
 from earful.data.bed import bed_of
 from earful.data.manifest import Manifest
+from earful.device import CPU
 from earful.encoder.whisper import BED, WhisperConfig
-from earful.model import BACKBONE, amid
+from earful.model import BACKBONE, ModelConfig, Params, amid
 
 LEAST_BED_S = 1.0
 """Less speech than that is no company: the bed stays that of the base."""
@@ -29,3 +30,11 @@ def in_company(base: Checkpoint, clips: Manifest) -> Checkpoint:
     heard = amid(backbone, bed_of(list(clips), torch.Generator().manual_seed(0)))
     bed = {f"{BACKBONE}{name}": weight for name, weight in heard.state_dict().items() if name.startswith(BED)}
     return replace(base, config=replace(base.config, features=heard.config), params={**base.params, **bed})
+
+
+def in_its_own(config: ModelConfig, params: Params, base: Checkpoint) -> tuple[ModelConfig, Params]:
+    """The configuration and the weights of what was adapted, with the base's own bed or none."""
+    bed = f"{BACKBONE}{BED}"
+    rest = {name: value for name, value in params.items() if not name.startswith(bed)}
+    own = {name: value.to(CPU) for name, value in base.params.items() if name.startswith(bed)}
+    return replace(config, features=base.config.features), {**rest, **own}
