@@ -12,7 +12,7 @@ from earful.cli.tables import counted, print_json
 if TYPE_CHECKING:
     from earful.export.export import Exported
 
-Target = Literal["onnx", "sherpa-onnx", "onnx-asr", "huggingface"]
+Target = Literal["onnx", "sherpa-onnx", "onnx-asr", "web", "huggingface"]
 
 
 def export(
@@ -31,13 +31,15 @@ def export(
     """Take a model to where it must run, and prove that it says the same there.
 
     onnx is one file for onnxruntime, raw sound in, log-probabilities out. sherpa-onnx is a folder for its recogniser,
-    on phones and in products. huggingface is a folder for the hub (`earful push` puts it there). In the end the export
-    itself is run on recordings, and text and times are compared with earful's: where they differ, nothing is written.
+    on phones and in products. web is a folder with a page that recognises in the browser, offline. huggingface is a
+    folder for the hub (`earful push` puts it there). In the end the export itself is run on recordings, and text and
+    times are compared with earful's: where they differ, nothing is written.
 
     \b
     Examples:
         earful export my-model --to onnx --out my-model-onnx --check my-clips
         earful export my-model --to sherpa-onnx --int8 --out for-the-phone --check my-clips
+        earful export my-model --to web --int8 --out my-page --check my-clips
     """
     from earful.errors import ConfigError
     from earful.export.export import export as made

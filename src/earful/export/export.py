@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -17,7 +17,10 @@ from earful.runner import NEEDS, Runner
 from earful.text.score import score
 from earful.transcriber import Samples
 
-Target = Literal["onnx", "sherpa-onnx", "onnx-asr", "huggingface"]
+if TYPE_CHECKING:
+    from earful.export.proof import Proof
+
+Target = Literal["onnx", "sherpa-onnx", "onnx-asr", "web", "huggingface"]
 TARGETS: tuple[Target, ...] = get_args(Target)
 Kind = Literal["float32", "float16", "int8"]
 Tell = Callable[[str, float, float], None]
@@ -78,8 +81,9 @@ def export(
     check_graph(source, target)
     _check_installed()
     on, recordings = _recordings(source, check)
+    proved = _proved_page if target == "web" else _proved
     with whole_folder(out) as folder:
-        done = _proved(source, target, folder, kind, on, recordings, tell)
+        done = proved(source, target, folder, kind, on, recordings, tell)
         done = replace(done, folder=str(out), megabytes=_megabytes(folder))
         write_json(folder / ABOUT, {"earful": version(), **asdict(done), "folder": ""})
     return done
@@ -112,10 +116,39 @@ def _proved(
             f"without the language model, which {target} has no place for: {share:.1%} of the letters are others"
         )
     judge = prove if kind == "float32" else measure
-    found = judge(on, recordings, exact, run, tell)
-    notes += found.notes
+    return _done(target, kind, judge(on, recordings, exact, run, tell), notes)
+
+
+def _proved_page(
+    source: Source, target: Target, folder: Path, kind: Kind, on: str, recordings: list[Recording], tell: Tell
+) -> Exported:
+    """The page, written, and run where there is a browser. Raises ExportError."""
+    from earful.export import browser, web
+    from earful.export.ears import Whole
+    from earful.export.proof import measure, prove
+
+    web.write(source, folder, kind)
+    if lacking := browser.missing():
+        return Exported(target, "", kind, 0.0, notes=(f"it could not be proved by running it: {lacking}",))
+    ears, judge = Whole(source), prove if kind == "float32" else measure
+    with browser.opened(folder) as page:
+        return _done(target, kind, judge(on, recordings, ears, browser.runner(page, ears), tell), [])
+
+
+def _done(target: Target, kind: Kind, found: "Proof", notes: Sequence[str]) -> Exported:
+    """What a proof found, as the outcome of an export."""
     return Exported(
-        target, "", kind, 0.0, on, found.recordings, found.same, found.off_s, found.otherwise, found.cost, tuple(notes)
+        target,
+        "",
+        kind,
+        0.0,
+        found.on,
+        found.recordings,
+        found.same,
+        found.off_s,
+        found.otherwise,
+        found.cost,
+        (*notes, *found.notes),
     )
 
 

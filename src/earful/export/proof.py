@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import NamedTuple, final
+from typing import NamedTuple, Protocol, final
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from earful.export.source import Source
 from earful.features.windows import CONTEXT_S, WINDOW_S, windows
 from earful.text.normalize import normalize
 from earful.text.score import score
-from earful.transcriber import Samples, Transcriber
+from earful.transcriber import Samples, Transcriber, Writing
 from earful.transcript import Transcript
 
 NEAR_S = 0.020
@@ -61,23 +61,43 @@ class Proof:
     notes: tuple[str, ...] = field(default=())
 
 
+class Ears(Protocol):
+    """What a target is held to: what earful says of a recording, and what it might as well have said."""
+
+    writing: Writing
+
+    def heard(self, samples_T: Samples) -> Heard: ...
+
+    def as_likely(self, samples_T: Samples) -> Iterator[Heard]: ...
+
+
+def network(source: Source) -> Callable[[Samples], Numbers]:
+    """Log-probabilities of a window by torch, in float32 whatever the processor would rather compute in."""
+    model = load_checkpoint(source.folder).build()
+
+    def logp_of(samples_T: Samples) -> Numbers:
+        sound = torch.from_numpy(samples_T)
+        with torch.no_grad():
+            backbone = model.backbone
+            frames_FM: Tensor = backbone.lower(sound) if backbone else model.frames_of(sound)
+            if not len(frames_FM):
+                return np.zeros((0, source.writing.alphabet.size), np.float32)
+            logp_BFV, _ = model(frames_FM[None], torch.tensor([len(frames_FM)]))
+        return logp_BFV[0].numpy()  # type: ignore[no-any-return]
+
+    return logp_of
+
+
 @final
 class Exact(Transcriber):
-    """earful's best path by torch, in float32 whatever the processor would rather compute in."""
+    """earful's best path by torch, in float32; silences are heard like all else."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(source.writing, greedy=True)
-        self._model = load_checkpoint(source.folder).build()
+        self._network = network(source)
 
     def _logp_of(self, samples_T: Samples) -> Numbers:
-        sound = torch.from_numpy(samples_T)
-        with torch.no_grad():
-            backbone = self._model.backbone
-            frames_FM: Tensor = backbone.lower(sound) if backbone else self._model.frames_of(sound)
-            if not len(frames_FM):
-                return np.zeros((0, self.writing.alphabet.size), np.float32)
-            logp_BFV, _ = self._model(frames_FM[None], torch.tensor([len(frames_FM)]))
-        return logp_BFV[0].numpy()  # type: ignore[no-any-return]
+        return self._network(samples_T)
 
     def logp_of(self, samples_T: Samples) -> Numbers:
         """Log-probabilities of a recording of any length, window by window; silences are heard like all else."""
@@ -111,7 +131,7 @@ def heard_in(transcriber: Transcriber, logp_FV: Numbers, duration_s: float) -> H
     return Heard(transcript.text, starts, tuple((w.text, w.start_s, w.end_s) for w in transcript.words))
 
 
-def prove(on: str, recordings: Sequence[Recording], exact: Exact, run: Run, tell: Tell) -> Proof:
+def prove(on: str, recordings: Sequence[Recording], exact: Ears, run: Run, tell: Tell) -> Proof:
     """Run the target, and hold what it says to the best path. Raises ExportError, which names the first difference.
 
     None is it where two symbols of a frame are as likely and the target takes the other: that is said in the notes.
@@ -133,7 +153,7 @@ def prove(on: str, recordings: Sequence[Recording], exact: Exact, run: Run, tell
     return Proof(on, len(recordings), len(recordings) - len(tossed), off_s, notes=notes)
 
 
-def measure(on: str, recordings: Sequence[Recording], exact: Exact, run: Run, tell: Tell) -> Proof:
+def measure(on: str, recordings: Sequence[Recording], exact: Ears, run: Run, tell: Tell) -> Proof:
     """As `prove`, for fewer bits: texts may differ, as little as is allowed. Raises ExportError where it is more."""
     expected, found = list[str](), list[str]()
     for number, each in enumerate(recordings, 1):

@@ -40,11 +40,18 @@ def window_graph(
 
 
 def window_model(
-    config: Mapping[str, Any], weights: Weights, windowing: Windowing, *, kind: Kind = "float32", fused: bool = True
+    config: Mapping[str, Any],
+    weights: Weights,
+    windowing: Windowing,
+    *,
+    kind: Kind = "float32",
+    fused: bool = True,
+    apart: bool = True,
 ) -> tuple[onnx.ModelProto, Arrays]:
     """One window, alone: `samples` `[1, T]` → `log_probs` `[1, F, V]`. What earful itself runs.
 
-    The second are the large constants, by their names, which the model lacks: the session is given them.
+    The second are the large constants, by their names, which the model lacks if they are `apart`: the session is given
+    them.
     """
     check_buildable(config, windowing.longest_s)
     graph = Graph(weights, kind, fused)
@@ -54,7 +61,7 @@ def window_model(
     graph.nodes.append(helper.make_node("Identity", [kept], [LOGP]))
     inputs = [helper.make_tensor_value_info(SAMPLES, TensorProto.FLOAT, [1, "samples"])]
     outputs = [helper.make_tensor_value_info(LOGP, TensorProto.FLOAT, [1, "frames", _size(weights)])]
-    return model_of(graph, "earful_window", inputs, outputs, apart=True), large_of(graph)
+    return model_of(graph, "earful_window", inputs, outputs, apart=apart), large_of(graph)
 
 
 def recording_model(

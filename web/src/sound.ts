@@ -1,0 +1,68 @@
+// Files to samples, piece by piece, so that a recording of hours needs no more memory than one of minutes.
+
+import { ADTS, AudioSampleSink, BlobSource, FLAC, Input, MATROSKA, MP3, MP4, OGG, QTFF, WAVE, WEBM } from "mediabunny";
+import { Failed, type Samples } from "./messages";
+import { Resampler } from "./resample";
+import { mixed, type Piece, Survey } from "./survey";
+import { RATE } from "./windows";
+
+const FORMATS = [WAVE, MP3, OGG, FLAC, MP4, QTFF, MATROSKA, WEBM, ADTS];
+const BLOCK = 1 << 16;
+
+/** Sound that can be listened to more than once. */
+export type Sound = { rate: number; channels: number; duration: number; pieces(): AsyncIterable<Piece> };
+
+/** A file, as the browser decodes it. Throws Failed where it cannot. */
+export async function soundOfFile(file: Blob): Promise<Sound> {
+  if (!file.size) throw new Failed("empty");
+  try {
+    const input = new Input({ formats: FORMATS, source: new BlobSource(file) });
+    const track = await input.getPrimaryAudioTrack();
+    if (!track || !(await track.canDecode())) throw new Error("no sound in it that can be decoded here");
+    const duration = (await track.getDurationFromMetadata()) ?? (await track.computeDuration());
+    return {
+      rate: await track.getSampleRate(),
+      channels: await track.getNumberOfChannels(),
+      duration,
+      pieces: () => decoded(new AudioSampleSink(track)),
+    };
+  } catch (error) {
+    throw new Failed("undecodable", String(error));
+  }
+}
+
+async function* decoded(sink: AudioSampleSink): AsyncGenerator<Piece> {
+  try {
+    for await (const sample of sink.samples()) {
+      const piece = Array.from({ length: sample.numberOfChannels }, () => new Float32Array(sample.numberOfFrames));
+      piece.forEach((channel, planeIndex) => sample.copyTo(channel, { planeIndex, format: "f32-planar" }));
+      sample.close();
+      yield piece;
+    }
+  } catch (error) {
+    throw new Failed("undecodable", String(error));
+  }
+}
+
+/** Samples that are there already. */
+export function soundOfSamples({ channels, rate }: Samples): Sound {
+  const length = channels[0]?.length ?? 0;
+  if (!length) throw new Failed("empty");
+  async function* pieces(): AsyncGenerator<Piece> {
+    for (let from = 0; from < length; from += BLOCK) yield channels.map((each) => each.subarray(from, from + BLOCK));
+  }
+  return { rate, channels: channels.length, duration: length / rate, pieces };
+}
+
+/** Mono sound of 16 kHz: the channels that hold speech, at the level of speech. */
+export async function* monoOf(sound: Sound): AsyncGenerator<Float32Array> {
+  const survey = new Survey(sound.rate);
+  for await (const piece of sound.pieces()) survey.add(piece);
+  const weights = survey.weights(sound.channels);
+  const resampler = sound.rate === RATE ? null : new Resampler(sound.rate, RATE);
+  for await (const piece of sound.pieces()) {
+    const mono = mixed(piece, weights);
+    yield resampler ? resampler.push(mono) : mono;
+  }
+  if (resampler) yield resampler.end();
+}
