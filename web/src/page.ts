@@ -136,7 +136,7 @@ function introduce(known: Settings): void {
   element("name").textContent = known.name;
   const names = known.language && new Intl.DisplayNames(["en"], { type: "language" }).of(known.language);
   const parts = [names && `Language: ${names}`, known.ngram ? "with a language model" : "without a language model", known.arithmetic];
-  element("about").textContent = `${parts.filter(Boolean).join(" · ")} · made by earful. Licences: LICENCES.txt`;
+  element("about").textContent = `${parts.filter(Boolean).join(" · ")} · made by earful · `;
   if (document.body.dataset.state !== "loading") return;
   status("Ready.");
   enter("idle");

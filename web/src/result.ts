@@ -9,6 +9,7 @@ const urls = new Map<HTMLAnchorElement, string>();
 export function show(words: Word[], language: string, name: string): void {
   const text = element("text");
   text.className = "";
+  text.ariaBusy = "false";
   text.lang = language;
   const paragraphs = cuesOf(words).map((cue) => row("p", timed(cue.start), spelt(cue.lines.join(" "))));
   text.replaceChildren(...(paragraphs.length ? paragraphs : [row("em", "Nobody speaks in it, as far as this can hear.")]));
@@ -26,6 +27,7 @@ export function show(words: Word[], language: string, name: string): void {
 export function draft(said: string, language: string): void {
   const text = element("text");
   text.className = "draft";
+  text.ariaBusy = "true"; // nothing is read out before it stands
   text.lang = language;
   text.textContent = said;
   element("downloads").hidden = true;

@@ -2,6 +2,7 @@
 
 import { ADTS, AudioSampleSink, BlobSource, FLAC, Input, MATROSKA, MP3, MP4, OGG, QTFF, WAVE, WEBM } from "mediabunny";
 import { Failed, type Samples } from "./messages";
+import { leadOf } from "./mp3";
 import { Resampler } from "./resample";
 import { mixed, type Piece, Survey } from "./survey";
 import { RATE } from "./windows";
@@ -19,25 +20,29 @@ export async function soundOfFile(file: Blob): Promise<Sound> {
     const input = new Input({ formats: FORMATS, source: new BlobSource(file) });
     const track = await input.getPrimaryAudioTrack();
     if (!track || !(await track.canDecode())) throw new Error("no sound in it that can be decoded here");
+    const lead = await leadOf(file);
     const duration = (await track.getDurationFromMetadata()) ?? (await track.computeDuration());
     return {
       rate: await track.getSampleRate(),
       channels: await track.getNumberOfChannels(),
       duration,
-      pieces: () => decoded(new AudioSampleSink(track)),
+      pieces: () => decoded(new AudioSampleSink(track), lead),
     };
   } catch (error) {
     throw new Failed("undecodable", String(error));
   }
 }
 
-async function* decoded(sink: AudioSampleSink): AsyncGenerator<Piece> {
+/** What comes before the recording begins, `lead` samples or all before the time 0, is left out. */
+async function* decoded(sink: AudioSampleSink, lead: number): AsyncGenerator<Piece> {
   try {
     for await (const sample of sink.samples()) {
       const piece = Array.from({ length: sample.numberOfChannels }, () => new Float32Array(sample.numberOfFrames));
       piece.forEach((channel, planeIndex) => sample.copyTo(channel, { planeIndex, format: "f32-planar" }));
+      const before = Math.max(lead, Math.round(-sample.timestamp * sample.sampleRate), 0);
       sample.close();
-      yield piece;
+      lead = Math.max(0, lead - piece[0].length);
+      if (before < piece[0].length) yield piece.map((channel) => channel.subarray(before));
     }
   } catch (error) {
     throw new Failed("undecodable", String(error));
