@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from earful.checkpoint import load_checkpoint, save_checkpoint
+from earful.checkpoint import Language, load_checkpoint, save_checkpoint
+from earful.ctc.ngram import learn, mix
+from earful.ctc.words import Words, count_words, listed_words
 from earful.text.alphabet import Alphabet
 
 
@@ -19,6 +21,19 @@ def talker(tiny_base: Path, tmp_path: Path) -> Path:
 def write_talker(tiny_base: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
     """`write_talker(symbols)` is such a model with these five letters after the space."""
     return lambda symbols: of_letters(tiny_base, tmp_path / "talker", symbols)
+
+
+@pytest.fixture(scope="session")
+def searcher(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A talker that searches: with letters of two sources of text, and words of two, one of them not writable."""
+    folder = tmp_path_factory.mktemp("searcher")
+    found = load_checkpoint(of_letters(tiny_base, folder / "talker", " abcde"))
+    texts, others = ["abba cab", "bad cab", "a bed abba"], ["dada bed", "ace cab ace", "bede"]
+    letters = mix([learn(each, found.config.alphabet, order=4) for each in (texts, others)], [0.7, 0.3])
+    known = Words((count_words(texts), listed_words({"abba": 0.5, "bede": 0.3, "öl": 0.2})), (0.3, 0.4, 0.3), 0.7)
+    config = replace(found.config, rules=replace(found.config.rules, language="nl"))
+    save_checkpoint(folder / "model", replace(found, config=config, language=Language(letters, 0.8, 1.1, known)))
+    return folder / "model"
 
 
 def of_letters(base: Path, folder: Path, symbols: "str | tuple[str, ...]") -> Path:

@@ -180,8 +180,9 @@ def test_models_that_are_refused(talker: Path, clips: Path, tmp_path: Path) -> N
     }
     for name, (made, message) in refused.items():
         save_checkpoint(tmp_path / name, made)
-        with pytest.raises(ExportError, match=message):
-            export(tmp_path / name, "onnx", tmp_path / "out", check=clips)
+        for target in ("onnx", "web"):
+            with pytest.raises(ExportError, match=message):
+                export(tmp_path / name, target, tmp_path / "out", check=clips)
     with pytest.raises(ExportError, match="onnx-asr computes the features of sound itself"):
         export(talker, "onnx-asr", tmp_path / "out")
     with pytest.raises(ExportError, match="leave --int8 and --fp16 out"):

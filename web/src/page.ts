@@ -4,6 +4,7 @@ import { Client, type Options } from "./client";
 import { Failed, type Failure, type Said, type Samples, type Settings } from "./messages";
 import { NoMicrophone, Recording } from "./recorder";
 import { clock, draft, element, show } from "./result";
+import { srt } from "./subtitles";
 
 type State = "loading" | "idle" | "asking" | "recording" | "hearing";
 
@@ -150,6 +151,6 @@ if (client) {
     enter("idle");
     failed(error);
   });
-  // For those who build on the page, and for its own proof: hear(blob or samples, name, options), decode(logp, seconds).
-  Object.assign(globalThis, { earful: { hear, decode: client.decode.bind(client), ready: client.ready } });
+  // For those who build on the page, and for its proof: hear(blob or samples, name), decode(logp, seconds), srt(words).
+  Object.assign(globalThis, { earful: { hear, srt, decode: client.decode.bind(client), ready: client.ready } });
 } else problem(FROM_A_FILE);

@@ -127,7 +127,8 @@ def tape_in(packed: dict[str, str]) -> Tape:
     """The numbers of a recording, as the page hands them over."""
     kinds = {"logp": np.float16, "best": np.uint16, "heard": np.uint8}
     logp, best_F, heard_F = (np.frombuffer(base64.b64decode(packed[name]), kind) for name, kind in kinds.items())
-    return Tape(logp.reshape(len(best_F), -1), best_F.astype(np.int64), heard_F.astype(np.bool_))
+    logp_FV = logp.reshape(len(best_F), len(logp) // max(len(best_F), 1))
+    return Tape(logp_FV, best_F.astype(np.int64), heard_F.astype(np.bool_))
 
 
 def runner(page: Page, ears: Whole) -> Run:
