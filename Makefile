@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo demo-real test slow faults kills fuzz check setup clean
+.PHONY: demo demo-real test slow faults kills fuzz web check setup clean
 
 setup: $(VENV)/.ready
 
@@ -44,6 +44,12 @@ kills: setup
 fuzz: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group fuzz
 	OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m faults.fuzz --seconds 600
+
+# The page of `earful export --to web`, built of web/ into the package; the result is committed. It wants node and npm.
+web:
+	npm ci --prefix web --ignore-scripts --no-audit --no-fund
+	npm run --prefix web check
+	npm run --prefix web build
 
 check: setup $(VENV)/.docs-ready
 	$(BIN)/ruff check .

@@ -288,8 +288,8 @@ def export(found: Json) -> Iterator[str]:
         )
     text = (
         f"On {found['clips']} clips of synthetic speech (`{found['language']}`): texts that are those of the best path "
-        "in float32, how far times are off at most, letters that are others in per cent, and what that costs in points "
-        "of CER."
+        "in float32 (`web`: those of earful with its language model, if it has one), how far times are off at most, "
+        "letters that are others in per cent, and what that costs in points of CER."
     )
     columns = ("target", "model", "in", ">same text", ">times off", ">other letters", ">points of CER", ">MB")
     yield from measured(columns, rows, text, found)
