@@ -1,6 +1,7 @@
 """The exported page in a real Chromium: what a person does there, and the search that is held to earful's own."""
 
 import base64
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -188,6 +189,29 @@ def test_what_is_no_recording(page: Page, content: bytes, problem: str) -> None:
     tab.wait_for_selector("#problem:not(:empty)")
     assert problem in tab.get_by_role("alert").inner_text() and "\n" not in tab.get_by_role("alert").inner_text()
     assert not tab.is_visible("#result") and tab.get_attribute("body", "data-state") == "idle"
+
+
+def test_nothing_was_recorded(page: Page) -> None:
+    nothing = "() => earful.hear({ channels: [new Float32Array(0)], rate: 48000 }, 'recording')"
+    assert page.page.evaluate(nothing) is None
+    assert "The recording is empty" in page.page.get_by_role("alert").inner_text()
+
+
+def test_one_thinks_better_of_it(page: Page) -> None:
+    """A long recording is given up between two windows, and the next one is heard."""
+    tab = page.page
+    tab.evaluate("""() => {
+        const noise = Float32Array.from({ length: 16000 * 600 }, () => Math.random() - 0.5);
+        globalThis.long = earful.hear({ channels: [noise], rate: 16000 }, "long");
+    }""")
+    tab.wait_for_selector("#text.draft:not(:empty)")
+    assert re.fullmatch(r"Listening: \d:\d\d of 10:00", tab.get_by_role("status").inner_text())
+    assert 0 < float(tab.get_by_role("progressbar").evaluate("(bar) => bar.value")) < 1
+    tab.get_by_role("button", name="Cancel").click()
+    assert tab.evaluate("long") is None and not tab.is_visible("#result")
+    assert tab.get_by_role("alert").inner_text() == "" and tab.is_enabled("#record")
+    said = tab.evaluate("earful.hear({ channels: [new Float32Array(16000).fill(0.1)], rate: 16000 }, 'next')")
+    assert said["duration"] == 1.0
 
 
 def test_nothing_can_be_fetched_from_elsewhere(page: Page) -> None:

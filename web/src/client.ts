@@ -25,7 +25,11 @@ export class Client {
             this.settle((waiting) => waiting.reject(error));
           }
         };
-        worker.onerror = (event) => reject(new Failed("broken", event.message));
+        worker.onerror = (event) => {
+          const error = new Failed("broken", event.message);
+          reject(error);
+          this.settle((waiting) => waiting.reject(error));
+        };
         this.ask({ kind: "open", base: document.baseURI });
       }, reject);
     });
@@ -61,7 +65,8 @@ export class Client {
   }
 
   private ask(ask: Ask): void {
-    this.worker.then((worker) => worker.postMessage(ask));
+    const own = ask.kind === "hear" && !(ask.sound instanceof Blob) ? ask.sound.channels.map((each) => each.buffer) : [];
+    this.worker.then((worker) => worker.postMessage(ask, own)); // handed over, not copied
   }
 
   private settle(how: (waiting: NonNullable<Client["waiting"]>) => void): void {

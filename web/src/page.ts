@@ -135,12 +135,20 @@ function introduce(known: Settings): void {
   settings = known;
   document.title = `${known.name}: speech to text`;
   element("name").textContent = known.name;
-  const names = known.language && new Intl.DisplayNames(["en"], { type: "language" }).of(known.language);
-  const parts = [names && `Language: ${names}`, known.ngram ? "with a language model" : "without a language model", known.arithmetic];
+  const language = languageName(known.language);
+  const parts = [language && `Language: ${language}`, known.ngram ? "with a language model" : "without a language model", known.arithmetic];
   element("about").textContent = `${parts.filter(Boolean).join(" · ")} · made by earful · `;
-  if (document.body.dataset.state !== "loading") return;
+  if (document.body.dataset.state !== "loading" && document.body.dataset.state !== "idle") return;
   status("Ready.");
   enter("idle");
+}
+
+function languageName(tag: string): string {
+  try {
+    return (tag && new Intl.DisplayNames(["en"], { type: "language" }).of(tag)) || tag;
+  } catch {
+    return tag; // one that browsers do not know
+  }
 }
 
 if (client) {
@@ -153,4 +161,7 @@ if (client) {
   });
   // For those who build on the page, and for its proof: hear(blob or samples, name), decode(logp, seconds), srt(words).
   Object.assign(globalThis, { earful: { hear, srt, decode: client.decode.bind(client), ready: client.ready } });
-} else problem(FROM_A_FILE);
+} else {
+  record.disabled = file.disabled = true;
+  problem(FROM_A_FILE);
+}

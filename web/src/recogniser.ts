@@ -38,7 +38,7 @@ export class Recogniser {
     const settings: Settings = JSON.parse(new TextDecoder().decode(await fetched(base, "recogniser.json")));
     const total = Object.values(settings.bytes).reduce((a, b) => a + b, 0);
     let done = 0;
-    const file = (name: string) => fetched(base, name, (bytes) => tell((done += bytes) / total));
+    const file = (name: string) => fetched(base, name, (bytes) => tell(Math.min(1, (done += bytes) / total)));
     ort.env.wasm.numThreads = 1; // more of them want headers that plain servers do not send
     ort.env.wasm.wasmBinary = (await file("runtime.wasm.gz")) as any;
     const knowledge = await knowledgeOf(settings, file);

@@ -1,6 +1,8 @@
 // The microphone, while it is recorded from.
 
 import type { Samples } from "./messages";
+import { Resampler } from "./resample";
+import { RATE } from "./windows";
 
 export class NoMicrophone extends Error {}
 
@@ -11,7 +13,8 @@ const REASONS: Record<string, string> = {
 };
 
 export class Recording {
-  private readonly blocks: Float32Array[] = [];
+  private readonly blocks: Float32Array[] = []; // of 16 kHz: a third of what microphones give
+  private readonly resampler: Resampler;
   private readonly node: AudioWorkletNode;
 
   private constructor(
@@ -19,12 +22,15 @@ export class Recording {
     private readonly stream: MediaStream,
     level: (peak: number, seconds: number) => void,
   ) {
-    this.node = new AudioWorkletNode(context, "microphone", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
+    const options = { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" } as const;
+    this.node = new AudioWorkletNode(context, "microphone", options);
+    this.resampler = new Resampler(context.sampleRate, RATE);
+    let heard = 0;
     this.node.port.onmessage = ({ data }: MessageEvent<Float32Array>) => {
-      this.blocks.push(data);
+      this.blocks.push(this.resampler.push(data));
       let peak = 0;
       for (const sample of data) peak = Math.max(peak, Math.abs(sample));
-      level(peak, (this.blocks.length * data.length) / context.sampleRate);
+      level(peak, (heard += data.length) / context.sampleRate);
     };
     context.createMediaStreamSource(stream).connect(this.node);
   }
@@ -51,14 +57,14 @@ export class Recording {
   /** All that was heard. */
   async end(): Promise<Samples> {
     this.stream.getTracks().forEach((track) => track.stop());
-    const rate = this.context.sampleRate;
     await this.context.close();
+    if (this.blocks.length) this.blocks.push(this.resampler.end());
     const whole = new Float32Array(this.blocks.reduce((sum, block) => sum + block.length, 0));
     let place = 0;
     for (const block of this.blocks) {
       whole.set(block, place);
       place += block.length;
     }
-    return { channels: [whole], rate };
+    return { channels: [whole], rate: RATE };
   }
 }

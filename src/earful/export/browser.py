@@ -21,8 +21,8 @@ from earful.export.proof import Heard, Run
 from earful.transcriber import Samples
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-LOADED_S, HEARD_S = 120.0, 600.0
-"""How long the page may take to load, and to hear a recording."""
+LONGEST_S = 300
+"""So long the page may take to load, and to hear a recording."""
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".json": "application/json"}
 _PACKED = """(values) => {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
@@ -30,9 +30,16 @@ _PACKED = """(values) => {
     for (let n = 0; n < bytes.length; n += 32768) text += String.fromCharCode(...bytes.subarray(n, n + 32768));
     return btoa(text);
 }"""
+_WITHIN = f"""(promise) => Promise.race([promise, new Promise((_, fail) => {{
+    setTimeout(() => fail(new Error("no answer in {LONGEST_S} s")), {1000 * LONGEST_S});
+}})])"""
+_READY = f"""() => globalThis.earful
+    ? ({_WITHIN})(earful.ready).then(() => "", (error) => `${{error.what ?? ""}} ${{error.message}}`.trim())
+    : "its script did not run"
+"""
 _HEAR = f"""async ([file, greedy]) => {{
     const bytes = Uint8Array.from(atob(file), (letter) => letter.charCodeAt(0));
-    const said = await earful.hear(new Blob([bytes]), "check", {{ greedy, keep: true }});
+    const said = await ({_WITHIN})(earful.hear(new Blob([bytes]), "check", {{ greedy, keep: true }}));
     if (!said) return {{ problem: document.getElementById("problem").textContent }};
     const packed = {_PACKED};
     const {{ logp, best, heard }} = said.tape;
@@ -85,8 +92,7 @@ class Page:
     def open(self) -> None:
         """Load it. Raises ExportError: it says that it cannot."""
         self.page.goto(self._address)
-        ready = "() => globalThis.earful && earful.ready.then(() => '', (error) => `${error.what} ${error.message}`)"
-        if problem := self.page.evaluate(ready):
+        if problem := self.page.evaluate(_READY):
             raise ExportError(f"the page does not load: {problem}; please report it")
 
     def hear(self, samples_T: Samples, *, greedy: bool = False) -> tuple[Heard, Tape, float]:
@@ -114,13 +120,13 @@ def opened(folder: Path, *flags: str) -> Iterator[Page]:
         with served(folder) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=list(flags))
             page = Page(browser.new_page(), address)
-            page.page.set_default_timeout(1000 * LOADED_S)
+            page.page.set_default_timeout(1000 * LONGEST_S)
             page.open()
             yield page
             browser.close()
     except Error as error:
         line = " ".join(str(error).split())[:300]
-        raise ExportError(f"Chromium does not run the page ({line}); please report it") from error
+        raise ExportError(f"Chromium does not run the page ({line}); install it again, or please report it") from error
 
 
 def tape_in(packed: dict[str, str]) -> Tape:

@@ -54,7 +54,7 @@ def settings(source: Source, kind: Kind) -> dict[str, Any]:
     writing, language = source.writing, source.writing.language
     return {
         "earful": version(),
-        "name": Path(source.name).name,
+        "name": Path(source.name).resolve().name,
         "language": writing.rules.language,
         "symbols": list(writing.alphabet.symbols),
         "hop_s": writing.hop_s,
