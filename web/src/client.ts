@@ -65,8 +65,7 @@ export class Client {
   }
 
   private ask(ask: Ask): void {
-    const own = ask.kind === "hear" && !(ask.sound instanceof Blob) ? ask.sound.channels.map((each) => each.buffer) : [];
-    this.worker.then((worker) => worker.postMessage(ask, own)); // handed over, not copied
+    this.worker.then((worker) => worker.postMessage(ask));
   }
 
   private settle(how: (waiting: NonNullable<Client["waiting"]>) => void): void {
