@@ -89,7 +89,7 @@ class Page:
         self.asked: list[str] = []
         page.on("request", lambda request: self.asked.append(request.url))
 
-    def open(self) -> None:
+    def load(self) -> None:
         """Load it. Raises ExportError: it says that it cannot."""
         self.page.goto(self._address)
         if problem := self.page.evaluate(_READY):
@@ -121,7 +121,7 @@ def opened(folder: Path, *flags: str) -> Iterator[Page]:
             browser = playwright.chromium.launch(executable_path=chromium(), args=list(flags))
             page = Page(browser.new_page(), address)
             page.page.set_default_timeout(1000 * LONGEST_S)
-            page.open()
+            page.load()
             yield page
             browser.close()
     except Error as error:
