@@ -201,10 +201,11 @@ def test_one_thinks_better_of_it(page: Page) -> None:
     """A long recording is given up between two windows, and the next one is heard."""
     tab = page.page
     tab.evaluate("""() => {
-        const noise = Float32Array.from({ length: 16000 * 300 }, () => Math.random() - 0.5);
-        globalThis.long = earful.hear({ channels: [noise], rate: 16000 }, "long");
+        const tone = (n) => Math.sin(n * (0.05 + 0.03 * Math.sin(n / 9000))) * Math.sin(n / 3000);
+        const sound = Float32Array.from({ length: 16000 * 300 }, (_, n) => 0.3 * tone(n));
+        globalThis.long = earful.hear({ channels: [sound], rate: 16000 }, "long");
     }""")
-    tab.wait_for_selector("#text.draft:not(:empty)")
+    tab.get_by_role("status").filter(has_text="Listening").wait_for()
     assert re.fullmatch(r"Listening: \d:\d\d of 5:00", tab.get_by_role("status").inner_text())
     assert 0 < float(tab.get_by_role("progressbar").evaluate("(bar) => bar.value")) < 1
     tab.get_by_role("button", name="Cancel").click()
