@@ -1,11 +1,9 @@
 """Today's plan of `adapt` against the one that recipes/plan learned: whole adaptations, as a user makes them, in turn.
 
-On languages whose clips had no part in learning it: draws of Dutch that it has not met, on a base that has not heard
-Dutch, and at last Czech. Scored on held-out levels by the best path and by the search with the language model, which
-has the transcripts and the list of words.
+On draws of Dutch that had no part in learning it, and a base that has not heard Dutch. Scored on held-out levels by the
+best path and, without `--greedy`, by the search with the language model, which has the transcripts and the word list.
 
     python bench/plans.py --base work/plan-base --corpus work/fillets-nl --seeds 20 21 22 --out bench/plans_dutch.json
-    python bench/plans.py --base earful-base --corpus work/fillets-cs --seeds 0 1 2 --out bench/plans_czech.json
 """
 
 import argparse

@@ -1583,7 +1583,6 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "contended": contended,
     "plan_learned": plan_learned,
     "plan_moves": plan_moves,
-    "plans_czech": plans,
     "plans_dutch": plans,
     "voices": voices,
     "confidence": confidence,

@@ -59,7 +59,7 @@ class Plan:
     steps: int
     rate: float = 5e-4
     head_factor: float = 4.0
-    factors: Mapping[str, float] = field(default_factory=dict)
+    factors: Mapping[str, float] = field(default_factory=dict, hash=False)
     rows_first: float = 0.0
     back: float = 0.0
     decay: float = 0.01

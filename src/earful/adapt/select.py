@@ -23,8 +23,8 @@ is measured, speakers are kept apart from so many groups of them on."""
 
 
 LITTLE_S = 15.0
-"""Little speech is learned from in smaller batches, which do no worse and take less time (`recipes/plan`, and
-`bench/plans_dutch.json`: half of what they were, errors the same); much speech is not."""
+"""Little speech is learned from in smaller batches, which do no worse and take less time (`bench/plan_learned.json`,
+`bench/plans_dutch.json`); much speech is not."""
 
 
 SLOW = 2e-4
