@@ -65,5 +65,5 @@ def in_words(found: "Exported") -> str:
     where = f"{counted(found.recordings, 'recording')} ({found.proved_on})"
     if found.arithmetic == "float32":
         return f"{size}; run there, it says what earful says on {where}, times within {1000 * found.off_s:.0f} ms"
-    cost = "" if found.cost is None else f", which costs {100 * found.cost:+.2f} points of CER"
+    cost = "" if found.cost is None else f", which changes CER by {100 * found.cost:+.2f} points"
     return f"{size} in {found.arithmetic}; run there on {where}, {found.otherwise:.1%} of the letters are others{cost}"
