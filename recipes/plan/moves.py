@@ -74,7 +74,7 @@ def only(*moving: str, factor: float) -> Callable[[Plan], Plan]:
 
 
 WALKS: Mapping[str, Walk] = {
-    "all, a fifth of the rate (today)": by(lambda plan: plan),
+    "all, a fifth of the rate (the plan before)": by(lambda plan: plan),
     "all, half the rate": by(lambda plan: replace(plan, rate=plan.rate * 0.5 / FURTHER)),
     "all, the rate of a language": by(lambda plan: replace(plan, rate=plan.rate / FURTHER)),
     "all, a fifth of the rate, a quarter of the steps": by(lambda plan: replace(plan, steps=plan.steps // 4)),
