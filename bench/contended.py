@@ -2,7 +2,7 @@
 
 Where two threads share a product of matrices, each waits for the other. Waiting by turning round and round takes the
 very processor that the other needs, where a third program is busy. `earful` therefore lets them sleep
-(OMP_WAIT_POLICY); `turning` is OpenMP's own default. Interleaved, each beside so many busy loops.
+soon (GOMP_SPINCOUNT); `turning` is OpenMP's own default. Interleaved, each beside so many busy loops.
 
     python bench/contended.py --out bench/contended.json
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from earful.bench.machine import machine
 
-WAITS = {"sleeping": {}, "turning": {"OMP_WAIT_POLICY": "", "GOMP_SPINCOUNT": "300000"}}
+WAITS = {"sleeping": {}, "turning": {"GOMP_SPINCOUNT": "300000"}}
 
 
 def earful(*arguments: str, **more: str) -> float:
@@ -54,7 +54,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as name:
         clips = Path(name) / "clips"
-        earful("corpus", "speak", "--language", "eo", "--clips", str(options.clips), "--out", str(clips))
+        earful("corpus", "speak", "--language", "is", "--clips", str(options.clips), "--out", str(clips))
         words = ["adapt", str(clips / "manifest.jsonl"), "--greedy", "--steps", str(options.steps), "--overwrite"]
         for number in range(options.rounds):
             for count in options.beside:
