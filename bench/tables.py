@@ -470,6 +470,7 @@ def plans(found: Json) -> Iterator[str]:
             rows.append(
                 [
                     count,
+                    len(runs),
                     {"greedy": "best path"}.get(way, way),
                     spread(before),
                     spread(after),
@@ -479,9 +480,9 @@ def plans(found: Json) -> Iterator[str]:
             )
     text = (
         f"CER in per cent on {found['test_clips']} test clips; median [lowest–highest] of "
-        f"{draws(found)}; errors in per cent draw by draw, with a 95 % interval."
+        "the draws; errors in per cent draw by draw, with a 95 % interval."
     )
-    columns = (">clips", "best path or searched", ">plan before", ">learned", ">errors", ">processor s")
+    columns = (">clips", ">draws", "best path or searched", ">plan before", ">learned", ">errors", ">processor s")
     yield from measured(columns, rows, text, found)
 
 

@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # With 16 of them adapt took hardly longer.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
     # Threads that wait for each other soon sleep: turning, they take the processor that the other needs where something
-    # else is busy (bench/contended.py). Sleeping at once would cost a sixth where nothing is.
+    # else is busy (bench/contended.py).
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     run: dict[str, Any] = {"debug": False, "command": None}
     if arguments is None:
