@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earful.ctc.kneser_ney import EDGE_ID, UNPRUNED, Counts, Floats, chances, count
+from earful.ctc.kneser_ney import EDGE_ID, UNPRUNED, Counts, Floats, _distinct, _tokens, chances, count
 from earful.errors import ConfigError, TextError
 from earful.text.alphabet import Alphabet
 
@@ -135,6 +135,31 @@ def test_a_character_without_a_symbol_parts_the_text() -> None:
     bigrams = np.repeat(np.arange(3), parted.levels[1].children_P), parted.levels[1].symbols_N
     assert list(zip(*map(np.ndarray.tolist, bigrams), strict=True)) == [(0, 2), (1, 0), (1, 3), (2, 2)]
     assert [len(level.symbols_N) for level in parted.levels] == [3, 4, 2, 0]
+
+
+def test_a_source_has_its_own_chances_for_each_size_of_alphabet() -> None:
+    """They are kept, since a source is mixed with many; what is kept is of that size."""
+    counts = count(["ab", "ba"], Alphabet(("a", "b")), order=2)
+    assert counts.chances(3) is counts.chances(3)
+    for size in (5, 3):
+        p_V, _ = counts.chances(size).look(0, size)
+        assert len(p_V) == size and p_V.sum() == pytest.approx(1)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=60))
+def test_distinct_keys_are_those_of_numpy(keys: list[int]) -> None:
+    many, places = np.array(keys), np.arange(len(keys)) * 3 + 1
+    keys_N, first, own, raw_N = np.unique(many, return_index=True, return_inverse=True, return_counts=True)
+    for found, expected in zip(_distinct(many, places), (keys_N, places[first], raw_N, own), strict=True):
+        assert found.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("strange", ["\U0001f600", "\ud800", "\x1c"])
+def test_strange_characters_part_the_text_and_lines_stay_apart(strange: str) -> None:
+    """White space is one space; what the alphabet lacks is -1; ends of lines are edges."""
+    found = _tokens([f"ab{strange}a", " ", "b\n a"], Alphabet(("a", "b", " ")))
+    between = 3 if strange.isspace() else -1
+    assert found.tolist() == [0, 1, 2, between, 1, 0, 2, 3, 1, 0]
 
 
 def test_what_cannot_be_counted() -> None:

@@ -69,6 +69,26 @@ def test_words_that_the_model_cannot_write_are_left_out() -> None:
     assert len(no_words(3).hashes) == 0
 
 
+def test_a_word_of_two_sources_is_one_word() -> None:
+    """Each source has its own words, in its own order; both say how likely a word is that both know."""
+    first, second = listed_words({"kat": 0.75, "de": 0.25}), listed_words({"çok": 0.5, "de": 0.3, "hond": 0.2})
+    known = vocabulary(Words((first, second), (0.2, 0.5, 0.3), 0.8), ALPHABET)
+    assert len([each for each in known.hashes if each]) == 3, "kat, de, hond"
+    p_SW = {
+        word: known.p_SW[:, word_of(known, _hash(ALPHABET.encode(word)))].tolist() for word in ("kat", "de", "hond")
+    }
+    assert p_SW["kat"] == pytest.approx([0.75, 0]) and p_SW["hond"] == pytest.approx([0, 0.2])
+    assert p_SW["de"] == pytest.approx([0.25, 0.3])
+
+
+def test_what_is_kept_of_a_source_is_of_its_alphabet() -> None:
+    source, other = listed_words({"de": 0.5, "çok": 0.5}), Alphabet(("o", "k", "ç", " "))
+    for alphabet, word in ((ALPHABET, "de"), (other, "çok"), (ALPHABET, "de")):
+        hashes = source.hashes(alphabet).tolist()
+        assert sorted(map(bool, hashes)) == [False, True], "the other cannot be written"
+        assert hashes[source.words.index(word)] == _hash(alphabet.encode(word))
+
+
 def test_many_words_are_all_found() -> None:
     random = np.random.default_rng(0)
     words = {"".join(random.choice(list("abcd"), size=random.integers(1, 12))) for _ in range(20_000)}

@@ -9,8 +9,9 @@ it is the end, at the head of a context the start.
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from earful.errors import ConfigError, TextError
 from earful.text.alphabet import Alphabet
 
 EDGE_ID = 0
+_EDGE = "\n"  # no line has one, since its white space was made spaces
 ORDERS = range(2, 13)
 DEFAULT_ORDER = 7
 MOST_NGRAMS = 1_000_000
@@ -42,11 +44,20 @@ class Level(NamedTuple):
     pruned_P: Ints
 
 
-class Counts(NamedTuple):
+@final
+@dataclass(frozen=True, eq=False)
+class Counts:
     """What is kept of a source of text: a level for each length from 1 on, and the discounts `[order, 3]`."""
 
     levels: tuple[Level, ...]
     discounts: Floats
+    _known: "dict[int, Chances]" = field(init=False, repr=False, default_factory=dict)
+
+    def chances(self, size: int) -> "Chances":
+        """Its probabilities, for an alphabet of this size. They are kept, since a source is mixed with many others."""
+        if size not in self._known:
+            self._known[size] = chances(self, size)
+        return self._known[size]
 
 
 # --- from text to counts ---------------------------------------------------------------------------------------------
@@ -89,18 +100,20 @@ def _tokens(texts: Iterable[str], alphabet: Alphabet) -> Ints:
     """All texts as one row of ids, an edge before, between and after them; -1 where a character has no symbol."""
     if isinstance(texts, str):
         raise TextError("a language model is learned from a list of texts, got one text; put it in a list")
-    ids = {symbol: position + 1 for position, symbol in enumerate(alphabet.symbols)}
-    tokens = [EDGE_ID]
-    for text in texts:
-        characters = unicodedata.normalize("NFC", " ".join(text.split()))
-        if characters:
-            tokens += [ids.get(character, -1) for character in characters]
-            tokens.append(EDGE_ID)
-    if max(tokens) == EDGE_ID:
+    lines = (unicodedata.normalize("NFC", " ".join(text.split())) for text in texts)
+    joined = _EDGE + "".join(line + _EDGE for line in lines if line)
+    points_T = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
+    id_of = np.full(int(points_T.max()) + 1, -1)
+    for position, symbol in enumerate(alphabet.symbols):
+        if len(symbol) == 1 and ord(symbol) < len(id_of):
+            id_of[ord(symbol)] = position + 1
+    id_of[ord(_EDGE)] = EDGE_ID
+    tokens_T = id_of[points_T]
+    if tokens_T.max() == EDGE_ID:
         raise TextError(
             "expected text to learn a language model from, got none in the model's alphabet; give more text"
         )
-    return np.array(tokens, dtype=np.int64)
+    return tokens_T
 
 
 def _find(tokens_T: Ints, size: int, order: int) -> list[_Found]:
@@ -114,14 +127,30 @@ def _find(tokens_T: Ints, size: int, order: int) -> list[_Found]:
             inside = (tokens_T[places + length - 2] != EDGE_ID) | (length == 2)
             places = places[(tokens_T[places + length - 1] >= 0) & inside]
         keys = ids_T[places] * size + tokens_T[places + length - 1]
-        keys_N, first, inverse, raw_N = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-        first_N = places[first]
+        keys_N, first_N, raw_N, own = _distinct(keys, places)
         if found:
             preceding = np.bincount(ids_T[first_N + 1], minlength=len(found[-1].keys_N))
             found[-1] = found[-1]._replace(preceding_N=preceding)
         found.append(_Found(keys_N, first_N, raw_N, raw_N))
-        ids_T[places] = inverse
+        ids_T[places] = own
     return found
+
+
+def _distinct(keys: Ints, places: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """The distinct keys in order, the first place and the count of each, and which of them each key is.
+
+    As `numpy.unique`, whose sort is stable and so takes several times as long.
+    """
+    order = np.argsort(keys)
+    sorted_ = keys[order]
+    begins = np.ones(len(keys), np.bool_)
+    begins[1:] = sorted_[1:] != sorted_[:-1]
+    own = np.empty(len(keys), np.int64)
+    own[order] = np.cumsum(begins) - 1
+    keys_N = sorted_[begins]
+    first_N = np.empty(len(keys_N), np.int64)
+    first_N[own[::-1]] = places[::-1]  # of those that are the same, the first place is written last
+    return keys_N, first_N, np.bincount(own, minlength=len(keys_N)), own
 
 
 def _lower_counts(found: _Found, tokens_T: Ints, length: int) -> Ints:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earful.ctc.arrays import Arrays, read_arrays, write_arrays
-from earful.ctc.kneser_ney import DEFAULT_ORDER, EDGE_ID, MOST_NGRAMS, Chances, Counts, Level, chances, count
+from earful.ctc.kneser_ney import DEFAULT_ORDER, EDGE_ID, MOST_NGRAMS, Chances, Counts, Level, count
 from earful.errors import CheckpointError, ConfigError, EarfulError
 from earful.text.alphabet import Alphabet
 
@@ -55,7 +55,7 @@ class NGram:
                 f"expected a weight for each of {len(self.sources)} sources of text, at least 0 and together 1, "
                 f"got {self.weights}"
             )
-        object.__setattr__(self, "chances", tuple(chances(each, self.alphabet.size) for each in self.sources))
+        object.__setattr__(self, "chances", tuple(each.chances(self.alphabet.size) for each in self.sources))
 
     @property
     def start(self) -> int:

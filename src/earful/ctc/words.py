@@ -9,7 +9,7 @@ write no spaces, or join their words as they please, find few of them here, and 
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -37,7 +37,9 @@ Ints = NDArray[np.integer[Any]]
 Floats = NDArray[np.floating[Any]]
 
 
-class WordCounts(NamedTuple):
+@final
+@dataclass(frozen=True, eq=False)
+class WordCounts:
     """A source of words: how often each came, and how often one followed another (by their places in `words`).
 
     `kinds`, the number of different words, says how likely one more is new (0 for a list, whose counts are
@@ -50,6 +52,13 @@ class WordCounts(NamedTuple):
     second_P: Ints
     counts_P: Floats
     kinds: float
+    _hashes: dict[Alphabet, Ints] = field(init=False, repr=False, default_factory=dict)
+
+    def hashes(self, alphabet: Alphabet) -> Ints:
+        """The hash `[W]` of each word; 0 for one that the alphabet cannot write. Kept: a source is mixed with many."""
+        if alphabet not in self._hashes:
+            self._hashes[alphabet] = _hashed(self.words, alphabet)
+        return self._hashes[alphabet]
 
 
 @final
@@ -180,14 +189,12 @@ def vocabulary(model: Words, alphabet: Alphabet) -> Vocabulary:
     """The tables of a word model, for those of its words that the alphabet can write. Word 0 is the start of a text."""
     if SPACE not in alphabet.symbols:
         return no_words(alphabet.size)
-    known = set(alphabet.symbols) - {SPACE}
-    ids = {word: 0 for source in model.sources for word in source.words if known.issuperset(word)}
-    ids = {word: place for place, word in enumerate(ids, 1)}
-    size, sources = len(ids) + 1, len(model.sources)
+    hashes_S = [source.hashes(alphabet) for source in model.sources]
+    every, places_S = _places(hashes_S)
+    size, sources = len(every) + 1, len(model.sources)
     p_SW, gammas_SW = np.zeros((sources, size)), np.ones((sources, size))
     keys, p = [np.zeros(0, np.int64)], [np.zeros(0)]
-    for s, (source, share) in enumerate(zip(model.sources, model.shares[1:], strict=True)):
-        place_W = np.array([ids.get(word, 0) for word in source.words], np.int64)
+    for s, (source, share, place_W) in enumerate(zip(model.sources, model.shares[1:], places_S, strict=True)):
         p_SW[s, place_W] = source.counts_W / max(float(source.counts_W.sum()) + source.kinds, 1e-9)
         p_SW[s, 0] = 0.0
         first_P, second_P = place_W[source.first_P], place_W[source.second_P]
@@ -198,7 +205,7 @@ def vocabulary(model: Words, alphabet: Alphabet) -> Vocabulary:
         keys.append((first_P[usable_P] << 32) | second_P[usable_P])
         p.append(share * (source.counts_P / np.maximum(totals_W + kinds_W, 1)[first_P])[usable_P])
     shares_S = np.array(model.shares[1:])
-    hashes, places_W = _table(_hashed(list(ids), alphabet))
+    hashes, places_W = _table(every)
     words = np.zeros(len(hashes), np.int64)
     words[places_W] = np.arange(1, size)
     pairs, p_pairs = _summed(np.concatenate(keys), np.concatenate(p))
@@ -208,15 +215,33 @@ def vocabulary(model: Words, alphabet: Alphabet) -> Vocabulary:
     )  # fmt: skip
 
 
+def _places(hashes_S: Sequence[Ints]) -> tuple[Ints, list[Ints]]:
+    """The hashes of all words that can be written, as they first come, and the place of each word, from 1 on; or 0."""
+    together = np.concatenate([np.zeros(0, np.int64), *hashes_S])
+    distinct, first, inverse = np.unique(together, return_index=True, return_inverse=True)
+    written = distinct != 0
+    order = np.argsort(first[written])
+    place_D = np.zeros(len(distinct), np.int64)
+    place_D[np.flatnonzero(written)[order]] = np.arange(1, len(order) + 1)
+    ends = np.cumsum([len(each) for each in hashes_S])[:-1]
+    return distinct[written][order], np.split(place_D[inverse], ends) if hashes_S else []
+
+
 def _hashed(words: Sequence[str], alphabet: Alphabet) -> Ints:
-    """The hash of each word."""
+    """The hash of each word; 0 for one that the alphabet cannot write."""
     text, lengths_W = "".join(words), np.array([len(word) for word in words], np.int64)
-    symbols = np.array([ord(symbol) for symbol in alphabet.symbols])
-    order = np.argsort(symbols)
-    points_T = np.frombuffer(text.encode("utf-32-le"), np.uint32).astype(np.int64)
-    ids_T = order[np.searchsorted(symbols[order], points_T)] + 1
-    hashes_W = np.zeros(len(words), np.int64)
+    if not text:
+        return np.zeros(len(words), np.int64)
+    points_T = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    id_of = np.zeros(int(points_T.max()) + 1, np.int64)
+    for position, symbol in enumerate(alphabet.symbols):
+        if symbol != SPACE and len(symbol) == 1 and ord(symbol) < len(id_of):
+            id_of[ord(symbol)] = position + 1
+    ids_T, hashes_W = id_of[points_T], np.zeros(len(words), np.int64)
     _hash_all(ids_T, lengths_W, hashes_W)
+    strange_T = np.concatenate([[0], np.cumsum(ids_T == 0)])
+    ends_W = np.cumsum(lengths_W)
+    hashes_W[strange_T[ends_W] > strange_T[ends_W - lengths_W]] = 0
     return hashes_W
 
 

@@ -26,6 +26,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal, NamedTuple, get_args
 
 from earful.errors import ConfigError
@@ -56,6 +57,7 @@ _DELETE_INSIDE_WORDS = dict.fromkeys(map(ord, "\u055b\u055c\u055e\u055f\u0640"))
 
 _APOSTROPHES = frozenset("'’‘`´＇\u055a\u05f3")  # the last two: Armenian apostrophe, Hebrew geresh
 _MIDDLE_DOT = "·"
+_INSIDE_WORDS = _APOSTROPHES | {_MIDDLE_DOT, ":"}
 _SALTILLOS = "\ua78b\ua78c"
 
 # Punctuation or symbols by category, sound by use: tone letters (IPA, Chinantec, Budu) and the Burmese ၌ ၍ ၎ ၏.
@@ -223,7 +225,9 @@ def _is_caseless(character: str) -> bool:
 
 def _spoken(text: str, rules: TextRules) -> list[str]:
     """What becomes of each character where punctuation and symbols become spaces, but for signs inside words."""
-    written = [_alone(character) for character in text]
+    written = list(map(_alone, text))
+    if _INSIDE_WORDS.isdisjoint(text):
+        return written
     for position in range(1, len(text) - 1):
         character = text[position]
         if (character in _APOSTROPHES or character == _MIDDLE_DOT) and _is_inside_word(text, position):
@@ -245,6 +249,7 @@ def _is_length(text: str, position: int) -> bool:
     return _is_inside_word(text, position) and script(before) in is_latin and script(after) in is_latin
 
 
+@cache
 def _alone(character: str) -> str:
     """Return the character, or a space for punctuation (P*) and symbols (S*), or nothing for enclosing marks (Me)."""
     if character.isalnum() or character in _SPOKEN_SYMBOLS:
