@@ -10,7 +10,7 @@ PAUSE_S = 0.7
 """After so long a pause something new begins: a subtitle, or what one says after another."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Word:
     """A word, when it is said, and how likely it is right (0 to 1, calibrated: `ctc.confidence`).
 

@@ -7,9 +7,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from earful.audio import source
 from earful.audio.channels import survey
 from earful.audio.files import blocks, probe, read
-from earful.audio.source import Held, from_samples, source_of
+from earful.audio.source import Held, all_of, from_samples, source_of
 from earful.errors import AudioError
 
 
@@ -87,3 +88,19 @@ def test_samples_that_are_none(samples: np.ndarray, rate_hz: int, line: str) -> 
 
 def test_a_path_stays_a_path() -> None:
     assert source_of("a.wav") == Path("a.wav") and str(source_of(b"x")) == "the recording given as bytes"
+
+
+@pytest.mark.parametrize("place", [0, 5, 6, 7, 8, 9, 4090, 8192])
+def test_a_file_whose_pages_are_given_back_is_searched_and_sliced_as_bytes_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    """Whatever the blocks are in which it is looked through: what lies across two of them is found too."""
+    monkeypatch.setattr(source, "_BLOCK", 8)
+    content = bytearray(b"." * 9000)
+    content[place : place + 4] = b"fLaC"
+    (tmp_path / "x").write_bytes(content)
+    with all_of(tmp_path / "x") as data:
+        for begin, end in ((0, None), (place, None), (place + 1, None), (0, place + 3), (0, place + 4), (0, 10**6)):
+            assert data.find(b"fLaC", begin, end) == content.find(b"fLaC", begin, end)
+        assert data[place : place + 4] == b"fLaC" and data[place] == ord("f") and data[-1] == ord(".")
+        assert data[:] == bytes(content) and len(data) == 9000

@@ -15,6 +15,8 @@ from earful.errors import AudioError
 
 Data = mmap.mmap | bytes
 """All bytes of a recording, to search and to slice."""
+_BLOCK = 1 << 23
+"""Bytes of a file that are looked at before their pages are given back."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +88,39 @@ def opened(source: Source) -> BinaryIO:
     return io.BytesIO(source.content) if isinstance(source, Held) else source.open("rb")
 
 
+class _Looked(mmap.mmap):
+    """A file to search and to slice, whose pages are given back: else all of a long recording counts as memory."""
+
+    looked: int = 0
+
+    def __getitem__(self, where: Any) -> Any:
+        found = super().__getitem__(where)
+        self._count(len(found) if isinstance(found, bytes) else 1)
+        return found
+
+    def find(self, sub: Any, start: int = 0, stop: int | None = None) -> int:
+        end = len(self) if stop is None else min(stop, len(self))
+        for begin in range(start, end, _BLOCK):
+            place = super().find(sub, begin, min(begin + _BLOCK , end))
+            self._count((_BLOCK if place < 0 else place - begin) + 1)
+            if place >= 0:
+                return place
+        return -1
+
+    def _count(self, size: int) -> None:
+        self.looked += size
+        if self.looked > _BLOCK and hasattr(mmap, "MADV_DONTNEED"):  # there is none on Windows
+            self.madvise(mmap.MADV_DONTNEED)
+            self.looked = 0
+
+
 @contextmanager
 def all_of(source: Source) -> Iterator[Data]:
     """All bytes of a recording that is not empty; of a file without reading what nobody looks at."""
     if isinstance(source, Held):
         yield source.content
         return
-    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with source.open("rb") as file, _Looked(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         yield data
 
 

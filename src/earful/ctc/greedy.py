@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Numbers = NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Emission:
     """One symbol of a text: its id, the frames `[start, end)` that say it, and its mean probability there.
 
