@@ -749,6 +749,52 @@ def meta_base(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
+def meta_starts(found: Json) -> Iterator[str]:
+    """Starts that were meta-trained, after all steps of `adapt`: errors beside the base's; what was moved, by layer."""
+    runs = {(row["start"], row["clips"], row["draw"]): row for row in found["rows"]}
+    rows: list[list[object]] = []
+    for clips in every(found, "clips"):
+        base = [row["searched"]["cer"] for (start, k, _), row in runs.items() if (start, k) == (found["base"], clips)]
+        rows.append([clips, "the base itself", "", 1, spread(base), ""])
+        learners = sorted({Path(start).name for start, k, _ in runs if k == clips and start != found["base"]})
+        for learner in learners:
+            own = {key: row for key, row in runs.items() if Path(key[0]).name == learner and key[1] == clips}
+            pairs = [
+                (runs[found["base"], clips, key[2]]["searched"]["cer"], row["searched"]["cer"])
+                for key, row in own.items()
+            ]
+            about = next(found["about"][str(Path(start).parent)] for start, _, _ in own)
+            steps, cers = _trained_by(learner, about)[1], [after for _, after in pairs]
+            rows.append([clips, learner, steps, len({key[0] for key in own}), spread(cers), log_gap(pairs)])
+    facts = next(iter(found["about"].values()))
+    text = (
+        f"CER in per cent on {found['test_clips']} test clips of real {CORPORA[found['corpus']]}, with the language "
+        f"model, after all steps of `adapt`: median [lowest–highest] over {len(every(found, 'draw'))} draws of clips "
+        "and the meta-trainings; errors beside the base's, draw by draw, in per cent, with a 95 % interval. "
+        f"{facts['budget_s']:g} s of processor time for the gradients of each, {facts['tasks']} tasks in a step."
+    )
+    columns = (">clips", "went on by", ">outer steps", ">meta-trainings", ">CER", ">errors beside the base")
+    yield from measured(columns, rows, text, found)
+    yield ""
+    layers = sorted({layer for row in found["rows"] for layer in row["moved"]})
+    names = sorted({Path(row["start"]).name for row in found["rows"] if row["start"] != found["base"]})
+    cells = []
+    for layer in layers:
+        cell = [f"`{layer}`"]
+        for name in names:
+            moved = [
+                row["moved"][layer]
+                for row in found["rows"]
+                if Path(row["start"]).name == name and layer in row["moved"]
+            ]
+            learned, then = (statistics.median(column) for column in zip(*moved, strict=True))
+            cell.append(f"{100 * learned:.1f} / {100 * then:.1f}")
+        cells.append(cell)
+    yield from table(("moved by, % of the weights' size", *(f">{name}" for name in names)), cells)
+    yield ""
+    yield "Meta-training / then adaptation: the root of the squared change over that of the weights; medians."
+
+
 USUAL = "usual"
 
 
@@ -1603,6 +1649,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "meta_conditions": meta_learners,
     "meta_dutch": meta_base,
     "meta_real": meta_base,
+    "meta_starts": meta_starts,
     "stages_czech": stages,
     "held_out": held_out,
     "few": few,
