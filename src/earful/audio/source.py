@@ -101,7 +101,7 @@ class _Looked(mmap.mmap):
     def find(self, sub: Any, start: int = 0, stop: int | None = None) -> int:
         end = len(self) if stop is None else min(stop, len(self))
         for begin in range(start, end, _BLOCK):
-            place = super().find(sub, begin, min(begin + _BLOCK , end))
+            place = super().find(sub, begin, min(begin + _BLOCK + len(sub) - 1, end))
             self._count((_BLOCK if place < 0 else place - begin) + 1)
             if place >= 0:
                 return place
