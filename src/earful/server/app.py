@@ -15,9 +15,11 @@ from earful.server import (
     news,
     problems,
     reference,
+    studio_contents,
     studio_projects,
     studio_recordings,
     studio_segments,
+    studio_sound,
     transcriptions,
 )
 from earful.server.guard import Guard
@@ -29,7 +31,9 @@ ROUTES = (
     transcriptions.routes,
     adaptations.routes,
     studio_projects.routes,
+    studio_contents.routes,
     studio_recordings.routes,
+    studio_sound.routes,
     studio_segments.routes,
     news.routes,
 )

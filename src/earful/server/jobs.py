@@ -126,7 +126,7 @@ class Jobs:
         id, folder = row["id"], self.folder(row["id"])
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / SPEC) as beside:
-            beside.write_text(row["spec"], "utf-8")
+            beside.write_text(row["spec"], "utf-8", newline="\n")
         with self._lock:
             if self._ends or self.find(id)["state"] != "queued":  # cancelled just now
                 return
