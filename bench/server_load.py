@@ -45,8 +45,10 @@ def clips_of(manifest: Path, most: int) -> list[Clip]:
     found = list[Clip]()
     with tempfile.TemporaryDirectory() as place:
         for u in read_manifest(manifest):
+            if len(found) == most:
+                break
             samples_T = read(u.audio, u.start_s, u.duration_s)
-            if SHORTEST_S <= len(samples_T) / SAMPLE_RATE_HZ <= LONGEST_S and len(found) < most:
+            if SHORTEST_S <= len(samples_T) / SAMPLE_RATE_HZ <= LONGEST_S:
                 write(Path(place) / "clip.wav", samples_T)
                 found.append(((Path(place) / "clip.wav").read_bytes(), len(samples_T) / SAMPLE_RATE_HZ))
     return found
