@@ -54,6 +54,9 @@ class Pace:
             )
 
 
+USUAL = Pace()
+
+
 class Frames(NamedTuple):
     """The log-probabilities `[F, V]` after those that stayed before, in which somebody may speak, `[F]`.
 

@@ -19,7 +19,7 @@ from earful.audio.waveform import check_mono
 from earful.ctc.greedy import Emission, Numbers
 from earful.ctc.stretches import NEVER, silent_frames
 from earful.errors import AudioError
-from earful.live.ear import MOST_S, Ear, Frames, Pace
+from earful.live.ear import MOST_S, USUAL, Ear, Frames, Pace
 from earful.transcriber import LONGEST_GAP_S, Samples, Transcriber
 from earful.transcript import Transcript, Word
 
@@ -55,7 +55,7 @@ class Live:
     """
 
     def __init__(
-        self, transcriber: Transcriber, pace: Pace = Pace(), clock: Callable[[], float] = time.perf_counter
+        self, transcriber: Transcriber, pace: Pace = USUAL, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self._ear, self._reader = Ear(transcriber, pace), _Reader(transcriber)
         self._transcriber, self._pace, self._clock = transcriber, pace, clock
@@ -187,3 +187,11 @@ class _Reader:
         drop = max(kept[0] if kept else self._border, after) - self._begin
         self._logp_FV, self._heard_F = self._logp_FV[drop:].copy(), self._heard_F[drop:].copy()
         self._begin += drop
+
+
+def make_ready(transcriber: Transcriber) -> None:
+    """What is loaded or compiled at first use is, now, before somebody speaks."""
+    live = Live(transcriber)
+    live.feed(0.05 * np.sin(np.arange(SAMPLE_RATE_HZ, dtype=np.float32)))
+    live.end()
+    transcriber.spell(silent_frames(2, transcriber.writing.alphabet.size).astype(np.float16), np.ones(2, np.bool_))
