@@ -56,7 +56,7 @@ class Stream:
 
 
 def floats(content: bytes, width: int, channels: int) -> Samples:
-    """PCM of so many bytes a sample, little-endian, as floats: the mean of its channels. What is no whole frame goes."""
+    """PCM of so many bytes a sample, little-endian, as floats: the mean of its channels, without half a frame."""
     whole = np.frombuffer(content, np.uint8)[: len(content) // (width * channels) * width * channels]
     if width == 1:  # the only one without a sign
         values = whole.astype(np.float32) - 128
