@@ -5,7 +5,7 @@ of what follows; a frame stays as it is once enough of that has been heard. What
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import Literal, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ HELD_S = 15.0
 """So much sound is held at most, of which silences are left out: a window of `transcribe`."""
 MOST_S = 6.0
 """More new sound than that is heard piece by piece: all that is heard at once must fit into a window."""
+
+
+Until = Literal["what is sure", "now", "the end"]
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,11 @@ class Ear:
         """Take what comes next, without hearing it yet."""
         self._held_T = np.concatenate([self._held_T, samples_T])
 
-    def hear(self, *, last: bool = False) -> Frames:
-        """Hear what may still change and what has come since; after the `last` sound, all stays."""
-        spoken_G = spoken(self._held_T)
-        staying = len(spoken_G) if last else self._staying()
+    def hear(self, until: Until = "what is sure") -> Frames:
+        """Hear what may still change and what has come since. `until` where it stays from then on."""
+        spoken_G, last = spoken(self._held_T), until == "the end"
+        whole = len(spoken_G) if last else len(self._held_T) // GRID
+        staying = self._staying() if until == "what is sure" else whole
         new = self._stays - self._first
         if spoken_G[new:].any():
             begin = self._begin(spoken_G, new)
@@ -102,7 +106,7 @@ class Ear:
             count = (len(spoken_G) - new) * self._grid_frames
             logp_FV = silent_frames(count, self._transcriber.writing.alphabet.size)
             heard_F = np.zeros(count, np.bool_)
-        frames = len(logp_FV) if last else (staying - new) * self._grid_frames
+        frames = len(logp_FV) if last else min((staying - new) * self._grid_frames, len(logp_FV))
         self._stays = self._first + staying
         self._forget(spoken_G)
         return Frames(logp_FV, heard_F, frames)

@@ -19,7 +19,7 @@ from earful.audio.waveform import check_mono
 from earful.ctc.greedy import Emission, Numbers
 from earful.ctc.stretches import NEVER, silent_frames
 from earful.errors import AudioError
-from earful.live.ear import MOST_S, USUAL, Ear, Frames, Pace
+from earful.live.ear import MOST_S, USUAL, Ear, Frames, Pace, Until
 from earful.transcriber import LONGEST_GAP_S, Samples, Transcriber
 from earful.transcript import Transcript, Word
 
@@ -27,6 +27,8 @@ LAG_S = 0.5
 """So long after a word the search may still think better of it."""
 LATE_S = 8.0
 """A word that old settles, agreed on or not."""
+LONGEST_S = 8.0
+"""A word that lasts longer is cut: where none ends, as in a writing without spaces, nothing would ever settle."""
 REREAD, REREAD_S, RECENT = 3, 4.0, 20
 """So many settled words, of the last seconds, are read again before the new; and with so many new ones are compared,
 for how sure they are."""
@@ -85,6 +87,18 @@ class Live:
                 self._listen()
         return Update(tuple(self._words[before:]), self._tail)
 
+    @property
+    def heard_s(self) -> float:
+        """Up to where it was heard."""
+        return self._heard / SAMPLE_RATE_HZ
+
+    def settle(self) -> Update:
+        """Settle all that was said so far, as where somebody has stopped speaking."""
+        before = len(self._words)
+        if self._ear.samples > self._heard or self._tail:
+            self._listen(until="now")
+        return Update(tuple(self._words[before:]), self._tail)
+
     def end(self) -> Transcript:
         """There is no more sound: all that was said. `feed` it nothing after that.
 
@@ -92,13 +106,13 @@ class Live:
         """
         if not self._ear.samples:
             raise AudioError("the recording holds no samples; record it again or leave it out")
-        self._listen(last=True)
+        self._listen(until="the end")
         mean = sum(word.confidence for word in self._words) / len(self._words) if self._words else 0.0
         return Transcript(self._transcriber.text_of(self._words), tuple(self._words), mean, self.duration_s)
 
-    def _listen(self, *, last: bool = False) -> None:
+    def _listen(self, until: Until = "what is sure") -> None:
         began = self._clock()
-        settled, self._tail = self._reader.read(self._ear.hear(last=last), self.duration_s, last=last)
+        settled, self._tail = self._reader.read(self._ear.hear(until), self.duration_s, whole=until != "what is sure")
         self._words += settled
         self._heard, self._took_s = self._ear.samples, self._clock() - began
 
@@ -115,10 +129,11 @@ class _Reader:
         self._said: tuple[str, ...] = ()
         symbols, hop_s = transcriber.writing.alphabet.symbols, transcriber.writing.hop_s
         self._space = symbols.index(" ") + 1 if " " in symbols else 0
-        self._gap, self._reread = (round(seconds / hop_s) for seconds in (LONGEST_GAP_S, REREAD_S))
+        times_s = LONGEST_GAP_S, REREAD_S, LONGEST_S
+        self._gap, self._reread, self._longest = (round(seconds / hop_s) for seconds in times_s)
 
-    def read(self, frames: Frames, duration_s: float, *, last: bool) -> Update:
-        """The words that settle by these frames, and those that do not yet."""
+    def read(self, frames: Frames, duration_s: float, *, whole: bool) -> Update:
+        """The words that settle by these frames, and those that do not yet; all where they are the `whole`."""
         logp_FV = np.concatenate([self._logp_FV, frames.logp_FV.astype(np.float16)])
         heard_F = np.concatenate([self._heard_F, frames.heard_F])
         staying = len(self._logp_FV) + frames.staying
@@ -126,24 +141,38 @@ class _Reader:
         letters = self._new(self._transcriber.spell(logp_FV, heard_F))
         raw = self._transcriber.words([*self._recent, *letters], duration_s)[len(self._recent) :]
         words = tuple(self._transcriber.written(raw))
-        count = len(words) if last else self._settling(words, raw)
+        count = self._begun(words) if whole else self._settling(words, raw)
         self._said = tuple(word.text for word in words[count:])
-        spelt = len(raw) if last else sum(word.end_s <= words[count - 1].end_s for word in raw) if count else 0
+        spelt = count
+        if count and len(words) < len(raw):  # syllables were joined
+            spelt = sum(word.end_s <= words[count - 1].end_s for word in raw)
         self._settle(letters[:spelt], letters[spelt:])
         return Update(words[:count], words[count:])
 
     def _new(self, stretches: Sequence[Sequence[Letters]]) -> list[Letters]:
-        """The words after the border, their frames counted from the start of the recording."""
+        """The words after the border, none too long, their frames counted from the start of the recording."""
         words = []
         for word in (word for stretch in stretches for word in stretch):
             placed = (replace(e, start=e.start + self._begin, end=e.end + self._begin) for e in word)
-            if letters := [e for e in placed if e.start >= self._border]:
-                words.append(letters)
+            letters = [e for e in placed if e.start >= self._border]
+            while letters:
+                count = sum(e.start < letters[0].start + self._longest for e in letters)
+                words.append(letters[:count])
+                letters = letters[count:]
         return words
+
+    def _begun(self, words: Sequence[Word]) -> int:
+        """How many words begin in frames that stay."""
+        stays_s = self._stays * self._transcriber.writing.hop_s
+        return sum(word.start_s < stays_s for word in words)
+
+    @property
+    def _stays(self) -> int:
+        return self._begin + len(self._logp_FV)
 
     def _settling(self, words: Sequence[Word], raw: Sequence[Word]) -> int:
         """How many words settle: their frames stay, something follows or long nothing, and they were read before."""
-        stays_s = (self._begin + len(self._logp_FV)) * self._transcriber.writing.hop_s
+        stays_s = self._stays * self._transcriber.writing.hop_s
         count = 0
         for place, word in enumerate(words):
             follows = any(word.end_s <= each.start_s <= stays_s for each in raw)
@@ -156,17 +185,17 @@ class _Reader:
 
     def _settle(self, letters: Sequence[Letters], pending: Sequence[Letters]) -> None:
         """In the frames of these words, and where for long nothing is said, nothing else is possible any more."""
-        stays = self._begin + len(self._logp_FV)
-        quiet = (pending[0][0].start if pending else stays) - self._gap
-        border = min(max(letters[-1][-1].end if letters else self._border, quiet), stays)
+        quiet = (pending[0][0].start if pending else self._stays) - self._gap
+        border = max(letters[-1][-1].end if letters else self._border, quiet)
         if border <= self._border:
             return
-        self._logp_FV[self._border - self._begin : border - self._begin] = self._forced(letters, border)
+        forced_FV = self._forced(letters, max(min(border, self._stays), self._border))
+        self._logp_FV[self._border - self._begin :][: len(forced_FV)] = forced_FV
         self._border, self._recent = border, [*self._recent, *letters][-RECENT:]
         self._drop()
 
     def _forced(self, letters: Sequence[Letters], border: int) -> Numbers:
-        """Frames up to the new border that say these words, and spaces between them, and nothing else."""
+        """The frames up to the new border: they say these words, and spaces between them, and nothing else."""
         forced_FV = silent_frames(border - self._border, self._logp_FV.shape[1])
         said, end = [e for word in letters for e in word], self._border
         for word in letters:
@@ -184,7 +213,7 @@ class _Reader:
         kept = [word[0].start for word in self._recent[-REREAD:] if word[0].start >= self._border - self._reread]
         silent = np.flatnonzero(~self._heard_F[: self._border - self._begin])
         after = self._begin + int(silent[-1]) + 1 if len(silent) else self._begin
-        drop = max(kept[0] if kept else self._border, after) - self._begin
+        drop = min(max(kept[0] if kept else self._border, after), self._stays) - self._begin
         self._logp_FV, self._heard_F = self._logp_FV[drop:].copy(), self._heard_F[drop:].copy()
         self._begin += drop
 

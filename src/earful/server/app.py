@@ -8,12 +8,12 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from earful.server import catalogue, problems
+from earful.server import catalogue, problems, realtime
 from earful.server.guard import Guard
 from earful.server.settings import MEGABYTE, Settings
 from earful.server.state import State, state_of
 
-ROUTES = (catalogue.routes,)
+ROUTES = (catalogue.routes, realtime.routes)
 FORMS = {"max_fields": 1000, "max_part_size": 8 * MEGABYTE}
 
 
