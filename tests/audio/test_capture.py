@@ -208,7 +208,7 @@ def test_sound_that_nobody_takes_is_counted(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_another_microphone_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capture, "_library", library)
-    with pytest.raises(AudioError, match="No input device matching 'desk'; name another with --device: USB headset$"):
+    with pytest.raises(AudioError, match=r"No input device matching 'desk'; name another with --device: USB headset$"):
         Microphone("desk")
 
 

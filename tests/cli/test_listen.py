@@ -28,6 +28,7 @@ def model(tiny_base: Path, tmp_path: Path) -> Path:
     base = load_checkpoint(tiny_base)
     base.params["heads.text.weight"] *= 6
     base.params["heads.text.bias"][0] -= 2
+    base.params["heads.text.bias"][1] += 6
     save_checkpoint(tmp_path / "model", base)
     return tmp_path / "model"
 
@@ -59,7 +60,7 @@ def test_words_from_a_pipe_into_a_pipe_and_files(
     places = [tmp_path / f"talk.{suffix}" for suffix in ("txt", "srt", "json", "TextGrid")]
     done = earful("listen", model, "-", *[word for place in places for word in ("--out", place)])
     assert done.status == 0, done.err
-    assert done.out.split() == places[0].read_text("utf-8").split() and len(done.out.split()) > 3
+    assert done.out.split() == places[0].read_text("utf-8").split() and len(done.out.split()) > 1
     assert done.out.endswith("\n") and not done.out.startswith((" ", "\n"))
     row = json.loads(places[2].read_text("utf-8"))
     assert row["text"].split() == done.out.split() and row["duration_s"] == pytest.approx(len(sound) / 16_000)

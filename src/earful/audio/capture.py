@@ -111,7 +111,7 @@ class Piped:
 
 def blocks_of(file: BinaryIO, rate_hz: int) -> Iterator[Samples]:
     """The samples of a pipe, in blocks of BLOCK_S or less. Raises AudioError: a WAV stream of another kind than PCM."""
-    first = file.read(4)
+    first = _Begun(file, b"").read(4)
     width, channels, read = 2, 1, _Begun(file, first).read
     if first == b"RIFF":
         try:
@@ -139,8 +139,11 @@ class _Begun:
         self._file, self._begun = file, begun
 
     def read(self, size: int) -> bytes:
+        """So many bytes, fewer at the end alone: a pipe gives what it has."""
         begun, self._begun = self._begun[:size], self._begun[size:]
-        return begun + self._file.read(size - len(begun)) if size > len(begun) else begun
+        while len(begun) < size and (more := self._file.read(size - len(begun))):
+            begun += more
+        return begun
 
 
 @final

@@ -117,7 +117,8 @@ def opened(source: str | None, device: str | None, rate_hz: int) -> "Capture":
         return Microphone(device)
     if sys.stdin is None or sys.stdin.isatty():
         raise AudioError("- stands for a pipe, but nothing is piped in; as with arecord -f S16_LE -r 16000 | earful …")
-    return Piped(sys.stdin.buffer, rate_hz)
+    # Without a buffer: what still reads from one as the program ends would bring it down.
+    return Piped(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer), rate_hz)
 
 
 def formats_of(out: list[Path], overwrite: bool) -> dict[Path, str]:

@@ -7,14 +7,34 @@ from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 
-from earful.server import catalogue, problems, realtime
+from earful.server import (
+    adaptations,
+    catalogue,
+    news,
+    problems,
+    realtime,
+    studio_projects,
+    studio_recordings,
+    studio_segments,
+    transcriptions,
+)
 from earful.server.guard import Guard
 from earful.server.settings import MEGABYTE, Settings
 from earful.server.state import State, state_of
 
-ROUTES = (catalogue.routes, realtime.routes)
-FORMS = {"max_fields": 1000, "max_part_size": 8 * MEGABYTE}
+ROUTES = (
+    catalogue.routes,
+    transcriptions.routes,
+    realtime.routes,
+    adaptations.routes,
+    studio_projects.routes,
+    studio_recordings.routes,
+    studio_segments.routes,
+    news.routes,
+)
+MOST_FIELDS, MOST_FIELD_BYTES = 1000, 8 * MEGABYTE
 
 
 def application(settings: Settings) -> FastAPI:
@@ -22,23 +42,25 @@ def application(settings: Settings) -> FastAPI:
 
     Raises CheckpointError: a folder that was given is no model; OSError: the state cannot be kept there.
     """
-    for folder in (settings.home, settings.recordings, settings.made, settings.incoming, settings.trash):
-        folder.mkdir(parents=True, exist_ok=True)
     state = state_of(settings)
 
     @asynccontextmanager
     async def lives(_: FastAPI) -> AsyncIterator[None]:
-        state.events.begin()
+        state.begin()
         yield
         state.events.end()
-        state.pool.close()
+        await run_in_threadpool(state.end)
 
     app = FastAPI(
         title="earful",
         version=metadata.version("earful"),
         lifespan=lives,
         max_body_size=settings.upload_bytes,
-        form_limits={**FORMS, "max_files": settings.most_files},
+        form_limits={
+            "max_fields": MOST_FIELDS,
+            "max_part_size": MOST_FIELD_BYTES,
+            "max_files": settings.most_files,
+        },
         docs_url=None,
         redoc_url=None,
     )

@@ -84,13 +84,18 @@ class Models:
                 self._keep(key, found)
         return found.listening_for(hot) if hot else found
 
-    def free_name(self, wanted: str) -> str:
-        """A name that no model has: the one that is wanted, or with a number."""
+    def reserve(self, wanted: str) -> Path:
+        """An empty folder for a model that is to be made, of that name or with a number: no other gets it."""
         taken, number, name = {model.name for model in self._each()}, 1, wanted
-        while name in taken or (self._made / name).exists():
+        while True:
+            try:
+                if name not in taken:
+                    (self._made / name).mkdir()
+                    return self._made / name
+            except FileExistsError:
+                pass
             number += 1
             name = f"{wanted}-{number}"
-        return name
 
     def _keep(self, key: tuple[str, int], found: Transcriber) -> None:
         with self._lock:

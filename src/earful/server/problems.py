@@ -55,7 +55,7 @@ def explained(error: Exception) -> Problem:
         first = error.errors()[0]
         place = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
         param = ".".join(place) or None
-        return Problem(422, f"{param or 'the request'}: {first['msg']}", param=param, code=str(first["type"]))
+        return Problem(400, f"{param or 'the request'}: {first['msg']}", param=param, code=str(first["type"]))
     if isinstance(error, EarfulError):
         return Problem(400, " ".join(str(error).split("\n")), code="unusable")
     if is_full(error):
