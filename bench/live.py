@@ -168,9 +168,9 @@ def main() -> None:
     options = parser.parse_args()
     clips = [u for u in read_manifest(options.clips) if (u.duration_s or 0) <= LONGEST_S][:: options.skip]
     found = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"runs": {}}
-    rows, biases = list[dict](), list[float]()
     found["machine"] = machine()
-    found["runs"][options.name] = {"clips": len(clips), "pause_s": options.pause, "rows": rows}
+    run_of = found["runs"].setdefault(options.name, {"rows": []})
+    run_of |= {"clips": len(clips), "skip": options.skip, "pause_s": options.pause}
     for kind in options.kinds:
         runner = Runner.load(options.model, kind=None if kind == "own" else kind)
         made = list(recordings(runner, clips, options.pause, options.length))
@@ -182,9 +182,9 @@ def main() -> None:
         whole = [runner.transcribe(each.samples_T).text for each in sounds]
         whole_s = time.process_time() - began
         offline = pool([errors_of(s.text, text) for s, text in zip(sounds, whole, strict=True)])
-        found["runs"][options.name] |= {"audio_s": round(audio_s, 1), "recordings": len(sounds)}
+        run_of |= {"audio_s": round(audio_s, 1), "recordings": len(sounds)}
         if biases:
-            found["runs"][options.name]["end_bias_s"] = round(statistics.median(biases), 3)
+            run_of["end_bias_s"] = round(statistics.median(biases), 3)
         for text in options.paces:
             values = () if text == "own" else map(float, text.split(","))
             pace = Pace(**dict(zip(("hop_s", "behind_s", "ahead_s"), values, strict=False)))
@@ -201,7 +201,7 @@ def main() -> None:
             row["words"] = len(late)
             row["load"] = round(sum(busy for _, _, busy in done) / audio_s, 3)
             row["load_transcribe"] = round(whole_s / audio_s, 3)
-            rows.append(row)
+            run_of["rows"].append(row)
             print(json.dumps(row), file=sys.stderr, flush=True)
             options.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 

@@ -45,7 +45,7 @@ def test_what_came_before_is_heard_along(tones_heard: Any, tones: Any) -> None:
         ({"hop_s": -1.0}, r"hop_s is -1\.0 s, must be 0 or more"),
         ({"ahead_s": float("nan")}, "ahead_s is nan s"),
         ({"share": 0.0}, r"share is 0\.0, must be above 0"),
-        ({"behind_s": 12.0}, r"behind_s 12, ahead_s 1\.8 and first_s 4 do not fit into a window of 15 s"),
+        ({"behind_s": 12.0}, r"behind_s 12, ahead_s 1\.5 and first_s 4 do not fit into a window of 15 s"),
     ],
 )
 def test_what_is_no_pace(settings: dict[str, float], message: str) -> None:

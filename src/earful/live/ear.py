@@ -38,10 +38,10 @@ class Pace:
     Raises ConfigError for what is no such time or share, or more than fits into a window.
     """
 
-    hop_s: float = 0.3
+    hop_s: float = 0.4
     share: float = 0.5
-    behind_s: float = 6.0
-    ahead_s: float = 1.8
+    behind_s: float = 4.0
+    ahead_s: float = 1.5
     first_s: float = 4.0
 
     def __post_init__(self) -> None:

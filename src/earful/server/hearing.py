@@ -55,14 +55,15 @@ class Hearing:
         whole = len(content) // frame * frame
         self._odd = content[whole:]
         samples_T = self._stream.resampled(floats(content[:whole], self._width, self._channels))
-        self._waiting_T = np.concatenate([self._waiting_T, samples_T])
-        if self.duration_s > self._state.settings.longest_s:
+        if self.duration_s + len(samples_T) / _RATE_HZ > self._state.settings.longest_s:
             raise Problem(413, f"more than {self._state.settings.longest_s:g} s without an end", code="too_long")
+        all_T = np.concatenate([self._waiting_T, samples_T])
         try:
-            return self._taken(await self._state.pool.run(self._live.feed, self._waiting_T))
+            return self._taken(await self._state.pool.run(self._live.feed, all_T))
         except Problem as problem:
-            if problem.status != 503 or len(self._waiting_T) > WAITING_S * _RATE_HZ:
-                raise
+            if problem.status != 503 or len(all_T) > WAITING_S * _RATE_HZ:
+                raise  # and these samples are lost
+            self._waiting_T = all_T
             return ()
 
     async def settle(self) -> tuple[Word, ...]:

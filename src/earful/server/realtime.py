@@ -249,7 +249,7 @@ class Session:
         if heard is None or heard.duration_s - self._began_s < _SHORTEST_S:
             code = "input_audio_buffer_commit_empty"
             raise Problem(400, f"the buffer holds less than {1000 * _SHORTEST_S:g} ms of sound", code=code)
-        if self._asked.silence_s is not None:
+        if self._asked.silence_s is not None or self._began_s:  # the same sound goes on
             await self._show(await heard.settle(), heard.tail)
             await self._complete(heard.duration_s)
             return

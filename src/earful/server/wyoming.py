@@ -95,8 +95,9 @@ class Client(AsyncEventHandler):
             self._hearing, self._failed = None, False
             self._model = self._chosen(asked.name, asked.language)
         elif AudioStart.is_type(event.type):
-            start, self._failed = AudioStart.from_event(event), False
-            await self._begin(start.rate, start.width, start.channels)
+            start = AudioStart.from_event(event)
+            if not self._failed:
+                await self._begin(start.rate, start.width, start.channels)
         elif AudioChunk.is_type(event.type):
             chunk = AudioChunk.from_event(event)
             if not self._failed:
@@ -128,6 +129,7 @@ class Client(AsyncEventHandler):
         if heard is None:
             if not self._failed:
                 await self.write_event(Transcript(text="").event())
+            self._failed = False
             return
         if heard.duration_s:
             transcript = await heard.end()
