@@ -17,7 +17,7 @@ from earful.checkpoint import load_checkpoint, save_checkpoint
 from earful.server.app import application
 from earful.server.settings import Settings
 
-ServingAt = Callable[[Settings], "Iterator[str]"]
+Listen = Callable[[Settings], AbstractContextManager[httpx.Client]]
 
 
 @contextmanager
@@ -63,6 +63,12 @@ def talker(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A home of its own, and the tiny model that the tests have."""
     return Settings(models=(tiny_base,), home=tmp_path_factory.mktemp("home"), workers=2)
+
+
+@pytest.fixture(scope="session")
+def listen() -> Listen:
+    """`with listen(settings) as client:` has a server for the block."""
+    return listening
 
 
 @pytest.fixture(scope="module")

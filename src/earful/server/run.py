@@ -1,6 +1,7 @@
 """A server that runs until it is told to stop."""
 
 import asyncio
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -39,7 +40,7 @@ async def _serve(app: FastAPI, settings: Settings, say: Callable[[str], object])
         timeout_graceful_shutdown=_LINGER_S,
         ws_max_size=2**20,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     async with _wyoming(app.state.earful, settings):
         try:
             say(address(settings))
@@ -69,6 +70,14 @@ async def _wyoming(state: State, settings: Settings) -> AsyncIterator[None]:
         yield
     finally:
         await server.end()
+
+
+class _Server(uvicorn.Server):
+    """Lets those go who listen to news, as soon as it stops: it waits for all answers to end."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.config.app.state.earful.events.end()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
 
 
 def address(settings: Settings) -> str:
