@@ -42,12 +42,6 @@ def listening(settings: Settings) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def serving() -> Callable[[Settings], AbstractContextManager[httpx.Client]]:
-    """`with serving(settings) as client` asks a server that runs so."""
-    return listening
-
-
-@pytest.fixture(scope="session")
 def talker(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model, writing a lot, and words, in what it says is Czech."""
     base = load_checkpoint(tiny_base)

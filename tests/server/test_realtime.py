@@ -28,9 +28,9 @@ COMPLETED = "conversation.item.input_audio_transcription.completed"
 
 @pytest.fixture(scope="module")
 def served(
-    serving: Any, talker: Path, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+    listen: Any, talker: Path, settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx.Client]:
-    with serving(replace(settings, models=(talker,), home=tmp_path_factory.mktemp("live"))) as client:
+    with listen(replace(settings, models=(talker,), home=tmp_path_factory.mktemp("live"))) as client:
         yield client
 
 
