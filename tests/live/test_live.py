@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from earful.ctc.greedy import merge
 from earful.errors import AudioError
 from earful.live.ear import HELD_S, Pace
 from earful.live.live import Live, make_ready
@@ -105,7 +106,22 @@ def test_memory_is_bounded(tones_heard: Heard, tones: Any, kind: str) -> None:
         sizes.append((len(live._ear._held_T) / RATE, len(live._reader._logp_FV) * 0.02))
     assert max(held for held, _ in sizes) <= HELD_S + 7
     assert max(frames for _, frames in sizes[2:]) <= 21
-    assert live.end().duration_s == pytest.approx(6 * len(piece) / RATE)
+    found = live.end()
+    assert found.duration_s == pytest.approx(6 * len(piece) / RATE)
+    said = {"speech": TEXT * 6, "no spaces": "abcacb" * 60}.get(kind, found.text)
+    assert found.text.replace(" ", "") == said.replace(" ", "")
+
+
+def test_what_has_settled_is_read_again_as_nothing_else(tones_heard: Heard, tones: Any) -> None:
+    """Its frames are certain: they say the last settled words, and spaces between them."""
+    live = Live(tones_heard(), PACE, clock=lambda: 0.0)
+    settled = fed(live, tones(TEXT), 1600)[-1][1]
+    reader = live._reader
+    forced_FV = reader._logp_FV[: reader._border - reader._begin].astype(np.float32)
+    best_F = forced_FV.argmax(1)
+    assert len(forced_FV) > 50 and (forced_FV.max(1) == 0).all() and (np.sort(forced_FV, 1)[:, -2] == -30).all()
+    letters = "".join(" abc"[e.symbol - 1] for e in merge(best_F, np.ones(len(best_F))))
+    assert letters.split() == [word.text for word in settled[-len(letters.split()) :]] and len(letters.split()) >= 3
 
 
 def test_silence_costs_nothing(tones_heard: Heard, tones: Any) -> None:

@@ -66,7 +66,8 @@ def floats(content: bytes, width: int, channels: int) -> Samples:
         values = wide.view("<i4")[:, 0].astype(np.float32) / np.float32(256)
     else:
         values = whole.view(f"<i{width}").astype(np.float32)
-    return (values.reshape(-1, channels) / np.float32(1 << (8 * width - 1))).mean(1, dtype=np.float32)
+    mono_T: Samples = (values.reshape(-1, channels) / np.float32(1 << (8 * width - 1))).mean(1, dtype=np.float32)
+    return mono_T
 
 
 @final

@@ -221,6 +221,6 @@ class _Reader:
 def make_ready(transcriber: Transcriber) -> None:
     """What is loaded or compiled at first use is, now, before somebody speaks."""
     live = Live(transcriber)
-    live.feed(np.sin(np.arange(SAMPLE_RATE_HZ)).astype(np.float32) / 20)
+    live.feed((np.sin(np.arange(SAMPLE_RATE_HZ)) / 20).astype(np.float32))
     live.end()
     transcriber.spell(silent_frames(2, transcriber.writing.alphabet.size).astype(np.float16), np.ones(2, np.bool_))
