@@ -13,7 +13,6 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
@@ -33,8 +32,10 @@ log = logging.getLogger("earful.server")
 class Jobs:
     """The queue, and the thread that minds the process. `made` is told of each result that there is."""
 
-    def __init__(self, home: Path, store: Store, events: Events, made: Callable[[dict[str, Any]], None]) -> None:
-        self._folder, self._store, self._events, self._made = home / "jobs", store, events, made
+    def __init__(
+        self, home: Path, store: Store, events: Events, made: Callable[[dict[str, Any]], None], nice: int
+    ) -> None:
+        self._nice, self._folder, self._store, self._events, self._made = nice, home / "jobs", store, events, made
         self._wake, self._ends, self._lock = Event(), False, Lock()
         self._running: tuple[str, subprocess.Popen[str]] | None = None
         self._thread = Thread(target=self._work, name="earful-jobs")
@@ -125,12 +126,16 @@ class Jobs:
         id, folder = row["id"], self.folder(row["id"])
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / SPEC) as beside:
-            beside.write_text(row["spec"], "utf-8")
+            beside.write_text(row["spec"], "utf-8", newline="\n")
         with self._lock:
             if self._ends or self.find(id)["state"] != "queued":  # cancelled just now
                 return
             self._set(id, state="running", started=now())
-            process = started(folder)
+            try:
+                process = started(folder, self._nice)
+            except OSError:
+                self._set(id, state="queued")
+                raise
             self._running = id, process
         last = self._mind(id, process)
         process.wait()
@@ -179,11 +184,11 @@ class Jobs:
             self._set(id, state="failed", error=why, left_s=None, ended=now())
 
     def _clear(self, id: str) -> None:
-        """Remove what a job needed, and the place that it kept for a model."""
+        """Remove what a job needed; and, where it was not done, the folder that it kept for a model."""
         with self._store.reading() as db:
-            spec = json.loads(db.execute("SELECT spec FROM jobs WHERE id = ?", (id,)).fetchone()["spec"])
-        with suppress(OSError):
-            Path(spec["out"]).rmdir()  # it is empty where no model was made
+            row = db.execute("SELECT state, spec FROM jobs WHERE id = ?", (id,)).fetchone()
+        if row["state"] != "done":
+            shutil.rmtree(json.loads(row["spec"])["out"], ignore_errors=True)
         self.forget(id)
 
     def _set(self, id: str, only: str | None = None, **values: Any) -> None:
@@ -205,12 +210,12 @@ class Jobs:
             process.kill()
 
 
-def started(folder: Path) -> "subprocess.Popen[str]":
+def started(folder: Path, nice: int) -> "subprocess.Popen[str]":
     """The process of a job. It computes on half of the processors, and ends when this one does: its input ends then."""
     threads = str(max(processors() // 2, 1))
     limits = {"OMP_NUM_THREADS": threads, "NUMBA_NUM_THREADS": threads, "GOMP_SPINCOUNT": "10000"}
     return subprocess.Popen(
-        [sys.executable, "-m", "earful.server.worker", str(folder)],
+        [sys.executable, "-m", "earful.server.worker", str(folder), str(nice)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
