@@ -14,6 +14,7 @@ from earful.server import (
     catalogue,
     news,
     problems,
+    realtime,
     reference,
     studio_contents,
     studio_projects,
@@ -29,6 +30,7 @@ from earful.server.state import State, state_of
 ROUTES = (
     catalogue.routes,
     transcriptions.routes,
+    realtime.routes,
     adaptations.routes,
     studio_projects.routes,
     studio_contents.routes,
