@@ -273,7 +273,7 @@ def transcribe_speed(found: Json) -> Iterator[str]:
 
 def live(found: Json) -> Iterator[str]:
     """Live words: how late they are, what that costs, and how much of a processor's time."""
-    names = {"slovene": "synthetic Slovene", "czech": "real Czech"}
+    names = {"slovene": "synthetic Slovene", "slovene3": "synthetic Slovene, twice as much", "czech": "real Czech"}
     rows, texts = [], list[str]()
     for name, run in found["runs"].items():
         speech = names.get(name, name)
@@ -293,7 +293,7 @@ def live(found: Json) -> Iterator[str]:
     text = (
         "Hop, behind and ahead in seconds (`Pace`); how long after its end a word that was written right was first "
         "shown, and had settled: median and 95th percentile in seconds; CER live, and of `transcribe`; seconds of one "
-        f"processor a second of sound. {'; '.join(texts)}. Processor time is the clock"
+        f"processor a second of sound. {'; '.join(texts)}. Processor time is the clock."
     )
     columns = ("", "hop, behind, ahead", ">shown", ">95 %", ">settled", ">95 %", ">CER", ">`transcribe`", ">load")
     yield from measured(columns, rows, text, found)
