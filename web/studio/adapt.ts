@@ -89,8 +89,7 @@ export class Adapt {
     const percent = (cer: number | null) => (cer === null ? "–" : `${number(100 * cer, 1)} %`);
     const text = result.kept_base ? t("adapt.kept") : result.cer_after === null ? t("adapt.unmeasured") : t("adapt.done", { before: percent(result.cer_before), after: percent(result.cer_after) });
     const sure = result.interval ? t("interval", { low: percent(result.interval[0]), high: percent(result.interval[1]) }) : "";
-    tell(text);
-    return [h("p", { class: "result" }, text, " ", h("span", { class: "soft" }, sure)), ...(result.warnings ?? []).map((each) => h("p", { class: "warning" }, each))];
+    return [h("p", { class: "result", role: "status" }, text, " ", h("span", { class: "soft" }, sure)), ...(result.warnings ?? []).map((each) => h("p", { class: "warning" }, each))];
   }
 
   private async begin(): Promise<void> {

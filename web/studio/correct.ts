@@ -106,6 +106,7 @@ export class Correct {
     this.node.replaceChildren(
       h("div", { class: "row tools" }, h("label", { for: "order" }, t("order")), order, h("label", { class: "zoom" }, t("zoom"), zoom), cut, keys),
       this.wave.node,
+      this.wave.sound,
       this.clash,
       this.editor.node,
       this.done,
@@ -169,9 +170,16 @@ export class Correct {
       const chosen = id === segment.id;
       if (chosen) row.setAttribute("aria-current", "true");
       else row.removeAttribute("aria-current");
-      if (chosen) row.scrollIntoView({ block: "nearest" });
+      if (chosen) this.reveal(row);
     }
     this.told();
+  }
+
+  /** Scroll the list, and not the page, to a row. */
+  private reveal(row: HTMLElement): void {
+    const [top, bottom] = [row.offsetTop - this.list.offsetTop, row.offsetTop - this.list.offsetTop + row.offsetHeight];
+    if (top < this.list.scrollTop) this.list.scrollTop = top;
+    else if (bottom > this.list.scrollTop + this.list.clientHeight) this.list.scrollTop = bottom - this.list.clientHeight;
   }
 
   /** What one did: seen at once, kept at once, sent soon. */

@@ -4,7 +4,7 @@ import { h, svg } from "./dom";
 import type { Model } from "./kinds";
 import { number, t } from "./phrases";
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT] = [480, 220, 44, 34, 14, 14];
+const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT] = [380, 210, 48, 38, 14, 16];
 
 /** A picture, and the same as a table for those who do not see it. */
 export function curve(models: Model[]): HTMLElement | null {
@@ -15,7 +15,7 @@ export function curve(models: Model[]): HTMLElement | null {
   const worst = Math.max(...points.map((each) => each.cer_after), 0.05);
   const x = (clips: number) => LEFT + ((WIDTH - LEFT - RIGHT) * clips) / most;
   const y = (cer: number) => HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - TOP) * cer) / worst;
-  const percent = (cer: number) => `${number(100 * cer, cer < 0.1 ? 1 : 0)} %`;
+  const percent = (cer: number) => `${number(100 * cer, cer > 0 && cer < 0.1 ? 1 : 0)} %`;
   const rules = [0, worst / 2, worst].flatMap((cer) => [
     svg("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(cer), y2: y(cer), class: "rule" }),
     svg("text", { x: LEFT - 6, y: y(cer) + 4, "text-anchor": "end" }, percent(cer)),

@@ -18,7 +18,7 @@ export interface Does {
 
 export class Editor {
   readonly node = h("section", { class: "editor card", "aria-label": t("editor") });
-  private readonly field = h("textarea", { id: "field", rows: 3, spellcheck: false, autocapitalize: "off", autocomplete: "off" });
+  private readonly field = h("textarea", { id: "field", rows: 2, spellcheck: false, autocapitalize: "off", autocomplete: "off" });
   private readonly words = h("p", { class: "draft", dir: "auto" });
   private readonly state = h("span", { class: "badge" });
   private readonly when = h("span", { class: "time" });
@@ -113,13 +113,13 @@ export class Editor {
     return h(
       "div",
       { class: "row actions", role: "group", "aria-label": t("actions") },
+      button("accept", "primary"),
       button("play"),
       button("slow"),
-      button("accept", "primary"),
       button("skip"),
+      button("unsure"),
       button("undo"),
       button("redo"),
-      button("unsure"),
       button("previous"),
       button("next"),
     );

@@ -41,7 +41,8 @@ export class Wave {
       this.sound.src = audio(recording);
       const found = await peaks(recording, Math.min(MOST_PEAKS, Math.max(200, Math.ceil(PEAKS_A_SECOND * duration))));
       if (recording !== this.recording) return; // another was chosen meanwhile
-      this.draw([found.map(([, high]) => high), found.map(([low]) => low)]);
+      await this.draw([found.map(([, high]) => high), found.map(([low]) => low)]);
+      if (recording !== this.recording) return;
     }
     this.mark(segments);
   }
@@ -109,7 +110,8 @@ export class Wave {
     return Math.max(30, this.node.clientWidth / NARROW_S);
   }
 
-  private draw(sides: number[][]): void {
+  /** Resolves when it knows how long it is: regions that came before would be of no length. */
+  private async draw(sides: number[][]): Promise<void> {
     const style = getComputedStyle(document.documentElement);
     const colour = (name: string) => style.getPropertyValue(name).trim();
     this.plugin = Regions.create();
@@ -128,6 +130,7 @@ export class Wave {
       autoCenter: false,
       plugins: [this.plugin],
     });
+    const ready = new Promise<void>((done) => this.surfer!.once("ready", () => done()));
     adopt(this.surfer.getWrapper().getRootNode() as ShadowRoot);
     this.plugin.on("region-clicked", (region, event) => {
       event.stopPropagation();
@@ -136,6 +139,7 @@ export class Wave {
     this.plugin.on("region-updated", (region) => {
       if (region.id === this.chosen) this.moved(region.id, round(region.start), round(region.end));
     });
+    await ready;
   }
 
   private colour(region: Region, state: string): void {
