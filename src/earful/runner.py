@@ -55,17 +55,19 @@ class Runner(Transcriber):
         hot: Mapping[str, float] | None = None,
         guesses: int = 1,
         kind: Kind | None = None,
+        threads: int | None = None,
     ) -> "Runner":
         """Load a model folder, or a shipped base by its name. `kind` is float32 or int8, if not what the folder says.
+
+        `threads` compute a window, if not as many as torch would take: a server hears many recordings at once.
 
         Raises CheckpointError: damaged, foreign, or a model that no graph can be made of; TextError as the class.
         """
         folder = locate(model)
         card = read_card(folder / CARD)
         writing = writing_in(folder, card, greedy=greedy)
-        return cls(
-            writing, _session(folder, card, kind or arithmetic_of(card)), greedy=greedy, hot=hot, guesses=guesses
-        )
+        session = _session(folder, card, kind or arithmetic_of(card), _threads() if threads is None else threads)
+        return cls(writing, session, greedy=greedy, hot=hot, guesses=guesses)
 
     def _logp_of(self, samples_T: Samples) -> Numbers:
         if len(samples_T) < _SHORTEST:
@@ -125,10 +127,10 @@ def fast_in_int8() -> bool:
     return flags.exists() and "vnni" in flags.read_text("utf-8", errors="replace")
 
 
-def _session(folder: Path, card: Mapping[str, Any], kind: Kind) -> Any:
+def _session(folder: Path, card: Mapping[str, Any], kind: Kind, threads: int) -> Any:
     from earful.runtime.session import session_of
 
-    return session_of(folder, card["config"], read_weights(folder / WEIGHTS), kind, threads=_threads())
+    return session_of(folder, card["config"], read_weights(folder / WEIGHTS), kind, threads=threads)
 
 
 def _threads() -> int:

@@ -3,9 +3,10 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,15 @@ class Transcriber(ABC):
         self._guesses = guesses
         self._language = None if greedy else writing.language
         self._search = self._ready(hot or {})
+
+    def listening_for(self, hot: Mapping[str, float]) -> Self:
+        """The same, with hot words in the place of its own; what was loaded is shared.
+
+        Raises TextError: a hot word has letters that the model does not write.
+        """
+        other = copy(self)
+        other._search = other._ready(hot)
+        return other
 
     @abstractmethod
     def _logp_of(self, samples_T: Samples) -> Numbers:

@@ -43,10 +43,11 @@ ALSO = {
     ("checkpoint", "folders"),
     ("checkpoint", "model"),
     ("evaluate", "recognizer"),
-    ("server", "cli"),
     ("cli", "bench"),
     ("cli", "elan"),
     ("cli", "export"),
+    ("cli", "server"),
+    ("server", "export"),
 }
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 BANNED_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}

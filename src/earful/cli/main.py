@@ -26,6 +26,7 @@ from earful.cli.pretrain import pretrain
 from earful.cli.push import push
 from earful.cli.review import review
 from earful.cli.score import score
+from earful.cli.serve import serve
 from earful.cli.streams import in_utf8, not_in, plain, set_streams
 from earful.cli.suggest import suggest
 from earful.cli.train import train
@@ -45,6 +46,7 @@ app.command(short_help="Say which drafts in ELAN files to correct first.")(revie
 app.add_typer(elan, name="elan", short_help="Put earful into ELAN.")
 app.command(short_help="Say which error more clips would bring.")(forecast)
 app.add_typer(corpus, name="corpus", short_help="Make a corpus of real or synthetic speech.")
+app.command(short_help="Serve models to programs, and the studio to browsers.")(serve)
 app.command(short_help="Take a model to where it must run.")(export)
 app.command(short_help="Put an exported model on the hub.")(push)
 app.command(short_help="Train a base model by a recipe.")(train)

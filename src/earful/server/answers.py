@@ -1,0 +1,90 @@
+"""A transcript in the forms that OpenAI's clients ask for."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from earful.server.events import packed
+from earful.transcript import Transcript, Word
+from earful.writers.phrases import Phrase, phrases
+
+_LEAST = 1e-6  # a confidence of nothing has no logarithm
+
+
+def plain_json(transcript: Transcript, *, logprobs: bool) -> dict[str, Any]:
+    """The format `json`: the text, and, where asked for, how likely each word is."""
+    found: dict[str, Any] = {"text": transcript.text, "usage": usage(transcript)}
+    return found | {"logprobs": logprobs_of(transcript.words)} if logprobs else found
+
+
+def verbose_json(transcript: Transcript, language: str, *, segments: bool, words: bool) -> dict[str, Any]:
+    """The format `verbose_json`, with segments or words or both."""
+    found: dict[str, Any] = {
+        "task": "transcribe",
+        "language": language,
+        "duration": seconds(transcript.duration_s),
+        "text": transcript.text,
+    }
+    if segments:
+        spoken = phrases(transcript.words)
+        found["segments"] = [segment(number, each, transcript) for number, each in enumerate(spoken)]
+    if words:
+        found["words"] = [
+            {"word": each.text, "start": seconds(each.start_s), "end": seconds(each.end_s)} for each in transcript.words
+        ]
+    return found | {"usage": usage(transcript)}
+
+
+def segment(number: int, phrase: Phrase, transcript: Transcript) -> dict[str, Any]:
+    """A phrase as a segment. There are no tokens here; `no_speech_prob` is what its words' confidences leave."""
+    mean = sum(math.log(max(word.confidence, _LEAST)) for word in phrase.words) / len(phrase.words)
+    sure = sum(word.confidence for word in phrase.words) / len(phrase.words)
+    return {
+        "id": number,
+        "seek": 0,
+        "start": seconds(phrase.words[0].start_s),
+        "end": seconds(min(phrase.words[-1].end_s, transcript.duration_s)),
+        "text": phrase.text,
+        "tokens": [],
+        "temperature": 0.0,
+        "avg_logprob": round(mean, 4),
+        "compression_ratio": 1.0,
+        "no_speech_prob": round(1 - sure, 4),
+    }
+
+
+def streamed(transcript: Transcript, *, logprobs: bool) -> Iterator[str]:
+    """The events of `stream=true`: the text phrase by phrase, then as a whole. The deltas joined are the text."""
+    left = transcript.text
+    for number, phrase in enumerate(phrases(transcript.words)):
+        place = left.find(phrase.text)
+        delta = left[: place + len(phrase.text)] if place >= 0 else ""
+        left = left[len(delta) :]
+        event: dict[str, Any] = {"type": "transcript.text.delta", "delta": delta, "segment_id": str(number)}
+        yield packed(event | {"logprobs": logprobs_of(phrase.words)} if logprobs else event)
+    if left:
+        yield packed({"type": "transcript.text.delta", "delta": left})
+    done: dict[str, Any] = {"type": "transcript.text.done", "text": transcript.text, "usage": usage(transcript)}
+    yield packed(done | {"logprobs": logprobs_of(transcript.words)} if logprobs else done)
+
+
+def logprobs_of(words: tuple[Word, ...]) -> list[dict[str, Any]]:
+    """Each word for a token."""
+    return [
+        {
+            "token": word.text,
+            "logprob": round(math.log(max(word.confidence, _LEAST)), 4),
+            "bytes": list(word.text.encode()),
+        }
+        for word in words
+    ]
+
+
+def usage(transcript: Transcript) -> dict[str, Any]:
+    """How much was heard."""
+    return {"type": "duration", "seconds": seconds(transcript.duration_s)}
+
+
+def seconds(time_s: float) -> float:
+    """To the millisecond."""
+    return round(time_s, 3)

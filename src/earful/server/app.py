@@ -1,0 +1,80 @@
+"""The application: all routes behind the guard, and what begins and ends with it."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib import metadata, resources
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
+
+from earful.server import (
+    adaptations,
+    catalogue,
+    news,
+    problems,
+    studio_projects,
+    studio_recordings,
+    studio_segments,
+    transcriptions,
+)
+from earful.server.guard import Guard
+from earful.server.settings import MEGABYTE, Settings
+from earful.server.state import State, state_of
+
+ROUTES = (
+    catalogue.routes,
+    transcriptions.routes,
+    adaptations.routes,
+    studio_projects.routes,
+    studio_recordings.routes,
+    studio_segments.routes,
+    news.routes,
+)
+MOST_FIELDS, MOST_FIELD_BYTES = 1000, 8 * MEGABYTE
+
+
+def application(settings: Settings) -> FastAPI:
+    """The server as an ASGI application; `app.state.earful` is its `State`.
+
+    Raises CheckpointError: a folder that was given is no model; OSError: the state cannot be kept there.
+    """
+    state = state_of(settings)
+
+    @asynccontextmanager
+    async def lives(_: FastAPI) -> AsyncIterator[None]:
+        state.begin()
+        yield
+        state.events.end()
+        await run_in_threadpool(state.end)
+
+    app = FastAPI(
+        title="earful",
+        version=metadata.version("earful"),
+        lifespan=lives,
+        max_body_size=settings.upload_bytes,
+        form_limits={
+            "max_fields": MOST_FIELDS,
+            "max_part_size": MOST_FIELD_BYTES,
+            "max_files": settings.most_files,
+        },
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.earful = state
+    app.add_middleware(Guard, settings=settings)
+    problems.install(app)
+    for router in _routers(state):
+        app.include_router(router)
+    app.mount("/", StaticFiles(directory=page(), html=True), "page")
+    return app
+
+
+def page() -> Path:
+    """The folder of the page, as `web/studio` is built."""
+    return Path(str(resources.files("earful"))) / "server" / "studio_page"
+
+
+def _routers(state: State) -> Sequence[APIRouter]:
+    return [routes(state) for routes in ROUTES]

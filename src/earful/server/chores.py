@@ -1,0 +1,196 @@
+"""What is done with recordings by itself: they are cut where somebody speaks, drafts are written, segments are ranked.
+
+One thread does one thing after the other. How far each recording is stands in the database, so a server that was
+killed goes on where it was.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any
+
+import soundfile
+
+from earful.errors import EarfulError
+from earful.server.companion import Companion, CompanionError
+from earful.server.events import Events
+from earful.server.models import Models
+from earful.server.problems import Problem
+from earful.server.projects import project, recording, recordings, set_state, sound_of, unfinished
+from earful.server.segments import UNTOUCHED, add_segments, segments_of_project, segments_of_recording, write_draft
+from earful.server.store import Store
+from earful.transcriber import Samples
+
+IDLE_S = 60.0
+"""After so long without work the listening process ends: torch takes much memory."""
+_CUT_S, _RANK_S = 3600.0, 3600.0
+log = logging.getLogger("earful.server")
+
+
+@dataclass(frozen=True)
+class Chore:
+    """What is to be done: `hear` a recording, write its drafts `anew`, or `rank` the segments of a project."""
+
+    do: str
+    id: str
+
+
+class Chores:
+    """The thread, and what waits for it."""
+
+    def __init__(self, folder: Path, store: Store, models: Models, events: Events) -> None:
+        self._folder, self._store, self._models, self._events = folder, store, models, events
+        self._waiting: Queue[Chore | None] = Queue()
+        self._listener = Companion("earful.server.listener")
+        self._thread = Thread(target=self._work, name="earful-chores")
+        self._ends = False
+
+    def begin(self) -> None:
+        """Start, with what an earlier server has not finished."""
+        with self._store.reading() as db:
+            for id in unfinished(db):
+                self._waiting.put(Chore("hear", id))
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop as soon as the segment that is heard has been."""
+        self._ends = True
+        self._waiting.put(None)
+        self._listener.close()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def hear(self, recording_id: str) -> None:
+        """Cut a new recording, and write drafts."""
+        self._waiting.put(Chore("hear", recording_id))
+
+    def draft_anew(self, recording_id: str) -> None:
+        """Write the drafts of a recording with its project's model, where nobody has touched them."""
+        self._waiting.put(Chore("anew", recording_id))
+
+    def rank(self, project_id: str) -> None:
+        """Put the segments of a project in order."""
+        self._waiting.put(Chore("rank", project_id))
+
+    def draft_project(self, project_id: str) -> None:
+        """All drafts of a project that nobody has touched, anew; and their order."""
+        with self._store.reading() as db:
+            for row in recordings(db, project_id):
+                self.draft_anew(row["id"])
+        self.rank(project_id)
+
+    def _work(self) -> None:
+        while not self._ends:
+            try:
+                chore = self._waiting.get(timeout=IDLE_S)
+            except Empty:
+                self._listener.close()
+                continue
+            if chore is not None and not self._ends:
+                self._do(chore)
+
+    def _do(self, chore: Chore) -> None:
+        try:
+            if chore.do == "rank":
+                self._rank(chore.id)
+            else:
+                self._hear(chore.id, anew=chore.do == "anew")
+        except Problem:  # it was deleted meanwhile, or its model
+            return
+        except (EarfulError, CompanionError, OSError, sqlite3.Error) as error:
+            if not self._ends:
+                self._failed(chore, error)
+
+    def _hear(self, id: str, *, anew: bool) -> None:
+        with self._store.reading() as db:
+            row = recording(db, id)
+        if row["state"] == "waiting":
+            spans = self._asked({"do": "cut", "source": str(sound_of(self._folder, row))}, _CUT_S)["spans"]
+            with self._store.writing() as db:
+                add_segments(db, id, spans)
+                set_state(db, id, "segmented")
+            self._events.tell("recording", id, project=row["project"])
+        self._draft(row, anew=anew)
+        with self._store.writing() as db:
+            set_state(db, id, "drafted")
+        self._events.tell("recording", id, project=row["project"])
+        if not anew and not any(each and each.do == "hear" for each in list(self._waiting.queue)):
+            self.rank(row["project"])
+
+    def _draft(self, row: sqlite3.Row, *, anew: bool) -> None:
+        """Drafts of the segments that nobody has touched; without `anew`, only where there is none."""
+        with self._store.reading() as db:
+            model, found = project(db, row["project"])["model"], segments_of_recording(db, row["id"])
+        transcriber = self._models.transcriber(model)
+        for each in found:
+            if self._ends:
+                raise CompanionError(False)
+            if each["state"] not in UNTOUCHED or (each["drafted_by"] is not None and not anew):
+                continue
+            samples_T = part_of(sound_of(self._folder, row), each["start_s"], each["end_s"])
+            transcript = transcriber.transcribe(samples_T)
+            with self._store.writing() as db:
+                written = write_draft(db, each["id"], transcript, model)
+            if written:
+                self._events.tell("segment", each["id"], recording=row["id"])
+
+    def _rank(self, id: str) -> None:
+        with self._store.reading() as db:
+            row, clips = project(db, id), self._clips(db, id)
+        waiting = [each for each in clips if each["state"] in UNTOUCHED]
+        known = [each for each in clips if each["state"] in ("accepted", "corrected")]
+        asked = {"do": "rank", "model": str(self._models.find(row["model"]).folder), "waiting": waiting, "known": known}
+        order = self._asked(asked, _RANK_S)["order"]
+        with self._store.writing() as db:
+            for each in clips:
+                db.execute("UPDATE segments SET rank = NULL WHERE id = ?", (each["id"],))
+            db.executemany("UPDATE segments SET rank = ? WHERE id = ?", list(enumerate(order, 1)))
+        self._events.tell("project", id)
+
+    def _clips(self, db: sqlite3.Connection, id: str) -> list[dict[str, Any]]:
+        sounds = {row["id"]: str(sound_of(self._folder, row)) for row in recordings(db, id)}
+        return [
+            {
+                "id": each["id"],
+                "audio": sounds[each["recording"]],
+                "start_s": each["start_s"],
+                "duration_s": round(each["end_s"] - each["start_s"], 3),
+                "state": each["state"],
+            }
+            for each in segments_of_project(db, id)
+        ]
+
+    def _asked(self, request: Mapping[str, Any], limit_s: float) -> dict[str, Any]:
+        answered = self._listener.ask(request, limit_s)
+        if "error" in answered:
+            raise EarfulError(answered["error"])
+        return answered
+
+    def _failed(self, chore: Chore, error: Exception) -> None:
+        """Say it of the recording; an order that cannot be told leaves the one of time."""
+        log.warning("%s %s: %s", chore.do, chore.id, error)
+        if chore.do == "rank":
+            return
+        try:
+            with self._store.writing() as db:
+                set_state(db, chore.id, "failed", str(error))
+        except sqlite3.Error:  # no room for that either: it waits in the database for the next start
+            return
+        self._events.tell("recording", chore.id)
+
+
+def part_of(sound: Path, start_s: float, end_s: float) -> Samples:
+    """Samples `[T]` of a WAV that this server wrote. Raises AudioError where it has gone."""
+    from earful.errors import AudioError
+
+    try:
+        with soundfile.SoundFile(sound) as file:
+            file.seek(min(round(start_s * file.samplerate), file.frames))
+            samples_T: Samples = file.read(max(round((end_s - start_s) * file.samplerate), 1), "float32")
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise AudioError(f"{sound.name}: the recording cannot be read; put it back from a copy") from error
+    return samples_T

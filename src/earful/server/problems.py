@@ -1,0 +1,81 @@
+"""What goes wrong with a request, in the form that OpenAI's clients know: `{"error": {message, type, param, code}}`."""
+
+import errno
+import logging
+import sqlite3
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from earful.errors import EarfulError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 409: "conflict_error"}
+log = logging.getLogger("earful.server")
+
+
+class Problem(Exception):
+    """A request that cannot be answered: the HTTP status, a message, which parameter, and a word for programs.
+
+    `more` is answered beside the error, `headers` with it.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        more: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.param, self.code = status, message, param, code
+        self.more, self.headers = more or {}, headers or {}
+
+
+def answer(problem: Problem) -> JSONResponse:
+    """The answer that says what is wrong."""
+    kind = _TYPES.get(problem.status, "invalid_request_error" if problem.status < 500 else "server_error")
+    error = {"message": problem.message, "type": kind, "param": problem.param, "code": problem.code}
+    return JSONResponse({"error": error, **problem.more}, problem.status, problem.headers)
+
+
+def explained(error: Exception) -> Problem:
+    """What an error of any kind is to a client: its own line where that is meant for people."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, HTTPException):
+        return Problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        place = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
+        param = ".".join(place) or None
+        return Problem(400, f"{param or 'the request'}: {first['msg']}", param=param, code=str(first["type"]))
+    if isinstance(error, EarfulError):
+        return Problem(400, " ".join(str(error).split("\n")), code="unusable")
+    if is_full(error):
+        return Problem(507, "the disk of the server is full; make room there, and try again", code="disk_full")
+    log.error("a fault of earful", exc_info=error)
+    return Problem(500, f"a fault of earful: {type(error).__name__}; the log of the server says more", code="fault")
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether there was no room on the disk."""
+    if isinstance(error, sqlite3.OperationalError):
+        return "full" in str(error)
+    return isinstance(error, OSError) and error.errno in FULL
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of a route answered so."""
+
+    async def handle(_: Request, error: Exception) -> JSONResponse:
+        return answer(explained(error))
+
+    for kind in (Problem, HTTPException, RequestValidationError, EarfulError, OSError, sqlite3.Error, Exception):
+        app.add_exception_handler(kind, handle)

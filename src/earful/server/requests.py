@@ -1,0 +1,97 @@
+"""What clients may send: the shapes of bodies, and kinds of values that the database and the disk can hold."""
+
+from typing import Annotated, Literal
+from urllib.parse import unquote
+
+from fastapi import Header
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Direction = Literal["ltr", "rtl"]
+Effort = Literal["quick", "usual", "best"]
+State = Literal["empty", "draft", "corrected", "accepted", "skipped"]
+_MOST_WHO = 100
+
+
+def unicode_only(text: str) -> str:
+    """Refuse what is no Unicode (a lone half of a pair), and NUL, which ends texts elsewhere."""
+    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise ValueError("holds what is no character")
+    return text
+
+
+Clean = AfterValidator(unicode_only)
+Name = Annotated[str, Field(min_length=1, max_length=200), Clean]
+Language = Annotated[str, Field(max_length=100), Clean]
+Text = Annotated[str, Field(max_length=100_000), Clean]
+Letter = Annotated[str, Field(min_length=1, max_length=8), Clean]
+Letters = Annotated[list[Letter], Field(max_length=300)]
+Seconds = Annotated[float, Field(ge=0, le=10**6, allow_inf_nan=False)]
+
+
+class Body(BaseModel):
+    """A key that is not known is a mistake, and named."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewProject(Body):
+    """A project to begin; without a model, with the shipped base."""
+
+    name: Name
+    language: Language = ""
+    model: Name | None = None
+    letters: Letters = []
+
+
+class ChangedProject(Body):
+    """What of a project is to be another."""
+
+    name: Name | None = None
+    language: Language | None = None
+    model: Name | None = None
+    letters: Letters | None = None
+    direction: Direction | None = None
+
+
+class NewSegment(Body):
+    """Where somebody speaks."""
+
+    start_s: Seconds
+    end_s: Seconds
+
+
+class ChangedSegment(Body):
+    """What of a segment is to be another; `version` is that which the change was made to."""
+
+    version: Annotated[int, Field(ge=0, le=2**53)]
+    text: Text | None = None
+    state: State | None = None
+    start_s: Seconds | None = None
+    end_s: Seconds | None = None
+
+
+class Compared(Body):
+    """Models to hear one recording with."""
+
+    models: Annotated[list[Name], Field(min_length=1, max_length=4)]
+
+
+class Adaptation(Body):
+    """An adaptation to the accepted segments of a project."""
+
+    project: Name
+    effort: Effort = "usual"
+    name: Name | None = None
+
+
+class OwnAdaptation(Body):
+    """The same, where the project is named by the address."""
+
+    effort: Effort = "usual"
+    name: Name | None = None
+
+
+def who(given: Annotated[str, Header(alias="X-Earful-Who", max_length=1000)] = "") -> str:
+    """The name that a person gave, percent-encoded where it is more than ASCII."""
+    name = unquote(given, errors="replace")
+    return "".join(c for c in name if c.isprintable() and not "\ud800" <= c <= "\udfff")[:_MOST_WHO]

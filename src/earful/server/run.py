@@ -1,0 +1,50 @@
+"""A server that runs until it is told to stop."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+
+import uvicorn
+
+from earful.errors import ConfigError
+from earful.server.app import application
+from earful.server.settings import Settings, is_loopback
+
+_LINGER_S = 5  # what streams may take to end
+
+
+def run(settings: Settings, say: Callable[[str], object]) -> None:
+    """Serve until interrupted; `say` is told the address, once it can be opened.
+
+    Raises ConfigError: no token, where others than this machine can ask, or a port that is taken.
+    """
+    if not settings.token and not is_loopback(settings.host):
+        raise ConfigError(f"{settings.host} can be reached by other machines, so a token is needed; give --token")
+    app = application(settings)
+    tempfile.tempdir = str(settings.incoming)  # uploads: /tmp may be memory
+    asyncio.run(_serve(app, settings, say))
+
+
+async def _serve(app: object, settings: Settings, say: Callable[[str], object]) -> None:
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_LINGER_S,
+        ws_max_size=2**20,
+    )
+    server = uvicorn.Server(config)
+    try:
+        say(address(settings))
+        await server.serve()
+    except SystemExit:
+        raise ConfigError(f"port {settings.port} of {settings.host} cannot be used; give another with --port") from None
+
+
+def address(settings: Settings) -> str:
+    """What to open in a browser."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}/" + (f"?token={settings.token}" if settings.token else "")

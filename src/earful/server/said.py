@@ -1,0 +1,119 @@
+"""What a recording says by its segments: its transcript, in any format, and packed with the rest."""
+
+import json
+import sqlite3
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from earful.data.utterance import unique_ids
+from earful.server.problems import Problem
+from earful.server.projects import project, recordings, sound_of
+from earful.server.segments import segments_of_project, segments_of_recording, shown_segment
+from earful.transcript import Transcript, Word
+from earful.writers.formats import FORMATS, IN_XML, render
+
+ALIASES = {"txt": "text"}
+_SURE = 1.0
+_UNUSABLE = '<>:"/\\|?*'
+
+
+def transcript_of(rows: Sequence[sqlite3.Row], duration_s: float) -> Transcript:
+    """The texts of segments, in order of time. Words that a person wrote share the time of their segment by length."""
+    words = [word for row in rows if row["state"] != "skipped" and row["text"].strip() for word in words_of(row)]
+    mean = sum(word.confidence for word in words) / len(words) if words else 0.0
+    return Transcript(" ".join(word.text for word in words), tuple(words), mean, duration_s)
+
+
+def words_of(row: sqlite3.Row) -> list[Word]:
+    """The words of a segment."""
+    if row["text"] == row["draft"]:
+        sure = _SURE if row["state"] == "accepted" else None
+        heard = json.loads(row["words"])
+        return [Word(w["text"], w["start_s"], w["end_s"], sure or w["confidence"]) for w in heard]
+    texts = row["text"].split()
+    each_s = (row["end_s"] - row["start_s"]) / sum(len(text) + 1 for text in texts)
+    words, start_s = list[Word](), row["start_s"]
+    for text in texts:
+        end_s = start_s + each_s * (len(text) + 1)
+        words.append(Word(text, start_s, end_s, _SURE))
+        start_s = end_s
+    return words
+
+
+def format_named(name: str) -> str:
+    """The writers' name of a format, however it is written. Raises Problem (400)."""
+    found = ALIASES.get(name.lower(), name.lower())
+    if found not in FORMATS:
+        raise Problem(400, f"format is {name[:50]!r}, must be one of {', '.join(FORMATS)}", param="format")
+    return found
+
+
+def written(transcript: Transcript, format: str, name: str, language: str) -> str:
+    """The transcript in a format; `name` is the recording's, which the file links where it lies beside it."""
+    root = "/" if format in IN_XML else ""  # so links name no place on this machine
+    place = Path(f"/{name}{FORMATS[format].suffix}")
+    return render(transcript, format, f"{root}{name}.wav", place=place, language=language)
+
+
+def stems(names: Sequence[str]) -> list[str]:
+    """Names of files for recordings, all distinct, that any file system can hold and any XML.
+
+    >>> stems(["a.wav", "a.mp3", "../b"])
+    ['a', 'a#2', '.._b']
+    """
+    plain = ["".join("_" if c in _UNUSABLE or not c.isprintable() else c for c in name) for name in names]
+    return unique_ids([(Path(name).stem or "recording")[:60] for name in plain])
+
+
+def pack_project(db: sqlite3.Connection, id: str, folder: Path, out: Path) -> None:
+    """Write all of a project into a zip: sound, an ELAN file each, a manifest, and every edit.
+
+    Raises Problem (404); OSError: no room.
+    """
+    row, found = project(db, id), recordings(db, id)
+    names = dict(zip([each["id"] for each in found], stems([each["name"] for each in found]), strict=True))
+    with zipfile.ZipFile(out, "w") as packed:
+        for each in found:
+            name = names[each["id"]]
+            packed.write(sound_of(folder, each), f"recordings/{name}.wav")
+            said = transcript_of(segments_of_recording(db, each["id"]), each["duration_s"])
+            packed.writestr(f"recordings/{name}.eaf", written(said, "eaf", name, row["language"]))
+        clips = [_clip(each, names, row["language"]) for each in segments_of_project(db, id)]
+        packed.writestr("manifest.jsonl", _lines([each for each in clips if each["text"].strip()]))
+        packed.writestr("segments.jsonl", _lines([shown_segment(each) for each in segments_of_project(db, id)]))
+        packed.writestr("edits.jsonl", _lines([dict(each) for each in _edits(db, id)]))
+
+
+def pack_folder(source: Path, out: Path) -> None:
+    """Write the files of a model's folder into a zip."""
+    with zipfile.ZipFile(out, "w") as packed:
+        for path in sorted(source.rglob("*")):
+            if path.is_file():
+                packed.write(path, f"{source.name}/{path.relative_to(source).as_posix()}")
+
+
+def _clip(row: sqlite3.Row, names: dict[str, str], language: str) -> dict[str, Any]:
+    """A segment as a line of a manifest."""
+    clip = {
+        "audio_filepath": f"recordings/{names[row['recording']]}.wav",
+        "offset": row["start_s"],
+        "duration": round(row["end_s"] - row["start_s"], 3),
+        "text": row["text"],
+        "id": row["id"],
+        "state": row["state"],
+    }
+    return clip | ({"language": language} if language else {})
+
+
+def _edits(db: sqlite3.Connection, project_id: str) -> list[sqlite3.Row]:
+    return db.execute(
+        "SELECT e.* FROM edits e JOIN segments s ON s.id = e.segment JOIN recordings r ON r.id = s.recording "
+        "WHERE r.project = ? AND r.deleted IS NULL ORDER BY e.id",
+        (project_id,),
+    ).fetchall()
+
+
+def _lines(rows: Sequence[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -1,0 +1,63 @@
+"""Recordings on the disk: named by the hash of what was sent, decoded once; and their outline for a page."""
+
+import hashlib
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+
+from earful.errors import AudioError
+from earful.server.decoding import received
+from earful.server.state import State
+
+_PIECE = 2**20
+
+
+def kept(state: State, file: BinaryIO, name: str) -> tuple[str, float]:
+    """Keep an upload as WAV of 16 kHz mono; answers the hash of what came, and how many seconds it lasts.
+
+    Raises AudioError: it cannot be decoded; OSError: no room.
+    """
+    with received(file, state.settings.incoming) as source:
+        sha256 = digest(source)
+        place = state.settings.recordings / f"{sha256}.wav"
+        if place.exists():
+            return sha256, soundfile.info(place).duration
+        return sha256, state.decoders.decode(source, place, name, "PCM_16")
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def discard(state: State, sha256: str) -> None:
+    """Put a recording into the trash."""
+    place = state.settings.recordings / f"{sha256}.wav"
+    if place.exists():
+        place.replace(state.settings.trash / place.name)
+
+
+def peaks(place: Path, count: int) -> list[list[float]]:
+    """The lowest and the highest value in each of so many equal parts of a WAV. Raises AudioError."""
+    try:
+        with soundfile.SoundFile(place) as sound:
+            edges = np.linspace(0, sound.frames, min(count, max(sound.frames, 1)) + 1).astype(np.int64)
+            low, high = np.zeros(len(edges) - 1, np.float32), np.zeros(len(edges) - 1, np.float32)
+            for start in range(0, sound.frames, _PIECE):
+                samples_T = sound.read(_PIECE, "float32")
+                _widen(low, high, edges - start, samples_T)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise AudioError(f"{place.name}: the recording cannot be read; put it back from a copy") from error
+    return np.round(np.stack([low, high], axis=1).astype(np.float64), 4).tolist()  # type: ignore[no-any-return]
+
+
+def _widen(low: np.ndarray, high: np.ndarray, edges: np.ndarray, samples_T: np.ndarray) -> None:
+    """Take a piece into account; `edges` are those of the parts, counted from where the piece begins."""
+    first = int(np.searchsorted(edges, 0, side="right")) - 1
+    last = int(np.searchsorted(edges, len(samples_T), side="left"))
+    starts = np.clip(edges[first:last], 0, len(samples_T) - 1)
+    low[first:last] = np.minimum(low[first:last], np.minimum.reduceat(samples_T, starts))
+    high[first:last] = np.maximum(high[first:last], np.maximum.reduceat(samples_T, starts))

@@ -1,0 +1,88 @@
+"""What all routes of a server share, and what comes of an adaptation."""
+
+import json
+import shutil
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from earful.server.chores import Chores
+from earful.server.decoding import Decoders
+from earful.server.events import Events
+from earful.server.jobs import Jobs
+from earful.server.models import Models
+from earful.server.pool import Pool
+from earful.server.problems import Problem
+from earful.server.projects import project
+from earful.server.settings import Settings
+from earful.server.store import Store, now
+
+
+@dataclass(frozen=True)
+class State:
+    """The settings, what is remembered, the models, what decodes uploads, where transcriptions run, news, jobs, and
+    what is done with recordings by itself.
+    """
+
+    settings: Settings
+    store: Store
+    models: Models
+    decoders: Decoders
+    pool: Pool
+    events: Events
+    jobs: Jobs
+    chores: Chores
+
+    def begin(self) -> None:
+        """Start what works by itself, once the server's loop runs."""
+        self.events.begin()
+        self.chores.begin()
+        self.jobs.begin()
+
+    def end(self) -> None:
+        """End all of it; the next server goes on."""
+        self.jobs.end()
+        self.chores.end()
+        self.pool.close()
+        self.decoders.close()
+        self.store.close()
+
+
+def state_of(settings: Settings) -> State:
+    """The state of a server that starts, in its home.
+
+    Raises CheckpointError: a folder that was given is no model; ConfigError: the database cannot be used; OSError: the
+    home cannot be written.
+    """
+    shutil.rmtree(settings.incoming, ignore_errors=True)
+    for folder in (settings.home, settings.recordings, settings.made, settings.incoming, settings.trash):
+        folder.mkdir(parents=True, exist_ok=True)
+    models, store, events = Models(settings), Store(settings.home), Events()
+    chores = Chores(settings.recordings, store, models, events)
+    jobs = Jobs(settings.home, store, events, lambda result: taken(store, chores, result))
+    pool = Pool(settings.workers, settings.waiting)
+    return State(settings, store, models, Decoders(settings), pool, events, jobs, chores)
+
+
+def taken(store: Store, chores: Chores, result: dict[str, Any]) -> None:
+    """Note a model that was made; a project has it from now on, and its drafts are made anew."""
+    with store.writing() as db:
+        job = db.execute("SELECT * FROM jobs WHERE id = ?", (result["job"],)).fetchone()
+        report = json.dumps({key: value for key, value in result.items() if key != "job"}, ensure_ascii=False)
+        row = (result["model"], job["project"], job["model"], now(), result["clips"], report)
+        db.execute("INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?, ?)", row)
+        if still_there(db, job["project"]):
+            db.execute("UPDATE projects SET model = ? WHERE id = ?", (result["model"], job["project"]))
+    if job["project"]:
+        chores.draft_project(job["project"])
+
+
+def still_there(db: sqlite3.Connection, id: str | None) -> bool:
+    """Whether a project is, and was not deleted meanwhile."""
+    if id is None:
+        return False
+    try:
+        project(db, id)
+    except Problem:
+        return False
+    return True

@@ -1,0 +1,54 @@
+"""The studio's segments: every change is on the disk when it is answered, and can be taken back."""
+
+from collections.abc import Callable
+from sqlite3 import Connection, Row
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from earful.server.requests import ChangedSegment, who
+from earful.server.segments import do_again, edit, history, segment, shown_segment, take_back
+from earful.server.state import State
+
+Who = Annotated[str, Depends(who)]
+
+
+def routes(state: State) -> APIRouter:
+    """Segments."""
+    router = APIRouter(prefix="/api/segments", tags=["studio"])
+
+    def changed(s: str, change: Callable[[Connection], Row]) -> dict[str, Any]:
+        with state.store.writing() as db:
+            row = change(db)
+        state.events.tell("segment", s, recording=row["recording"])
+        return shown_segment(row)
+
+    @router.get("/{s}")
+    def one(s: str) -> dict[str, Any]:
+        """One segment."""
+        with state.store.reading() as db:
+            return shown_segment(segment(db, s))
+
+    @router.patch("/{s}")
+    def change(s: str, body: ChangedSegment, by: Who) -> dict[str, Any]:
+        """Change its text, state or times. 409, with the segment as it is, where somebody else was first."""
+        values = body.model_dump(exclude={"version"}, exclude_none=True)
+        return changed(s, lambda db: edit(db, s, body.version, values, by))
+
+    @router.post("/{s}/undo")
+    def undo(s: str, by: Who) -> dict[str, Any]:
+        """Take the last change back."""
+        return changed(s, lambda db: take_back(db, s, by))
+
+    @router.post("/{s}/redo")
+    def redo(s: str, by: Who) -> dict[str, Any]:
+        """Make again what was taken back."""
+        return changed(s, lambda db: do_again(db, s, by))
+
+    @router.get("/{s}/history")
+    def changes(s: str) -> list[dict[str, Any]]:
+        """Who changed what, and when."""
+        with state.store.reading() as db:
+            return history(db, s)
+
+    return router

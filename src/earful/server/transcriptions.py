@@ -1,0 +1,113 @@
+"""`/v1/audio/transcriptions`: what OpenAI's clients send, and what they get."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, BinaryIO, Literal
+
+from fastapi import APIRouter, File, Form, UploadFile
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+
+from earful.ctc.hot import BOOST
+from earful.server import answers
+from earful.server.decoding import received, shown
+from earful.server.events import BEAT, HEADERS, STREAM, packed
+from earful.server.problems import Problem, explained
+from earful.server.state import State
+from earful.transcript import Transcript
+from earful.writers.formats import render
+
+FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
+_BEAT_S = 10.0
+_MOST_KEYWORDS = 100
+Words = Annotated[list[str] | None, Form()]
+
+
+def routes(state: State) -> APIRouter:
+    """The one route, in all its forms."""
+    router = APIRouter(prefix="/v1/audio", tags=["transcription"])
+
+    @router.post("/transcriptions", response_model=None)
+    async def transcribe(
+        file: Annotated[UploadFile, File(description="Sound of any format that earful reads.")],
+        model: Annotated[str, Form(description="A name of GET /v1/models.", max_length=300)],
+        response_format: Annotated[str, Form(description=", ".join(FORMATS))] = "json",
+        stream: Annotated[bool, Form(description="Answer with server-sent events.")] = False,
+        granularities: Annotated[
+            list[Literal["word", "segment"]] | None, Form(alias="timestamp_granularities[]")
+        ] = None,
+        include: Annotated[list[Literal["logprobs"]] | None, Form(alias="include[]")] = None,
+        keywords: Annotated[Words, Form(description="Words to listen for.")] = None,
+        keywords_: Annotated[Words, Form(alias="keywords[]")] = None,
+        language: Annotated[str | None, Form(description="Not used: a model knows its language.")] = None,
+        prompt: Annotated[str | None, Form(description="Not used; give `keywords`.")] = None,
+        temperature: Annotated[float | None, Form(description="Not used: nothing is drawn.")] = None,
+    ) -> Response:
+        """Write down what a recording says."""
+        check(response_format, stream, granularities, include)
+        hot = dict.fromkeys([*(keywords or ()), *(keywords_ or ())], BOOST)
+        if len(hot) > _MOST_KEYWORDS:
+            raise Problem(400, f"{len(hot)} keywords, at most {_MOST_KEYWORDS} are listened for", param="keywords")
+        found = state.models.find(model)
+        logprobs, name = bool(include), shown(file.filename)
+        work = state.pool.run(heard, state, file.file, name, model, hot)
+        if stream:
+            task = asyncio.ensure_future(work)
+            await asyncio.sleep(0)  # where there is no room, it says so before the stream begins
+            if task.done():
+                task.result()
+            return StreamingResponse(_stream(task, logprobs), media_type=STREAM, headers=HEADERS)
+        transcript = await work
+        spoken_in = str(found.card["config"].get("rules", {}).get("language", ""))
+        if response_format == "json":
+            return JSONResponse(answers.plain_json(transcript, logprobs=logprobs))
+        if response_format == "verbose_json":
+            asked = granularities or ["segment"]
+            parts = {"segments": "segment" in asked, "words": "word" in asked}
+            return JSONResponse(answers.verbose_json(transcript, spoken_in, **parts))
+        kind = "text/vtt" if response_format == "vtt" else "text/plain"
+        return PlainTextResponse(render(transcript, response_format), media_type=kind)
+
+    return router
+
+
+def heard(state: State, file: BinaryIO, name: str, model: str, hot: dict[str, float]) -> Transcript:
+    """The transcript of an upload. Raises AudioError, TextError, CheckpointError, Problem."""
+    with received(file, state.settings.incoming) as source:
+        sound = source.with_suffix(".wav")
+        try:
+            state.decoders.decode(source, sound, name)
+            return state.models.transcriber(model, hot).transcribe(sound)
+        finally:
+            sound.unlink(missing_ok=True)
+
+
+def check(format: str, stream: bool, granularities: Any, include: Any) -> None:
+    """Raises Problem for what is not answered, or does not go together."""
+    if format == "diarized_json":
+        message = "diarized_json is not written here: earful does not tell speakers apart; ask for verbose_json"
+        raise Problem(400, message, param="response_format", code="unsupported_value")
+    if format not in FORMATS:
+        message = f"response_format is {format[:50]!r}, must be one of {', '.join(FORMATS)}"
+        raise Problem(400, message, param="response_format", code="invalid_value")
+    if stream and format not in ("json", "text"):
+        raise Problem(400, f"a stream has no {format}; ask for json, or do not stream", param="stream")
+    if granularities and format != "verbose_json":
+        message = "timestamp_granularities[] go with response_format verbose_json alone"
+        raise Problem(400, message, param="timestamp_granularities[]")
+    if include and format != "json":
+        raise Problem(400, "logprobs go with response_format json alone", param="include[]")
+
+
+async def _stream(task: "asyncio.Future[Transcript]", logprobs: bool) -> AsyncIterator[str]:
+    """Signs of life while it is heard, then its text; or an event that says what was wrong."""
+    try:
+        while not (await asyncio.wait([task], timeout=_BEAT_S))[0]:
+            yield BEAT
+        for event in answers.streamed(task.result(), logprobs=logprobs):
+            yield event
+    except Exception as error:  # the answer has begun, so what is wrong can only be an event
+        problem = explained(error)
+        fault = {"message": problem.message, "type": "server_error", "param": problem.param, "code": problem.code}
+        yield packed({"type": "error", "error": fault}, "error")
+    finally:
+        task.cancel()

@@ -1,0 +1,156 @@
+"""The process of one adaptation: `python -m earful.server.worker FOLDER` does what FOLDER/spec.json says.
+
+It says a line of JSON for each news: {stage, share, left_s}, and in the end {done} or {failed}. It ends when its input
+does, which is when the server has died; the next one goes on from what was saved.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from earful.errors import AdaptationError, ConfigError, EarfulError
+from earful.server.jobs import RESULT, SPEC
+from earful.writing import replacing
+
+if TYPE_CHECKING:
+    from earful.adapt.report import AdaptReport
+    from earful.data.finding import Finding
+
+_NICE = 10
+_EVERY_S = 0.5
+_LOCKED_S = 30.0  # so long the process of a killed server may take to end
+_NAMED = 10  # clips that were left out and are named
+
+
+def main() -> None:
+    """Adapt, and say how far it is."""
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
+    Thread(target=_end_with_the_server, daemon=True).start()
+    answers, sys.stdout = sys.stdout, sys.stderr
+
+    def say(news: dict[str, Any]) -> None:
+        answers.write(json.dumps(news, ensure_ascii=False, allow_nan=False) + "\n")
+        answers.flush()
+
+    folder = Path(sys.argv[1])
+    try:
+        say({"done": work(folder, Progress(say))})
+    except EarfulError as error:
+        say({"failed": " ".join(str(error).split("\n"))})
+    except (OSError, MemoryError) as error:
+        say({"failed": f"{type(error).__name__}: {error}"})
+
+
+def work(folder: Path, tell: "Progress") -> dict[str, Any]:
+    """Adapt as FOLDER/spec.json says; answers the result, which is kept there until the server has taken it."""
+    if (folder / RESULT).exists():
+        kept: dict[str, Any] = json.loads((folder / RESULT).read_text("utf-8"))
+        return kept
+    spec = json.loads((folder / SPEC).read_text("utf-8"))
+    with _alone(folder / "state"):
+        result = adapted(spec, folder / "state", tell)
+    with replacing(folder / RESULT) as beside:
+        beside.write_text(json.dumps(result, ensure_ascii=False), "utf-8")
+    return result
+
+
+def adapted(spec: dict[str, Any], state: Path, tell: "Progress") -> dict[str, Any]:
+    """Adapt the base to the clips, save the model, weigh int8; answers what the job's result says."""
+    from earful.adapt.effort import adapt_by
+    from earful.adapt.start import start_from
+    from earful.checkpoint import save_checkpoint
+    from earful.data.check import inspect, usable
+    from earful.data.manifest import read_manifest
+    from earful.export.arithmetic import choose
+
+    clips = read_manifest(spec["manifest"]).filter(lambda u: bool((u.text or "").strip()))
+    rules = {"language": spec["language"]} if spec["language"] else {}
+    start = start_from(spec["base"], [u.text or "" for u in clips], rules)
+    tell("checking the clips", 0, 1)
+    findings = inspect(clips, start.config.rules, start.config.output_hop_s).findings
+    used = usable(clips, findings)
+    if not len(used):
+        raise AdaptationError(f"none of the {len(clips)} clips can be used{_example(findings)}")
+    out = Path(spec["out"])
+    made, report = adapt_by(spec["effort"], start, used, state=state, progress=tell)
+    save_checkpoint(out, made, replace=True)
+    choose(out, used, tell)
+    return result_of(out.name, report, _left_out(findings, len(clips) - len(used)))
+
+
+def result_of(name: str, report: "AdaptReport", left_out: Sequence[str]) -> dict[str, Any]:
+    """What clients are told of an adaptation. Rates of the result are those with its language model."""
+    return {
+        "model": name,
+        "cer_before": report.cer_before,
+        "cer_after": report.rate,
+        "interval": report.rate_interval_95,
+        "measured": report.measured,
+        "kept_base": not report.improved,
+        "clips": report.clips,
+        "speech_s": round(report.speech_s, 2),
+        "warnings": [*left_out, *report.warnings],
+        "curve": [[point.step, point.cer] for point in report.curve],
+    }
+
+
+class Progress:
+    """Told how far a stage is, says so at most twice a second, with what this stage will still take."""
+
+    def __init__(self, say: Any) -> None:
+        self._say, self._stage, self._began, self._said = say, "", 0.0, 0.0
+
+    def __call__(self, stage: str, done: float, total: float) -> None:
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._began, self._said = stage, now, 0.0
+        if now - self._said < _EVERY_S and done < total:
+            return
+        self._said, share = now, min(done / total, 1.0) if total else 1.0
+        left_s = round((now - self._began) * (1 - share) / share, 1) if share else None
+        self._say({"stage": stage, "share": round(share, 4), "left_s": left_s})
+
+
+def _left_out(findings: "Sequence[Finding]", count: int) -> list[str]:
+    errors = [each for each in findings if each.severity == "error"]
+    named = [f"left out {Path(each.where).name}: {each.message}" for each in errors[:_NAMED]]
+    return [*named, f"left out {count} clips"] if len(errors) > _NAMED else named
+
+
+def _example(findings: "Sequence[Finding]") -> str:
+    errors = [each for each in findings if each.severity == "error"]
+    return f", for example {Path(errors[0].where).name}: {errors[0].message}" if errors else ""
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """The state for this process alone; that of a server that was killed may take a moment to end."""
+    from earful.alone import alone
+
+    until = time.monotonic() + _LOCKED_S
+    with ExitStack() as entered:
+        while True:
+            try:
+                entered.enter_context(alone(state, "wait until it has ended"))
+                break
+            except ConfigError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.5)
+        yield
+
+
+def _end_with_the_server() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""What OpenAI's client gets: every format, streaming, and errors that it understands."""
+
+import json
+from pathlib import Path
+
+import httpx
+import openai
+import pytest
+import soundfile
+
+from earful.runner import Runner
+
+SAID = "abba cab"
+
+
+@pytest.fixture(scope="module")
+def sound(tones, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sound") / "said.flac"
+    soundfile.write(path, tones(SAID), 16_000)
+    return path
+
+
+@pytest.fixture(scope="module")
+def said(tiny_base: Path, sound: Path):
+    """What the command says."""
+    found = Runner.load(tiny_base).transcribe(sound)
+    assert found.text and found.words, "a model that says nothing tests nothing"
+    return found
+
+
+@pytest.fixture(scope="module")
+def asks(client: httpx.Client) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{client.base_url}/v1", api_key="anything", max_retries=0)
+
+
+def test_the_list(asks: openai.OpenAI) -> None:
+    names = [model.id for model in asks.models.list()]
+    assert names[0] == "tiny" and "earful-base" in names
+    assert asks.models.retrieve("tiny").owned_by == "earful"
+
+
+def test_json_says_what_the_command_says(asks: openai.OpenAI, sound: Path, said) -> None:
+    found = asks.audio.transcriptions.create(model="tiny", file=sound, include=["logprobs"])
+    assert found.text == said.text
+    assert [each.token for each in found.logprobs] == [word.text for word in said.words]
+    assert all(each.logprob <= 0 and bytes(map(int, each.bytes)).decode() == each.token for each in found.logprobs)
+    assert found.usage.seconds == pytest.approx(said.duration_s, abs=1e-3)
+
+
+def test_without_logprobs_none_come(asks: openai.OpenAI, sound: Path) -> None:
+    assert asks.audio.transcriptions.create(model="tiny", file=sound).logprobs is None
+
+
+def test_words_only_when_asked(asks: openai.OpenAI, sound: Path, said) -> None:
+    create = asks.audio.transcriptions.create
+    usual = create(model="tiny", file=sound, response_format="verbose_json")
+    assert usual.words is None and " ".join(each.text for each in usual.segments) == said.text
+    words = create(model="tiny", file=sound, response_format="verbose_json", timestamp_granularities=["word"])
+    assert words.segments is None and [each.word for each in words.words] == [word.text for word in said.words]
+    assert all(0 <= each.start <= each.end <= words.duration for each in words.words)
+    both = create(model="tiny", file=sound, response_format="verbose_json", timestamp_granularities=["word", "segment"])
+    assert both.words and both.segments
+
+
+@pytest.mark.parametrize(("format", "begins"), [("text", ""), ("srt", "1\n00:00:"), ("vtt", "WEBVTT\n")])
+def test_texts(asks: openai.OpenAI, sound: Path, said, format: str, begins: str) -> None:
+    found = asks.audio.transcriptions.create(model="tiny", file=sound, response_format=format)
+    assert found.startswith(begins) and " ".join(found.split()).endswith(said.text)
+
+
+def test_a_stream(asks: openai.OpenAI, sound: Path, said) -> None:
+    events = list(asks.audio.transcriptions.create(model="tiny", file=sound, stream=True, include=["logprobs"]))
+    *deltas, done = events
+    assert "".join(each.delta for each in deltas) == done.text == said.text
+    assert done.type == "transcript.text.done" and len(done.logprobs) == len(said.words)
+
+
+def test_a_stream_of_what_is_no_sound_ends_in_an_error(asks: openai.OpenAI) -> None:
+    with pytest.raises(openai.APIError, match=r"notes\.wav"):
+        list(asks.audio.transcriptions.create(model="tiny", file=("notes.wav", b"no sound"), stream=True))
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "param"),
+    [
+        ({"model": "whisper-1"}, 404, "model"),
+        ({"model": "../tiny"}, 404, "model"),
+        ({"response_format": "diarized_json"}, 400, "response_format"),
+        ({"response_format": "verbose"}, 400, "response_format"),
+        ({"timestamp_granularities[]": "word"}, 400, "timestamp_granularities[]"),
+        ({"include[]": "logprobs", "response_format": "text"}, 400, "include[]"),
+        ({"stream": "true", "response_format": "srt"}, 400, "stream"),
+        ({"temperature": "warm"}, 400, "temperature"),
+        ({"keywords": "žluť"}, 400, None),
+    ],
+)
+def test_what_is_refused(client: httpx.Client, sound: Path, asked: dict[str, str], status: int, param: str) -> None:
+    answer = client.post("/v1/audio/transcriptions", data={"model": "tiny", **asked}, files={"file": sound.open("rb")})
+    error = answer.json()["error"]
+    assert answer.status_code == status and error["param"] == param and error["message"] and error["type"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no sound at all", b"RIFF\x00\x00\x00\x00WAVE"])
+def test_no_sound(client: httpx.Client, content: bytes) -> None:
+    answer = client.post("/v1/audio/transcriptions", data={"model": "tiny"}, files={"file": ("../../x.wav", content)})
+    message = answer.json()["error"]["message"]
+    assert answer.status_code == 400 and message.startswith("x.wav: ") and "incoming" not in message, message
+
+
+def test_hot_words_change_what_is_heard(client: httpx.Client, sound: Path, said) -> None:
+    def text(**more: str) -> str:
+        asked = {"model": "tiny", **more}
+        return client.post("/v1/audio/transcriptions", data=asked, files={"file": sound.open("rb")}).json()["text"]
+
+    assert text() == said.text and text(**{"keywords[]": "ebbe"}) != said.text
+
+
+def test_the_routes_are_described(client: httpx.Client) -> None:
+    paths = json.loads(client.get("/openapi.json").text)["paths"]
+    assert "post" in paths["/v1/audio/transcriptions"]
