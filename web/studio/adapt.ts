@@ -124,7 +124,7 @@ export class Adapt {
 
   /** Which two models, on which recording. */
   private choices(models: Model[], recordings: [string, string][]): void {
-    const names = models.map((each) => each.name);
+    const names = [...new Set([models[0].base, ...models.map((each) => each.name)])]; // the first: what it began with
     const pick = (label: Phrase, options: [string, string][], at: number) => {
       const select = h("select", {}, ...options.map(([value, text], n) => h("option", { value, selected: n === at }, text)));
       return { select, label: h("label", {}, t(label), select) };

@@ -8,7 +8,7 @@ const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT] = [380, 210, 48, 38, 14, 16];
 
 /** A picture, and the same as a table for those who do not see it. */
 export function curve(models: Model[]): HTMLElement | null {
-  const points = models.filter((each) => each.clips !== null && each.cer_after !== null) as (Model & { clips: number; cer_after: number })[];
+  const points = models.filter((each): each is Model & { cer_after: number } => typeof each.cer_after === "number");
   if (!points.length) return null;
   points.sort((a, b) => a.clips - b.clips || a.created.localeCompare(b.created));
   const most = Math.max(...points.map((each) => each.clips), 1);

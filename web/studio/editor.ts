@@ -3,7 +3,7 @@
 import { h, place, tell } from "./dom";
 import type { Change, Project, Segment, Word } from "./kinds";
 import { bar } from "./letters";
-import { t, number, type Phrase } from "./phrases";
+import { language, number, t, type Phrase } from "./phrases";
 import { history } from "./server";
 import type { Action } from "./keys";
 
@@ -146,10 +146,15 @@ export class Editor {
   private async remember(): Promise<void> {
     if (!this.past.open || !this.segment) return;
     const changes = await history(this.segment.id).catch(() => []);
-    const items = changes.map((change) => h("li", {}, h("span", { class: "soft" }, told(change)), h("bdi", {}, ` ${String(change.after ?? "")}`)));
+    const items = changes.map((each) => h("li", {}, h("span", { class: "soft" }, told(each)), h("bdi", {}, ` ${made(each)}`)));
     this.past.querySelector("ol")!.replaceChildren(...(items.length ? items.reverse() : [h("li", { class: "soft" }, t("history.none"))]));
   }
 }
 
-const told = (change: Change): string =>
-  [new Date(change.at).toLocaleString(), change.who, change.field].filter(Boolean).join(" · ");
+const told = (change: Change): string => [new Date(change.at).toLocaleString(language()), change.who].filter(Boolean).join(" · ");
+
+/** What a change made of the segment. */
+function made({ field, after }: Change): string {
+  if (field === "state") return t(`state.${String(after)}` as Phrase);
+  return field === "text" ? String(after ?? "") : `${t(field === "start_s" ? "segment.start" : "segment.end")}: ${String(after)}`;
+}

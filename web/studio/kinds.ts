@@ -75,9 +75,10 @@ export interface Outcome {
 export interface Model {
   name: string;
   created: string;
-  clips: number | null;
+  clips: number;
   cer_before: number | null;
   cer_after: number | null;
+  base: string;
 }
 
 export interface Heard {

@@ -13,11 +13,14 @@ interface Event {
   transcript?: string;
   tail?: string;
   item_id?: string;
-  error?: { message?: string };
+  error?: { message?: string; code?: string };
 }
 
 const RATE_HZ = 24000; // what OpenAI's realtime sessions hear
 const LAST_MS = 20000; // so long the last words may take
+const PIECE = RATE_HZ / 10; // a tenth of a second a message
+const TAIL = "earful.tail"; // asked for by name: OpenAI's servers have none
+const EMPTY = "input_audio_buffer_commit_empty";
 const ITEM = "conversation.item.input_audio_transcription.";
 
 export class Stream {
@@ -25,6 +28,8 @@ export class Stream {
   private readonly items = new Map<string, string>(); // settled text of each, in their order
   private tail = "";
   private ended = false;
+  private waiting: Int16Array[] = [];
+  private held = 0; // samples in them
   private completed: () => void = () => {};
 
   private constructor(
@@ -48,25 +53,37 @@ export class Stream {
       socket.onopen = () => {
         socket.onerror = null;
         const format = { type: "audio/pcm", rate: RATE_HZ };
+        // No turns: it ends where one presses Stop, and what is said then is what `earful transcribe` says.
         const input = { format, transcription: { model }, turn_detection: null };
-        socket.send(JSON.stringify({ type: "session.update", session: { type: "transcription", audio: { input } } }));
+        const session = { type: "transcription", audio: { input }, include: [TAIL] };
+        socket.send(JSON.stringify({ type: "session.update", session }));
         done(new Stream(socket, told));
       };
     });
   }
 
-  /** Send 16-bit samples. */
+  /** Send 16-bit samples, when there are enough of them for a message. */
   send(block: Int16Array): void {
-    if (this.socket.readyState !== WebSocket.OPEN) return;
-    const bytes = new Uint8Array(block.buffer, block.byteOffset, block.byteLength);
+    this.waiting.push(block);
+    this.held += block.length;
+    if (this.held >= PIECE) this.flush();
+  }
+
+  private flush(): void {
     let binary = "";
-    for (let at = 0; at < bytes.length; at += 8192) binary += String.fromCharCode(...bytes.subarray(at, at + 8192));
+    for (const block of this.waiting) {
+      const bytes = new Uint8Array(block.buffer, block.byteOffset, block.byteLength);
+      for (let at = 0; at < bytes.length; at += 8192) binary += String.fromCharCode(...bytes.subarray(at, at + 8192));
+    }
+    [this.waiting, this.held] = [[], 0];
+    if (!binary || this.socket.readyState !== WebSocket.OPEN) return;
     this.socket.send(JSON.stringify({ type: "input_audio_buffer.append", audio: btoa(binary) }));
   }
 
   /** No more is said: wait for the last words. */
   async finish(): Promise<void> {
     if (this.socket.readyState !== WebSocket.OPEN) return;
+    this.flush();
     const last = new Promise<void>((done) => (this.completed = done));
     this.socket.send(JSON.stringify({ type: "input_audio_buffer.commit" }));
     await Promise.race([last, new Promise((done) => window.setTimeout(done, LAST_MS))]);
@@ -79,18 +96,17 @@ export class Stream {
 
   private hear(event: Event): void {
     const item = event.item_id ?? "";
+    if (event.type === "error" && event.error?.code === EMPTY) return this.completed();
     if (event.type === "error") return this.told.failed(event.error?.message ?? t("live.lost"));
-    if (event.type === `${ITEM}delta`) {
+    if (event.type === `${ITEM}failed`) return this.told.failed(event.error?.message ?? t("live.lost"));
+    if (event.type === TAIL) {
+      this.tail = event.tail ?? "";
+    } else if (event.type === `${ITEM}delta`) {
       this.items.set(item, (this.items.get(item) ?? "") + (event.delta ?? ""));
-      if (event.tail !== undefined) this.tail = event.tail;
     } else if (event.type === `${ITEM}completed`) {
       this.items.set(item, event.transcript ?? "");
       this.tail = "";
       this.completed();
-    } else if (event.type === `${ITEM}failed`) {
-      return this.told.failed(event.error?.message ?? t("live.lost"));
-    } else if (event.tail !== undefined) {
-      this.tail = event.tail;
     } else {
       return;
     }

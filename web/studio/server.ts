@@ -88,10 +88,7 @@ export const transcript = (recording: string, format: string) =>
 export const everything = (id: string) => at("projects", id, "export");
 export const download = (model: string) => at("models", model, "download");
 export const job = (id: string) => ask<Job>("GET", `/v1/jobs/${encodeURIComponent(id)}`);
-export const jobs = async () => {
-  const found = await ask<Job[] | { data: Job[] }>("GET", "/v1/jobs");
-  return Array.isArray(found) ? found : found.data;
-};
+export const jobs = async () => (await ask<{ data: Job[] }>("GET", "/v1/jobs")).data;
 export const cancel = (id: string) => ask<Job>("POST", `/v1/jobs/${encodeURIComponent(id)}/cancel`);
 export const known = async () => (await ask<{ data: { id: string }[] }>("GET", "/v1/models")).data.map((each) => each.id);
 

@@ -7,7 +7,7 @@ import { h } from "./dom";
 import { audio, peaks } from "./server";
 
 const PEAKS_A_SECOND = 50;
-const MOST_PEAKS = 100_000; // of six hours: five a second
+const MOST_PEAKS = 20_000; // of an hour: five a second
 const NARROW_S = 12; // so much is seen on a narrow screen
 
 type Plugin = ReturnType<typeof Regions.create>;
