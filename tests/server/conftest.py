@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import uvicorn
 from earful.server.app import application
 from earful.server.settings import Settings
 
-ServingAt = Callable[[Settings], "Iterator[str]"]
+Listen = Callable[[Settings], AbstractContextManager[httpx.Client]]
 
 
 @contextmanager
@@ -43,6 +43,12 @@ def listening(settings: Settings) -> Iterator[httpx.Client]:
 def settings(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A home of its own, and the tiny model that the tests have."""
     return Settings(models=(tiny_base,), home=tmp_path_factory.mktemp("home"), workers=2)
+
+
+@pytest.fixture(scope="session")
+def listen() -> Listen:
+    """`with listen(settings) as client:` has a server for the block."""
+    return listening
 
 
 @pytest.fixture(scope="module")

@@ -1,339 +1,253 @@
-"""The studio in a real Chromium, on a server that can be killed: what one records and types, and what becomes of it."""
+"""The studio's routes, over real HTTP: from a recording to a transcript, and a job that makes a better model."""
 
-import os
-import re
-import signal
-import socket
-import subprocess
-import sys
+import io
+import json
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 import soundfile
+from lxml import etree
 
-from earful.data.synthesis.espeak import speak
-from earful.data.synthesis.speech import Voice
-from earful.errors import SynthesisError
-from earful.export import browser
+from earful.folders import CARD
+from earful.server.settings import Settings
 
-AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
-SENTENCES = ["La suno leviĝas super la montoj", "Mi havas du hundojn kaj unu katon", "La akvo estas tre malvarma"]
-STYLE = "inline style"  # wavesurfer's, which the page's policy forbids and the page puts in otherwise
-WAIT_MS = 90_000
+LONG_S = 240.0
 
 
-def spoken() -> str | None:
-    """Why nothing can be said here."""
-    try:
-        speak("a", Voice("eo"))
-    except SynthesisError as error:
-        return str(error)
-    return browser.missing()
-
-
-pytestmark = pytest.mark.skipif(spoken() is not None, reason=str(spoken()))
-
-
-class Server:
-    """`earful serve` in a process of its own, on a port that it keeps when it is started again."""
-
-    def __init__(self, model: Path, home: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.address = f"http://127.0.0.1:{self.port}/"
-        command = [sys.executable, "-m", "earful", "serve", str(model), "--home", str(home), "--port", str(self.port)]
-        self._command, self._log = command, home.with_suffix(".log")
-
-    def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
-        until = time.monotonic() + 120
-        while time.monotonic() < until and self._process.poll() is None:
-            try:
-                if httpx.get(f"{self.address}v1/models", timeout=5).status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.2)
-        raise AssertionError(self._log.read_text("utf-8"))
-
-    def kill(self) -> None:
-        """As a power cut would."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-    def end(self) -> None:
-        self._process.terminate()
-        self._process.wait(30)
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three sentences, with pauses, as the microphone hears them again and again."""
-    parts = [np.concatenate([np.zeros(16_000, np.float32), speak(text, Voice("eo")).samples_T]) for text in SENTENCES]
-    path = tmp_path_factory.mktemp("said") / "said.wav"
-    soundfile.write(path, np.concatenate(parts), 16_000, subtype="PCM_16")
-    return path
-
-
-@pytest.fixture(scope="module")
-def server(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    found = Server(tiny_base, tmp_path_factory.mktemp("studio") / "home")
-    found.start()
-    yield found
-    found.end()
-
-
-@pytest.fixture(scope="module")
-def chromium(sound: Path) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-    with sync_playwright() as playwright:
-        path = browser.chromium()
-        yield playwright.chromium.launch(
-            executable_path=path, args=[*flags, f"--use-file-for-fake-audio-capture={sound}"]
-        )
-
-
-@pytest.fixture
-def tab(chromium: Any, server: Server) -> Iterator[Any]:
-    """A page of the studio; in the end it has asked nobody else, and complained of nothing."""
-    context = chromium.new_context(viewport={"width": 1000, "height": 800}, locale="en-GB")
-    page, asked, wrong = context.new_page(), list[str](), list[str]()
-    page.set_default_timeout(WAIT_MS)
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
-    page.goto(server.address)
-    yield page
-    context.close()
-    assert [url for url in asked if not url.startswith((server.address, "blob:", "data:"))] == []
-    assert [line for line in wrong if STYLE not in line and "Failed to load" not in line] == []
-
-
-@pytest.fixture(scope="module")
-def project(server: Server, sound: Path) -> str:
-    """A project with one recording, which was cut into segments."""
-    made = httpx.post(f"{server.address}api/projects", json={"name": "Rakontoj", "language": "eo"}).json()
-    place = f"{server.address}api/projects/{made['id']}"
-    with sound.open("rb") as file:
-        httpx.post(f"{place}/recordings", files={"file": ("said.wav", file)}, timeout=60).raise_for_status()
-    until = time.monotonic() + 120
-    while (state := httpx.get(f"{place}/recordings").json()[0]["state"]) != "drafted":
-        assert time.monotonic() < until and state != "failed", state
+def until(client: httpx.Client, path: str, states: tuple[str, ...]) -> dict[str, Any]:
+    """What stands there, once it is so far."""
+    end = time.monotonic() + LONG_S
+    while time.monotonic() < end:
+        found = client.get(path).json()
+        if found["state"] in states:
+            return found
         time.sleep(0.2)
-    return str(made["id"])
+    raise AssertionError(found)
 
 
-def segments(server: Server, project: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = httpx.get(f"{server.address}api/projects/{project}/segments").json()
-    return found
+@pytest.fixture(scope="module")
+def project(client: httpx.Client) -> str:
+    return client.post("/api/projects", json={"name": "Talks/../1", "language": "is"}).json()["id"]
 
 
-def until_saved(server: Server, project: str, at: int, text: str) -> dict[str, Any]:
-    """The segment, when the server has that text; it must come by itself."""
-    until = time.monotonic() + 30
-    while (found := segments(server, project)[at])["text"] != text:
-        assert time.monotonic() < until, found
-        time.sleep(0.1)
-    return found
+@pytest.fixture(scope="module")
+def spoken(tones, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    place = tmp_path_factory.mktemp("sound") / "talk.ogg"
+    soundfile.write(place, tones("abba cab acca bac"), 16_000)
+    return place.read_bytes()
 
 
-def until(tab: Any, expression: str) -> None:
-    """Playwright's own waiting evaluates strings in the page, which the page's policy forbids."""
-    limit = time.monotonic() + WAIT_MS / 1000
-    while not tab.evaluate(expression):
-        assert time.monotonic() < limit, expression
-        tab.wait_for_timeout(50)
+@pytest.fixture(scope="module")
+def recording(client: httpx.Client, project: str, spoken: bytes) -> dict[str, Any]:
+    answer = client.post(f"/api/projects/{project}/recordings", files={"file": ("../talk one.ogg", spoken)})
+    assert answer.status_code == 201 and answer.json()["state"] == "waiting"
+    assert answer.json()["name"] == "talk one.ogg"
+    return until(client, f"/api/recordings/{answer.json()['id']}", ("drafted", "failed"))
 
 
-def corrects(tab: Any, server: Server, project: str) -> Any:
-    """The field of the first segment that is not done."""
-    tab.goto(f"{server.address}#/p/{project}/correct")
-    tab.locator(".wave .chosen").wait_for()
-    return tab.get_by_label("What is said")
+@pytest.fixture(scope="module")
+def segment(client: httpx.Client, recording: dict[str, Any]) -> dict[str, Any]:
+    """One that nothing found, with its draft."""
+    made = client.post(f"/api/recordings/{recording['id']}/segments", json={"start_s": 0.1, "end_s": 1.0})
+    assert made.status_code == 201 and made.json()["state"] == "empty"
+    client.post(f"/api/recordings/{recording['id']}/drafts")
+    until(client, f"/api/segments/{made.json()['id']}", ("draft",))
+    return made.json()
 
 
-def test_one_records_and_takes_it_again(tab: Any, server: Server) -> None:
-    """A new project; the level moves; a pause is left out; the first take is thrown away, the second one kept."""
-    tab.get_by_label("Name of the project").fill("Mia voĉo")
-    tab.get_by_label("Language", exact=True).fill("Esperanto")
-    tab.get_by_role("button", name="Create").click()
-    tab.get_by_role("button", name="Record").click()
-    tab.get_by_role("button", name="Pause").wait_for()
-    level, levels = tab.get_by_label("Level"), []
-    for _ in range(30):
-        levels.append(float(level.evaluate("(meter) => meter.value")))
-        tab.wait_for_timeout(100)
-    assert max(levels) > 0.05 and min(levels) < max(levels) / 2
-    tab.get_by_role("button", name="Stop").click()
-    tab.get_by_role("button", name="Take again").click()
-    tab.get_by_role("button", name="Pause").click()
-    tab.wait_for_timeout(1000)
-    before = tab.locator("output").inner_text()
-    tab.wait_for_timeout(1500)
-    assert tab.locator("output").inner_text() == before
-    tab.get_by_role("button", name="Go on").click()
-    tab.wait_for_timeout(4000)
-    tab.get_by_role("button", name="Stop").click()
-    tab.get_by_role("button", name="Keep it").click()
-    tab.locator(".recordings a.button").wait_for()
-    (project,) = [each for each in httpx.get(f"{server.address}api/projects").json() if each["name"] == "Mia voĉo"]
-    (recording,) = httpx.get(f"{server.address}api/projects/{project['id']}/recordings").json()
-    assert 3 < recording["duration_s"] < 7 and project["language"] == "eo"
-    heard = httpx.get(f"{server.address}api/recordings/{recording['id']}/audio").content
-    assert len(heard) > 3 * 32_000 and heard[:4] == b"RIFF"
-    # Nothing is left on this device of what has arrived.
-    kept = "new Promise((done) => { const ask = indexedDB.open('earful'); ask.onsuccess = () => { const count = "
-    kept += "ask.result.transaction('pieces').objectStore('pieces').count(); count.onsuccess = () => done(count.result); }; })"
-    assert tab.evaluate(kept) == 0
+def test_a_project_begins_with_the_model_that_was_given(client: httpx.Client, project: str) -> None:
+    found = client.get(f"/api/projects/{project}").json()
+    assert found["model"] == "tiny" and found["direction"] == "ltr"
+    assert [each["id"] for each in client.get("/api/projects").json()] == [project]
 
 
-def test_one_corrects_by_keyboard_alone(tab: Any, server: Server, project: str, sound: Path) -> None:
-    """Every edit is saved as it is typed; accepting goes on and plays; undo takes back; it comes in the transcripts."""
-    field = corrects(tab, server, project)
-    count = len(segments(server, project))
-    assert count >= 2
-    field.fill("la suno")
-    assert until_saved(server, project, 0, "la suno")["state"] == "corrected"
-    field.press("End")
-    tab.keyboard.type(" leviĝas", delay=20)
-    until_saved(server, project, 0, "la suno leviĝas")
-    tab.keyboard.press("Enter")
-    assert until_saved(server, project, 0, "la suno leviĝas")["start_s"] < 2
-    tab.locator("li[aria-current]").nth(0).wait_for()
-    assert tab.locator(".segments li").nth(1).get_attribute("aria-current") == "true"
-    until(tab, "!document.querySelector('audio').paused")
-    second = segments(server, project)[1]
-    until(
-        tab,
-        f"document.querySelector('audio').paused && {second['end_s']} <= document.querySelector('audio').currentTime",
-    )
-    assert tab.evaluate("document.querySelector('audio').currentTime") < second["end_s"] + 0.15
-    assert segments(server, project)[0]["state"] == "accepted"
-    tab.keyboard.press("Alt+l")
-    until(tab, "!document.querySelector('audio').paused")
-    assert tab.evaluate("document.querySelector('audio').playbackRate") == 0.75
-    tab.keyboard.press("Alt+p")
-    assert tab.evaluate("document.querySelector('audio').paused")
-    tab.keyboard.press("Alt+s")
-    tab.wait_for_timeout(1000)
-    assert segments(server, project)[1]["state"] == "skipped"
-    tab.keyboard.press("Alt+ArrowUp") if count > 2 else None
-    tab.keyboard.press("Alt+z")
-    tab.get_by_text("Undone.").wait_for()
-    assert segments(server, project)[1]["state"] in ("draft", "empty")
-    tab.keyboard.press("F1")
-    assert tab.get_by_role("dialog").get_by_text("Play slowly").is_visible()
-    tab.keyboard.press("Escape")
-    tab.get_by_role("link", name="Take away").click()
-    with tab.expect_download() as text:
-        tab.get_by_role("link", name="said.wav: txt").click()
-    assert "la suno leviĝas" in Path(text.value.path()).read_text("utf-8")
-    with tab.expect_download() as everything:
-        tab.get_by_role("link", name="Download everything").click()
-    with zipfile.ZipFile(everything.value.path()) as packed:
-        assert "leviĝas" in packed.read("manifest.jsonl").decode()
+def test_a_recording_is_heard(client: httpx.Client, recording: dict[str, Any], segment: dict[str, Any]) -> None:
+    assert recording["state"] == "drafted" and recording["error"] is None
+    found = client.get(f"/api/segments/{segment['id']}").json()
+    assert found["draft"] == found["text"] and found["words"][0]["start_s"] >= 0.1
 
 
-def test_what_is_typed_while_the_server_is_away_arrives(tab: Any, server: Server, project: str) -> None:
-    """Killed, not stopped. It is told; another page finds what was typed; all of it is sent when there is a server."""
-    field = corrects(tab, server, project)
-    at = [each["state"] in ("accepted", "skipped") for each in segments(server, project)].index(False)
-    server.kill()
-    field.fill("neniu aŭskultas")
-    tab.locator("#away").wait_for()
-    assert "1" in tab.locator("#away").inner_text()
-    tab.keyboard.type(" nun")
-    tab.wait_for_timeout(1500)
-    assert "neniu aŭskultas nun" in tab.evaluate("JSON.stringify(localStorage)")
-    server.start()
-    until_saved(server, project, at, "neniu aŭskultas nun")
-    until(tab, "document.getElementById('away').hidden")
-    assert "earful.edit" not in tab.evaluate("JSON.stringify(localStorage)")
+def test_the_same_sound_twice_is_one(
+    client: httpx.Client, project: str, recording: dict[str, Any], spoken: bytes
+) -> None:
+    again = client.post(f"/api/projects/{project}/recordings", files={"file": ("other.ogg", spoken)})
+    assert again.json()["id"] == recording["id"]
 
 
-@pytest.mark.parametrize("mine", [True, False])
-def test_two_people_change_one_segment(tab: Any, server: Server, project: str, mine: bool) -> None:
-    """Neither text is lost: both are shown, and one chooses."""
-    field = corrects(tab, server, project)
-    at = [each["state"] in ("accepted", "skipped") for each in segments(server, project)].index(False)
-    segment = segments(server, project)[at]
-    tab.route("**/api/events", lambda route: route.abort())  # it has not heard of the other's change yet
-    change = {"version": segment["version"], "text": f"de alia homo {mine}"}
-    headers = {"X-Earful-Who": "Ana"}
-    httpx.patch(f"{server.address}api/segments/{segment['id']}", json=change, headers=headers).raise_for_status()
-    field.fill(f"de mi {mine}")
-    panel = tab.locator(".conflict")
-    panel.wait_for()
-    assert f"alia homo {mine}" in panel.inner_text() and f"mi {mine}" in panel.inner_text()
-    assert segments(server, project)[at]["text"] == change["text"]
-    panel.get_by_role("button", name="Keep mine" if mine else "Take theirs").click()
-    until_saved(server, project, at, f"de mi {mine}" if mine else change["text"])
-    until(tab, "!document.querySelector('.conflict')")
-    assert field.input_value() == (f"de mi {mine}" if mine else change["text"])
-    tab.get_by_text("Who changed what").click()
-    tab.get_by_text("Ana").first.wait_for()
+def test_its_sound_and_outline(client: httpx.Client, recording: dict[str, Any]) -> None:
+    path = f"/api/recordings/{recording['id']}"
+    whole = client.get(f"{path}/audio")
+    samples_T, rate_hz = soundfile.read(io.BytesIO(whole.content), dtype="float32")
+    assert rate_hz == 16_000 and samples_T.ndim == 1
+    part = client.get(f"{path}/audio", headers={"Range": "bytes=44-143"})
+    assert part.status_code == 206 and part.content == whole.content[44:144]
+    for count in (1, 7, 1000):
+        peaks = client.get(f"{path}/peaks", params={"count": count}).json()
+        assert len(peaks) == count
+        assert min(low for low, _ in peaks) == pytest.approx(float(samples_T.min()), abs=1e-4)
+        assert max(high for _, high in peaks) == pytest.approx(float(samples_T.max()), abs=1e-4)
 
 
-def test_from_right_to_left_with_marks(tab: Any, server: Server, sound: Path) -> None:
-    """The field runs from the right while it is empty, too; a mark from the bar joins the letter before the caret."""
-    asked = {"name": "עברית", "language": "he", "letters": ["ש", "\u05b8"]}
-    made = httpx.post(f"{server.address}api/projects", json=asked).json()
-    with sound.open("rb") as file:
-        place = f"{server.address}api/projects/{made['id']}/recordings"
-        recording = httpx.post(place, files={"file": ("a.wav", file)}, timeout=60).json()
-    cut = {"start_s": 1.0, "end_s": 2.0}
-    httpx.post(f"{server.address}api/recordings/{recording['id']}/segments", json=cut).raise_for_status()
-    field = corrects(tab, server, made["id"])
-    field.fill("")
-    direction = "(field) => getComputedStyle(field).direction"
-    assert field.evaluate(direction) == "rtl"
-    tab.get_by_role("button", name="ש", exact=True).click()
-    tab.get_by_role("button", name="Mark U+05B8").click()
-    field.press_sequentially("לום")
-    assert field.input_value() == "שָלום" and field.evaluate(direction) == "rtl"
-    # A caret within the letter and its mark would part them: what is put in comes after both.
-    field.evaluate("(field) => field.setSelectionRange(1, 1)")
-    tab.get_by_role("button", name="ש", exact=True).click()
-    assert field.input_value() == "שָשלום"
-    tab.wait_for_timeout(800)
-    assert "שָשלום" in [each["text"] for each in segments(server, made["id"])]
+def test_an_edit_is_kept_with_who_made_it_and_taken_back(client: httpx.Client, segment: dict[str, Any]) -> None:
+    path = f"/api/segments/{segment['id']}"
+    before = client.get(path).json()
+    named = {"X-Earful-Who": "%C3%89va"}
+    made = client.patch(path, json={"version": before["version"], "text": "abba cáb"}, headers=named).json()
+    assert made["state"] == "corrected" and made["draft"] == before["draft"]
+    late = client.patch(path, json={"version": before["version"], "text": "late"})
+    assert late.status_code == 409 and late.json()["segment"]["text"] == "abba cáb"
+    assert client.post(f"{path}/undo").json()["text"] == before["text"]
+    assert client.post(f"{path}/redo").json()["text"] == "abba cáb"
+    assert client.get(f"{path}/history").json()[0]["who"] == "Éva"
+    assert client.post(f"{path}/redo").status_code == 409
 
 
-def test_on_a_telephone_in_the_dark_in_other_languages(tab: Any, server: Server, project: str) -> None:
-    """Nothing is wider than the narrowest screen; the page speaks as it is told to."""
-    tab.set_viewport_size({"width": 320, "height": 640})
-    tab.emulate_media(color_scheme="dark")
-    for language, word in (("fr", "Projets"), ("es", "Proyectos")):
-        tab.goto(f"{server.address}#/")
-        tab.select_option("#lang", language)
-        assert tab.locator("h1").inner_text() == word and tab.evaluate("document.documentElement.lang") == language
-        for view in (
-            "#/",
-            "#/live",
-            *(f"#/p/{project}/{each}" for each in ("recordings", "correct", "adapt", "files")),
-        ):
-            tab.goto(f"{server.address}{view}")
-            tab.wait_for_timeout(700)
-            assert tab.evaluate("document.documentElement.scrollWidth") <= 320, view
-    paper = tab.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert max(map(int, re.findall(r"\d+", paper))) < 60
+def test_a_transcript_in_every_format(client: httpx.Client, recording: dict[str, Any], segment: dict[str, Any]) -> None:
+    path = f"/api/segments/{segment['id']}"
+    client.patch(path, json={"version": client.get(path).json()["version"], "text": "abba cáb", "state": "accepted"})
+    for format in ("txt", "srt", "vtt", "TextGrid", "ctm", "stm", "flextext", "tsv", "json", "eaf"):
+        answer = client.get(f"/api/recordings/{recording['id']}/transcript", params={"format": format})
+        assert answer.status_code == 200 and "cáb" in answer.text, format
+        assert "attachment" in answer.headers["content-disposition"]
+    assert "file:///talk one.wav" in answer.text, "it links the recording by its name, and no place on this machine"
+    assert client.get(f"/api/recordings/{recording['id']}/transcript?format=exe").status_code == 400
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci --prefix web")
-def test_a_screen_reader_finds_its_way(tab: Any, server: Server, project: str) -> None:
-    """No rule of axe-core's is broken, in any view."""
-    run = "axe.run(document).then((found) => found.violations.map((each) => `${each.id}: ${each.nodes[0].html}`))"
-    for view in ("#/", "#/live", *(f"#/p/{project}/{each}" for each in ("recordings", "correct", "adapt", "files"))):
-        tab.goto(f"{server.address}{view}")
-        tab.wait_for_timeout(1000)
-        tab.evaluate(AXE.read_text("utf-8"))
-        assert tab.evaluate(run) == [], view
+def test_all_of_it_can_be_taken_away(client: httpx.Client, project: str, segment: dict[str, Any]) -> None:
+    packed = zipfile.ZipFile(io.BytesIO(client.get(f"/api/projects/{project}/export").content))
+    names = ["recordings/talk one.wav", "recordings/talk one.eaf", "manifest.jsonl", "segments.jsonl", "edits.jsonl"]
+    assert packed.namelist() == names
+    clips = [json.loads(line) for line in packed.read("manifest.jsonl").splitlines()]
+    assert {"abba cáb"} == {each["text"] for each in clips if each["state"] == "accepted"}
+    assert etree.fromstring(packed.read(names[1])).tag == "ANNOTATION_DOCUMENT"
+    assert any(json.loads(line)["after"] == '"abba cáb"' for line in packed.read("edits.jsonl").splitlines())
+
+
+def test_news_come_as_they_happen(client: httpx.Client, segment: dict[str, Any]) -> None:
+    path, heard = f"/api/segments/{segment['id']}", list[dict[str, Any]]()
+
+    def listen() -> None:
+        with client.stream("GET", "/api/events") as stream:
+            for line in stream.iter_lines():
+                if line.startswith("data: "):
+                    heard.append(json.loads(line.removeprefix("data: ")))
+                    return
+
+    listening = Thread(target=listen)
+    listening.start()
+    for number in range(50):
+        client.patch(path, json={"version": client.get(path).json()["version"], "text": f"abba {number}"})
+        listening.join(0.1)
+        if heard:
+            break
+    assert heard and heard[0]["kind"] == "segment" and heard[0]["id"] == segment["id"]
+
+
+def clips_of(folder: Path, count: int) -> tuple[list[tuple[str, tuple[str, bytes]]], str]:
+    """Files and a manifest, as a client sends them."""
+    wavs = sorted(folder.glob("*.wav"))[:count]
+    lines = [
+        {"audio_filepath": f"sub/{wav.name}", "text": wav.with_suffix(".txt").read_text("utf-8").strip()}
+        for wav in wavs
+    ]
+    files = [("file", (wav.name, wav.read_bytes())) for wav in wavs]
+    return files, "\n".join(map(json.dumps, lines))
+
+
+def test_adaptation_as_a_request_makes_a_model(client: httpx.Client, clips: Path) -> None:
+    files, manifest = clips_of(clips, 8)
+    given = {"manifest": manifest, "effort": "quick", "name": "My tones"}
+    job = client.post("/v1/models/tiny/adaptations", data=given, files=files)
+    assert job.status_code == 202 and job.json()["state"] == "queued" and job.json()["kind"] == "adaptation"
+    with client.stream("GET", f"/v1/jobs/{job.json()['id']}/events", timeout=LONG_S) as stream:
+        lines = list(stream.iter_lines())
+    assert "event: progress" in lines and lines[-3:][0] == "event: done", lines[-6:]
+    done = client.get(f"/v1/jobs/{job.json()['id']}").json()
+    result = done["result"]
+    assert result["model"] == "my-tones" and result["clips"] == 8 and result["cer_after"] <= result["cer_before"]
+    assert result["kept_base"] in (True, False) and isinstance(result["curve"], list)
+    listed = [model["id"] for model in client.get("/v1/models").json()["data"]]
+    assert "my-tones" in listed and listed.index("tiny") < listed.index("my-tones")
+    said = client.post("/v1/audio/transcriptions", data={"model": "my-tones"}, files=[files[0]])
+    assert said.status_code == 200
+    packed = zipfile.ZipFile(io.BytesIO(client.get("/api/models/my-tones/download").content))
+    assert f"my-tones/{CARD}" in packed.namelist()
+    assert client.get("/v1/jobs").json()["data"][0]["id"] == done["id"]
+
+
+def test_a_project_gets_its_model_and_a_cancelled_job_leaves_nothing(
+    client: httpx.Client, project: str, segment: dict[str, Any]
+) -> None:
+    path = f"/api/segments/{segment['id']}"
+    client.patch(path, json={"version": client.get(path).json()["version"], "text": "abba", "state": "accepted"})
+    first = client.post(f"/api/projects/{project}/adaptations", json={"effort": "quick"}).json()
+    second = client.post("/v1/models/tiny/adaptations", json={"project": project, "effort": "usual"}).json()
+    cancelled = client.post(f"/v1/jobs/{second['id']}/cancel").json()
+    assert cancelled["state"] == "cancelled" and client.get(f"/v1/jobs/{second['id']}").json()["state"] == "cancelled"
+    done = until(client, f"/v1/jobs/{first['id']}", ("done", "failed"))
+    if done["state"] == "failed":  # of one clip nothing can be learned, and it says so
+        assert "clip" in done["error"]
+        return
+    assert client.get(f"/api/projects/{project}").json()["model"] == done["result"]["model"]
+    (made,) = client.get(f"/api/projects/{project}/models").json()
+    assert made["name"] == done["result"]["model"] and made["clips"] == 1
+    assert until(client, path, ("accepted",))["text"] == "abba"
+
+
+def test_before_and_after_beside_each_other(client: httpx.Client, recording: dict[str, Any]) -> None:
+    found = client.post(f"/api/recordings/{recording['id']}/compare", json={"models": ["tiny", "earful-tiny"]}).json()
+    assert [each["model"] for each in found] == ["tiny", "earful-tiny"] and found[0]["text"]
+    missing = client.post(f"/api/recordings/{recording['id']}/compare", json={"models": ["../tiny"]})
+    assert missing.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("manifest", "says"),
+    [
+        ("", "no line of the manifest has a text"),
+        ('{"audio_filepath": "missing.wav", "text": "a"}', "names missing.wav, but no such file"),
+        ("no json", "manifest:1"),
+        ('{"audio_filepath": "clip0.wav"}', "no line of the manifest has a text"),
+    ],
+)
+def test_what_cannot_be_learned_from(client: httpx.Client, clips: Path, manifest: str, says: str) -> None:
+    files, _ = clips_of(clips, 1)
+    answer = client.post("/v1/models/tiny/adaptations", data={"manifest": manifest}, files=files)
+    assert answer.status_code == 400 and says in answer.json()["error"]["message"], answer.text
+    assert "/jobs/" not in answer.json()["error"]["message"]
+
+
+def test_nothing_accepted_is_nothing_to_learn(client: httpx.Client) -> None:
+    id = client.post("/api/projects", json={"name": "empty"}).json()["id"]
+    answer = client.post(f"/api/projects/{id}/adaptations", json={})
+    assert answer.status_code == 400 and "accepted" in answer.json()["error"]["message"]
+    assert client.delete(f"/api/projects/{id}").status_code == 204
+    assert client.get(f"/api/projects/{id}").status_code == 404
+
+
+@pytest.fixture(scope="module")
+def small(listen, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of a server that takes little."""
+    bounds: dict[str, Any] = {"upload_bytes": 200_000, "most_files": 3, "longest_s": 2.0}
+    with listen(replace(settings, home=tmp_path_factory.mktemp("small"), **bounds)) as found:
+        yield found
+
+
+def test_uploads_are_bounded(small: httpx.Client, tones, clips: Path) -> None:
+    asked = {"model": "tiny"}
+    large = small.post("/v1/audio/transcriptions", data=asked, files={"file": ("a.wav", bytes(300_000))})
+    assert large.status_code == 413
+    sound = io.BytesIO()
+    soundfile.write(sound, tones("abba cab abba cab acca"), 16_000, format="FLAC")
+    long = small.post("/v1/audio/transcriptions", data=asked, files={"file": ("a.flac", sound.getvalue())})
+    assert long.status_code == 400 and "lasts longer" in long.json()["error"]["message"]
+    files = [("file", (f"{n}.wav", b"x")) for n in range(5)]
+    many = small.post("/v1/models/tiny/adaptations", data={"manifest": "{}"}, files=files)
+    assert many.status_code == 400 and many.json()["error"]["message"]

@@ -45,7 +45,7 @@ class Models:
 
     def __init__(self, settings: Settings) -> None:
         self._made, self._most = settings.made, settings.loaded
-        self._given = _given(settings.models)
+        self.given = _given(settings.models)
         self._loaded: OrderedDict[tuple[str, int], Transcriber] = OrderedDict()
         self._lock, self._loading = Lock(), dict[str, Lock]()
 
@@ -106,8 +106,8 @@ class Models:
                 self._loaded.popitem(last=False)
 
     def _each(self) -> Iterator[Model]:
-        yield from self._given
-        taken = {model.name for model in self._given}
+        yield from self.given
+        taken = {model.name for model in self.given}
         made = sorted(self._made.iterdir()) if self._made.is_dir() else []
         for folder in made:
             if (folder / CARD).is_file() and not folder.name.startswith(".") and folder.name not in taken:

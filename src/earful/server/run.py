@@ -1,6 +1,7 @@
 """A server that runs until it is told to stop."""
 
 import asyncio
+import socket
 import tempfile
 from collections.abc import Callable
 
@@ -36,12 +37,20 @@ async def _serve(app: object, settings: Settings, say: Callable[[str], object]) 
         timeout_graceful_shutdown=_LINGER_S,
         ws_max_size=2**20,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     try:
         say(address(settings))
         await server.serve()
     except SystemExit:
         raise ConfigError(f"port {settings.port} of {settings.host} cannot be used; give another with --port") from None
+
+
+class _Server(uvicorn.Server):
+    """Lets those go who listen to news, as soon as it stops: it waits for all answers to end."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.config.app.state.earful.events.end()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
 
 
 def address(settings: Settings) -> str:

@@ -146,8 +146,7 @@ def letters_of(state: State, model: str) -> list[str]:
 
 def default_model(state: State) -> str:
     """The first that was given, else the base that is best."""
-    names = [model.name for model in state.models.all()]
-    return names[0] if names[0] not in ("earful-tiny",) or BASE not in names else BASE
+    return state.models.given[0].name if state.models.given else BASE
 
 
 def zipped(out: Path, name: str) -> FileResponse:
