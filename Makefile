@@ -18,7 +18,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "torch"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[corpora,curves,denoise,export,hf,mandarin,media,parquet,plots,serve,speak,tune,vad]" --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[corpora,curves,denoise,export,hf,listen,mandarin,media,parquet,plots,serve,speak,tune,vad,wyoming]" --group dev
 	touch $@
 
 demo: setup

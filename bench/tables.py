@@ -271,6 +271,34 @@ def transcribe_speed(found: Json) -> Iterator[str]:
     yield from measured(("", ">threads", ">`transcribe`", ">reading and features alone"), rows, text, found)
 
 
+def live(found: Json) -> Iterator[str]:
+    """Live words: how late they are, what that costs, and how much of a processor's time."""
+    names = {"slovene": "synthetic Slovene", "czech": "real Czech"}
+    rows, texts = [], list[str]()
+    for name, run in found["runs"].items():
+        speech = names.get(name, name)
+        for row in run["rows"]:
+            pace = row["pace"]
+            times = [f"{row[kind][at]:.2f}" for kind in ("shown", "settled") for at in ("p50", "p95")]
+            cers = (percent(row["cer"]), percent(row["cer_transcribe"]))
+            setting = f"{pace['hop_s']:g}, {pace['behind_s']:g}, {pace['ahead_s']:g}"
+            rows.append((speech, setting, *times, *cers, f"{row['load']:.2f}"))
+        bias = (
+            f", whose words end {1000 * run['end_bias_s']:+.0f} ms beside the synthesiser's"
+            if "end_bias_s" in run
+            else ""
+        )
+        audio = f"{run['audio_s'] / 60:.1f} minutes in {run['recordings']} recordings"
+        texts.append(f"{speech}: {run['clips']} clips with {run['pause_s']:g} s between, {audio}{bias}")
+    text = (
+        "Hop, behind and ahead in seconds (`Pace`); how long after its end a word that was written right was first "
+        "shown, and had settled: median and 95th percentile in seconds; CER live, and of `transcribe`; seconds of one "
+        f"processor a second of sound. {'; '.join(texts)}. Processor time is the clock"
+    )
+    columns = ("", "hop, behind, ahead", ">shown", ">95 %", ">settled", ">95 %", ">CER", ">`transcribe`", ">load")
+    yield from measured(columns, rows, text, found)
+
+
 def export(found: Json) -> Iterator[str]:
     """What was the same in each target."""
     rows = []
@@ -1567,6 +1595,7 @@ def believed(found: Json) -> Iterator[str]:
 
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "believed": believed,
+    "live": live,
     "effort_czech": effort,
     "effort_dutch": effort,
     "coverage": coverage,

@@ -117,6 +117,7 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
         for name in (
             "adapt",
             "transcribe",
+            "listen",
             "score",
             "check",
             "corpus fillets-ng",

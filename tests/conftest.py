@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import numpy as np
 import pytest
@@ -23,12 +23,17 @@ from earful.audio.files import SAMPLE_RATE_HZ, write
 from earful.checkpoint import Checkpoint, InnerLoop, load_checkpoint, save_checkpoint
 from earful.cli.main import main
 from earful.config import to_mapping
+from earful.ctc.greedy import Numbers
+from earful.ctc.ngram import learn
 from earful.encoder.encoder import EncoderConfig
 from earful.encoder.huggingface import whisper_name
 from earful.encoder.pretrained import build_backbone
 from earful.encoder.whisper import WhisperConfig
+from earful.folders import Language
 from earful.model import AcousticModel, ModelConfig, parameters_of
 from earful.text.alphabet import Alphabet
+from earful.text.normalize import TextRules
+from earful.transcriber import Samples, Transcriber, Writing
 
 torch.set_num_threads(1)  # tiny models: a second thread costs more than it brings
 
@@ -44,6 +49,37 @@ def say(text: str, pitch: float = 1.0) -> np.ndarray:
     hz = {letter: 300 * 1.7**place * pitch for place, letter in enumerate("abc")}
     parts = [0.4 * np.sin(2 * np.pi * hz[c] * t) * np.hanning(len(t)) if c in hz else 0 * t for c in f" {text} "]
     return np.concatenate(parts).astype(np.float32)
+
+
+@final
+class Tones(Transcriber):
+    """A recogniser of the language of tones, without a network: what it hears hangs on nothing that lies around it.
+
+    100 ms of quiet are a space. `heard_s` counts the seconds that it was given.
+    """
+
+    heard_s = 0.0
+
+    def _logp_of(self, samples_T: Samples) -> Numbers:
+        self.heard_s += len(samples_T) / SAMPLE_RATE_HZ
+        frames_FT = np.pad(samples_T, (0, -len(samples_T) % 320)).reshape(-1, 320)
+        hz_L = 300 * 1.7 ** np.arange(3)
+        power_FL = np.abs(frames_FT @ np.exp(-2j * np.pi * np.outer(np.arange(320), hz_L) / SAMPLE_RATE_HZ)) / 320
+        loud_F = power_FL.max(1) > 0.02
+        quiet_F = np.convolve(~np.pad(loud_F, 2, mode="edge"), np.ones(5), "valid") == 5
+        best_F = np.where(loud_F, 2 + power_FL.argmax(1), np.where(quiet_F, 1, 0))
+        p_FV = np.full((len(best_F), self.writing.alphabet.size), 0.02)
+        p_FV[np.arange(len(best_F)), best_F] = 0.92
+        return np.log(p_FV).astype(np.float32)
+
+
+@pytest.fixture(params=["the best path", "a search with a language model"])
+def tones_heard(request: pytest.FixtureRequest) -> Callable[[], Tones]:
+    """`tones_heard()` is a new recogniser of tones."""
+    alphabet = Alphabet(tuple(" abc"))
+    learned = learn(["abba cab acca", "bac caba", "ab ab ca"], alphabet, order=3)
+    language = None if request.param == "the best path" else Language(learned, 0.5, 0.5)
+    return lambda: Tones(Writing(alphabet, TextRules(), 0.02, language=language))
 
 
 def record(folder: Path, count: int) -> Path:

@@ -156,20 +156,32 @@ class Transcriber(ABC):
             raise AudioError("the recording holds no samples; record it again or leave it out")
         heard_F, *whole = (tape.whole() for tape in tapes)
         best, *others = self._decoded(whole, heard_F)
-        words = tuple(self._written(self._words(best, duration_s)))
+        words = tuple(self.written(self._words(best, duration_s)))
         mean = sum(word.confidence for word in words) / len(words) if words else 0.0
-        text = self._text(words)
-        guesses = (text, *(self._text(self._written(self._words(each, duration_s))) for each in others))
+        text = self.text_of(words)
+        guesses = (text, *(self.text_of(self.written(self._words(each, duration_s))) for each in others))
         return Transcript(text, words, mean, duration_s, guesses if self._guesses > 1 else ())
 
     def transcript_of(self, logp_FV: Numbers, duration_s: float) -> Transcript:
         """What the best path of a whole recording's log-probabilities `[F, V]` says."""
         said = merge_stretches(*best_path(logp_FV), np.ones(len(logp_FV), np.bool_))
-        words = tuple(self._written(self._words(said, duration_s)))
+        words = tuple(self.written(self._words(said, duration_s)))
         mean = sum(word.confidence for word in words) / len(words) if words else 0.0
-        return Transcript(self._text(words), words, mean, duration_s)
+        return Transcript(self.text_of(words), words, mean, duration_s)
 
-    def _text(self, words: Iterable[Word]) -> str:
+    def hear(self, content_T: Samples, spoken_G: NDArray[np.bool_]) -> tuple[Numbers, Numbers]:
+        """Log-probabilities `[F, V]` of at most a window of sound, and in which frames somebody may speak, `[F]`.
+
+        `spoken_G` tells the latter for each GRID_S: `audio.silence.spoken`.
+        """
+        return self._listen(_contiguous(content_T), self._logp_of, lambda _: spoken_G)
+
+    def spell(self, logp_FV: Numbers, heard_F: Numbers) -> list[list[list[Emission]]]:
+        """The letters of each word of log-probabilities `[F, V]`, stretch by stretch of what may be spoken."""
+        return [list(self._spelt(stretch)) for stretch in self._decoded(self._kept(logp_FV), heard_F)[0]]
+
+    def text_of(self, words: Iterable[Word]) -> str:
+        """The words as one text, as the model's rules have it."""
         text = " ".join(word.text for word in words)
         return text if self.writing.rules.writing != "characters" else between_scripts(text)
 
@@ -220,9 +232,14 @@ class Transcriber(ABC):
         return logp_FV, heard_F
 
     def _words(self, said: Said, duration_s: float) -> list[Word]:
-        """The words, with their times and confidences. No word reaches beyond the end of the recording."""
-        symbols, hop_s = self.writing.alphabet.symbols, self.writing.hop_s
-        letters, language = [word for stretch in said for word in self._spelt(stretch)], self._language
+        return self.words([word for stretch in said for word in self._spelt(stretch)], duration_s)
+
+    def words(self, letters: Sequence[Sequence[Emission]], duration_s: float) -> list[Word]:
+        """The words of so many letters, as they are spelt, with their times and confidences.
+
+        No word reaches beyond the end of the recording.
+        """
+        symbols, hop_s, language = self.writing.alphabet.symbols, self.writing.hop_s, self._language
         texts = ["".join(symbols[e.symbol - 1] for e in word) for word in letters]
         known = (language.ngram, language.words) if language else (None, None)
         sure = confidences(clues_of(letters, texts, *known), language.shift if language else self.writing.shift)
@@ -242,7 +259,7 @@ class Transcriber(ABC):
             if emission and not symbol.isspace():
                 letters.append(emission)
 
-    def _written(self, words: Iterable[Word]) -> Iterable[Word]:
+    def written(self, words: Iterable[Word]) -> Iterable[Word]:
         """The words as the rules have them: syllables with their accents, or characters by the lexicon."""
         rules, lexicon = self.writing.rules, self.writing.lexicon
         if rules.writing == "given":

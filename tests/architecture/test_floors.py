@@ -26,7 +26,7 @@ FLOORS = {
     **dict.fromkeys(("encoder", "ctc", "runtime"), 3),
     **dict.fromkeys(("model", "checkpoint", "folders"), 4),
     **dict.fromkeys(("data", "train", "transcriber"), 5),
-    **dict.fromkeys(("pretrain", "adapt", "runner"), 6),
+    **dict.fromkeys(("pretrain", "adapt", "runner", "live"), 6),
     "metatrain": 7,
     **dict.fromkeys(("recognizer", "evaluate", "writers"), 8),
     **dict.fromkeys(("export", "bench", "cli", "server", "elan"), 9),

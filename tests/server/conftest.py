@@ -10,8 +10,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+import torch
 import uvicorn
 
+from earful.checkpoint import load_checkpoint, save_checkpoint
 from earful.server.app import application
 from earful.server.settings import Settings
 
@@ -37,6 +39,18 @@ def listening(settings: Settings) -> Iterator[httpx.Client]:
         finally:
             server.should_exit = True
             thread.join(30)
+
+
+@pytest.fixture(scope="session")
+def talker(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, writing a lot, and words, in what it says is Czech."""
+    base = load_checkpoint(tiny_base)
+    base.params["heads.text.weight"] *= 6
+    base.params["heads.text.bias"][:2] += torch.tensor([-2.0, 6.0])
+    config = replace(base.config, rules=replace(base.config.rules, language="cs"))
+    folder = tmp_path_factory.mktemp("talker") / "talker"
+    save_checkpoint(folder, replace(base, config=config, about={"adapted": {}}))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from earful.cli.demo import demo
 from earful.cli.elan import elan
 from earful.cli.export import export
 from earful.cli.forecast import forecast
+from earful.cli.listen import listen
 from earful.cli.metatrain import metatrain
 from earful.cli.pretrain import pretrain
 from earful.cli.push import push
@@ -39,6 +40,7 @@ RESUMABLE = ("adapt", "benchmark", "corpus", "metatrain", "pretrain", "train")
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command(short_help="Make a recogniser from transcribed clips.")(adapt)
 app.command(short_help="Write down what recordings say.")(transcribe)
+app.command(short_help="Write down what is being said.")(listen)
 app.command(short_help="Measure the error rates of a model.")(score)
 app.command(short_help="Say what is wrong with clips and transcripts.")(check)
 app.command(short_help="Say which recordings to transcribe next.")(suggest)

@@ -7,6 +7,7 @@ written; where it ends, they give way to the mixture of letters and known words 
 The search itself is in `ctc.search`.
 """
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -132,20 +133,18 @@ class Search:
         return [int(tree[1, node]) for node in _path(tree, int(nodes[0]))]
 
     def _run(self, frames: Frames, nodes_NK: np.ndarray, scores_NK: np.ndarray) -> tuple[np.ndarray, ...]:
-        letters, known, caches = self._known
+        letters, known, memory = self._known
         return search(  # type: ignore[no-any-return]
-            frames, letters, known, self.hot, self.weight, self.bonus, self.width, self.size, caches,
+            frames, letters, known, self.hot, self.weight, self.bonus, self.width, self.size, memory.rows,
             nodes_NK, scores_NK,
         )  # fmt: skip
 
     @cached_property
-    def _known(self) -> tuple[Letters, Any, tuple[np.ndarray, np.ndarray]]:
+    def _known(self) -> "tuple[Letters, Any, _Memory]":
         """The tables that the search reads, and a memory of the rows that it met."""
         ngram = self.ngram if self.weight else None
         words = vocabulary(self.words, ngram.alphabet) if ngram and self.words else no_words(self.size)
-        rows = max(_CACHED_NUMBERS // self.size, 1)
-        caches = np.full((rows, len(ngram.sources) if ngram else 0), -1), np.zeros((rows, self.size), np.float32)
-        return _letters(ngram), words, caches
+        return _letters(ngram), words, _Memory(self.size, len(ngram.sources) if ngram else 0)
 
     def with_fusion(self, weight: float, bonus: float) -> "Search":
         """The same with another weight and bonus; the tables are shared."""
@@ -153,6 +152,14 @@ class Search:
         if bool(weight) == bool(self.weight):
             other.__dict__["_known"] = self._known
         return other
+
+
+class _Memory(threading.local):
+    """Rows of the n-gram that a search met; each thread has its own, for threads of a server search at once."""
+
+    def __init__(self, size: int, sources: int) -> None:
+        count = max(_CACHED_NUMBERS // size, 1)
+        self.rows = np.full((count, sources), -1), np.zeros((count, size), np.float32)
 
 
 def beam_search(

@@ -62,7 +62,7 @@ class Whole(Transcriber):
         """What it would say of another's numbers."""
         best, *_ = self._written_down(tape)
         words = self._words(best, duration_s)
-        return Heard(self._text(words), (), tuple((word.text, word.start_s, word.end_s) for word in words))
+        return Heard(self.text_of(words), (), tuple((word.text, word.start_s, word.end_s) for word in words))
 
     def as_likely(self, samples_T: Samples) -> Iterator[Heard]:
         """What it says of the target's own numbers (`tapes`), if they are its own but for rounding."""

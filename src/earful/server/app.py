@@ -14,6 +14,7 @@ from earful.server import (
     catalogue,
     news,
     problems,
+    realtime,
     studio_projects,
     studio_recordings,
     studio_segments,
@@ -26,6 +27,7 @@ from earful.server.state import State, state_of
 ROUTES = (
     catalogue.routes,
     transcriptions.routes,
+    realtime.routes,
     adaptations.routes,
     studio_projects.routes,
     studio_recordings.routes,

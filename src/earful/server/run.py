@@ -3,13 +3,16 @@
 import asyncio
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import uvicorn
+from fastapi import FastAPI
 
-from earful.errors import ConfigError
+from earful.errors import ConfigError, install
 from earful.server.app import application
 from earful.server.settings import Settings, is_loopback
+from earful.server.state import State
 
 _LINGER_S = 5  # what streams may take to end
 
@@ -26,9 +29,9 @@ def run(settings: Settings, say: Callable[[str], object]) -> None:
     asyncio.run(_serve(app, settings, say))
 
 
-async def _serve(app: object, settings: Settings, say: Callable[[str], object]) -> None:
+async def _serve(app: FastAPI, settings: Settings, say: Callable[[str], object]) -> None:
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         host=settings.host,
         port=settings.port,
         log_level="warning",
@@ -38,11 +41,35 @@ async def _serve(app: object, settings: Settings, say: Callable[[str], object]) 
         ws_max_size=2**20,
     )
     server = _Server(config)
+    async with _wyoming(app.state.earful, settings):
+        try:
+            say(address(settings))
+            await server.serve()
+        except SystemExit:
+            where = f"port {settings.port} of {settings.host}"
+            raise ConfigError(f"{where} cannot be used; give another with --port") from None
+
+
+@asynccontextmanager
+async def _wyoming(state: State, settings: Settings) -> AsyncIterator[None]:
+    """Speak Wyoming, too, if that was asked for. Raises ConfigError: without the package, or a port that is taken."""
+    if settings.wyoming_port is None:
+        yield
+        return
     try:
-        say(address(settings))
-        await server.serve()
-    except SystemExit:
-        raise ConfigError(f"port {settings.port} of {settings.host} cannot be used; give another with --port") from None
+        from earful.server.wyoming import Wyoming
+    except ImportError as error:
+        raise ConfigError(f"--wyoming needs an optional package: {install('wyoming')}") from error
+    server = Wyoming(state, settings.host, settings.wyoming_port)
+    try:
+        await server.begin()
+    except OSError as error:
+        where = f"port {settings.wyoming_port} of {settings.host}"
+        raise ConfigError(f"{where} cannot be used ({error.strerror}); give another with --wyoming") from error
+    try:
+        yield
+    finally:
+        await server.end()
 
 
 class _Server(uvicorn.Server):

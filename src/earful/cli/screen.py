@@ -1,0 +1,146 @@
+"""Where live words are shown: a terminal, a pipe, or a program that reads JSON."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Protocol
+
+from earful.cli.streams import plain, raw_of
+from earful.cli.tables import print_json
+
+if TYPE_CHECKING:
+    from earful.live.live import Update
+    from earful.transcript import Transcript, Word
+
+
+class Screen(Protocol):
+    """What words are shown on."""
+
+    def show(self, update: "Update") -> None:
+        """Show what has settled since the last time, and what follows."""
+
+    def end(self, transcript: "Transcript") -> None:
+        """That was all."""
+
+
+@contextmanager
+def screen(json: bool) -> Iterator[Screen]:
+    """JSON if asked for; else drawn on a terminal, or printed line by line."""
+    if json:
+        yield _Json()
+    elif sys.stdout.isatty():
+        with _terminal() as shown:
+            yield shown
+    else:
+        yield _Lines()
+
+
+def phrases(words: "Sequence[Word]", pending: "Sequence[Word]") -> "Iterator[Sequence[Word]]":
+    """Words between two pauses: whole ones, then what is left; `pending` words come before."""
+    from earful.transcript import PAUSE_S
+
+    phrase = list(pending)
+    for word in words:
+        if phrase and word.start_s - phrase[-1].end_s >= PAUSE_S:
+            yield phrase
+            phrase = []
+        phrase.append(word)
+    yield phrase
+
+
+def written(words: "Sequence[Word]") -> str:
+    """The words as they are written together."""
+    from earful.text.pinyin import closed_up
+
+    return plain(closed_up(" ".join(word.text for word in words)))
+
+
+class _Lines:
+    """Settled words, a line for those between two pauses."""
+
+    def __init__(self) -> None:
+        self._count, self._phrase = 0, list["Word"]()
+
+    def show(self, update: "Update") -> None:
+        self._print(update.settled)
+
+    def end(self, transcript: "Transcript") -> None:
+        self._print(transcript.words[self._count :])
+        if self._phrase:
+            print(flush=True)
+
+    def _print(self, words: "Sequence[Word]") -> None:
+        self._count += len(words)
+        *whole, last = phrases(words, self._phrase)
+        shown = len(written(self._phrase))
+        for phrase in whole:
+            print(written(phrase)[shown:])
+            shown = 0
+        self._phrase = list(last)
+        print(written(last)[shown:], end="", flush=True)
+
+
+class _Json:
+    """An object for each change: settled words, and the text of the tail. The last is that of `transcribe --json`."""
+
+    def __init__(self) -> None:
+        self._tail = ""
+
+    def show(self, update: "Update") -> None:
+        tail = " ".join(word.text for word in update.tail)
+        if update.settled or tail != self._tail:
+            print_json({"settled": [_row(word) for word in update.settled], "tail": tail})
+            self._tail = tail
+
+    def end(self, transcript: "Transcript") -> None:
+        from earful.writers.formats import render
+
+        print(render(transcript, "json"), end="", flush=True)
+
+
+def _row(word: "Word") -> dict[str, Any]:
+    row = asdict(word)
+    return {"text": word.text} | {name: round(row[name], 3) for name in ("start_s", "end_s", "confidence")}
+
+
+class _Terminal:
+    """Phrases that are over scroll away; the last is drawn anew as it changes, what may still change is dim."""
+
+    def __init__(self, live: Any) -> None:
+        self._live, self._count, self._phrase = live, 0, list["Word"]()
+
+    def show(self, update: "Update") -> None:
+        self._print(update.settled)
+        self._draw(update.tail)
+
+    def end(self, transcript: "Transcript") -> None:
+        self._print(transcript.words[self._count :])
+        self._draw(())
+
+    def _print(self, words: "Sequence[Word]") -> None:
+        from rich.text import Text
+
+        self._count += len(words)
+        *whole, last = phrases(words, self._phrase)
+        for phrase in whole:
+            self._live.console.print(Text(written(phrase)))
+        self._phrase = list(last)
+
+    def _draw(self, tail: "Sequence[Word]") -> None:
+        from rich.text import Text
+
+        settled, whole = written(self._phrase), written([*self._phrase, *tail])
+        self._live.update(Text.assemble(settled, (whole[len(settled) :], "dim")), refresh=True)
+
+
+@contextmanager
+def _terminal() -> Iterator[Screen]:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(file=raw_of(sys.stdout), highlight=False)
+    print("earful: listening; Ctrl-C ends it", file=sys.stderr)
+    with Live(Text(""), console=console, auto_refresh=False, vertical_overflow="visible") as live:
+        yield _Terminal(live)

@@ -1,0 +1,152 @@
+"""Live words settle for good, come soon, are in the end what `transcribe` says, and take bounded memory."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from earful.errors import AudioError
+from earful.live.ear import HELD_S, Pace
+from earful.live.live import Live, make_ready
+from earful.transcriber import Transcriber
+from earful.transcript import Word
+
+Heard = Callable[[], Any]
+RATE = 16_000
+TEXT = "abba cab acca bac caba ba ac ab cab abba bacca cab"
+PACE = Pace(hop_s=0.3, share=1.0)
+
+
+def fed(live: Live, samples_T: np.ndarray, size: int) -> list[tuple[float, list[Word], tuple[Word, ...]]]:
+    """What was shown after each piece: seconds of sound, words that have settled so far, the tail."""
+    shown, settled = [], list[Word]()
+    for begin in range(0, len(samples_T), size):
+        update = live.feed(samples_T[begin : begin + size])
+        settled = [*settled, *update.settled]
+        shown.append((live.duration_s, settled, update.tail))
+    return shown
+
+
+def silence(seconds: float) -> np.ndarray:
+    return np.random.default_rng(0).normal(0, 1e-4, round(seconds * RATE)).astype(np.float32)
+
+
+@pytest.fixture
+def spoken(tones: Any) -> np.ndarray:
+    """24 s, with a long silence and a short one, and no steady rhythm."""
+    parts = [tones(TEXT), silence(4.0), tones("cab ba"), silence(0.9), tones("acca abba bac")]
+    return np.concatenate(parts)
+
+
+@pytest.mark.parametrize("size", [160, 1_999, 16_000, 10**9])
+def test_the_end_is_what_transcribe_says(tones_heard: Heard, spoken: np.ndarray, size: int) -> None:
+    expected = tones_heard().transcribe(spoken)
+    live = Live(tones_heard(), PACE, clock=lambda: 0.0)
+    fed(live, spoken, size)
+    found = live.end()
+    assert found.text == expected.text and len(found.words) == 17
+    assert found.duration_s == expected.duration_s
+    for mine, theirs in zip(found.words, expected.words, strict=True):
+        assert (mine.start_s, mine.end_s) == pytest.approx((theirs.start_s, theirs.end_s), abs=0.021)
+        assert mine.confidence == pytest.approx(theirs.confidence, abs=0.1)
+
+
+def test_what_has_settled_never_changes(tones_heard: Heard, spoken: np.ndarray) -> None:
+    live = Live(tones_heard(), PACE, clock=lambda: 0.0)
+    shown = fed(live, spoken, 1600)
+    for (_, before, _), (_, after, _) in pairwise(shown):
+        assert after[: len(before)] == before
+    last = shown[-1][1]
+    assert 10 < len(last) < 17 and list(live.end().words[: len(last)]) == last
+
+
+def test_words_come_soon_and_settle_soon(tones_heard: Heard, spoken: np.ndarray) -> None:
+    shown = fed(live := Live(tones_heard(), PACE, clock=lambda: 0.0), spoken, 320)
+    for place, word in enumerate(live.end().words[:-3]):
+        seen = next(at for at, settled, tail in shown if word.text in [w.text for w in [*settled, *tail][place:]])
+        assert seen - word.end_s < PACE.hop_s + 0.15
+        settles = next(at for at, settled, _ in shown if len(settled) > place)
+        assert 0 < settles - word.end_s < PACE.ahead_s + 1.0 + 2 * PACE.hop_s + 0.15
+
+
+def test_a_tail_follows_what_has_settled(tones_heard: Heard, spoken: np.ndarray) -> None:
+    for _, settled, tail in fed(Live(tones_heard(), PACE, clock=lambda: 0.0), spoken, 1600):
+        words = [*settled, *tail]
+        assert all(one.end_s <= other.start_s for one, other in pairwise(words))
+
+
+def test_a_slow_computer_hears_less_often(tones_heard: Heard, tones: Any) -> None:
+    ticks = iter(range(10**6))
+    transcriber = tones_heard()
+    live = Live(transcriber, Pace(share=0.5), clock=lambda: float(next(ticks)))  # hearing takes a second each time
+    fed(live, tones("ab " * 30), 160)
+    quick = tones_heard()
+    fed(Live(quick, Pace(share=0.5), clock=lambda: 0.0), tones("ab " * 30), 160)
+    assert transcriber.heard_s < 0.25 * quick.heard_s
+
+
+@pytest.mark.parametrize("kind", ["speech", "silence", "a steady tone", "no spaces"])
+def test_memory_is_bounded(tones_heard: Heard, tones: Any, kind: str) -> None:
+    piece = {
+        "speech": tones(TEXT),
+        "silence": silence(10),
+        "a steady tone": 0.2 * np.sin(2 * np.pi * 900 * np.arange(10 * RATE) / RATE),
+        "no spaces": tones("abcacb" * 10),
+    }[kind].astype(np.float32)
+    live = Live(tones_heard(), Pace(hop_s=1.0), clock=lambda: 0.0)
+    sizes = []
+    for _ in range(6):
+        fed(live, piece, 16_000)
+        sizes.append((len(live._ear._held_T) / RATE, len(live._reader._logp_FV) * 0.02))
+    assert max(held for held, _ in sizes) <= HELD_S + 7
+    assert max(frames for _, frames in sizes[2:]) <= 21
+    assert live.end().duration_s == pytest.approx(6 * len(piece) / RATE)
+
+
+def test_silence_costs_nothing(tones_heard: Heard, tones: Any) -> None:
+    transcriber = tones_heard()
+    live = Live(transcriber, PACE, clock=lambda: 0.0)
+    fed(live, np.concatenate([tones("abba cab"), silence(5)]), 1600)
+    before = transcriber.heard_s
+    fed(live, silence(10), 1600)
+    assert transcriber.heard_s == before > 0
+    fed(live, tones("bac ab"), 1600)
+    assert live.end().text == "abba cab bac ab"
+
+
+def test_settling_ends_what_was_said_and_repeats_nothing(tones_heard: Heard, tones: Any) -> None:
+    live = Live(tones_heard(), PACE, clock=lambda: 0.0)
+    first = fed(live, tones("abba cab"), 1600)[-1][1]
+    update = live.settle()
+    assert [w.text for w in [*first, *update.settled]] == ["abba", "cab"] and update.tail == ()
+    assert live.settle().settled == ()
+    fed(live, tones("acca ba"), 1600)
+    assert live.end().text == "abba cab acca ba"
+
+
+def test_settling_amid_a_word_cuts_it_and_says_nothing_twice(tones_heard: Heard, tones: Any) -> None:
+    sound = tones("abba cab acca")
+    for cut in range(RATE // 2, len(sound), 3_733):
+        live = Live(tones_heard(), PACE, clock=lambda: 0.0)
+        live.feed(sound[:cut])
+        live.settle()
+        live.feed(sound[cut:])
+        assert live.end().text.replace(" ", "") in ("abbacabacca", "abbaacabacca", "abbacaabacca"), cut
+
+
+def test_what_is_no_sound(tones_heard: Heard) -> None:
+    live = Live(tones_heard())
+    with pytest.raises(AudioError, match="NaN or infinity"):
+        live.feed(np.array([0.0, np.nan], np.float32))
+    with pytest.raises(AudioError, match="mono"):
+        live.feed(np.zeros((10, 2), np.float32))
+    with pytest.raises(AudioError, match="no samples"):
+        live.end()
+
+
+def test_making_ready_hears_once(tones_heard: Heard) -> None:
+    transcriber = tones_heard()
+    make_ready(transcriber)
+    assert isinstance(transcriber, Transcriber) and transcriber.heard_s > 0
