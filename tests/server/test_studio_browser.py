@@ -26,6 +26,13 @@ AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min
 SENTENCES = ["La suno leviĝas super la montoj", "Mi havas du hundojn kaj unu katon", "La akvo estas tre malvarma"]
 STYLE = "inline style"  # wavesurfer's, which the page's policy forbids and the page puts in otherwise
 WAIT_MS = 90_000
+PIECES = """new Promise((done) => {
+    const asked = indexedDB.open("earful");
+    asked.onsuccess = () => {
+        const count = asked.result.transaction("pieces").objectStore("pieces").count();
+        count.onsuccess = () => done(count.result);
+    };
+})"""
 
 
 def spoken() -> str | None:
@@ -191,9 +198,7 @@ def test_one_records_and_takes_it_again(tab: Any, server: Server) -> None:
     heard = httpx.get(f"{server.address}api/recordings/{recording['id']}/audio").content
     assert len(heard) > 3 * 32_000 and heard[:4] == b"RIFF"
     # Nothing is left on this device of what has arrived.
-    kept = "new Promise((done) => { const ask = indexedDB.open('earful'); ask.onsuccess = () => { const count = "
-    kept += "ask.result.transaction('pieces').objectStore('pieces').count(); count.onsuccess = () => done(count.result); }; })"
-    assert tab.evaluate(kept) == 0
+    assert tab.evaluate(PIECES) == 0
 
 
 def test_one_corrects_by_keyboard_alone(tab: Any, server: Server, project: str, sound: Path) -> None:
@@ -337,3 +342,32 @@ def test_a_screen_reader_finds_its_way(tab: Any, server: Server, project: str) -
         tab.wait_for_timeout(1000)
         tab.evaluate(AXE.read_text("utf-8"))
         assert tab.evaluate(run) == [], view
+
+
+def test_words_appear_while_one_speaks(tab: Any, server: Server) -> None:
+    """And stay when one stops: nothing grey is left."""
+    tab.goto(f"{server.address}#/live")
+    tab.get_by_role("button", name="Start").click()
+    until(tab, "document.querySelector('.live').textContent.trim().length > 0")
+    tab.get_by_role("button", name="Stop").click()
+    tab.get_by_text("Stopped.").wait_for()
+    assert tab.locator(".live .tail").inner_text() == ""
+    assert re.search("[a-e]", tab.locator(".live").inner_text())
+
+
+def test_a_take_that_was_never_sent_is_found_again(tab: Any, server: Server) -> None:
+    """The page went away while one recorded: what was said up to then is on this device, and can be kept."""
+    made = httpx.post(f"{server.address}api/projects", json={"name": "Perdita", "language": "eo"}).json()
+    place = f"{server.address}#/p/{made['id']}/recordings"
+    tab.goto(place)
+    tab.get_by_role("button", name="Record").click()
+    tab.get_by_role("button", name="Pause").wait_for()
+    tab.wait_for_timeout(5000)
+    tab.on("dialog", lambda dialog: dialog.accept())  # the browser asks whether one means it
+    tab.goto("about:blank")
+    tab.goto(place)
+    tab.get_by_text("never sent").wait_for()
+    tab.get_by_role("button", name="Keep it").click()
+    tab.locator(".recordings a.button").wait_for()
+    (recording,) = httpx.get(f"{server.address}api/projects/{made['id']}/recordings").json()
+    assert recording["duration_s"] > 1.9 and tab.evaluate(PIECES) == 0

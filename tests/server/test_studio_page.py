@@ -1,4 +1,4 @@
-"""The files of the studio's page: built of their sources, small, without strangers, and each phrase in each language."""
+"""The files of the studio's page: built of their sources, small, without strangers, each phrase in each language."""
 
 import hashlib
 import json

@@ -5,7 +5,7 @@ import { differ, shown } from "./differ";
 import { clock, h, problem, tell } from "./dom";
 import type { Changed, Job, Model, Project } from "./kinds";
 import type { Outbox } from "./outbox";
-import { number, t, type Phrase } from "./phrases";
+import { known, number, t, type Phrase } from "./phrases";
 import * as server from "./server";
 
 const POLL_MS = 2000; // where an event was missed
@@ -70,7 +70,7 @@ export class Adapt {
   private progress(job: Job): Node[] {
     const bar = h("progress", { max: 1, "aria-label": t("progress") });
     if (job.share !== null && job.state === "running") bar.value = job.share;
-    const stage = job.state === "queued" ? t("queued") : (job.stage ?? t("running"));
+    const stage = job.state === "queued" ? t("queued") : staged(job.stage);
     const left = job.left_s === null ? "" : t("left", { time: clock(job.left_s) });
     if (stage !== this.said) tell((this.said = stage)); // each stage is read out once
     const stop = h("button", { type: "button" }, t("cancel"));
@@ -157,3 +157,9 @@ const side = (title: "before" | "after", pieces: Parameters<typeof shown>[0], ma
   h("div", {}, h("h3", {}, t(title)), shown(pieces, mark));
 
 const running = (job: Job): boolean => job.state === "queued" || job.state === "running";
+
+/** What a job is at, in the reader's language where the first word of it is known. */
+function staged(stage: string | null): string {
+  const phrase = `stage.${(stage ?? "").split(" ")[0]}`;
+  return known(phrase) ? t(phrase) : stage || t("running");
+}

@@ -26,6 +26,9 @@ export function use(tag: string): void {
   document.documentElement.lang = tag;
 }
 
+/** Whether that is a phrase. */
+export const known = (name: string): name is Phrase => name in en;
+
 /** A phrase; {name} in it stands for a value. */
 export function t(phrase: Phrase, values: Record<string, string | number> = {}): string {
   const text = TABLES[spoken][phrase] ?? en[phrase];
