@@ -49,8 +49,11 @@ export class Correct {
   /** Fetch what there is, and show the first segment that is not done. */
   async open(): Promise<void> {
     await this.fetch();
+  }
+
+  private async begin(): Promise<void> {
     const first = this.segments.findIndex((each) => each.state !== "accepted" && each.state !== "skipped");
-    if (this.segments.length) await this.choose(Math.max(first, 0), false);
+    await this.choose(Math.max(first, 0), false);
   }
 
   close(): void {
@@ -62,8 +65,8 @@ export class Correct {
 
   /** Something changed on the server, perhaps by somebody else. */
   changed(what: Changed): void {
-    if (what.kind !== "segment" && what.kind !== "recording") return;
-    if (!this.outbox.waiting(what.id)) this.refresh();
+    if (what.kind === "segment" && this.rows.has(what.id)) void this.again(what.id);
+    else if (what.kind === "segment" || what.kind === "recording") this.refresh();
   }
 
   /** A conflict came or went. */
@@ -90,6 +93,14 @@ export class Correct {
     this.listAll();
     this.at = Math.max(0, this.segments.findIndex((each) => each.id === before));
     if (before) this.show();
+    else await this.begin();
+  }
+
+  /** One segment as it is now, unless one is changing it. */
+  private async again(id: string): Promise<void> {
+    const segment = await server.segment(id).catch(() => null);
+    const before = this.segments.find((each) => each.id === id);
+    if (segment && before && segment.version > before.version && !this.outbox.waiting(id)) this.update(segment);
   }
 
   private empty(): void {

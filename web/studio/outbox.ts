@@ -64,7 +64,7 @@ export class Outbox {
       try {
         await underway;
       } finally {
-        this.sending.delete(segment);
+        if (this.sending.get(segment) === underway) this.sending.delete(segment); // else another has begun
       }
     }
   }

@@ -69,6 +69,7 @@ export const forget = (recording: string) => ask<null>("DELETE", at("recordings"
 export const redraft = (recording: string) => ask<unknown>("POST", at("recordings", recording, "drafts"));
 export const segments = (id: string, order: "time" | "teaching") =>
   ask<Segment[]>("GET", `${at("projects", id, "segments")}?order=${order}`);
+export const segment = (id: string) => ask<Segment>("GET", at("segments", id));
 export const cut = (recording: string, start_s: number, end_s: number) =>
   ask<Segment>("POST", at("recordings", recording, "segments"), { start_s, end_s });
 export const change = (segment: string, version: number, edit: Edit) =>
