@@ -134,6 +134,7 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
             "pretrain",
             "metatrain",
             "benchmark",
+            "serve",
             "export",
             "push",
             "demo",

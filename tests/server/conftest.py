@@ -56,7 +56,7 @@ def talker(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def settings(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A home of its own, and the tiny model that the tests have."""
-    return Settings(models=(tiny_base,), home=tmp_path_factory.mktemp("home"), workers=2)
+    return Settings(models=(tiny_base,), home=tmp_path_factory.mktemp("home"), workers=2, nice=0)
 
 
 @pytest.fixture(scope="session")

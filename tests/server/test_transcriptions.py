@@ -1,5 +1,6 @@
 """What OpenAI's client gets: every format, streaming, and errors that it understands."""
 
+import io
 import json
 from pathlib import Path
 
@@ -14,16 +15,17 @@ SAID = "abba cab"
 
 
 @pytest.fixture(scope="module")
-def sound(tones, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sound") / "said.flac"
-    soundfile.write(path, tones(SAID), 16_000)
-    return path
+def sound(tones) -> tuple[str, bytes]:
+    """A file as clients send it: its name, and what is in it."""
+    content = io.BytesIO()
+    soundfile.write(content, tones(SAID), 16_000, format="FLAC")
+    return "said.flac", content.getvalue()
 
 
 @pytest.fixture(scope="module")
-def said(tiny_base: Path, sound: Path):
+def said(tiny_base: Path, sound: tuple[str, bytes]):
     """What the command says."""
-    found = Runner.load(tiny_base).transcribe(sound)
+    found = Runner.load(tiny_base).transcribe(sound[1])
     assert found.text and found.words, "a model that says nothing tests nothing"
     return found
 
@@ -39,7 +41,7 @@ def test_the_list(asks: openai.OpenAI) -> None:
     assert asks.models.retrieve("tiny").owned_by == "earful"
 
 
-def test_json_says_what_the_command_says(asks: openai.OpenAI, sound: Path, said) -> None:
+def test_json_says_what_the_command_says(asks: openai.OpenAI, sound: tuple[str, bytes], said) -> None:
     found = asks.audio.transcriptions.create(model="tiny", file=sound, include=["logprobs"])
     assert found.text == said.text
     assert [each.token for each in found.logprobs] == [word.text for word in said.words]
@@ -47,11 +49,11 @@ def test_json_says_what_the_command_says(asks: openai.OpenAI, sound: Path, said)
     assert found.usage.seconds == pytest.approx(said.duration_s, abs=1e-3)
 
 
-def test_without_logprobs_none_come(asks: openai.OpenAI, sound: Path) -> None:
+def test_without_logprobs_none_come(asks: openai.OpenAI, sound: tuple[str, bytes]) -> None:
     assert asks.audio.transcriptions.create(model="tiny", file=sound).logprobs is None
 
 
-def test_words_only_when_asked(asks: openai.OpenAI, sound: Path, said) -> None:
+def test_words_only_when_asked(asks: openai.OpenAI, sound: tuple[str, bytes], said) -> None:
     create = asks.audio.transcriptions.create
     usual = create(model="tiny", file=sound, response_format="verbose_json")
     assert usual.words is None and " ".join(each.text for each in usual.segments) == said.text
@@ -63,12 +65,12 @@ def test_words_only_when_asked(asks: openai.OpenAI, sound: Path, said) -> None:
 
 
 @pytest.mark.parametrize(("format", "begins"), [("text", ""), ("srt", "1\n00:00:"), ("vtt", "WEBVTT\n")])
-def test_texts(asks: openai.OpenAI, sound: Path, said, format: str, begins: str) -> None:
+def test_texts(asks: openai.OpenAI, sound: tuple[str, bytes], said, format: str, begins: str) -> None:
     found = asks.audio.transcriptions.create(model="tiny", file=sound, response_format=format)
     assert found.startswith(begins) and " ".join(found.split()).endswith(said.text)
 
 
-def test_a_stream(asks: openai.OpenAI, sound: Path, said) -> None:
+def test_a_stream(asks: openai.OpenAI, sound: tuple[str, bytes], said) -> None:
     events = list(asks.audio.transcriptions.create(model="tiny", file=sound, stream=True, include=["logprobs"]))
     *deltas, done = events
     assert "".join(each.delta for each in deltas) == done.text == said.text
@@ -94,8 +96,10 @@ def test_a_stream_of_what_is_no_sound_ends_in_an_error(asks: openai.OpenAI) -> N
         ({"keywords": "žluť"}, 400, None),
     ],
 )
-def test_what_is_refused(client: httpx.Client, sound: Path, asked: dict[str, str], status: int, param: str) -> None:
-    answer = client.post("/v1/audio/transcriptions", data={"model": "tiny", **asked}, files={"file": sound.open("rb")})
+def test_what_is_refused(
+    client: httpx.Client, sound: tuple[str, bytes], asked: dict[str, str], status: int, param: str
+) -> None:
+    answer = client.post("/v1/audio/transcriptions", data={"model": "tiny", **asked}, files={"file": sound})
     error = answer.json()["error"]
     assert answer.status_code == status and error["param"] == param and error["message"] and error["type"]
 
@@ -107,10 +111,10 @@ def test_no_sound(client: httpx.Client, content: bytes) -> None:
     assert answer.status_code == 400 and message.startswith("x.wav: ") and "incoming" not in message, message
 
 
-def test_hot_words_change_what_is_heard(client: httpx.Client, sound: Path, said) -> None:
+def test_hot_words_change_what_is_heard(client: httpx.Client, sound: tuple[str, bytes], said) -> None:
     def text(**more: str) -> str:
         asked = {"model": "tiny", **more}
-        return client.post("/v1/audio/transcriptions", data=asked, files={"file": sound.open("rb")}).json()["text"]
+        return client.post("/v1/audio/transcriptions", data=asked, files={"file": sound}).json()["text"]
 
     assert text() == said.text and text(**{"keywords[]": "ebbe"}) != said.text
 
@@ -118,3 +122,5 @@ def test_hot_words_change_what_is_heard(client: httpx.Client, sound: Path, said)
 def test_the_routes_are_described(client: httpx.Client) -> None:
     paths = json.loads(client.get("/openapi.json").text)["paths"]
     assert "post" in paths["/v1/audio/transcriptions"]
+    page = client.get("/docs")
+    assert all(path in page.text for path in paths) and "<script" not in page.text

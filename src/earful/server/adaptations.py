@@ -14,6 +14,7 @@ from earful.server.jobs import OVER
 from earful.server.problems import Problem
 from earful.server.projects import project
 from earful.server.requests import Adaptation, Effort, Language, Name, OwnAdaptation
+from earful.server.settings import MOST_FIELD_BYTES, MOST_FIELDS
 from earful.server.state import State
 from earful.server.store import new_id
 
@@ -42,13 +43,14 @@ _BODY = {
 def routes(state: State) -> APIRouter:
     """Adaptations and jobs."""
     router = APIRouter(tags=["adaptation"])
+    bounds = {"max_files": state.settings.most_files, "max_fields": MOST_FIELDS, "max_part_size": MOST_FIELD_BYTES}
 
     @router.post("/v1/models/{name}/adaptations", status_code=202, openapi_extra=_BODY)
     async def adapt(name: str, request: Request) -> dict[str, Any]:
         """Adapt a model to clips with a manifest (multipart), or to the accepted segments of a project (JSON)."""
         state.models.find(name)
         if request.headers.get("content-type", "").startswith("multipart/form-data"):
-            async with request.form() as form:
+            async with request.form(**bounds) as form:
                 return await state.pool.run(of_form, state, name, form)
         try:
             body = Adaptation.model_validate_json(await request.body())
@@ -124,6 +126,8 @@ def of_form(state: State, model: str, form: FormData) -> dict[str, Any]:
     except ValidationError as error:
         raise refused(error) from error
     files = [each for each in form.getlist("file") if isinstance(each, UploadFile)]
+    if isinstance(sent := form.get("manifest"), UploadFile):  # as `curl -F manifest=@…` does
+        given["manifest"] = sent.file.read(MOST_FIELD_BYTES).decode("utf-8", "replace")
     if "manifest" not in given or not files:
         raise Problem(400, "send clips as `file`, once for each, and a `manifest` of JSON lines", param="manifest")
     job, base = new_id(), state.models.find(model)
@@ -142,7 +146,11 @@ def _queued(
 ) -> dict[str, Any]:
     """The job, whose model gets a name that nothing has."""
     out = state.models.reserve(slug(name))
-    return state.jobs.add(model, {**spec, "out": str(out)}, project_id, job)
+    try:
+        return state.jobs.add(model, {**spec, "out": str(out)}, project_id, job)
+    except BaseException:
+        out.rmdir()
+        raise
 
 
 def slug(name: str) -> str:

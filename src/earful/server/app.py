@@ -15,13 +15,14 @@ from earful.server import (
     news,
     problems,
     realtime,
+    reference,
     studio_projects,
     studio_recordings,
     studio_segments,
     transcriptions,
 )
 from earful.server.guard import Guard
-from earful.server.settings import MEGABYTE, Settings
+from earful.server.settings import MOST_FIELD_BYTES, MOST_FIELDS, Settings
 from earful.server.state import State, state_of
 
 ROUTES = (
@@ -34,7 +35,6 @@ ROUTES = (
     studio_segments.routes,
     news.routes,
 )
-MOST_FIELDS, MOST_FIELD_BYTES = 1000, 8 * MEGABYTE
 
 
 def application(settings: Settings) -> FastAPI:
@@ -67,7 +67,7 @@ def application(settings: Settings) -> FastAPI:
     app.state.earful = state
     app.add_middleware(Guard, settings=settings)
     problems.install(app)
-    for router in _routers(state):
+    for router in (*_routers(state), reference.routes(app)):
         app.include_router(router)
     app.mount("/", StaticFiles(directory=page(), html=True), "page")
     return app

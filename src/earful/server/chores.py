@@ -172,12 +172,14 @@ class Chores:
 
     def _failed(self, chore: Chore, error: Exception) -> None:
         """Say it of the recording; an order that cannot be told leaves the one of time."""
-        log.warning("%s %s: %s", chore.do, chore.id, error)
+        died = "the process that finds speech has ended; is there enough memory? Ask for drafts again"
+        why = died if isinstance(error, CompanionError) else str(error)
+        log.warning("%s %s: %s", chore.do, chore.id, why)
         if chore.do == "rank":
             return
         try:
             with self._store.writing() as db:
-                set_state(db, chore.id, "failed", str(error))
+                set_state(db, chore.id, "failed", why)
         except sqlite3.Error:  # no room for that either: it waits in the database for the next start
             return
         self._events.tell("recording", chore.id)

@@ -33,8 +33,10 @@ log = logging.getLogger("earful.server")
 class Jobs:
     """The queue, and the thread that minds the process. `made` is told of each result that there is."""
 
-    def __init__(self, home: Path, store: Store, events: Events, made: Callable[[dict[str, Any]], None]) -> None:
-        self._folder, self._store, self._events, self._made = home / "jobs", store, events, made
+    def __init__(
+        self, home: Path, store: Store, events: Events, made: Callable[[dict[str, Any]], None], nice: int
+    ) -> None:
+        self._nice, self._folder, self._store, self._events, self._made = nice, home / "jobs", store, events, made
         self._wake, self._ends, self._lock = Event(), False, Lock()
         self._running: tuple[str, subprocess.Popen[str]] | None = None
         self._thread = Thread(target=self._work, name="earful-jobs")
@@ -130,7 +132,7 @@ class Jobs:
             if self._ends or self.find(id)["state"] != "queued":  # cancelled just now
                 return
             self._set(id, state="running", started=now())
-            process = started(folder)
+            process = started(folder, self._nice)
             self._running = id, process
         last = self._mind(id, process)
         process.wait()
@@ -205,12 +207,12 @@ class Jobs:
             process.kill()
 
 
-def started(folder: Path) -> "subprocess.Popen[str]":
+def started(folder: Path, nice: int) -> "subprocess.Popen[str]":
     """The process of a job. It computes on half of the processors, and ends when this one does: its input ends then."""
     threads = str(max(processors() // 2, 1))
     limits = {"OMP_NUM_THREADS": threads, "NUMBA_NUM_THREADS": threads, "GOMP_SPINCOUNT": "10000"}
     return subprocess.Popen(
-        [sys.executable, "-m", "earful.server.worker", str(folder)],
+        [sys.executable, "-m", "earful.server.worker", str(folder), str(nice)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

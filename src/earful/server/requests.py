@@ -12,14 +12,14 @@ State = Literal["empty", "draft", "corrected", "accepted", "skipped"]
 _MOST_WHO = 100
 
 
-def unicode_only(text: str) -> str:
-    """Refuse what is no Unicode (a lone half of a pair), and NUL, which ends texts elsewhere."""
-    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+def characters_only(text: str) -> str:
+    """Refuse what no XML can hold, and so no file of ELAN's: control characters, lone halves of pairs."""
+    if any((c < " " and c not in "\t\n\r") or "\ud800" <= c <= "\udfff" or c in "\ufffe\uffff" for c in text):
         raise ValueError("holds what is no character")
     return text
 
 
-Clean = AfterValidator(unicode_only)
+Clean = AfterValidator(characters_only)
 Name = Annotated[str, Field(min_length=1, max_length=200), Clean]
 Language = Annotated[str, Field(max_length=100), Clean]
 Text = Annotated[str, Field(max_length=100_000), Clean]

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,31 +67,40 @@ def stems(names: Sequence[str]) -> list[str]:
     return unique_ids([(Path(name).stem or "recording")[:60] for name in plain])
 
 
-def pack_project(db: sqlite3.Connection, id: str, folder: Path, out: Path) -> None:
-    """Write all of a project into a zip: sound, an ELAN file each, a manifest, and every edit.
+def contents_of(db: sqlite3.Connection, id: str, folder: Path) -> dict[str, Path | str]:
+    """All of a project, by the names of files: sound, an ELAN file each, a manifest, segments, and every edit.
 
-    Raises Problem (404); OSError: no room.
+    Raises Problem (404).
     """
     row, found = project(db, id), recordings(db, id)
     names = dict(zip([each["id"] for each in found], stems([each["name"] for each in found]), strict=True))
-    with zipfile.ZipFile(out, "w") as packed:
-        for each in found:
-            name = names[each["id"]]
-            packed.write(sound_of(folder, each), f"recordings/{name}.wav")
-            said = transcript_of(segments_of_recording(db, each["id"]), each["duration_s"])
-            packed.writestr(f"recordings/{name}.eaf", written(said, "eaf", name, row["language"]))
-        clips = [_clip(each, names, row["language"]) for each in segments_of_project(db, id)]
-        packed.writestr("manifest.jsonl", _lines([each for each in clips if each["text"].strip()]))
-        packed.writestr("segments.jsonl", _lines([shown_segment(each) for each in segments_of_project(db, id)]))
-        packed.writestr("edits.jsonl", _lines([dict(each) for each in _edits(db, id)]))
+    contents = dict[str, Path | str]()
+    for each in found:
+        name = names[each["id"]]
+        contents[f"recordings/{name}.wav"] = sound_of(folder, each)
+        said = transcript_of(segments_of_recording(db, each["id"]), each["duration_s"])
+        contents[f"recordings/{name}.eaf"] = written(said, "eaf", name, row["language"])
+    segments = segments_of_project(db, id)
+    clips = [_clip(each, names, row["language"]) for each in segments if each["text"].strip()]
+    contents["manifest.jsonl"] = _lines(clips)
+    contents["segments.jsonl"] = _lines([shown_segment(each) for each in segments])
+    contents["edits.jsonl"] = _lines([dict(each) for each in _edits(db, id)])
+    return contents
 
 
-def pack_folder(source: Path, out: Path) -> None:
-    """Write the files of a model's folder into a zip."""
+def pack(contents: Mapping[str, Path | str], out: Path) -> None:
+    """Write files and texts into a zip. Raises OSError: no room."""
     with zipfile.ZipFile(out, "w") as packed:
-        for path in sorted(source.rglob("*")):
-            if path.is_file():
-                packed.write(path, f"{source.name}/{path.relative_to(source).as_posix()}")
+        for name, content in contents.items():
+            if isinstance(content, str):
+                packed.writestr(name, content)
+            elif content.is_file():  # somebody may have taken it away
+                packed.write(content, name)
+
+
+def files_of(folder: Path) -> dict[str, Path | str]:
+    """The files of a model's folder, in a folder of its name."""
+    return {f"{folder.name}/{path.relative_to(folder).as_posix()}": path for path in sorted(folder.rglob("*"))}
 
 
 def _clip(row: sqlite3.Row, names: dict[str, str], language: str) -> dict[str, Any]:

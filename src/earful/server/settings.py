@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MEGABYTE = 2**20
+MOST_FIELDS, MOST_FIELD_BYTES = 1000, 8 * MEGABYTE
+"""Of a form: what is no file."""
 
 
 def home_of_user() -> Path:
@@ -28,7 +30,7 @@ class Settings:
     names by which browsers reach it. `upload_bytes` bounds a request, `longest_s` a recording, `most_files` the files
     of one request, `stored_bytes` all recordings. Decoding may take `decode_s` seconds of a processor and
     `decode_bytes` of memory. `loaded` models are in memory at once, `workers` transcriptions run at once, and `waiting`
-    more may wait.
+    more may wait. Adaptations give way to all else by so many steps of `nice`.
     """
 
     models: tuple[Path, ...] = ()
@@ -46,6 +48,7 @@ class Settings:
     loaded: int = 3
     workers: int = field(default_factory=processors)
     waiting: int = 64
+    nice: int = 10
 
     @property
     def recordings(self) -> Path:

@@ -59,7 +59,7 @@ def state_of(settings: Settings) -> State:
         folder.mkdir(parents=True, exist_ok=True)
     models, store, events = Models(settings), Store(settings.home), Events()
     chores = Chores(settings.recordings, store, models, events)
-    jobs = Jobs(settings.home, store, events, lambda result: taken(store, chores, result))
+    jobs = Jobs(settings.home, store, events, lambda result: taken(store, chores, result), settings.nice)
     pool = Pool(settings.workers, settings.waiting)
     return State(settings, store, models, Decoders(settings), pool, events, jobs, chores)
 

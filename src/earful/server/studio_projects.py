@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,7 +22,7 @@ from earful.server.projects import (
     shown_recording,
 )
 from earful.server.requests import ChangedProject, NewProject
-from earful.server.said import pack_folder, pack_project, stems
+from earful.server.said import contents_of, files_of, pack, stems
 from earful.server.segments import segments_of_project, shown_segment
 from earful.server.sound import discard
 from earful.server.state import State
@@ -107,26 +108,15 @@ def routes(state: State) -> APIRouter:
     @router.get("/projects/{p}/export", response_class=FileResponse)
     def export(p: str) -> FileResponse:
         """A zip of recordings, ELAN files, a manifest, and every edit."""
-        out = state.settings.incoming / secrets.token_hex(16)
-        try:
-            with store.reading() as db:
-                name = project(db, p)["name"]
-                pack_project(db, p, state.settings.recordings, out)
-        except BaseException:
-            out.unlink(missing_ok=True)
-            raise
-        return zipped(out, stems([name])[0])
+        with store.reading() as db:
+            name, contents = project(db, p)["name"], contents_of(db, p, state.settings.recordings)
+        return zipped(state, contents, stems([name])[0])
 
     @router.get("/models/{name}/download", response_class=FileResponse)
     def download(name: str) -> FileResponse:
         """A zip of a model's folder."""
-        model, out = state.models.find(name), state.settings.incoming / secrets.token_hex(16)
-        try:
-            pack_folder(model.folder, out)
-        except BaseException:
-            out.unlink(missing_ok=True)
-            raise
-        return zipped(out, model.name)
+        model = state.models.find(name)
+        return zipped(state, files_of(model.folder), model.name)
 
     return router
 
@@ -149,7 +139,13 @@ def default_model(state: State) -> str:
     return state.models.given[0].name if state.models.given else BASE
 
 
-def zipped(out: Path, name: str) -> FileResponse:
+def zipped(state: State, contents: Mapping[str, Path | str], name: str) -> FileResponse:
     """A zip to download, which goes when it was sent."""
+    out = state.settings.incoming / secrets.token_hex(16)
+    try:
+        pack(contents, out)
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
     gone = BackgroundTask(out.unlink, missing_ok=True)
     return FileResponse(out, media_type="application/zip", filename=f"{name}.zip", background=gone)

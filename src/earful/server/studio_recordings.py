@@ -7,7 +7,15 @@ from fastapi.responses import FileResponse, Response
 
 from earful.server.decoding import shown
 from earful.server.problems import Problem
-from earful.server.projects import add_recording, delete_recording, project, recording, shown_recording, sound_of
+from earful.server.projects import (
+    add_recording,
+    delete_recording,
+    project,
+    recording,
+    set_state,
+    shown_recording,
+    sound_of,
+)
 from earful.server.requests import Compared, NewSegment
 from earful.server.said import format_named, stems, transcript_of, written
 from earful.server.segments import add_segments, check_span, segment, segments_of_recording, shown_segment
@@ -89,12 +97,11 @@ def routes(state: State) -> APIRouter:
     @router.post("/recordings/{r}/drafts", status_code=202)
     def draft(r: str) -> dict[str, Any]:
         """Write drafts anew, with the project's model; what a person has written stays."""
-        row = found(r)
+        with store.writing() as db:
+            row = recording(db, r)
+            if row["state"] == "failed":
+                set_state(db, r, "segmented" if segments_of_recording(db, r) else "waiting")
         (state.chores.hear if row["state"] in ("waiting", "failed") else state.chores.draft_anew)(r)
-        if row["state"] == "failed":
-            with store.writing() as db:
-                state_now = "segmented" if segments_of_recording(db, r) else "waiting"
-                db.execute("UPDATE recordings SET state = ?, error = NULL WHERE id = ?", (state_now, r))
         return shown_recording(found(r))
 
     @router.post("/recordings/{r}/compare")

@@ -1,4 +1,4 @@
-"""The process of one adaptation: `python -m earful.server.worker FOLDER` does what FOLDER/spec.json says.
+"""The process of one adaptation: `python -m earful.server.worker FOLDER NICE` does what FOLDER/spec.json says.
 
 It says a line of JSON for each news: {stage, share, left_s}, and in the end {done} or {failed}. It ends when its input
 does, which is when the server has died; the next one goes on from what was saved.
@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from math import isfinite
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,8 @@ from earful.writing import replacing
 if TYPE_CHECKING:
     from earful.adapt.report import AdaptReport
     from earful.data.finding import Finding
+    from earful.text.interval import Interval
 
-_NICE = 10
 _EVERY_S = 0.5
 _LOCKED_S = 30.0  # so long the process of a killed server may take to end
 _NAMED = 10  # clips that were left out and are named
@@ -31,7 +32,7 @@ _NAMED = 10  # clips that were left out and are named
 def main() -> None:
     """Adapt, and say how far it is."""
     if hasattr(os, "nice"):
-        os.nice(_NICE)
+        os.nice(int(sys.argv[2]))
     Thread(target=_end_with_the_server, daemon=True).start()
     answers, sys.stdout = sys.stdout, sys.stderr
 
@@ -44,8 +45,10 @@ def main() -> None:
         say({"done": work(folder, Progress(say))})
     except EarfulError as error:
         say({"failed": " ".join(str(error).split("\n"))})
-    except (OSError, MemoryError) as error:
-        say({"failed": f"{type(error).__name__}: {error}"})
+    except MemoryError:
+        say({"failed": "not enough memory; use fewer or shorter clips, or close other programs"})
+    except Exception as error:  # the server tells it to whoever asked
+        say({"failed": f"a fault of earful: {type(error).__name__}: {' '.join(str(error).split())}"})
 
 
 def work(folder: Path, tell: "Progress") -> dict[str, Any]:
@@ -57,7 +60,7 @@ def work(folder: Path, tell: "Progress") -> dict[str, Any]:
     with _alone(folder / "state"):
         result = adapted(spec, folder / "state", tell)
     with replacing(folder / RESULT) as beside:
-        beside.write_text(json.dumps(result, ensure_ascii=False), "utf-8")
+        beside.write_text(json.dumps(result, ensure_ascii=False, allow_nan=False), "utf-8")
     return result
 
 
@@ -89,16 +92,26 @@ def result_of(name: str, report: "AdaptReport", left_out: Sequence[str]) -> dict
     """What clients are told of an adaptation. Rates of the result are those with its language model."""
     return {
         "model": name,
-        "cer_before": report.cer_before,
-        "cer_after": report.rate,
-        "interval": report.rate_interval_95,
+        "cer_before": rate(report.cer_before),
+        "cer_after": rate(report.rate),
+        "interval": finite(report.rate_interval_95),
         "measured": report.measured,
         "kept_base": not report.improved,
         "clips": report.clips,
         "speech_s": round(report.speech_s, 2),
         "warnings": [*left_out, *report.warnings],
-        "curve": [[point.step, point.cer] for point in report.curve],
+        "curve": [[point.step, point.cer] for point in report.curve if isfinite(point.cer)],
     }
+
+
+def rate(value: float) -> float | None:
+    """A rate that JSON can hold; None where nothing could be measured."""
+    return value if isfinite(value) else None
+
+
+def finite(bounds: "Interval | None") -> "Interval | None":
+    """An interval that JSON can hold; None for one that says nothing."""
+    return bounds if bounds is not None and all(map(isfinite, bounds)) else None
 
 
 class Progress:

@@ -1,0 +1,73 @@
+"""A disk that is full: the answer says so, nothing is half-written, and all goes on when there is room."""
+
+import errno
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import soundfile
+from fastapi.testclient import TestClient
+
+from earful.server.app import application
+from earful.server.companion import Companion
+from earful.server.problems import explained, is_full
+from earful.server.settings import Settings
+from earful.server.state import State
+
+
+@pytest.fixture
+def served(settings: Settings, tmp_path: Path) -> Iterator[tuple[TestClient, State]]:
+    app = application(replace(settings, home=tmp_path))
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        yield client, app.state.earful
+
+
+def test_a_database_without_room(served: tuple[TestClient, State]) -> None:
+    client, state = served
+    first = client.post("/api/projects", json={"name": "first"}).json()["id"]
+    with state.store.reading() as db:
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+        db.execute(f"PRAGMA max_page_count = {pages}")
+    answers = [client.post("/api/projects", json={"name": "x" * 200}) for _ in range(40)]
+    full = [each for each in answers if each.status_code != 201]
+    assert full and {each.status_code for each in full} == {507}
+    assert full[0].json()["error"]["code"] == "disk_full"
+    assert client.get(f"/api/projects/{first}").status_code == 200, "what is there can be read"
+    with state.store.reading() as db:
+        db.execute("PRAGMA max_page_count = 100000")
+        assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    assert client.post("/api/projects", json={"name": "after"}).status_code == 201
+    written = [each for each in answers if each.status_code == 201]
+    assert len(client.get("/api/projects").json()) == 2 + len(written), "what was refused is not there"
+
+
+def test_a_recording_without_room(served: tuple[TestClient, State], tones, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, state = served
+    project = client.post("/api/projects", json={"name": "talks"}).json()["id"]
+    sound = io.BytesIO()
+    soundfile.write(sound, tones("abba"), 16_000, format="WAV")
+
+    def add() -> int:
+        files = {"file": ("a.wav", sound.getvalue())}
+        return client.post(f"/api/projects/{project}/recordings", files=files).status_code
+
+    with monkeypatch.context() as full:
+        full.setattr(Companion, "ask", lambda *_: {"error": "no room", "errno": errno.ENOSPC})
+        full.setattr("earful.server.decoding.shutil.disk_usage", lambda _: type("Usage", (), {"free": 0}))
+        assert add() == 507
+    assert not list(state.settings.recordings.iterdir()) and not list(state.settings.incoming.iterdir())
+    assert client.get(f"/api/projects/{project}/recordings").json() == []
+    assert add() == 201, "when there is room, it goes on"
+
+
+def test_what_is_a_full_disk() -> None:
+    assert is_full(OSError(errno.ENOSPC, "full")) and is_full(OSError(errno.EDQUOT, "quota"))
+    assert not is_full(OSError(errno.EACCES, "no")) and not is_full(ValueError())
+    assert explained(OSError(errno.ENOSPC, "full", "secret-place")).message.find("secret-place") == -1
+
+
+def test_a_fault_tells_nothing_of_the_inside() -> None:
+    problem = explained(ZeroDivisionError("secret"))
+    assert problem.status == 500 and "secret" not in problem.message
