@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -327,3 +328,16 @@ def test_what_cannot_be_searched() -> None:
             beam_search(torch.cat([logp[:2], torch.full((1, 3), lost)]))
     with pytest.raises(TextError, match="hold some out"):
         tune([])
+
+
+def test_threads_that_search_at_once_share_no_memory() -> None:
+    """A row that one thread writes, while another reads it, would be a wrong letter now and then."""
+    alphabet = Alphabet(tuple(" abc"))
+    search = Search(alphabet.size, learn(["abba cab acca", "bac caba"], alphabet, order=4))
+    generator = np.random.default_rng(0)
+    logp_FV = np.log(generator.dirichlet(np.ones(alphabet.size), 300))
+    here = search.hear(logp_FV)
+    memory = search._known[2]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: (search.hear(logp_FV), memory.rows[1]), range(4)))
+    assert all(heard == here and rows is not memory.rows[1] for heard, rows in found)
