@@ -211,7 +211,7 @@ def test_before_and_after_beside_each_other(client: httpx.Client, recording: dic
 @pytest.mark.parametrize(
     ("manifest", "says"),
     [
-        ("", "no line of the manifest has a text"),
+        ("", "manifest: the manifest is empty"),
         ('{"audio_filepath": "missing.wav", "text": "a"}', "names missing.wav, but no such file"),
         ("no json", "manifest:1"),
         ('{"audio_filepath": "clip0.wav"}', "no line of the manifest has a text"),

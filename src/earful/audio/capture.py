@@ -59,14 +59,15 @@ def floats(content: bytes, width: int, channels: int) -> Samples:
     """PCM of so many bytes a sample, little-endian, as floats: the mean of its channels, without half a frame."""
     whole = np.frombuffer(content, np.uint8)[: len(content) // (width * channels) * width * channels]
     if width == 1:  # the only one without a sign
-        values = whole.astype(np.float32) - 128
+        values = whole.astype(np.float32) - np.float32(128)
     elif width == 3:
         wide = np.zeros((len(whole) // 3, 4), np.uint8)
         wide[:, 1:] = whole.reshape(-1, 3)
-        values = wide.view("<i4")[:, 0].astype(np.float32) / 256
+        values = wide.view("<i4")[:, 0].astype(np.float32) / np.float32(256)
     else:
         values = whole.view(f"<i{width}").astype(np.float32)
-    return (values.reshape(-1, channels) / np.float32(1 << (8 * width - 1))).mean(1, dtype=np.float32)
+    mono_T: Samples = (values.reshape(-1, channels) / np.float32(1 << (8 * width - 1))).mean(1, dtype=np.float32)
+    return mono_T
 
 
 @final

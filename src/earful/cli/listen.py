@@ -163,5 +163,5 @@ def asked_to_end() -> Iterator[list[int]]:
                 before[number] = signal.signal(number, note)
         yield asked
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -151,7 +151,7 @@ class _Reader:
 
     def _new(self, stretches: Sequence[Sequence[Letters]]) -> list[Letters]:
         """The words after the border, none too long, their frames counted from the start of the recording."""
-        words = []
+        words = list[Letters]()
         for word in (word for stretch in stretches for word in stretch):
             placed = (replace(e, start=e.start + self._begin, end=e.end + self._begin) for e in word)
             letters = [e for e in placed if e.start >= self._border]
@@ -221,6 +221,6 @@ class _Reader:
 def make_ready(transcriber: Transcriber) -> None:
     """What is loaded or compiled at first use is, now, before somebody speaks."""
     live = Live(transcriber)
-    live.feed(0.05 * np.sin(np.arange(SAMPLE_RATE_HZ, dtype=np.float32)))
+    live.feed((np.sin(np.arange(SAMPLE_RATE_HZ)) / 20).astype(np.float32))
     live.end()
     transcriber.spell(silent_frames(2, transcriber.writing.alphabet.size).astype(np.float16), np.ones(2, np.bool_))

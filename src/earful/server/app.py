@@ -16,9 +16,11 @@ from earful.server import (
     problems,
     realtime,
     reference,
+    studio_contents,
     studio_projects,
     studio_recordings,
     studio_segments,
+    studio_sound,
     transcriptions,
 )
 from earful.server.guard import Guard
@@ -31,7 +33,9 @@ ROUTES = (
     realtime.routes,
     adaptations.routes,
     studio_projects.routes,
+    studio_contents.routes,
     studio_recordings.routes,
+    studio_sound.routes,
     studio_segments.routes,
     news.routes,
 )

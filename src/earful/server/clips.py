@@ -47,7 +47,7 @@ def clips_of_form(decoders: Decoders, files: Sequence[UploadFile], lines: str, f
     """
     (folder / CLIPS).mkdir(parents=True, exist_ok=True)
     sent = folder / "sent.jsonl"
-    sent.write_text(lines, "utf-8", errors="replace")
+    sent.write_text(lines, "utf-8", errors="replace", newline="\n")
     try:
         manifest = read_manifest(sent)
     except ManifestError as error:

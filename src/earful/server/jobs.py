@@ -13,7 +13,6 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
@@ -127,12 +126,16 @@ class Jobs:
         id, folder = row["id"], self.folder(row["id"])
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / SPEC) as beside:
-            beside.write_text(row["spec"], "utf-8")
+            beside.write_text(row["spec"], "utf-8", newline="\n")
         with self._lock:
             if self._ends or self.find(id)["state"] != "queued":  # cancelled just now
                 return
             self._set(id, state="running", started=now())
-            process = started(folder, self._nice)
+            try:
+                process = started(folder, self._nice)
+            except OSError:
+                self._set(id, state="queued")
+                raise
             self._running = id, process
         last = self._mind(id, process)
         process.wait()
@@ -181,11 +184,11 @@ class Jobs:
             self._set(id, state="failed", error=why, left_s=None, ended=now())
 
     def _clear(self, id: str) -> None:
-        """Remove what a job needed, and the place that it kept for a model."""
+        """Remove what a job needed; and, where it was not done, the folder that it kept for a model."""
         with self._store.reading() as db:
-            spec = json.loads(db.execute("SELECT spec FROM jobs WHERE id = ?", (id,)).fetchone()["spec"])
-        with suppress(OSError):
-            Path(spec["out"]).rmdir()  # it is empty where no model was made
+            row = db.execute("SELECT state, spec FROM jobs WHERE id = ?", (id,)).fetchone()
+        if row["state"] != "done":
+            shutil.rmtree(json.loads(row["spec"])["out"], ignore_errors=True)
         self.forget(id)
 
     def _set(self, id: str, only: str | None = None, **values: Any) -> None:

@@ -143,7 +143,8 @@ class Session:
         self.id = f"sess_{secrets.token_hex(8)}"
         self._state, self._send, self._asked = state, send, Asked(model)
         self._hearing: Hearing | None = None
-        self._item, self._before = _new_item(), None
+        self._item = _new_item()
+        self._before: str | None = None
         self._said: list[Word] = []
         self._shown, self._tail, self._began_s, self._speaks = "", "", 0.0, False
 
@@ -210,7 +211,7 @@ class Session:
         for part in (sound, update):
             if "turn_detection" in part.model_fields_set:
                 turn = part.turn_detection
-                silence_s = turn and max(turn.silence_duration_ms / 1000, _LEAST_SILENCE_S)
+                silence_s = max(turn.silence_duration_ms / 1000, _LEAST_SILENCE_S) if turn else None
         if self._hearing is not None and (model, rate_hz) != (asked.model, asked.rate_hz):
             raise Problem(400, "the model and the rate cannot change amid a turn; commit it first", code="in_use")
         asked.rate_hz, asked.silence_s, asked.model = rate_hz, silence_s, model

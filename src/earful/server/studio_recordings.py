@@ -1,12 +1,10 @@
-"""The studio's recordings: they come, are heard, drawn, compared, and written as transcripts."""
+"""The studio's recordings: they come, are cut and drafted, and go."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Query, UploadFile
-from fastapi.responses import FileResponse, Response
+from fastapi import APIRouter, File, UploadFile
 
 from earful.server.decoding import shown
-from earful.server.problems import Problem
 from earful.server.projects import (
     add_recording,
     delete_recording,
@@ -14,22 +12,16 @@ from earful.server.projects import (
     recording,
     set_state,
     shown_recording,
-    sound_of,
 )
-from earful.server.requests import Compared, NewSegment
-from earful.server.said import format_named, stems, transcript_of, written
-from earful.server.segments import add_segments, check_span, segment, segments_of_recording, shown_segment
-from earful.server.sound import discard, kept, peaks
+from earful.server.segments import segments_of_recording
+from earful.server.sound import discard, kept
 from earful.server.state import State
-from earful.writers.formats import FORMATS
-
-_MOST_PEAKS = 20_000
 
 
 def routes(state: State) -> APIRouter:
     """Recordings."""
     router = APIRouter(prefix="/api", tags=["studio"])
-    store, folder = state.store, state.settings.recordings
+    store = state.store
 
     def found(id: str) -> Any:
         with store.reading() as db:
@@ -65,35 +57,6 @@ def routes(state: State) -> APIRouter:
             discard(state, sha256)
         state.events.tell("recording", r, project=row["project"])
 
-    @router.get("/recordings/{r}/audio", response_class=FileResponse)
-    def audio(r: str) -> FileResponse:
-        """The sound: WAV, 16 kHz, mono; parts of it, too."""
-        place = sound_of(folder, found(r))
-        if not place.is_file():
-            raise Problem(404, "the sound of the recording has gone; put it back from a copy", code="sound_not_found")
-        return FileResponse(place, media_type="audio/wav")
-
-    @router.get("/recordings/{r}/peaks")
-    def outline(r: str, count: Annotated[int, Query(ge=1, le=_MOST_PEAKS)] = 1000) -> list[list[float]]:
-        """The lowest and highest value of each of so many parts."""
-        return peaks(sound_of(folder, found(r)), count)
-
-    @router.get("/recordings/{r}/segments")
-    def segments(r: str) -> list[dict[str, Any]]:
-        """Its segments, in order of time."""
-        with store.reading() as db:
-            return [shown_segment(row) for row in segments_of_recording(db, r)]
-
-    @router.post("/recordings/{r}/segments", status_code=201)
-    def add_segment(r: str, body: NewSegment) -> dict[str, Any]:
-        """A segment that voice activity has not found."""
-        with store.writing() as db:
-            check_span(body.start_s, body.end_s, recording(db, r)["duration_s"])
-            (id,) = add_segments(db, r, [(body.start_s, body.end_s)])
-            row = shown_segment(segment(db, id))
-        state.events.tell("segment", id, recording=r)
-        return row
-
     @router.post("/recordings/{r}/drafts", status_code=202)
     def draft(r: str) -> dict[str, Any]:
         """Write drafts anew, with the project's model; what a person has written stays."""
@@ -104,41 +67,4 @@ def routes(state: State) -> APIRouter:
         (state.chores.hear if row["state"] in ("waiting", "failed") else state.chores.draft_anew)(r)
         return shown_recording(found(r))
 
-    @router.post("/recordings/{r}/compare")
-    async def compare(r: str, body: Compared) -> list[dict[str, Any]]:
-        """What models hear in one recording: before and after."""
-        place = sound_of(folder, found(r))
-        for name in body.models:
-            state.models.find(name)
-        return [await state.pool.run(heard_by, state, name, place) for name in body.models]
-
-    @router.get("/recordings/{r}/transcript", response_class=Response)
-    def transcript(r: str, format: Annotated[str, Query(max_length=50)] = "txt") -> Response:
-        """Its transcript in any format of `earful transcribe`."""
-        kind = format_named(format)
-        with store.reading() as db:
-            row = recording(db, r)
-            language = project(db, row["project"])["language"]
-            said = transcript_of(segments_of_recording(db, r), row["duration_s"])
-        (name,) = stems([row["name"]])
-        return attached(written(said, kind, name, language), f"{name}{FORMATS[kind].suffix}")
-
     return router
-
-
-def heard_by(state: State, name: str, place: Any) -> dict[str, Any]:
-    """A whole recording by one model."""
-    said = state.models.transcriber(name).transcribe(place)
-    words = [
-        {"text": w.text, "start_s": w.start_s, "end_s": w.end_s, "confidence": round(w.confidence, 4)}
-        for w in said.words
-    ]
-    return {"model": name, "text": said.text, "words": words}
-
-
-def attached(text: str, name: str) -> Response:
-    """A text as a file to download."""
-    from urllib.parse import quote
-
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
-    return Response(text.encode(), media_type="text/plain; charset=utf-8", headers=headers)

@@ -60,7 +60,7 @@ def work(folder: Path, tell: "Progress") -> dict[str, Any]:
     with _alone(folder / "state"):
         result = adapted(spec, folder / "state", tell)
     with replacing(folder / RESULT) as beside:
-        beside.write_text(json.dumps(result, ensure_ascii=False, allow_nan=False), "utf-8")
+        beside.write_text(json.dumps(result, ensure_ascii=False, allow_nan=False), "utf-8", newline="\n")
     return result
 
 
