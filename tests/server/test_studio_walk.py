@@ -165,6 +165,7 @@ def adapted(tab: Any, camera: Camera) -> tuple[str, str]:
     camera.take("adapting")
     tab.locator(".result, .card > .warning").first.wait_for(timeout=2_400_000)  # a warning alone: it failed
     print(tab.locator(".result").inner_text())
+    tab.locator(".curve .dot").first.wait_for()
     assert tab.locator(".curve .dot").count() == 1
     tab.get_by_label("Recording").select_option(label="new.wav")
     tab.get_by_role("button", name="Compare").click()
