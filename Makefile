@@ -45,7 +45,8 @@ fuzz: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group fuzz
 	OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m faults.fuzz --seconds 600
 
-# The page of `earful export --to web`, built of web/ into the package; the result is committed. It wants node and npm.
+# The page of `earful export --to web` and the studio of `earful serve`, built of web/ into the package; the result is
+# committed. It wants node and npm.
 web:
 	npm ci --prefix web --ignore-scripts --no-audit --no-fund
 	npm run --prefix web check

@@ -54,7 +54,8 @@ def test_the_page_is_built_of_its_sources() -> None:
     del files[web.BUILT]
     assert files == built["files"], "a built file was changed; run: make web"
     wanted = json.loads((SOURCES / "package.json").read_text("utf-8"))["dependencies"]
-    assert built["packages"] == wanted and "resolved" not in (SOURCES / "package-lock.json").read_text("utf-8")
+    assert built["packages"].items() < wanted.items()  # the studio has others
+    assert "resolved" not in (SOURCES / "package-lock.json").read_text("utf-8")
 
 
 def test_the_page_allows_its_own_files_alone() -> None:
