@@ -279,7 +279,7 @@ def live(found: Json) -> Iterator[str]:
         speech = names.get(name, name)
         for row in run["rows"]:
             pace = row["pace"]
-            times = [f"{row[kind][at]:.2f}" for kind in ("shown", "settled") for at in ("p50", "p95")]
+            times = [f"{row[kind][at]:.2f}" for kind in ("shown", "stays", "settled") for at in ("p50", "p95")]
             cers = (percent(row["cer"]), percent(row["cer_transcribe"]))
             setting = f"{pace['hop_s']:g}, {pace['behind_s']:g}, {pace['ahead_s']:g}"
             rows.append((speech, setting, *times, *cers, f"{row['load']:.2f}"))
@@ -292,10 +292,11 @@ def live(found: Json) -> Iterator[str]:
         texts.append(f"{speech}: {run['clips']} clips with {run['pause_s']:g} s between, {audio}{bias}")
     text = (
         "Hop, behind and ahead in seconds (`Pace`); how long after its end a word that was written right was first "
-        "shown, and had settled: median and 95th percentile in seconds; CER live, and of `transcribe`; seconds of one "
+        "shown, was shown and stayed, and had settled: median and 95th percentile in seconds; CER live, and of `transcribe`; seconds of one "
         f"processor a second of sound. {'; '.join(texts)}. Processor time is the clock."
     )
-    columns = ("", "hop, behind, ahead", ">shown", ">95 %", ">settled", ">95 %", ">CER", ">`transcribe`", ">load")
+    times = (">shown", ">95 %", ">stays", ">95 %", ">settled", ">95 %")
+    columns = ("", "hop, behind, ahead", *times, ">CER", ">`transcribe`", ">load")
     yield from measured(columns, rows, text, found)
 
 
