@@ -292,7 +292,8 @@ def live(found: Json) -> Iterator[str]:
         texts.append(f"{speech}: {run['clips']} clips with {run['pause_s']:g} s between, {audio}{bias}")
     text = (
         "Hop, behind and ahead in seconds (`Pace`); how long after its end a word that was written right was first "
-        "shown, was shown and stayed, and had settled: median and 95th percentile in seconds; CER live, and of `transcribe`; seconds of one "
+        "shown, was shown and stayed, and had settled: median and 95th percentile in seconds; CER live, and of "
+        "`transcribe`; seconds of one "
         f"processor a second of sound. {'; '.join(texts)}. Processor time is the clock."
     )
     times = (">shown", ">95 %", ">stays", ">95 %", ">settled", ">95 %")

@@ -96,6 +96,9 @@ def test_what_it_cannot_run(model: Path, tmp_path: Path) -> None:
     card["config"]["features"] = {"kind": "wav2vec2"}
     (model / "model.json").write_text(json.dumps(card), "utf-8")
     assert not can_run(model)
+    card["config"]["features"] = {"kind": "whisper", "positions": "many", "bed": 0}
+    (model / "model.json").write_text(json.dumps(card), "utf-8")
+    assert not can_run(model), "what is wrong with it the recogniser says"
     with pytest.raises(CheckpointError, match="no such folder"):
         can_run(tmp_path / "none")
     del card["config"]["alphabet"]

@@ -88,7 +88,7 @@ def can_run(model: str | Path) -> bool:
         return False
     try:
         check_buildable(config, WINDOW_S + 2 * CONTEXT_S)
-    except CheckpointError:
+    except (CheckpointError, KeyError, TypeError):  # of a card that is damaged the recogniser says what is
         return False
     return True
 

@@ -22,7 +22,7 @@ from earful.model import AcousticModel
 from earful.runtime.build import COUNTS, LENGTHS, LOGP, SAMPLES, recording_model
 from earful.runtime.kinds import Windowing, check_buildable, output_hop_s
 from earful.runtime.session import options_of, session_of
-from earful.runtime.weights import read_weights
+from earful.runtime.weights import Weight, read_weights
 
 NEAR = 2e-4
 SMALL = {"width": 16, "layers": 3, "heads": 2, "inner": 24, "positions": 1500}
@@ -169,6 +169,14 @@ def test_weights_that_do_not_belong_to_the_card(make: Made, tmp_path: Path) -> N
     config["encoder"]["width"] = 32
     with pytest.raises(CheckpointError, match=r"weights and model\.json do not fit"):
         session_of(folder, config, read_weights(folder / WEIGHTS), "float32", 1)
+    for part, name, value in (("encoder", "heads", "[]"), ("encoder", "heads", 0), ("features", "rate_hz", "16k")):
+        config = config_in(folder)
+        config[part][name] = value
+        with pytest.raises(CheckpointError, match=r"weights and model\.json do not fit"):
+            session_of(folder, config, read_weights(folder / WEIGHTS), "float32", 1)
+    more = {**read_weights(folder / WEIGHTS), "more": Weight(np.zeros(1, np.float32))}
+    with pytest.raises(CheckpointError, match=r"the weight 'more' is of no model of earful"):
+        session_of(folder, config_in(folder), more, "float32", 1)
     damaged = tmp_path / WEIGHTS
     damaged.write_bytes((folder / WEIGHTS).read_bytes()[:-40])
     with pytest.raises(CheckpointError, match=r"model\.safetensors: damaged"):

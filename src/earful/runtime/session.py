@@ -15,6 +15,12 @@ from earful.runtime.kinds import Windowing
 from earful.runtime.weights import Weights
 
 WINDOWING = Windowing(WINDOW_S, CONTEXT_S)
+PARTS = ("backbone", "encoder", "upsample", "heads")
+"""Of what the names of weights begin with (`model.AcousticModel`)."""
+_MISFITS = (
+    *(TypeError, ValueError, ArithmeticError, IndexError, RuntimeError),  # of building: no number, of another shape
+    *(Fail, InvalidArgument, InvalidGraph, InvalidProtobuf),  # of onnxruntime
+)
 _ERRORS = 3  # what onnxruntime logs: errors alone
 
 
@@ -23,6 +29,8 @@ def session_of(folder: Path, config: Mapping[str, Any], weights: Weights, kind: 
 
     Raises CheckpointError: weights and configuration do not belong together, or no graph can be made of the model.
     """
+    if strange := [name for name in weights if name.split(".")[0] not in PARTS]:
+        raise CheckpointError(f"{folder}: the weight {strange[0][:60]!r} is of no model of earful; copy it again")
     try:
         model, large = window_model(config, weights, WINDOWING, kind=kind)
         options = options_of(threads)
@@ -33,7 +41,7 @@ def session_of(folder: Path, config: Mapping[str, Any], weights: Weights, kind: 
         raise CheckpointError(
             f"{folder}: the weight {error.args[0]} is missing; weights and model.json do not belong together"
         ) from error
-    except (ValueError, RuntimeError, Fail, InvalidArgument, InvalidGraph, InvalidProtobuf) as error:
+    except _MISFITS as error:
         raise CheckpointError(f"{folder}: weights and model.json do not fit ({_line(error)}); copy it again") from error
 
 
