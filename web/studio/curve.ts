@@ -11,6 +11,8 @@ export function curve(models: Model[]): HTMLElement | null {
   const points = models.filter((each): each is Model & { cer_after: number } => typeof each.cer_after === "number");
   if (!points.length) return null;
   points.sort((a, b) => a.clips - b.clips || a.created.localeCompare(b.created));
+  const [first] = points;
+  if (typeof first.cer_before === "number") points.unshift({ ...first, name: first.base, clips: 0, cer_after: first.cer_before });
   const most = Math.max(...points.map((each) => each.clips), 1);
   const worst = Math.max(...points.map((each) => each.cer_after), 0.05);
   const x = (clips: number) => LEFT + ((WIDTH - LEFT - RIGHT) * clips) / most;
