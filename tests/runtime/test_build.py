@@ -174,6 +174,12 @@ def test_weights_that_do_not_belong_to_the_card(make: Made, tmp_path: Path) -> N
         config[part][name] = value
         with pytest.raises(CheckpointError, match=r"weights and model\.json do not fit"):
             session_of(folder, config, read_weights(folder / WEIGHTS), "float32", 1)
+    with pytest.raises(CheckpointError, match=r"weights and model\.json do not fit"):
+        short = {
+            **read_weights(folder / WEIGHTS),
+            "encoder.layers.0.convolution.depthwise.bias": Weight(np.zeros(7, np.float32)),
+        }
+        session_of(folder, config_in(folder), short, "float32", 1)
     more = {**read_weights(folder / WEIGHTS), "more": Weight(np.zeros(1, np.float32))}
     with pytest.raises(CheckpointError, match=r"the weight 'more' is of no model of earful"):
         session_of(folder, config_in(folder), more, "float32", 1)

@@ -4,12 +4,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    Fail,
+    InvalidArgument,
+    InvalidGraph,
+    InvalidProtobuf,
+    RuntimeException,
+)
 
 from earful.errors import CheckpointError
 from earful.features.windows import CONTEXT_S, WINDOW_S
-from earful.runtime.build import window_model
+from earful.runtime.build import SAMPLES, window_model
 from earful.runtime.graph import Kind
 from earful.runtime.kinds import Windowing
 from earful.runtime.weights import Weights
@@ -19,8 +26,9 @@ PARTS = ("backbone", "encoder", "upsample", "heads")
 """Of what the names of weights begin with (`model.AcousticModel`)."""
 _MISFITS = (
     *(TypeError, ValueError, ArithmeticError, IndexError, RuntimeError),  # of building: no number, of another shape
-    *(Fail, InvalidArgument, InvalidGraph, InvalidProtobuf),  # of onnxruntime
+    *(Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, RuntimeException),  # of onnxruntime
 )
+_TRIED = 1600  # samples, a tenth of a second: some milliseconds
 _ERRORS = 3  # what onnxruntime logs: errors alone
 
 
@@ -36,7 +44,9 @@ def session_of(folder: Path, config: Mapping[str, Any], weights: Weights, kind: 
         options = options_of(threads)
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in large.values()]
         options.add_external_initializers(list(large), values)
-        return onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+        session.run(None, {SAMPLES: np.zeros((1, _TRIED), np.float32)})  # what does not fit may show only now
+        return session
     except KeyError as error:
         raise CheckpointError(
             f"{folder}: the weight {error.args[0]} is missing; weights and model.json do not belong together"

@@ -99,4 +99,10 @@ def read_weights(path: Path) -> Stored:
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: damaged ({error}); copy the model again") from error
     header.pop("__metadata__", None)
+    for name, entry in header.items():
+        beside = header.get(f"{name.removesuffix('.bias')}.weight") if name.endswith(".bias") else None
+        if beside and entry["shape"] != beside["shape"][:1]:
+            raise CheckpointError(
+                f"{path}: {name} is {entry['shape']}, which does not fit its matrix {beside['shape']}; copy it again"
+            )
     return Stored(path, header, 8 + size)
