@@ -806,7 +806,8 @@ def meta_starts(found: Json) -> Iterator[str]:
     columns = (">clips", "went on by", ">outer steps", ">meta-trainings", ">CER", ">errors beside the base")
     yield from measured(columns, rows, text, found)
     yield ""
-    layers = sorted({layer for row in found["rows"] for layer in row["moved"]})
+    apart = {"backbone", "heads"}  # what is heard amid, and rows that are made anew, move by no steps
+    layers = sorted({layer for row in found["rows"] for layer in row["moved"]} - apart)
     names = sorted({Path(row["start"]).name for row in found["rows"] if row["start"] != found["base"]})
     cells = []
     for layer in layers:
