@@ -135,9 +135,13 @@ SAMPLES = {
         "repeats": 3,
         "speed": [
             {"way": way, "audio": audio, "threads": threads, "audio_seconds_per_second": 100.0 * threads}
-            for way in ("torch", "float32", "int8") for audio in ("short_clips", "ten_minutes") for threads in (1, 2)
+            for way in ("torch", "float32", "int8", "int8 with the language model", "faster-whisper")
+            for audio in ("short_clips", "ten_minutes") for threads in (1, 2)
         ],
-        "rates": [{"way": way, "clips": 40, "cer": 0.3} for way in ("torch", "float32", "int8")],
+        "rates": [
+            {"way": way, "clips": 40, "cer": 0.3}
+            for way in ("torch", "float32", "int8", "int8 with the language model", "faster-whisper")
+        ],
         "cold": [
             {"way": way, "wall_s": 1.0, "processor_s": 1.0, "peak_mb": 300} for way in ("torch", "float32", "int8")
         ],
@@ -190,7 +194,7 @@ EXPECTED = {
     "ablation_czech": "| random letters | 46.0 | +5.0 [+5.0–+5.0] |",
     "encoders": "| bigru | 3.6 M | 90 | 21.0 [20.0–22.0] | 50.0 [50.0–50.0] | 151 |",
     "export": "| onnx | m | int8 | 50 of 50 | – | 3.0 | +0.10 | 45 |",
-    "export_speed": "| onnxruntime, int8 | 100 | 200 | 100 | 200 | 30.0 | 1.0 | 1.0 | 300 |",
+    "export_speed": "| onnxruntime, int8 | 100.0 | 200.0 | 100.0 | 200.0 | 30.0 | 1.0 | 1.0 | 300 |",
     "transcribe_speed": "| a recording of ten minutes | 2 | 200 | 200 |",
     "adapt_settings": "| as chosen | 60 | 60.0 | 20 |",
     "pretraining": "| best-rq | 80 | 40.0 | 80.0 |",

@@ -280,10 +280,18 @@ def test_two_people_change_one_segment(tab: Any, server: Server, project: str, m
     field = corrects(tab, server, project)
     at = [each["state"] in ("accepted", "skipped") for each in segments(server, project)].index(False)
     segment = segments(server, project)[at]
-    tab.route("**/api/events", lambda route: route.abort())  # it has not heard of the other's change yet
-    change = {"version": segment["version"], "text": f"de alia homo {mine}"}
-    headers = {"X-Earful-Who": "Ana"}
-    httpx.patch(f"{server.address}api/segments/{segment['id']}", json=change, headers=headers).raise_for_status()
+    change, headers = {"version": segment["version"], "text": f"de alia homo {mine}"}, {"X-Earful-Who": "Ana"}
+
+    others = [change]
+
+    def overtaken(route: Any) -> None:
+        """The other's change arrives while the page's first is on its way."""
+        if others:
+            edit, place = others.pop(), f"{server.address}api/segments/{segment['id']}"
+            httpx.patch(place, json=edit, headers=headers).raise_for_status()
+        route.continue_()
+
+    tab.route(f"**/api/segments/{segment['id']}", overtaken)
     field.fill(f"de mi {mine}")
     panel = tab.locator(".conflict")
     panel.wait_for()
