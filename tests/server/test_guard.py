@@ -1,5 +1,8 @@
 """Who is let in: hosts, pages of other sites, and the token; over HTTP and WebSockets."""
 
+import socket
+from pathlib import Path
+
 import pytest
 from fastapi import FastAPI, WebSocket
 from fastapi.testclient import TestClient
@@ -166,6 +169,30 @@ def test_what_is_this_machine_alone() -> None:
 def test_other_machines_are_not_served_without_a_token(tmp_path) -> None:
     with pytest.raises(ConfigError, match="token"):
         run(Settings(host="0.0.0.0", home=tmp_path), print)
+
+
+def test_who_serves_all_addresses_is_told_one_that_others_can_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can open 0.0.0.0 from a telephone."""
+    for host in ("0.0.0.0", "::"):
+        shown = address(Settings(host=host, token="t"))
+        assert "0.0.0.0" not in shown and "[::]" not in shown and shown.endswith(":8700/?token=t")
+
+    class Nowhere(socket.socket):
+        def connect(self, address: object) -> None:
+            raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(socket, "socket", Nowhere)
+    assert socket.gethostname() in address(Settings(host="0.0.0.0", token="t"))
+
+
+def test_the_address_is_told_when_it_can_be_opened_and_not_before(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        said = list[str]()
+        with pytest.raises(ConfigError, match="cannot be used; give another with --port"):
+            run(Settings(home=tmp_path, port=taken.getsockname()[1]), said.append)
+        assert not said
 
 
 def test_the_address_has_the_token() -> None:

@@ -1,5 +1,6 @@
 """`earful serve`: a server that other programs know, and a studio in the browser."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -49,4 +50,4 @@ def serve(
         token=secret,
         names=tuple(name or ()),
     )
-    run(settings, print)
+    run(settings, partial(print, flush=True))  # a program may read the address, too

@@ -14,6 +14,8 @@ from earful.server.app import application
 from earful.server.settings import Settings, is_loopback
 from earful.server.state import State
 
+EVERY = ("0.0.0.0", "::")
+ELSEWHERE = ("192.0.2.1", 9)  # an address of documents, which is nobody's (RFC 5737)
 _LINGER_S = 5  # what streams may take to end
 
 
@@ -40,10 +42,9 @@ async def _serve(app: FastAPI, settings: Settings, say: Callable[[str], object])
         timeout_graceful_shutdown=_LINGER_S,
         ws_max_size=2**20,
     )
-    server = _Server(config)
+    server = _Server(config, lambda: say(address(settings)))
     async with _wyoming(app.state.earful, settings):
         try:
-            say(address(settings))
             await server.serve()
         except SystemExit:
             where = f"port {settings.port} of {settings.host}"
@@ -73,7 +74,16 @@ async def _wyoming(state: State, settings: Settings) -> AsyncIterator[None]:
 
 
 class _Server(uvicorn.Server):
-    """Lets those go who listen to news, as soon as it stops: it waits for all answers to end."""
+    """Tells when it can be asked; lets those go who listen to news, as soon as it stops: it waits for all answers."""
+
+    def __init__(self, config: uvicorn.Config, began: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._began = began
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._began()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.config.app.state.earful.events.end()  # type: ignore[union-attr]
@@ -81,6 +91,17 @@ class _Server(uvicorn.Server):
 
 
 def address(settings: Settings) -> str:
-    """What to open in a browser."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    """What to open in a browser; where all addresses of this machine are served, that of its network."""
+    host = reached() if settings.host in EVERY else settings.host
+    host = f"[{host}]" if ":" in host else host
     return f"http://{host}:{settings.port}/" + (f"?token={settings.token}" if settings.token else "")
+
+
+def reached() -> str:
+    """The address by which other machines of the network know this one; its name, where there is no network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        try:
+            asked.connect(ELSEWHERE)  # which sends nothing: it only chooses the way
+            return str(asked.getsockname()[0])
+        except OSError:
+            return socket.gethostname()
