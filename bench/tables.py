@@ -301,6 +301,32 @@ def live(found: Json) -> Iterator[str]:
     yield from measured(columns, rows, text, found)
 
 
+def server_load(found: Json) -> Iterator[str]:
+    """The server under load, alone and beside an adaptation, and a rival behind the same route."""
+    ours, theirs = found["earful"], found.get("faster_whisper")
+    parts = [("earful, beside an adaptation", ours.get("beside_an_adaptation"), ours), ("earful", ours["alone"], ours)]
+    parts += [("faster-whisper, base, int8", theirs["alone"], theirs)] if theirs else []
+    rows = [
+        (
+            name,
+            *(f"{part[key]:.1f}" for key in ("latency_p50_s", "latency_p95_s", "audio_seconds_a_second")),
+            part["requests"],
+            part["errors"],
+            f"{whole['memory_start_mb']:.0f} / {whole['memory_end_mb']:.0f}",
+        )
+        for name, part, whole in parts
+        if part
+    ]
+    text = (
+        f"{found['clients']} clients, each sending the next clip when it has an answer, for "
+        f"{ours['alone']['seconds']:.0f} s; {found['clips']} clips of real speech, "
+        f"{found['clip_seconds'] / found['clips']:.1f} s in the mean. Memory in MB of the server and its children, "
+        "before and after."
+    )
+    columns = ("", ">median wait, s", ">95 %, s", ">seconds of sound a second", ">answers", ">errors", ">memory")
+    yield from measured(columns, rows, text, found)
+
+
 def export(found: Json) -> Iterator[str]:
     """What was the same in each target."""
     rows = []
@@ -1711,6 +1737,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "tiny": base,
     "export": export,
     "export_speed": export_speed,
+    "server_load": server_load,
     "transcribe_speed": transcribe_speed,
     "unheard": unheard,
     "whisper_czech": whisper,
