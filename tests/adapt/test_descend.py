@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from earful.adapt.descend import Rule, adamw, descend, sgd
+from earful.adapt.descend import Rule, adamw, adamw_in_place, descend, sgd
 
 
 def quadratic(params: Mapping[str, Tensor], batch: Any) -> Tensor:
@@ -86,3 +86,34 @@ def test_interrupted_and_continued_is_the_same() -> None:
         )
     )
     assert all(torch.equal(rest[-1].params[name], whole[-1].params[name]) for name in start())
+
+
+@pytest.mark.parametrize("anchored", [None, "both", "one"])
+def test_the_rule_that_overwrites_equals_the_pure_one(anchored: str | None) -> None:
+    """With rates by name, a step that is not taken, clipping, and decay towards anchors or zero."""
+    anchor = {None: None, "both": {n: v + 1 for n, v in start().items()}, "one": {"a": start()["a"] - 1}}[anchored]
+    batches = [torch.tensor(x) for x in (0.5, -1.0, float("nan"), 2.0, 0.0)] * 4
+
+    def rate(name: str, step: int) -> float:
+        return (0.1 if name == "a" else 0.03) / (step + 1)
+
+    pure, fast = (
+        last(make(rate, decay=0.3, anchor=anchor), batches, clip_norm=0.5) for make in (adamw, adamw_in_place)
+    )
+    assert not torch.equal(pure["a"], start()["a"])
+    for name, value in pure.items():
+        torch.testing.assert_close(fast[name], value)
+
+
+def test_what_was_given_to_a_descent_that_overwrites_stays() -> None:
+    given, rule = start(), adamw_in_place(constant(0.1), decay=0.1)
+    first = list(descend(quadratic, given, [torch.zeros(())] * 2, rule))[-1]
+    kept = {name: value.clone() for name, value in (first.params | first.state).items()}
+    list(descend(quadratic, first.params, [torch.zeros(())] * 2, rule, state=first.state, first=2))
+    assert all(torch.equal(value, start()[name]) for name, value in given.items())
+    assert all(torch.equal(value, kept[name]) for name, value in (first.params | first.state).items())
+
+
+def test_a_descent_that_overwrites_has_no_derivative() -> None:
+    with pytest.raises(ValueError, match="cannot be differentiated through"):
+        list(descend(quadratic, start(), [torch.zeros(())], adamw_in_place(constant(0.1)), order=1))

@@ -93,6 +93,16 @@ def test_an_au_that_promises_nothing(tmp_path: Path, odd: ModuleType) -> None:
     check(tmp_path / "a.au", made[:8] + bytes(4) + made[12:], sweep(), "96000 bytes of sound are there")
 
 
+@pytest.mark.parametrize("begin", [None, 0, 7])
+def test_an_au_that_promises_less_than_there_is(tmp_path: Path, odd: ModuleType, begin: int | None) -> None:
+    """With a place of the sound that cannot be, too."""
+    made = odd.encoded(sweep(), kind="AU")
+    place = made[4:8] if begin is None else begin.to_bytes(4, "big")
+    few = made[:4] + place + (128).to_bytes(4, "big") + made[12:]
+    check(tmp_path / "a.au", few, sweep(), "holds 128 bytes of sound; 96000 bytes of sound are there")
+    check(tmp_path / "b.au", made + bytes(1000), sweep(), None)
+
+
 @pytest.mark.parametrize(("kind", "tolerance"), [("WAV", 5e-3), ("FLAC", 5e-3), ("OGG", 0.1)])
 def test_several_files_in_one(tmp_path: Path, odd: ModuleType, kind: str, tolerance: float) -> None:
     """The second is of another rate, and comes whole, in its own time."""

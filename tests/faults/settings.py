@@ -25,7 +25,8 @@ def recipes(random_: random.Random, place: Path, material: Path) -> Case:
         file.write_text(filled(recipe, material, out), "utf-8", errors="surrogatepass")
     else:
         content, what = spoil(random_, filled(RECIPES[command], material, out).encode(), head=2000)
-        file.write_bytes(_held(content, material))
+        file.write_bytes(content := _held(content, material))
+        out = place if _is_elsewhere(content, out) else out
     return Case(f"{command} {what}", [command, str(file), "--json"], out=out, refused=refused)
 
 
@@ -44,6 +45,12 @@ def _is_long(recipe: object) -> bool:
 def _held(content: bytes, material: Path) -> bytes:
     """No steps without end, by a flip in a figure."""
     return content.replace(b'"steps" = 2', b'"steps" = 1')
+
+
+def _is_elsewhere(content: bytes, out: Path) -> bool:
+    """Whether a recipe names another folder for what it makes: that is its output, then."""
+    lines = [line for line in content.split(b"\n") if line.startswith((b'"out"', b'"work"'))]
+    return any(f'"{out}/'.encode() not in line for line in lines)
 
 
 OPTIONS: tuple[tuple[str, ...], ...] = (

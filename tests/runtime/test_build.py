@@ -165,6 +165,10 @@ def test_weights_that_do_not_belong_to_the_card(make: Made, tmp_path: Path) -> N
         CheckpointError, match=r"the weight encoder\.layers\.0\..* is missing; weights and model.json do"
     ):
         session_of(folder, config_in(folder), read_weights(other / WEIGHTS), "float32", 1)
+    weights = read_weights(folder / WEIGHTS)
+    for gone in (name for name in weights if name.endswith(".bias") and not name.startswith("heads.phones")):
+        with pytest.raises(CheckpointError, match=f"the weight {gone} is missing"):
+            session_of(folder, config_in(folder), {n: w for n, w in weights.items() if n != gone}, "float32", 1)
     config = config_in(folder)
     config["encoder"]["width"] = 32
     with pytest.raises(CheckpointError, match=r"weights and model\.json do not fit"):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.optim.adamw import adamw as overwrite_by_adamw
 
 Params = Mapping[str, Tensor]
 State = dict[str, Tensor]
@@ -20,10 +21,15 @@ Rate = Callable[[str, int], float | Tensor]
 
 
 class Rule(NamedTuple):
-    """How parameters move: `init(params) → state`; `update(grads, state, params, step) → (params, state)`."""
+    """How parameters move: `init(params) → state`; `update(grads, state, params, step) → (params, state)`.
+
+    A rule that `overwrites` answers the very tensors that it was given, changed: faster, and not to be differentiated
+    through.
+    """
 
     init: Callable[[Params], State]
     update: Callable[[Params, State, Params, int], tuple[dict[str, Tensor], State]]
+    overwrites: bool = False
 
 
 class Moved(NamedTuple):
@@ -71,10 +77,6 @@ def adamw(
     It pulls towards zero, or towards `anchor` where that has the name ("L2-SP": Li et al. 2018, eq. 2).
     """
 
-    def init(params: Params) -> State:
-        zeros = {f"{slot}.{name}": torch.zeros_like(value) for name, value in params.items() for slot in ("m", "v")}
-        return zeros | {"step": torch.zeros(())}
-
     def update(grads: Params, state: State, params: Params, step: int) -> tuple[dict[str, Tensor], State]:
         done = state["step"] + 1  # a step that was not taken does not count
         moved, after = {}, {"step": done}
@@ -87,7 +89,60 @@ def adamw(
             moved[name] = params[name] - rate(name, step) * direction
         return moved, after
 
-    return Rule(init, update)
+    return Rule(_moments, update)
+
+
+def adamw_in_place(
+    rate: Callable[[str, int], float],
+    *,
+    betas: tuple[float, float] = (0.9, 0.98),
+    decay: float = 0.0,
+    eps: float = 1e-8,
+    anchor: Params | None = None,
+) -> Rule:
+    """The same rule as `adamw`, which overwrites: torch's fused kernel goes over the memory once, not ten times."""
+
+    def update(grads: Params, state: State, params: Params, step: int) -> tuple[dict[str, Tensor], State]:
+        rates = {name: rate(name, step) for name in grads}
+        for each in set(rates.values()):
+            names = [name for name in grads if rates[name] == each]
+            _pull([params[name] for name in names], [(anchor or {}).get(name) for name in names], each * decay)
+            m, v = ([state[f"{slot}.{name}"] for name in names] for slot in ("m", "v"))
+            overwrite_by_adamw(
+                [params[name] for name in names],
+                [grads[name] for name in names],
+                m,
+                v,
+                [],
+                [state["step"].to(grads[name].device, copy=True) for name in names],
+                fused=True,
+                amsgrad=False,
+                beta1=betas[0],
+                beta2=betas[1],
+                lr=each,
+                weight_decay=0.0,
+                eps=eps,
+                maximize=False,
+            )
+        return dict(params), state | {"step": state["step"] + 1}
+
+    return Rule(_moments, update, overwrites=True)
+
+
+def _pull(params: list[Tensor], anchors: list[Tensor | None], share: float) -> None:
+    """Move parameters so much of the way to their anchors, or to zero where they have none."""
+    free = [value for value, anchor in zip(params, anchors, strict=True) if anchor is None]
+    tied = [(value, anchor) for value, anchor in zip(params, anchors, strict=True) if anchor is not None]
+    if share and free:
+        torch._foreach_mul_(free, 1 - share)
+    if share and tied:
+        torch._foreach_lerp_([value for value, _ in tied], [anchor for _, anchor in tied], share)
+
+
+def _moments(params: Params) -> State:
+    """AdamW's state before the first step."""
+    zeros = {f"{slot}.{name}": torch.zeros_like(value) for name, value in params.items() for slot in ("m", "v")}
+    return zeros | {"step": torch.zeros(())}
 
 
 def _away(params: Params, name: str, anchor: Params | None) -> Tensor:
@@ -112,10 +167,17 @@ def descend(
     taken (`taken` is false); the descent goes on. With 1 or 2 what is arrived at can itself be differentiated, by
     autograd or `torch.func`, by the parameters and by all that the rule is made of: with 1 as if the gradients were
     constants, with 2 exactly.
+
+    `params` and `state` stay as they are. By a rule that overwrites, what a step has given is overwritten by the next:
+    a caller copies what it keeps. Such a rule goes with order 0 alone, or ValueError.
     """
+    if rule.overwrites and order:
+        raise ValueError("a rule that overwrites cannot be differentiated through; take the pure one")
     still = {name: value for name, value in params.items() if not moves(name)}
     moving = {name: value if order else value.detach() for name, value in params.items() if moves(name)}
     state = rule.init(moving) if state is None else state
+    if rule.overwrites:
+        moving, state = _copied(moving), _copied(state)
     for step, batch in enumerate(batches, first):
         value, grads = _GRADIENTS[order](loss, moving, still, batch)
         norm = torch.stack([grad.norm() for grad in grads.values()]).norm() if clip_norm or not order else None
@@ -123,9 +185,13 @@ def descend(
         if taken:
             if clip_norm is not None and norm is not None:
                 shrink = (clip_norm / (norm + 1e-6)).clamp(max=1.0)
-                grads = {name: grad * shrink for name, grad in grads.items()}
+                grads = dict(zip(grads, torch._foreach_mul(list(grads.values()), shrink), strict=True))
             moving, state = rule.update(grads, state, moving, step)
         yield Moved({**still, **moving}, state, value, taken)
+
+
+def _copied(tensors: Params) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in tensors.items()}
 
 
 def _gradient(loss: Loss, moving: Params, still: Params, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from earful.adapt.descend import Loss, Rule, State, adamw, descend
+from earful.adapt.descend import Loss, Rule, State, adamw_in_place, descend
 from earful.adapt.inner import Inner, Moves, everything, rule_of
 from earful.ctc.greedy import greedy_ids
 from earful.data.batch import Batch, Example, bucket, collate
@@ -237,7 +237,7 @@ def _usual_rule(plan: Plan, start: Params) -> Rule:
             return 0.0
         return rate_factor(step, plan) * plan.rate * factors[name] * (plan.head_factor if rows else 1.0)
 
-    return adamw(rate, decay=plan.decay, anchor=start if plan.towards == "start" else None)
+    return adamw_in_place(rate, decay=plan.decay, anchor=start if plan.towards == "start" else None)
 
 
 def cer_of(model: AcousticModel, params: Params, examples: Sequence[Example], alphabet: Alphabet) -> float:
@@ -321,8 +321,8 @@ def moved_to(device: torch.device, batches: Iterable[tuple[int, Batch]]) -> Iter
 
 
 def _gone_back(end: Params, start: Params, share: float) -> Params:
-    """So much nearer to the start; what has not moved is not copied."""
-    return {n: v if v is start[n] else v.lerp(start[n], share) for n, v in end.items()} if share else end
+    """A copy, so much nearer to the start; what has not moved is not copied."""
+    return {n: v if v is start[n] else v.lerp(start[n], share) for n, v in end.items()}
 
 
 def _stops(plan: Plan) -> set[int]:

@@ -47,6 +47,8 @@ _FOREIGN: tuple[tuple[int, bytes, str], ...] = (  # where in the file, what stan
 _UNREAD = ((0, b"#!SILK", "SILK"), (0, b"\x02#!SILK", "SILK"))
 _TRANSPORT = 188  # bytes of a packet of MPEG-TS, each of which begins with G
 _MPEG_SUFFIXES = (".mp3", ".mp2", ".mpga", ".mpa")
+_AU_HEADER = 24
+_AU_TAIL = 1_600  # bytes behind the sound that may be no sound; 0.1 s of a telephone's
 _AU_UNKNOWN = b"\xff\xff\xff\xff"
 
 
@@ -180,9 +182,14 @@ def _reader(source: Source, data: Data, begin: int) -> Callable[[Source, Data], 
 
 
 def _au_streams(source: Source, data: Data) -> Found:
-    """An AU file whose recorder wrote 0 where the length belongs."""
-    begin = int.from_bytes(data[4:8], "big")
-    if data[8:12] != bytes(4) or not 24 <= begin < len(data):
+    """An AU file whose recorder wrote 0 where the length belongs, or whose header says less than is there."""
+    if len(data) <= _AU_HEADER:
         return (), ()
-    warning = f"its header says that it holds no sound; {len(data) - begin} bytes of sound are there, and are read"
-    return (Stream((data[:8] + _AU_UNKNOWN, (12, len(data)))),), (warning,)
+    begin, told = max(_AU_HEADER, int.from_bytes(data[4:8], "big")), int.from_bytes(data[8:12], "big")
+    held = len(data) - begin
+    if held - told <= (_AU_TAIL if told else 0):
+        return (), ()
+    says = f"holds {told} bytes of sound" if told else "holds no sound"
+    warning = f"its header says that it {says}; {held} bytes of sound are there, and are read"
+    header = data[:4] + begin.to_bytes(4, "big") + _AU_UNKNOWN
+    return (Stream((header, (12, len(data)))),), (warning,)

@@ -72,7 +72,7 @@ def whisper(graph: Graph, mel_BMF: str, counts_B: str, config: Config) -> Frames
 def _whisper_layer(graph: Graph, x_BFD: str, counts_B: str, bias: str | None, layer: int, config: Config) -> str:
     name, width = f"backbone.layers.{layer}", config["width"]
     normed = graph.norm(x_BFD, f"{name}.norm_attention")
-    together = graph.linear(normed, f"{name}.query", f"{name}.key", f"{name}.value")
+    together = graph.linear(normed, f"{name}.query", f"{name}.key", f"{name}.value", unbiased=[f"{name}.key"])
     query, key, value = graph.ops("Split", together, count=3, axis=2, num_outputs=3)
     if config["bed"]:
         beds = (_bed(graph, kind, layer, width, config["heads"]) for kind in ("keys", "values"))

@@ -4,7 +4,7 @@ torch.onnx makes the same of a model, in many times the time and with torch, and
 constant keys and values of a bed, and attention in one node.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
@@ -72,8 +72,8 @@ class Graph:
         """A weight as it is, in float32."""
         return self.stored(self.weights[name].full, name)
 
-    def linear(self, x: str, *names: str, by_frame: bool = False) -> str:
-        """A linear layer, `[…, K]` → `[…, N]`, with the weights and biases (where there are any) of these, joined.
+    def linear(self, x: str, *names: str, by_frame: bool = False, unbiased: Collection[str] = ()) -> str:
+        """A linear layer, `[…, K]` → `[…, N]`, with the weights and biases of these, joined; some may have no bias.
 
         Those that are joined have as many rows each. In int8 an input has one step for all its numbers, or, `by_frame`,
         one for each frame: where some are far louder than others (Whisper's, between its feed-forward layers) that
@@ -82,7 +82,7 @@ class Graph:
         weight = _joined([_merged(self.weights, name) for name in names])
         rows = len(weight.values) // len(names)
         none = Weight(np.zeros(rows, np.float32))
-        biases = [self.weights.get(f"{name}.bias", none).full for name in names]
+        biases = [none.full if name in unbiased else self.weights[f"{name}.bias"].full for name in names]
         stored = f"{'+'.join(names)}.weight"
         loudest = ""
         if by_frame and self._rounds(weight):
