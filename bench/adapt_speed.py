@@ -1,0 +1,137 @@
+"""How long `earful adapt` takes, and how much memory, beside an earlier commit: the same clips, interleaved.
+
+Each draw of clips is adapted to by the command of both, as a user runs it (imports, listening, training, the language
+model, saving); then both recognisers write down the same test clips, each by its own code, so that speed which was
+bought with errors would show. `--stages` says where the time goes, by what `adapt` tells of its progress.
+
+    git worktree add ../before 011f684
+    python bench/adapt_speed.py --before ../before --corpora work/fillets-cs work/fillets-nl \\
+        --out bench/adapt_speed.json
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from earful.bench.machine import machine
+from earful.data.corpora.fillets import split_levels
+from earful.data.manifest import Manifest, read_manifest, write_manifest
+
+HERE = Path(__file__).resolve().parent.parent
+STAGES = """
+import json, sys, time
+from pathlib import Path
+from earful.adapt.adapt import adapt
+from earful.adapt.start import start_from
+from earful.data.manifest import read_manifest
+seen = {}
+now = ["start", time.monotonic()]
+def tell(stage, done, total):
+    if stage != now[0]:
+        seen[now[0]] = seen.get(now[0], 0.0) + time.monotonic() - now[1]
+        now[:] = [stage, time.monotonic()]
+clips = read_manifest(Path(sys.argv[1]))
+base = start_from(sys.argv[2], [u.text or "" for u in clips], {"language": clips[0].language or ""}, 0)
+adapt(base, clips, progress=tell)
+tell("end", 0, 0)
+print(json.dumps({name.split(",")[0]: round(taken, 2) for name, taken in seen.items()}))
+"""
+
+
+def run(source: Path, threads: int, *words: str) -> tuple[str, dict[str, float]]:
+    """Output of Python on the code of a checkout, and the seconds and the memory that it took."""
+    few = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), str(threads))
+    began = time.monotonic()
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(
+            [sys.executable, *words],
+            stdout=out,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | few | {"PYTHONPATH": str(source / "src")},
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        said = out.read().decode()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(words[:6])} in {source}: exit status {process.returncode}")
+    taken = {
+        "wall_s": time.monotonic() - began,
+        "cpu_s": used.ru_utime + used.ru_stime,
+        "peak_mb": used.ru_maxrss / 1024,
+    }
+    return said, {name: round(value, 1) for name, value in taken.items()}
+
+
+def draw(manifest: Manifest, count: int, seed: int) -> Manifest:
+    """So many clips of 1 to 15 seconds, by chance."""
+    import torch
+
+    fit = manifest.filter(lambda u: 1.0 <= (u.duration_s or 0) <= 15.0)
+    order = torch.randperm(len(fit), generator=torch.Generator().manual_seed(seed)).tolist()[:count]
+    return Manifest(tuple(fit[i] for i in sorted(order)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--before", type=Path, required=True, help="a checkout of the commit to compare with")
+    parser.add_argument("--corpora", type=Path, nargs="+", required=True)
+    parser.add_argument("--clips", type=int, nargs="+", default=[50])
+    parser.add_argument("--threads", type=int, nargs="+", default=[2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--test-clips", type=int, default=90)
+    parser.add_argument("--more", nargs="*", default=[], help="further options of `earful adapt`, without their dashes")
+    parser.add_argument("--stages", action="store_true")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    commits = {"before": options.before.resolve(), "now": HERE}
+    found: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
+    found |= {"machine": machine(), "test_clips": options.test_clips}
+    found["before"] = subprocess.check_output(
+        ["git", "-C", commits["before"], "rev-parse", "--short", "HEAD"], text=True
+    ).strip()
+    key = ("corpus", "clips", "threads", "seed", "more")
+    done = {tuple(row[name] for name in key) for row in found["rows"]}
+    more = " ".join(options.more)
+    every = [
+        (c, k, t, s) for s in options.seeds for t in options.threads for k in options.clips for c in options.corpora
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        clips_in, test_in, model = (Path(folder) / name for name in ("clips.jsonl", "test.jsonl", "model"))
+        for corpus, count, threads, seed in every:
+            if (corpus.name, count, threads, seed, more) in done:
+                continue
+            train, test = split_levels(read_manifest(corpus / "manifest.jsonl"))
+            write_manifest(clips_in, draw(train, count, seed))
+            write_manifest(test_in, draw(test, options.test_clips, 0))
+            row: dict[str, Any] = dict(zip(key, (corpus.name, count, threads, seed, more), strict=True))
+            for name in commits if seed % 2 else reversed(commits):
+                words = [
+                    "adapt",
+                    str(clips_in),
+                    "--out",
+                    str(model),
+                    "--overwrite",
+                    "--json",
+                    *(f"--{each}" for each in options.more),
+                ]
+                _, row[name] = run(commits[name], threads, "-m", "earful", *words)
+                scored, _ = run(commits[name], 2, "-m", "earful", "score", str(model), str(test_in), "--json")
+                row[name] |= {"cer": json.loads(scored)["cer"], "wer": json.loads(scored)["wer"]}
+                if options.stages:
+                    row[name]["stages_s"] = json.loads(
+                        run(commits[name], threads, "-c", STAGES, str(clips_in), "earful-base")[0]
+                    )
+            found["rows"].append(row)
+            print(json.dumps(row), file=sys.stderr, flush=True)
+            options.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
