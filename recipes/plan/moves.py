@@ -54,7 +54,7 @@ def low_rank(rate: float) -> Walk:
 
         among = {label for copies in each.ready.copies for label in copies[0].labels}
         noisy, end = _noisy_loss(model, 7, among), small
-        batches = _batches(each.ready.copies, plan, each.ready.config.features.hop_s, 7, 0)
+        batches = _batches(each.ready.copies, plan, each.ready.config, 7, 0)
         rule = adamw(lambda name, step: rate_factor(step, plan) * plan.rate)
         for at in descend(lambda low, item: noisy(whole(low), item), small, batches, rule, clip_norm=1.0):
             end = at.params

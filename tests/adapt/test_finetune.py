@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from earful.adapt.finetune import Plan, Tuned, cer_of, finetune, finetune_in_stages, group_of, rate_factor, stages
+from earful.adapt.finetune import (
+    Plan,
+    Tuned,
+    _batches,
+    cer_of,
+    finetune,
+    finetune_in_stages,
+    group_of,
+    rate_factor,
+    stages,
+)
 from earful.data.batch import Example
 from earful.encoder.encoder import EncoderConfig
 from earful.errors import AdaptationError, CheckpointError, ConfigError
@@ -246,3 +256,30 @@ def test_the_rows_move_first(model: AcousticModel, clips: list[list[Example]]) -
     }
     later = finetune(model, start, clips, [], LETTERS, replace(PLAN, rows_first=0.5)).params
     assert not torch.equal(start["encoder.layers.0.norm_out.bias"], later["encoder.layers.0.norm_out.bias"])
+
+
+def test_clips_come_at_another_pace_each_time(model: AcousticModel) -> None:
+    """By up to the share that the plan says; what was interrupted goes on with the very same batches."""
+    clips = [[Example(torch.randn(200, 80), (1, 2))], [Example(torch.randn(100, 80), (2, 1))]]
+    plan = Plan(steps=30, batch_s=2.0, stretch=0.2, masks=SpecAugment(time_masks=0, frequency_masks=0))
+    batches = list(_batches(clips, plan, model.config, 5, 0))
+    counts = [int(count) for _, batch in batches for count in batch.frame_counts_B]
+    slow, fast = [c for c in counts if c >= 150], [c for c in counts if c < 150]
+    assert 160 <= min(slow) < 175 < 225 < max(slow) <= 240 and 80 <= min(fast) < 90 < 110 < max(fast) <= 120
+    later = list(_batches(clips, plan, model.config, 5, 20))
+    assert [step for step, _ in later] == list(range(20, 30))
+    for (_, one), (_, other) in zip(batches[20:], later, strict=True):
+        assert torch.equal(one.frames_BFM, other.frames_BFM)
+    plain = [batch for _, batch in _batches(clips, replace(plan, stretch=0.0), model.config, 5, 0)]
+    assert {int(count) for batch in plain for count in batch.frame_counts_B} == {100, 200}
+
+
+def test_a_clip_stays_as_slow_as_its_labels_need(model: AcousticModel) -> None:
+    """Pressed together, so few frames could not carry them: its loss would be none."""
+    frames = 40
+    most = model.config.output_count(frames)
+    plan = Plan(steps=60, batch_s=2.0, stretch=0.5)
+    tight = [[Example(torch.randn(frames, 80), tuple(1 + i % 2 for i in range(most)))]]
+    counts = [int(batch.frame_counts_B[0]) for _, batch in _batches(tight, plan, model.config, 0, 0)]
+    assert min(counts) >= frames - 3 and max(counts) > 45
+    assert all(model.config.output_count(count) >= most for count in counts)

@@ -15,6 +15,7 @@ from earful.adapt.select import (
     FURTHER,
     LEAST_HELD,
     MOST_STEPS,
+    STRETCH,
     Learned,
     learned_by,
     measured_by,
@@ -96,6 +97,13 @@ def test_much_speech_is_gone_through_as_often() -> None:
     assert [plan.copies for plan in plans] == [2, 2, 1, 1, 1]
 
 
+def test_few_clips_come_at_another_pace_instead_of_in_copies() -> None:
+    """Of very few and of many it was not measured: there copies are heard."""
+    plans = [plan_for(clips, 3.0 * clips) for clips in (3, 4, 29, 30, 119, 120)]
+    assert [plan.copies > 0 for plan in plans] == [True, False, False, False, False, True]
+    assert [plan.stretch for plan in plans] == [0.0, STRETCH, STRETCH, STRETCH, STRETCH, 0.0]
+
+
 def test_a_tenth_is_held_out() -> None:
     ((learn, held),) = split(200, plan_for(200, 600.0))
     assert (len(learn), len(held)) == (180, 20)
@@ -117,6 +125,7 @@ def test_a_metatrained_base_is_adapted_by_its_own_steps(clips: int) -> None:
     assert learned_by(base) == learned and learned_by(replace(base, inner=None)) is None
     plan, usual = plan_by(learned, clips, 3.0 * clips), plan_for(clips, 3.0 * clips)
     assert (plan.steps, plan.inner, plan.moves, plan.letters, plan.copies) == (3, learned.inner, "body", "like", 0)
+    assert plan.stretch == 0.0, "it moves as it was meta-trained"
     assert (plan.folds, plan.again, plan.holdout) == (usual.folds, usual.again, usual.holdout)
     strange = replace(base, inner=InnerLoop({"inner": {"rate": 0.1}, "leters": "like"}, {}))
     with pytest.raises(ConfigError, match="unknown key 'leters'; did you mean 'letters'"):

@@ -14,10 +14,12 @@ from torch.func import functional_call
 from earful.adapt.descend import Loss, Rule, State, adamw_in_place, descend
 from earful.adapt.inner import Inner, Moves, everything, rule_of
 from earful.ctc.greedy import greedy_ids
+from earful.ctc.lattice import frames_needed
 from earful.data.batch import Batch, Example, bucket, collate
 from earful.device import CPU, home_of, moved
 from earful.errors import AdaptationError, CheckpointError, ConfigError
 from earful.features.mask import SpecAugment, spec_augment
+from earful.features.stretch import stretched
 from earful.model import TEXT, AcousticModel, ModelConfig, Params, fast_arithmetic, loss_of, moving
 from earful.text.alphabet import Alphabet
 from earful.text.score import errors_of_each
@@ -46,10 +48,11 @@ class Plan:
     `letters` says where the output rows of the new letters come from: the sounds that they align with and the rules of
     the language, where espeak-ng has them; those sounds alone (as phones and letters hear them, or phones alone); the
     likest known letters; chance; or the mean of the frames that they align with. `copies` are the augmented copies of
-    each clip, beside the clip itself. `own` is the share of speech that the clips keep, at least, where there is other
-    speech beside them. `folds` says how CER is measured: 1 holds out `holdout` of the clips and, with `again`, learns
-    from all of them after that; more cross-validates, 0 measures on the clips that are learned from. With `averaged`
-    the weights are the mean of all these fine-tunings, where the last has learned from all clips.
+    each clip, beside the clip itself. Whenever a clip is learned from, its frames are pressed together or drawn out, by
+    chance, by up to the share `stretch` of their number. `own` is the share of speech that the clips keep, at least,
+    where there is other speech beside them. `folds` says how CER is measured: 1 holds out `holdout` of the clips and,
+    with `again`, learns from all of them after that; more cross-validates, 0 measures on the clips that are learned
+    from. With `averaged` the weights are the mean of all these fine-tunings, where the last has learned from all clips.
 
     With `inner`, an inner loop that was meta-trained, this loop moves what `moves` says, without dropout and noise, and
     rate, head_factor, decay, warmup and clip_norm do not count. `first` is a plan that is followed before this one, as
@@ -67,6 +70,7 @@ class Plan:
     dropout: float | None = None
     batch_s: float = 60.0
     copies: int = 4
+    stretch: float = 0.0
     own: float = 0.5
     warmup: float = 0.1
     clip_norm: float = 1.0
@@ -85,7 +89,7 @@ class Plan:
         for name, least in (("steps", 1), ("evaluations", 1), ("copies", 0), ("folds", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is {getattr(self, name)}, must be at least {least}")
-        shares = {name: getattr(self, name) for name in ("holdout", "own", "warmup", "rows_first", "back")}
+        shares = {name: getattr(self, name) for name in ("holdout", "own", "warmup", "rows_first", "back", "stretch")}
         if not (shares["holdout"] > 0 and shares["own"] > 0 and all(0 <= share < 1 for share in shares.values())):
             raise ConfigError(f"{', '.join(shares)} are shares, below 1, got {', '.join(map(str, shares.values()))}")
 
@@ -168,7 +172,7 @@ def finetune(
     steps = descend(
         _quiet_loss(model, among) if plan.inner else _noisy_loss(model, seed, among),
         run.params,
-        moved_to(device, _batches(clips, plan, model.config.features.hop_s, seed, run.step)),
+        moved_to(device, _batches(clips, plan, model.config, seed, run.step)),
         rule_of(plan.inner, moved(learned or {}, device), params) if plan.inner else _usual_rule(plan, params),
         moves=lambda name: moves(model.config, name) and SELECTIONS[plan.moves](name),
         clip_norm=plan.inner.clip_norm if plan.inner else plan.clip_norm,
@@ -298,13 +302,15 @@ def _noisy_loss(model: AcousticModel, seed: int, among: Collection[int]) -> Loss
 
 
 def _batches(
-    clips: Sequence[Sequence[Example]], plan: Plan, hop_s: float, seed: int, first: int
+    clips: Sequence[Sequence[Example]], plan: Plan, config: ModelConfig, seed: int, first: int
 ) -> Iterator[tuple[int, Batch]]:
     """`(step, batch)` from step `first` to the plan's last: epochs of shuffled buckets, a random copy of each clip."""
-    budget, step, epoch = round(plan.batch_s / hop_s), 0, 0
+    budget, step, epoch = round(plan.batch_s / config.features.hop_s), 0, 0
     while step < plan.steps:
         generator = torch.Generator().manual_seed(seed * 7919 + epoch)
         drawn = [copies[int(torch.randint(len(copies), (), generator=generator))] for copies in clips]
+        if plan.stretch:
+            drawn = [_at_another_pace(each, plan.stretch, config, generator) for each in drawn]
         for indexes in bucket([len(e.frames_FM) for e in drawn], budget, generator):
             if first <= step < plan.steps:
                 batch = collate([drawn[i] for i in indexes])
@@ -313,6 +319,14 @@ def _batches(
                 yield step, batch._replace(frames_BFM=masked)
             step += 1
         epoch += 1
+
+
+def _at_another_pace(clip: Example, most: float, config: ModelConfig, generator: torch.Generator) -> Example:
+    """The clip, slower or faster by chance; as it is where so few frames could not carry its labels."""
+    share = most * (2 * float(torch.rand((), generator=generator)) - 1)
+    count = max(1, round(len(clip.frames_FM) * (1 + share)))
+    fits = config.output_count(count) >= frames_needed(clip.labels)
+    return replace(clip, frames_FM=stretched(clip.frames_FM, count)) if fits else clip
 
 
 def moved_to(device: torch.device, batches: Iterable[tuple[int, Batch]]) -> Iterator[tuple[int, Batch]]:

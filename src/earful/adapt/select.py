@@ -27,6 +27,11 @@ LITTLE_S = 15.0
 `bench/plans_dutch.json`); much speech is not."""
 
 
+STRETCH = 0.15
+"""By so much clips are drawn out or pressed together as they are learned from. That brings as much as augmented copies
+of their sound, which would have to be heard (`bench/plan_copies.json`)."""
+
+
 SLOW = 2e-4
 """The rate for a few sentences: at the usual one their letters and their voice are learned by heart."""
 
@@ -71,6 +76,7 @@ def plan_by(learned: Learned, clips: int, seconds: float) -> Plan:
         dropout=0.0,
         batch_s=AT_ONCE_S,
         copies=0,
+        stretch=0.0,
         averaged=False,
         letters=learned.letters,
         masks=SpecAugment(frequency_masks=0, time_masks=0),
@@ -96,9 +102,9 @@ def plan_for(clips: int, seconds: float, *, further: bool = False) -> Plan:
     if clips < LEAST:
         return Plan(steps=80, rate=SLOW, batch_s=LITTLE_S, copies=8, folds=0)
     if clips < FEW:
-        return Plan(steps=80, batch_s=LITTLE_S, copies=8, folds=3)
+        return Plan(steps=80, batch_s=LITTLE_S, copies=0, stretch=STRETCH, folds=3)
     if clips < MANY:
-        return Plan(steps=120, batch_s=LITTLE_S, copies=4, again=True)
+        return Plan(steps=120, batch_s=LITTLE_S, copies=0, stretch=STRETCH, again=True)
     steps = min(round(EPOCHS * seconds / Plan.batch_s), MOST_STEPS)
     return Plan(steps=300, copies=2) if steps <= 300 else Plan(steps=steps, copies=1)
 
@@ -117,6 +123,7 @@ def plan_quick(clips: int, seconds: float, *, further: bool = False) -> Plan:
         rate=faster * usual.rate,
         batch_s=QUICK_S,
         copies=0,
+        stretch=0.0,
         evaluations=1,
         folds=min(usual.folds, 1),
         holdout=0.2 if clips < FEW else usual.holdout,
