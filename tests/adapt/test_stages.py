@@ -60,7 +60,7 @@ def test_the_plan_of_a_metatrained_base(clips: int) -> None:
 def test_each_goes_on_where_the_one_before_ended_on_the_same_clips(
     base: Checkpoint, manifest: Manifest, watched: list[Any]
 ) -> None:
-    adapted, report = adapt(base, manifest, plan=staged(), greedy=True)
+    adapted, report = adapt(base, manifest, plan=staged(rate=3e-3), greedy=True)
     assert [clips for *_, clips, _ in watched] == [4, 4, 8] * 2
     assert [copies for *_, copies in watched] == [1] * 3 + [2] * 3
     for (_, ended, *_), (begun, *_) in zip(watched[:3], watched[3:], strict=True):

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earful.data.batch import Example, bucket, collate
+from earful.data.batch import Example, bucket, collate, even
 
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=60), st.integers(100, 2000), st.integers(0, 9))
@@ -26,3 +26,22 @@ def test_collate_pads_with_zeros() -> None:
     assert batch.frames_BFM.shape == (2, 5, 2) and batch.frames_BFM.sum() == 16
     assert batch.frame_counts_B.tolist() == [3, 5]
     assert batch.labels_BL.tolist() == [[1, 2], [3, 0]] and batch.label_counts_B.tolist() == [2, 1]
+
+
+@given(st.integers(0, 100_000))
+def test_even_lengths_are_few_and_not_far(count: int) -> None:
+    found = even(count)
+    assert count <= found <= max(count * 1.25, count) and even(found) == found
+
+
+def test_an_octave_has_four_even_lengths() -> None:
+    assert len({even(count) for count in range(129, 257)}) == 4
+    assert len({even(count) for count in range(25, 376)}) == 16
+
+
+def test_collate_pads_to_a_length_that_is_given() -> None:
+    examples = [Example(torch.ones(3, 2), (1,)), Example(torch.ones(5, 2), (3,))]
+    longer, plain = collate(examples, 8), collate(examples, 4)
+    assert longer.frames_BFM.shape == (2, 8, 2) and plain.frames_BFM.shape == (2, 5, 2)
+    assert torch.equal(longer.frames_BFM[:, :5], plain.frames_BFM) and longer.frames_BFM.sum() == 16
+    assert longer.frame_counts_B.tolist() == [3, 5]

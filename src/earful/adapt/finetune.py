@@ -15,7 +15,7 @@ from earful.adapt.descend import Loss, Rule, State, adamw_in_place, descend
 from earful.adapt.inner import Inner, Moves, everything, rule_of
 from earful.ctc.greedy import greedy_ids
 from earful.ctc.lattice import frames_needed
-from earful.data.batch import Batch, Example, bucket, collate
+from earful.data.batch import Batch, Example, bucket, collate, even
 from earful.device import CPU, home_of, moved
 from earful.errors import AdaptationError, CheckpointError, ConfigError
 from earful.features.mask import SpecAugment, spec_augment
@@ -311,9 +311,10 @@ def _batches(
         drawn = [copies[int(torch.randint(len(copies), (), generator=generator))] for copies in clips]
         if plan.stretch:
             drawn = [_at_another_pace(each, plan.stretch, config, generator) for each in drawn]
-        for indexes in bucket([len(e.frames_FM) for e in drawn], budget, generator):
+        counts = [even(len(each.frames_FM)) for each in drawn]
+        for indexes in bucket(counts, budget, generator):
             if first <= step < plan.steps:
-                batch = collate([drawn[i] for i in indexes])
+                batch = collate([drawn[i] for i in indexes], max(counts[i] for i in indexes))
                 masks = torch.Generator().manual_seed(seed * 1_000_003 + step)
                 masked = spec_augment(batch.frames_BFM, batch.frame_counts_B, plan.masks, masks)
                 yield step, batch._replace(frames_BFM=masked)
