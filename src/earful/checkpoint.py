@@ -74,9 +74,10 @@ class Checkpoint:
         return replace(self, params=moved(dict(self.params), device))
 
     def build(self) -> AcousticModel:
-        """The model, its weights in place, in evaluation mode, on their device."""
-        model = AcousticModel(self.config).to(self.device)
-        model.load_state_dict(self.params)
+        """The model, in evaluation mode, on the device of its weights. These are the checkpoint's own, not copies."""
+        with torch.device("meta"):  # no memory, and no time for first weights that nobody wants
+            model = AcousticModel(self.config)
+        model.load_state_dict(self.params, assign=True)
         return model.eval()
 
 

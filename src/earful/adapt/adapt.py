@@ -175,7 +175,9 @@ def completed(
 
 def task_of(base: Checkpoint, ready: "Prepared", seed: int, state: Path | None, tell: Progress) -> Task:
     """What is to be done with what was prepared."""
-    model = AcousticModel(with_dropout(ready.config, ready.plan.dropout)).to(ready.device)
+    with torch.device("meta"):  # it lends its shape: what it computes with, it is given
+        model = AcousticModel(with_dropout(ready.config, ready.plan.dropout))
+    model = model.to_empty(device=ready.device)
     learned = base.inner.learned if base.inner else None
     return Task(
         model,
