@@ -16,6 +16,8 @@ class Upsample(nn.Module):
         self.factor = factor
         self.expand = nn.Linear(width, factor * width)
         # Starts as a repetition of the frame, so that the positions differ only by what they learn.
+        if self.expand.weight.is_meta:  # only a shape; and torch loads its compiler to draw noise of that
+            return
         with torch.no_grad():
             noise = 0.1 * torch.randn_like(self.expand.weight) / width**0.5
             self.expand.weight.copy_(torch.eye(width).repeat(factor, 1) + noise)
