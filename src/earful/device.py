@@ -66,3 +66,16 @@ def moved(tree: T, device: torch.device) -> T:
 def home_of(module: nn.Module) -> torch.device:
     """Where a module's parameters are; the processor for one that has none."""
     return next((parameter.device for parameter in module.parameters()), CPU)
+
+
+def even(count: int) -> int:
+    """The next of few lengths, four to an octave: batches then have few shapes.
+
+    oneDNN writes a kernel for each shape of a matrix product that it meets, which took longer than the products of a
+    small model, and keeps them all (`bench/adapt_speed.py`).
+
+    >>> [even(count) for count in (7, 100, 113, 375)]
+    [7, 112, 128, 384]
+    """
+    step = 2 ** max(0, count.bit_length() - 3)
+    return -(-count // step) * step

@@ -4,7 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earful.data.batch import Example, bucket, collate, even
+from earful.data.batch import Example, alone, bucket, collate
+from earful.device import even
 
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=60), st.integers(100, 2000), st.integers(0, 9))
@@ -45,3 +46,8 @@ def test_collate_pads_to_a_length_that_is_given() -> None:
     assert longer.frames_BFM.shape == (2, 8, 2) and plain.frames_BFM.shape == (2, 5, 2)
     assert torch.equal(longer.frames_BFM[:, :5], plain.frames_BFM) and longer.frames_BFM.sum() == 16
     assert longer.frame_counts_B.tolist() == [3, 5]
+
+
+def test_a_clip_alone_has_an_even_length() -> None:
+    frames_1FM, count_1 = alone(torch.ones(100, 3))
+    assert frames_1FM.shape == (1, 112, 3) and count_1.tolist() == [100] and frames_1FM.sum() == 300

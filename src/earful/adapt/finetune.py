@@ -15,8 +15,8 @@ from earful.adapt.descend import Loss, Rule, State, adamw_in_place, descend
 from earful.adapt.inner import Inner, Moves, everything, rule_of
 from earful.ctc.greedy import greedy_ids
 from earful.ctc.lattice import frames_needed
-from earful.data.batch import Batch, Example, bucket, collate, even
-from earful.device import CPU, home_of, moved
+from earful.data.batch import Batch, Example, bucket, collate
+from earful.device import CPU, even, home_of, moved
 from earful.errors import AdaptationError, CheckpointError, ConfigError
 from earful.features.mask import SpecAugment, spec_augment
 from earful.features.stretch import stretched
@@ -263,7 +263,8 @@ def _decoded(
     params = moved(dict(params), device)
     with torch.no_grad(), fast_arithmetic(device):
         for indexes in bucket([len(e.frames_FM) for e in examples], batch_frames, torch.Generator(), jitter=0.0):
-            batch = moved(collate([examples[i] for i in indexes]), device)
+            longest = max(len(examples[i].frames_FM) for i in indexes)
+            batch = moved(collate([examples[i] for i in indexes], even(longest)), device)
             output = functional_call(model, params, (batch.frames_BFM, batch.frame_counts_B))
             for i, ids in zip(indexes, greedy_ids(*moved(output, CPU)), strict=True):
                 pairs.append((alphabet.decode(examples[i].labels), alphabet.decode(ids)))

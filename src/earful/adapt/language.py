@@ -20,7 +20,7 @@ from earful.ctc.confidence import BEST_PATH, SEARCHED, clues_of, shift_of
 from earful.ctc.greedy import Emission, greedy, greedy_ids
 from earful.ctc.ngram import NGram, folds_of, learn, mix_with
 from earful.ctc.words import MOST_WORDS, Fold, WordCounts, Words, count_words, listed_words, mix_words
-from earful.data.batch import Example
+from earful.data.batch import Example, alone
 from earful.data.synthesis.words import draw_lines, word_frequencies
 from earful.device import CPU, home_of, moved
 from earful.errors import SynthesisError
@@ -288,9 +288,9 @@ def _logp(model: AcousticModel, params: Params, clip: Example) -> Tensor:
     model.eval()
     device = home_of(model)
     with torch.no_grad(), fast_arithmetic(device):
-        inputs = moved((clip.frames_FM[None], torch.tensor([len(clip.frames_FM)])), device)
-        logp_BFV, _ = functional_call(model, moved(dict(params), device), inputs)
-    return logp_BFV[0].to(CPU)  # type: ignore[no-any-return]
+        inputs = moved(alone(clip.frames_FM), device)
+        logp_BFV, (count,) = functional_call(model, moved(dict(params), device), inputs)
+    return logp_BFV[0, :count].to(CPU)  # type: ignore[no-any-return]
 
 
 def _greedy_cer(recordings: Sequence[Recording]) -> float:

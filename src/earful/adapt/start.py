@@ -11,7 +11,7 @@ from earful.adapt.letters import heard_rows
 from earful.adapt.prototypes import prototype_rows
 from earful.adapt.rows import carry_rows, random_rows
 from earful.checkpoint import Checkpoint, load_checkpoint
-from earful.data.batch import Example, collate
+from earful.data.batch import Example, alone, collate
 from earful.encoder.backbone import Backbone
 from earful.encoder.encoder import EncoderConfig
 from earful.encoder.hub import MODEL_PREFIX, fetch_model, fetch_pretrained
@@ -109,8 +109,8 @@ def _starter_by_prototypes(
 def _logp(model: AcousticModel, clip: Example, heads: Sequence[str]) -> dict[str, Tensor]:
     """Log-probabilities `[F, V]` of each head for one clip, which is encoded once."""
     with torch.no_grad(), fast_arithmetic():
-        hidden_BFD, _ = model.encode(clip.frames_FM[None], torch.tensor([len(clip.frames_FM)]))
-        return {head: model.heads[head](hidden_BFD)[0] for head in heads}
+        hidden_BFD, (count,) = model.encode(*alone(clip.frames_FM))
+        return {head: model.heads[head](hidden_BFD[:, :count])[0] for head in heads}
 
 
 def untrained(config: ModelConfig, seed: int = 0, backbone: Backbone | None = None) -> Checkpoint:

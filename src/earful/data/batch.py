@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from earful.device import even
+
 
 class Batch(NamedTuple):
     """What a recogniser learns from: frames and label ids, padded with zeros. A NamedTuple, so a pytree."""
@@ -39,25 +41,18 @@ def pad(rows: Sequence[Tensor], fill: float = 0) -> tuple[Tensor, Tensor]:
     return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=fill), counts_B
 
 
-def even(count: int) -> int:
-    """The next of few lengths, four to an octave: batches then have few shapes.
-
-    oneDNN writes a kernel for each shape of a matrix product that it meets, which took longer than the products of a
-    small model, and keeps them all (`bench/adapt_speed.py`).
-
-    >>> [even(count) for count in (7, 100, 113, 375)]
-    [7, 112, 128, 384]
-    """
-    step = 2 ** max(0, count.bit_length() - 3)
-    return -(-count // step) * step
-
-
 def collate(examples: Sequence[Example], frames: int = 0) -> Batch:
     """Put examples into one Batch, of so many frames where the longest has fewer."""
     frames_BFM, frame_counts_B = pad([example.frames_FM for example in examples])
     if (more := frames - frames_BFM.shape[1]) > 0:
         frames_BFM = torch.nn.functional.pad(frames_BFM, (0, 0, 0, more))
     return Batch(frames_BFM, frame_counts_B, *pad([torch.tensor(e.labels, dtype=torch.long) for e in examples]))
+
+
+def alone(frames_FM: Tensor) -> tuple[Tensor, Tensor]:
+    """One clip as a batch: frames `[1, F', M]`, of an even length, and their count `[1]`."""
+    more = even(len(frames_FM)) - len(frames_FM)
+    return torch.nn.functional.pad(frames_FM, (0, 0, 0, more))[None], torch.tensor([len(frames_FM)])
 
 
 def bucket(counts: Sequence[int], budget: int, generator: torch.Generator, jitter: float = 0.1) -> list[list[int]]:

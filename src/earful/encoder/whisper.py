@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from earful.device import even
 from earful.encoder.backbone import Backbone, Bed, Layer, check_cut, in_pieces, padding_bias, pooled, without_padding
 from earful.encoder.encoder import valid_frames
 from earful.errors import ConfigError
@@ -114,8 +115,14 @@ class Whisper(Backbone):
 
     def _lower(self, samples_T: Tensor) -> Tensor:
         x_1FD = self._entered(samples_T, self.config.bed)
+        frames = x_1FD.shape[1]
+        # Few lengths: oneDNN writes a kernel for each that it meets, and keeps it.
+        valid_1F = torch.arange(even(frames), device=x_1FD.device)[None] < frames
+        bias_111F = padding_bias(valid_1F, x_1FD.dtype)
+        x_1FD = F.pad(x_1FD, (0, 0, 0, even(frames) - frames))
         for n, layer in enumerate(self.layers[: self.config.frozen]):
-            x_1FD = layer(x_1FD, bed=self._bed(n))
+            x_1FD = layer(x_1FD, bias_111F, bed=self._bed(n))
+        x_1FD = x_1FD[:, :frames]
         if self.config.frozen == self.config.layers:
             x_1FD, _ = self._end(x_1FD, torch.tensor([x_1FD.shape[1]], device=x_1FD.device))
         return x_1FD[0].to(samples_T.dtype)
