@@ -187,7 +187,7 @@ def finetune(
             point = Point(step, cer_of(model, last, held, alphabet), sum(losses) / len(losses))
             tuned, losses = _keep_better(tuned, last, point), []
             if state:
-                _save(state, _Run(tuned, at.params, at.state, step))
+                _save(state, _Run(tuned, at.params, at.state, step), params)
         if report:
             report(step, plan.steps)
     return replace(tuned, params=moved(tuned.params, CPU), last=moved(last, CPU))
@@ -365,10 +365,17 @@ def _begin(model: AcousticModel, params: Params, held: Sequence[Example], alphab
     return _Run(Tuned(params, start, (start,)), params, None, 0)
 
 
-def _save(path: Path, run: _Run) -> None:
+def _save(path: Path, run: _Run, start: Params) -> None:
+    """What has moved, and where: the frozen encoder, most of a model, is there without."""
     parts = {"now": run.params, "rule": run.rule or {}, "best": run.tuned.params}
     header = {"step": run.step, "best": run.tuned.best, "curve": run.tuned.curve, "skipped": run.tuned.skipped}
-    save_state(path, {f"{part}.{k}": v.to(CPU) for part, tensors in parts.items() for k, v in tensors.items()}, header)
+    kept = {
+        f"{part}.{name}": value.to(CPU)
+        for part, tensors in parts.items()
+        for name, value in tensors.items()
+        if value is not start.get(name)
+    }
+    save_state(path, kept, header)
 
 
 def _resume(path: Path, params: Params) -> _Run | None:
@@ -378,14 +385,15 @@ def _resume(path: Path, params: Params) -> _Run | None:
         return None
     device = next(iter(params.values())).device
     tensors, header = {name: value.to(device) for name, value in found[0].items()}, found[1]
-    places = [(f"{part}.{name}", value) for part in ("now", "best") for name, value in params.items()]
-    if not all(place in tensors and tensors[place].shape == value.shape for place, value in places):
+    found_at = {f"{part}.{name}": value for part in ("now", "best") for name, value in params.items()}
+    parts = {place: value for place, value in tensors.items() if not place.startswith("rule.")}
+    if not all(place in found_at and found_at[place].shape == value.shape for place, value in parts.items()):
         raise CheckpointError(f"{path}: the saved state is of another run; delete it to start again")
     try:
         curve = tuple(Point(*point) for point in header["curve"])
         best, step, skipped = Point(*header["best"]), int(header["step"]), int(header["skipped"])
     except (LookupError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: the saved state is damaged ({error}); delete it to start again") from error
-    now, kept = ({name: tensors[f"{part}.{name}"] for name in params} for part in ("now", "best"))
+    now, kept = ({n: tensors.get(f"{part}.{n}", value) for n, value in params.items()} for part in ("now", "best"))
     rule = {name.removeprefix("rule."): value for name, value in tensors.items() if name.startswith("rule.")}
     return _Run(Tuned(kept, best, curve, skipped), now, rule, step)
