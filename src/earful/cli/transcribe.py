@@ -33,9 +33,12 @@ HOT_HELP = (
 INTO_HELP = "Add tiers to an ELAN file; AUDIO, if not named, is what it links."
 FILL_HELP = "With --into: only into the segments of this tier that have no text."
 MOST_GUESSES = 20
-Format = Literal["text", "json", "srt", "vtt", "tsv", "eaf", "textgrid", "ctm", "stm", "flextext"]
+Format = Literal["text", "json", "srt", "vtt", "lrc", "tsv", "eaf", "textgrid", "ctm", "stm", "flextext"]
 As = Annotated[
-    Format, typer.Option(help="tsv: a line a word, with times and confidence; json: a line a file; eaf: for ELAN.")
+    Format,
+    typer.Option(
+        help="tsv: a line a word, with times and confidence; json: a line a file; lrc: for players; eaf: for ELAN."
+    ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Write a file for each recording into this folder.", metavar="DIR")]
 Guesses = Annotated[
