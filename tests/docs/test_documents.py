@@ -157,6 +157,12 @@ def test_every_page_is_in_the_navigation_and_on_the_first_page() -> None:
     assert set(re.findall(r"\(([\w-]+\.md)\)", TEXTS["docs/index.md"])) == pages - {"index.md"}
 
 
+def test_the_first_change_names_files_that_are_there() -> None:
+    text = TEXTS["CONTRIBUTING.md"].partition("## A first change, worked out\n")[2].partition("\n## ")[0]
+    named = re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
+    assert len(named) >= 5 and not [name for name in named if not (ROOT / name).exists()]
+
+
 def test_there_is_a_python_example_in_the_readme() -> None:
     (block,) = [block for document, block in python_blocks() if document == "README.md"]
     assert len([line for line in block.splitlines() if line.strip()]) <= 10

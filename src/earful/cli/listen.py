@@ -44,7 +44,7 @@ def listen(
         bool, typer.Option("--json", help="A JSON object a change, and the transcript at the end.")
     ] = False,
 ) -> None:
-    """Write down what is being said.
+    """Transcribe live speech.
 
     Words appear within a second. On a terminal those that may still change are dim; into a pipe or a file go settled
     words alone, a line for what is said between two pauses. Ctrl-C ends it, and the transcript is written whole (--out:
