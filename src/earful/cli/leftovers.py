@@ -15,7 +15,7 @@ TierName = Annotated[
     str | None,
     typer.Option(
         "--tier",
-        help="Which tier of annotations (ELAN, Praat) to read, by name, type or glob; by default earful finds it.",
+        help="Which tier of annotations (ELAN, Praat) to read, by name, type or glob; automatic by default.",
         metavar="NAME|TYPE",
     ),
 ]
