@@ -53,6 +53,7 @@ KEEP_SOUND_HELP = (
     "Whether the model may keep some seconds of the clips, as its encoder hears them; they lower the error on new "
     "recordings."
 )
+USUAL_HELP = "Ignore what a meta-trained base has learned about adaptation."
 _MEASURED = {
     "held-out": "on held-out clips",
     "cross-validated": "cross-validated",
@@ -91,7 +92,7 @@ def adapt(
     punctuation: Annotated[Punctuation | None, typer.Option(help="Whether the model writes punctuation.")] = None,
     writing: HowWritten = None,
     text: Annotated[Path | None, typer.Option(help="Other text in the language, UTF-8.", metavar="FILE")] = None,
-    words: Annotated[bool, typer.Option(help="Whether the language model uses the word list of the language.")] = True,
+    words: Annotated[bool, typer.Option(help="Whether the language model uses a word list.")] = True,
     greedy: Annotated[bool, typer.Option("--greedy", help="Train no language model.")] = False,
     steps: Annotated[int | None, typer.Option(min=0, max=MOST_COUNT, help=STEPS_HELP, metavar="N")] = None,
     tune: Minutes = None,
@@ -100,9 +101,7 @@ def adapt(
     effort: HowMuch = "usual",
     minutes: Budget = None,
     keep_sound: Annotated[bool, typer.Option(help=KEEP_SOUND_HELP)] = True,
-    usual: Annotated[
-        bool, typer.Option("--usual", help="Ignore what a meta-trained base has learned about adaptation.")
-    ] = False,
+    usual: Annotated[bool, typer.Option("--usual", help=USUAL_HELP)] = False,
     device: Device = "cpu",
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Random seed.", metavar="N")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace MODEL where it exists.")] = False,

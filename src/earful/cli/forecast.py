@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earful.cli.adapt import LANGUAGE_HELP, language_of, name_left_out, sift, started, written
+from earful.cli.adapt import LANGUAGE_HELP, USUAL_HELP, language_of, name_left_out, sift, started, written
 from earful.cli.device import Device
 from earful.cli.leftovers import Drop, SpeakerTier, TierName, clips_of
 from earful.cli.numbers import MOST_SEED
@@ -39,9 +39,7 @@ def forecast(
     clips: Annotated[Path, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")],
     target: Annotated[
         float | None,
-        typer.Option(
-            callback=in_per_cent, help="A target CER in per cent: how much speech does it need?", metavar="CER"
-        ),
+        typer.Option(callback=in_per_cent, help="A CER in per cent: how much speech does it need?", metavar="CER"),
     ] = None,
     minutes: Annotated[
         float,
@@ -56,9 +54,7 @@ def forecast(
     drop: Drop = None,
     case: Annotated[Case | None, typer.Option(help="Case of the model's output.")] = None,
     punctuation: Annotated[Punctuation | None, typer.Option(help="Whether the model writes punctuation.")] = None,
-    usual: Annotated[
-        bool, typer.Option("--usual", help="Ignore what a meta-trained base has learned about adaptation.")
-    ] = False,
+    usual: Annotated[bool, typer.Option("--usual", help=USUAL_HELP)] = False,
     device: Device = "cpu",
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Random seed.", metavar="N")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
