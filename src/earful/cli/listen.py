@@ -37,7 +37,7 @@ def listen(
         list[Path] | None,
         typer.Option(help="Write the transcript at the end; its suffix names the format.", metavar="FILE"),
     ] = None,
-    greedy: Annotated[bool, typer.Option("--greedy", help="Without the language model.")] = False,
+    greedy: Annotated[bool, typer.Option("--greedy", help="Leave out the language model.")] = False,
     hot: Annotated[str | None, typer.Option(help=HOT_HELP, metavar="WORD[:BOOST],…")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE.")] = False,
     json: Annotated[
