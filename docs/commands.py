@@ -75,13 +75,16 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
         "earful check my-clips --text sentences.txt",
     ),
     "adapt": ("earful adapt my-clips --out my-model --language is",),
-    "transcribe": (
-        "earful transcribe my-model new-clips/is/is-000000.flac",
+    "transcribe": ("earful transcribe my-model new-clips/is/is-000000.flac",),
+    "transcribe-formats": (
         "earful transcribe my-model new-clips/is/is-000000.flac --format srt",
         "earful transcribe my-model new-clips/is/is-000000.flac --format tsv",
     ),
     "score": (
         "earful score earful-base new-clips",
+        "earful score my-model new-clips",
+    ),
+    "score-errors": (
         "earful score my-model new-clips --errors 3",
         "earful score my-model new-clips --json",
     ),
@@ -146,7 +149,9 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "check-text": ("corpus-speak",),
     "adapt": ("corpus-speak",),
     "transcribe": ("adapt",),
+    "transcribe-formats": ("adapt",),
     "score": ("adapt",),
+    "score-errors": ("adapt",),
     "errors": ("adapt",),
     "suggest": ("adapt",),
     "train": ("corpus-speak",),

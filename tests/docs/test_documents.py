@@ -72,10 +72,12 @@ def test_no_document_names_a_place_on_somebodys_machine(document: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_is_in_the_readme_and_the_reference(name: str) -> None:
-    assert f"earful {name}" in TEXTS["README.md"]
+def test_every_command_is_in_the_reference(name: str) -> None:
+    """In a section of its own: in words first, then with every option."""
     _, _, rest = TEXTS["docs/commands.md"].partition(f"\n## earful {name}\n")
     section = rest.partition("\n## ")[0]
+    in_words = without_code(section.partition("<!-- output:")[0]).split()
+    assert len(in_words) >= 8, f"docs/commands.md: say in a sentence what earful {name} does"
     options = {flag for parameter in COMMANDS[name].params for flag in parameter.opts if flag.startswith("--")}
     missing = {flag for flag in options if not re.search(rf"{flag}\b", section)}
     assert options and not missing, "run: python docs/commands.py"
@@ -137,6 +139,28 @@ def test_python_examples_run(
     monkeypatch.setattr("earful.adapt.finetune.Plan.__post_init__", lambda plan: object.__setattr__(plan, "steps", 1))
     exec(compile(block, document, "exec"), {"__name__": "example"})
     assert capsys.readouterr().out and ("my-model" not in block or (tmp_path / "my-model" / "model.json").exists())
+
+
+def test_the_readme_is_a_page() -> None:
+    """Short enough to be read, with what a newcomer asks first; all else is in the documentation."""
+    text = TEXTS["README.md"]
+    assert 8_000 <= len(text.encode()) <= 10_000, "README is 8 to 10 kB: move what is too much to docs/"
+    for command in ("check", "adapt", "transcribe", "score"):
+        assert f"\n$ earful {command} " in text, f"the real output of earful {command}"
+    assert all(f"| {system}" in text for system in ("Linux", "macOS", "Windows")), "what is tested, and what is not"
+
+
+def test_every_page_is_in_the_navigation_and_on_the_first_page() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[2].partition("\nmarkdown_")[0]
+    pages = {Path(document).name for document in TEXTS if document.startswith("docs/")}
+    assert set(re.findall(r"[\w-]+\.md", navigation)) == pages
+    assert set(re.findall(r"\(([\w-]+\.md)\)", TEXTS["docs/index.md"])) == pages - {"index.md"}
+
+
+def test_the_first_change_names_files_that_are_there() -> None:
+    text = TEXTS["CONTRIBUTING.md"].partition("## A first change, worked out\n")[2].partition("\n## ")[0]
+    named = re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
+    assert len(named) >= 5 and not [name for name in named if not (ROOT / name).exists()]
 
 
 def test_there_is_a_python_example_in_the_readme() -> None:
@@ -213,4 +237,4 @@ def test_languages_of_the_bases() -> None:
         heard[recipe] = re.findall(r"--language (\S+)", text.partition("earful corpus fillets")[0])
         assert len(heard[recipe]) == len(set(heard[recipe])) and not {"cs", "sk", "eo"} & set(heard[recipe])
     assert (len(heard["base"]), len(heard["tiny"])) == (37, 23) and set(heard["tiny"]) < set(heard["base"])
-    assert "37 languages" in TEXTS["README.md"] and "23 of the languages" in TEXTS["docs/base-model.md"]
+    assert "37 languages" in TEXTS["docs/accuracy.md"] and "23 of the languages" in TEXTS["docs/base-model.md"]

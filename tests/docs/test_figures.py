@@ -67,6 +67,26 @@ def test_outputs_begin_with_the_commands_that_gave_them() -> None:
             assert asked == [commands.SHOWN.get(c, c) for c in commands.BLOCKS[name]], (document, name)
 
 
+def test_the_line_of_accuracy_is_of_the_file() -> None:
+    """README's one line of error rates, and its picture, which is small enough to load at once."""
+    curve = script("bench/learning_curve.py")
+    measured = json.loads((ROOT / "bench" / "kshot_czech.json").read_text("utf-8"))
+    assert curve.LINE.findall(TEXTS["README.md"]) == [curve.sentence(measured)], "run: python bench/learning_curve.py"
+    assert curve.PICTURE.relative_to(ROOT).as_posix() in TEXTS["README.md"] and curve.PICTURE.stat().st_size < 60_000
+
+
+def test_the_line_of_accuracy() -> None:
+    rows = [
+        {"base": base, "clips": clips, "test_ngram": {"cer": cer}}
+        for base, clips, cer in (
+            ("earful-base", 50, 0.14), ("earful-base", 10, 0.2), ("earful-base", 10, 0.24), ("other", 10, 0.9),
+            ("earful-base", 5, 0.7),
+        )
+    ]  # fmt: skip
+    said = script("bench/learning_curve.py").sentence({"rows": rows})
+    assert "of 22.0 % after 10 clips, 14.0 % after 50 clips (medians)" in said
+
+
 def test_what_a_block_builds_on_comes_first() -> None:
     assert commands.wanted(["score"]) == ["corpus-speak", "adapt", "score"]
     assert commands.wanted(list(commands.BLOCKS)) == list(commands.BLOCKS)

@@ -112,7 +112,7 @@ def test_an_edit_is_kept_with_who_made_it_and_taken_back(client: httpx.Client, s
 def test_a_transcript_in_every_format(client: httpx.Client, recording: dict[str, Any], segment: dict[str, Any]) -> None:
     path = f"/api/segments/{segment['id']}"
     client.patch(path, json={"version": client.get(path).json()["version"], "text": "abba cáb", "state": "accepted"})
-    for format in ("txt", "srt", "vtt", "TextGrid", "ctm", "stm", "flextext", "tsv", "json", "eaf"):
+    for format in ("txt", "srt", "vtt", "lrc", "TextGrid", "ctm", "stm", "flextext", "tsv", "json", "eaf"):
         answer = client.get(f"/api/recordings/{recording['id']}/transcript", params={"format": format})
         assert answer.status_code == 200 and "cáb" in answer.text, format
         assert "attachment" in answer.headers["content-disposition"]

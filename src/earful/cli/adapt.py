@@ -46,13 +46,16 @@ if TYPE_CHECKING:
 DEFAULT_BASE = "earful-base"
 NAMED = 10
 LANGUAGE_HELP = "The language, by a code or its English name, such as cs."
-STEPS_HELP = "Steps, if not as many as suit; after its own where a base was meta-trained (0: these alone)."
-KEEP_SOUND_HELP = (
-    "Whether the model may keep some seconds of the clips, as its encoder has heard them: amid these it hears new "
-    "recordings better."
+STEPS_HELP = (
+    "Number of steps; by default it depends on the clips. A meta-trained base takes its own first (0: these alone)."
 )
+KEEP_SOUND_HELP = (
+    "Whether the model may keep some seconds of the clips, as its encoder hears them; they lower the error on new "
+    "recordings."
+)
+USUAL_HELP = "Ignore what a meta-trained base has learned about adaptation."
 _MEASURED = {
-    "held-out": "on clips that were held out",
+    "held-out": "on held-out clips",
     "cross-validated": "cross-validated",
     "own clips": "on the clips it learned from",
 }
@@ -62,7 +65,7 @@ _VOICES = {"new": "new sentences of new voices", "met": "new sentences of voices
 Base = Annotated[
     str,
     typer.Option(
-        help="What to start from: a model folder, a shipped base, a pre-trained encoder of Hugging Face's "
+        help="The model to start from: a model folder, a shipped base, a pre-trained encoder from Hugging Face "
         "(hf:NAME or hf:FOLDER), a model on the hub (hf-model:NAME), or `none`.",
         metavar="NAME|DIR",
     ),
@@ -71,8 +74,8 @@ Base = Annotated[
 HowWritten = Annotated[
     Writing | None,
     typer.Option(
-        help="Mandarin, by default in characters where the transcripts are: it learns pinyin, and a lexicon turns that "
-        "into characters. `given` learns each character by itself."
+        help="How to write Mandarin. The model learns pinyin; for `characters`, the default if the transcripts are in "
+        "characters, a lexicon converts it. `given` learns each character by itself."
     ),
 ]
 
@@ -85,12 +88,12 @@ def adapt(
     tier: TierName = None,
     speaker_tier: SpeakerTier = None,
     drop: Drop = None,
-    case: Annotated[Case | None, typer.Option(help="Case of the letters that it writes.")] = None,
-    punctuation: Annotated[Punctuation | None, typer.Option(help="Whether it writes punctuation.")] = None,
+    case: Annotated[Case | None, typer.Option(help="Case of the model's output.")] = None,
+    punctuation: Annotated[Punctuation | None, typer.Option(help="Whether the model writes punctuation.")] = None,
     writing: HowWritten = None,
     text: Annotated[Path | None, typer.Option(help="Other text in the language, UTF-8.", metavar="FILE")] = None,
-    words: Annotated[bool, typer.Option(help="Whether the language model knows the language's word list.")] = True,
-    greedy: Annotated[bool, typer.Option("--greedy", help="Learn no language model.")] = False,
+    words: Annotated[bool, typer.Option(help="Whether the language model uses a word list.")] = True,
+    greedy: Annotated[bool, typer.Option("--greedy", help="Train no language model.")] = False,
     steps: Annotated[int | None, typer.Option(min=0, max=MOST_COUNT, help=STEPS_HELP, metavar="N")] = None,
     tune: Minutes = None,
     speak: Speak = None,
@@ -98,9 +101,9 @@ def adapt(
     effort: HowMuch = "usual",
     minutes: Budget = None,
     keep_sound: Annotated[bool, typer.Option(help=KEEP_SOUND_HELP)] = True,
-    usual: Annotated[bool, typer.Option("--usual", help="Do not adapt as a meta-trained base has learned.")] = False,
+    usual: Annotated[bool, typer.Option("--usual", help=USUAL_HELP)] = False,
     device: Device = "cpu",
-    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Another seed, another run.", metavar="N")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Random seed.", metavar="N")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace MODEL where it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -108,10 +111,10 @@ def adapt(
 
     CLIPS is a JSONL manifest (keys audio_filepath, text), a table with a path and a text column, a folder of clips with
     a .txt of the same name beside each, annotations (of ELAN, Praat …) or a folder of them, a Common Voice folder, or a
-    Kaldi data folder. A model of the language is learned from the transcripts, a list of its words (for 42 languages,
-    in the package wordfreq; give --language) and all text that you have (--text). --effort best does all that helps,
-    step by step: a synthesiser says that text, or random words, in many voices (--speak), and the recogniser writes
-    recordings without transcripts down, and learns again (--unlabelled). After Ctrl-C, the same command goes on.
+    Kaldi data folder. A language model learns from the transcripts, a word list (42 languages, by the package wordfreq;
+    give --language) and all text that you have (--text). --effort best tries further steps and keeps those that help:
+    it learns from that text, or random words, spoken by a synthesiser (--speak), and from recordings without
+    transcripts (--unlabelled), which it transcribes itself. After Ctrl-C, the same command continues.
 
     \b
     Examples:

@@ -41,7 +41,7 @@ Bases = Annotated[
         metavar="NAME|DIR",
     ),
 ]
-Task = Annotated[By, typer.Option(help="What makes a task; `all`: all clips are one.")]
+Task = Annotated[By, typer.Option(help="How clips form tasks; `all`: one task of all clips.")]
 Shots = Annotated[str, typer.Option(help="Numbers of clips to adapt to.", metavar="K,K,…")]
 Taken = Annotated[str, typer.Option(help="Numbers of steps; `usual`: as many as adapt takes.", metavar="N,N,…")]
 TestClips = Annotated[
@@ -50,7 +50,7 @@ TestClips = Annotated[
 TestSeconds = Annotated[
     float | None, typer.Option(min=0.0, callback=finite, help="Seconds of each task to test on, instead.", metavar="S")
 ]
-Usual = Annotated[bool, typer.Option(help="Whether a meta-trained base is also adapted as if it were none.")]
+Usual = Annotated[bool, typer.Option(help="Whether to adapt a meta-trained base also in the usual way.")]
 
 
 def benchmark(
@@ -60,15 +60,17 @@ def benchmark(
     by: Task = "language",
     shots: Shots = "1,5,10",
     steps: Taken = "0,usual",
-    seeds: Annotated[int, typer.Option(min=1, max=MOST_COUNT, help="How often clips are drawn.", metavar="N")] = 5,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=MOST_COUNT, help="Number of random draws of clips.", metavar="N")
+    ] = 5,
     test_clips: TestClips = None,
     test_seconds: TestSeconds = None,
     usual: Usual = True,
-    case: Annotated[Case, typer.Option(help="Case of the letters that all write.")] = "lower",
+    case: Annotated[Case, typer.Option(help="Case of the output of all.")] = "lower",
     punctuation: Annotated[Punctuation, typer.Option(help="Whether all write punctuation.")] = "remove",
-    skip_small: Annotated[bool, typer.Option("--skip-small", help="Leave out tasks of too few clips.")] = False,
+    skip_small: Annotated[bool, typer.Option("--skip-small", help="Leave out tasks with too few clips.")] = False,
     device: Device = "cpu",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew where there are results.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the results in DIR.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare bases, and ways to adapt them, on your own transcribed clips.

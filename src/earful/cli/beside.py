@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 Speak = Annotated[
     int | None,
-    typer.Option(min=1, max=MOST_COUNT, help="Learn from so many sentences that espeak-ng says, too.", metavar="N"),
+    typer.Option(min=1, max=MOST_COUNT, help="Also learn from N sentences spoken by espeak-ng.", metavar="N"),
 ]
 Unlabelled = Annotated[
-    Path | None, typer.Option(help="Learn from recordings without transcripts, too.", metavar="FOLDER")
+    Path | None, typer.Option(help="Also learn from recordings without transcripts.", metavar="FOLDER")
 ]
 
 

@@ -30,7 +30,7 @@ def check(
         Path | None, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")
     ] = None,
     text: Annotated[Path | None, typer.Option(help="Other text for `adapt --text`, UTF-8.", metavar="FILE")] = None,
-    base: Annotated[str, typer.Option(help="The base that is going to be adapted.", metavar="NAME|DIR")] = DEFAULT_BASE,
+    base: Annotated[str, typer.Option(help="The base that you will adapt.", metavar="NAME|DIR")] = DEFAULT_BASE,
     language: Annotated[str | None, typer.Option(help=LANGUAGE_HELP, metavar="CODE")] = None,
     tier: TierName = None,
     speaker_tier: SpeakerTier = None,

@@ -29,7 +29,7 @@ def demo(
         bool, typer.Option("--real", help="On recordings of people, in Czech (105 MB to download).")
     ] = False,
     out: Annotated[Path, typer.Option(help="The folder for clips and model.", metavar="DIR")] = Path("demo"),
-    base: Annotated[str, typer.Option(help="What to start from.", metavar="NAME|DIR")] = DEFAULT_BASE,
+    base: Annotated[str, typer.Option(help="The model to start from.", metavar="NAME|DIR")] = DEFAULT_BASE,
     seed: Annotated[
         int, typer.Option(min=0, max=MOST_SEED, help="Another seed, other voices and clips.", metavar="N")
     ] = 0,

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from earful.data.manifest import Manifest
 
 EFFORT_HELP = (
-    "quick: an answer within seconds, somewhat worse. best: all that helps for these clips and this language, step by "
-    "step; Ctrl-C keeps the best so far."
+    "quick: within seconds, somewhat worse. best: tries further steps for these clips and this language, and keeps "
+    "those that help; Ctrl-C keeps the best so far."
 )
 Effort = Literal["quick", "usual", "best"]
 HowMuch = Annotated[Effort, typer.Option(help=EFFORT_HELP)]
 Budget = Annotated[
     float | None,
-    typer.Option(help="With --effort best: begin no step that does not fit into so many minutes.", metavar="N"),
+    typer.Option(help="With --effort best: a budget; no step begins that does not fit.", metavar="N"),
 ]
 WRITTEN = "written"
 """The file in the state of an interrupted run that says that the model at OUT is its own."""

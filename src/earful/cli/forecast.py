@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earful.cli.adapt import LANGUAGE_HELP, language_of, name_left_out, sift, started, written
+from earful.cli.adapt import LANGUAGE_HELP, USUAL_HELP, language_of, name_left_out, sift, started, written
 from earful.cli.device import Device
 from earful.cli.leftovers import Drop, SpeakerTier, TierName, clips_of
 from earful.cli.numbers import MOST_SEED
@@ -33,38 +33,39 @@ def in_per_cent(target: float | None) -> float | None:
 
 def forecast(
     model: Annotated[
-        str, typer.Argument(help="What to adapt: a model folder, a shipped base, hf:NAME or `none`.", metavar="MODEL")
+        str,
+        typer.Argument(help="The model to adapt: a model folder, a shipped base, hf:NAME or `none`.", metavar="MODEL"),
     ],
     clips: Annotated[Path, typer.Argument(help="A manifest, a table, or a folder of clips.", metavar="CLIPS")],
     target: Annotated[
         float | None,
-        typer.Option(callback=in_per_cent, help="A CER in per cent: how much more speech brings it?", metavar="CER"),
+        typer.Option(callback=in_per_cent, help="A CER in per cent: how much speech does it need?", metavar="CER"),
     ] = None,
     minutes: Annotated[
         float,
-        typer.Option(callback=above_zero, help="Work for about so long, or until enough clips measure.", metavar="N"),
+        typer.Option(callback=above_zero, help="Minutes to work, unless enough is measured before.", metavar="N"),
     ] = 15.0,
     state: Annotated[
-        Path | None, typer.Option(help="Keep here what was measured, and go on from it.", metavar="FOLDER")
+        Path | None, typer.Option(help="Keep measurements here, and continue from them.", metavar="FOLDER")
     ] = None,
     language: Annotated[str | None, typer.Option(help=LANGUAGE_HELP, metavar="CODE")] = None,
     tier: TierName = None,
     speaker_tier: SpeakerTier = None,
     drop: Drop = None,
-    case: Annotated[Case | None, typer.Option(help="Case of the letters that it writes.")] = None,
-    punctuation: Annotated[Punctuation | None, typer.Option(help="Whether it writes punctuation.")] = None,
-    usual: Annotated[bool, typer.Option("--usual", help="Do not adapt as a meta-trained base has learned.")] = False,
+    case: Annotated[Case | None, typer.Option(help="Case of the model's output.")] = None,
+    punctuation: Annotated[Punctuation | None, typer.Option(help="Whether the model writes punctuation.")] = None,
+    usual: Annotated[bool, typer.Option("--usual", help=USUAL_HELP)] = False,
     device: Device = "cpu",
-    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Another seed, other draws.", metavar="N")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Random seed.", metavar="N")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say which CER to expect from adapting MODEL to more clips like CLIPS.
+    """Estimate the CER of MODEL adapted to more clips like CLIPS (experimental).
 
-    Some clips are held out, MODEL is adapted to an eighth, a quarter, half and all of the others, and so up to eight
-    times. A learning curve is laid through what that gives: CER with all your clips, and with two, four and eight times
-    as much speech, each with a 95 % interval. What lies beyond your clips is extrapolated, and holds for speech of the
-    same kind: the same speakers, microphone and subjects. At least 8 clips are needed. All rates are of the best path,
-    without a language model. With --state an interrupted forecast goes on, and a longer one too.
+    It holds out some clips and adapts MODEL to an eighth, a quarter, half and all of the others, up to eight times.
+    Then it fits a learning curve: the CER with all your clips, and with two, four and eight times as much speech, each
+    with a 95 % interval. It extrapolates beyond your clips, and holds for speech of the same kind: the same speakers,
+    microphone and subjects. It needs at least 8 clips. All rates are of the best path, without a language model. With
+    --state an interrupted forecast continues, and can be extended.
 
     \b
     Example:

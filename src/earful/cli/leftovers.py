@@ -15,18 +15,18 @@ TierName = Annotated[
     str | None,
     typer.Option(
         "--tier",
-        help="Which tier of annotations (ELAN, Praat) to read: its name, its type, or a glob; else it is told.",
+        help="Which tier of annotations (ELAN, Praat) to read, by name, type or glob; automatic by default.",
         metavar="NAME|TYPE",
     ),
 ]
 SpeakerTier = Annotated[
-    str | None, typer.Option(help="The tier of annotations whose texts say who speaks.", metavar="NAME")
+    str | None, typer.Option(help="The tier of annotations that names the speakers.", metavar="NAME")
 ]
 Drop = Annotated[
     str | None,
     typer.Option(
-        help="Take what this regular expression fits out of the transcripts; of annotations, marks such as [laughs] "
-        "and xxx are taken by themselves ('' for none).",
+        help="Remove matches of this regular expression from the transcripts; from annotations, marks such as [laughs] "
+        "and xxx are removed by default ('' for none).",
         metavar="REGEX",
     ),
 ]

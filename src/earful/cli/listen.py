@@ -37,14 +37,14 @@ def listen(
         list[Path] | None,
         typer.Option(help="Write the transcript at the end; its suffix names the format.", metavar="FILE"),
     ] = None,
-    greedy: Annotated[bool, typer.Option("--greedy", help="Without the language model.")] = False,
+    greedy: Annotated[bool, typer.Option("--greedy", help="Leave out the language model.")] = False,
     hot: Annotated[str | None, typer.Option(help=HOT_HELP, metavar="WORD[:BOOST],…")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE.")] = False,
     json: Annotated[
         bool, typer.Option("--json", help="A JSON object a change, and the transcript at the end.")
     ] = False,
 ) -> None:
-    """Write down what is being said.
+    """Transcribe live speech.
 
     Words appear within a second. On a terminal those that may still change are dim; into a pipe or a file go settled
     words alone, a line for what is said between two pauses. Ctrl-C ends it, and the transcript is written whole (--out:

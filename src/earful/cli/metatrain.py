@@ -26,8 +26,8 @@ def metatrain(
     """Meta-train a base by a recipe: learn a start, and a way to move, for adaptation with a few clips.
 
     The best model on the held-out tasks goes to the recipe's `out`, the last one to `last` in its work folder; every
-    step is logged there. Interrupted, the same command goes on from the last saved state. On several processes:
-    torchrun --nproc-per-node 2 -m earful metatrain RECIPE.toml; each takes a GPU of its own where there are GPUs.
+    step is logged there. After an interruption the same command continues from the last saved state. On several
+    processes: torchrun --nproc-per-node 2 -m earful metatrain RECIPE.toml; each takes a GPU of its own, if any.
 
     \b
     Example:

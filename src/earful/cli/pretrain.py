@@ -44,7 +44,7 @@ def pretrain(
     source: Annotated[Path, typer.Argument(help="A TOML recipe, or a folder of recordings.", metavar="SOURCE")],
     out: Annotated[Path | None, typer.Option(help="The folder for the model (of a folder).", metavar="MODEL")] = None,
     objective: Annotated[
-        list[str] | None, typer.Option(help="What to learn by; may come again.", metavar="NAME")
+        list[str] | None, typer.Option(help="A self-supervised objective; may be repeated.", metavar="NAME")
     ] = None,
     start: Start = None,
     steps: Steps = None,
@@ -59,7 +59,7 @@ def pretrain(
 ) -> None:
     """Train a base further on speech without transcripts.
 
-    SOURCE is a recipe, which says all; or a folder of recordings of any length, from which the stretches of speech are
+    SOURCE is a recipe, or a folder of recordings of any length, from which the stretches of speech are
     cut. The objectives are wav2vec2, cpc, simclr, siamese, triplet, prototypical, hubert, best_rq and denoise. Every
     step is logged in the work folder. Interrupted by Ctrl-C, the same command goes on from the last saved state. With
     torchrun --nproc-per-node 2 -m earful pretrain SOURCE several processes share the clips of each batch, on GPUs where

@@ -22,15 +22,15 @@ def review(
     model: Annotated[str, typer.Argument(help="A model folder, or a shipped base.", metavar="MODEL")],
     files: Annotated[list[Path], typer.Argument(help="ELAN files with drafts, or folders of them.", metavar="FILES")],
     count: Annotated[
-        int, typer.Option("--count", "-n", min=1, max=MOST_COUNT, help="Name so many drafts.", metavar="N")
+        int, typer.Option("--count", "-n", min=1, max=MOST_COUNT, help="Number of drafts to list.", metavar="N")
     ] = COUNT,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say which drafts in ELAN files to correct first, and how much the corrected ones changed.
+    """List drafts in ELAN files to correct first, and how much the corrected ones changed.
 
-    MODEL listens to the drafts that nobody has touched. First come those whose correction teaches the most for their
-    length, as with `earful suggest`: what is not corrected elsewhere, and what the model is unsure of. The error rate
-    is that of the drafts that were corrected or deleted.
+    MODEL listens to the drafts that nobody has touched. Those whose correction teaches the most for their length come
+    first, as in `earful suggest`: sounds that no corrected draft has, and speech that the model is unsure of. The error
+    rate is that of the drafts that were corrected or deleted.
 
     \b
     Examples:

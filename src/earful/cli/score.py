@@ -30,13 +30,13 @@ def score(
     manifest: Annotated[
         Path, typer.Argument(help="Transcribed clips: a manifest, a table, a folder.", metavar="MANIFEST")
     ],
-    by: Annotated[By | None, typer.Option(help="A score for each speaker or language, too.")] = None,
+    by: Annotated[By | None, typer.Option(help="Also score each speaker or language.")] = None,
     tier: TierName = None,
     speaker_tier: SpeakerTier = None,
     drop: Drop = None,
-    greedy: Annotated[bool, typer.Option("--greedy", help="Without the language model.")] = False,
+    greedy: Annotated[bool, typer.Option("--greedy", help="Leave out the language model.")] = False,
     self_adapt: Annotated[
-        bool, typer.Option("--self-adapt", help="Fit the model to each recording as it is heard, then forget.")
+        bool, typer.Option("--self-adapt", help="Experimental: fit the model to each recording, then forget.")
     ] = False,
     device: Device = "cpu",
     errors: Annotated[

@@ -39,10 +39,11 @@ def suggest(
     audio: Annotated[Path, typer.Argument(help="A folder of recordings, or a manifest of them.", metavar="AUDIO")],
     count: Count = None,
     seconds: Annotated[
-        float | None, typer.Option(help="Suggest so much speech, not N clips.", metavar="S", min=0.0, callback=finite)
+        float | None,
+        typer.Option(help="Suggest S seconds of speech instead of N clips.", metavar="S", min=0.0, callback=finite),
     ] = None,
     transcribed: Annotated[
-        Path | None, typer.Option(help="Clips that have transcripts: what they say is covered.", metavar="CLIPS")
+        Path | None, typer.Option(help="Clips that have transcripts already.", metavar="CLIPS")
     ] = None,
     tier: TierName = None,
     speaker_tier: SpeakerTier = None,
@@ -55,12 +56,12 @@ def suggest(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace TABLE where it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say which recordings to transcribe next: those that teach the most for their length.
+    """Suggest which recordings to transcribe next: those that teach the most for their length (experimental).
 
-    MODEL listens to every clip of AUDIO. Chosen one by one are those that say the most, for their length, that those
-    before do not say, in voices unlike theirs, and that a recogniser is unsure of. TABLE has a column `text` for you to
-    fill in, and `heard`, what the model hears: a base writes phones, a recogniser a draft. `earful adapt TABLE` then
-    learns from the lines that have a text, and --transcribed TABLE asks for the next ones.
+    MODEL listens to every clip of AUDIO. It chooses clips one by one, each time the clip that adds most for its length:
+    sounds that the clips before lack, voices unlike theirs, and speech that a recogniser is unsure of. TABLE has a
+    column `text` for you to fill in, and `heard`, what the model hears: phones by a base, a draft by a recogniser.
+    `earful adapt TABLE` then learns from the lines that have a text, and --transcribed TABLE asks for the next ones.
 
     \b
     Examples:

@@ -22,24 +22,28 @@ if TYPE_CHECKING:
     from earful.transcriber import Transcriber
 
 CHANNEL_HELP = (
-    "Which channel of stereo is heard: auto (those that hold speech), mix, left, right, a number from 1 on; or each, a "
+    "Which channel to transcribe: auto (those with speech), mix, left, right, a number from 1 on; or each, with a "
     "speaker on every channel."
 )
 
 HOT_HELP = (
-    "Words or phrases to listen for, parted by commas; after a colon what each letter of one adds, in nats "
+    "Words or phrases to make more likely, separated by commas; after a colon, the bonus of each letter in nats "
     "(by default 1.5)."
 )
-INTO_HELP = "Add tiers to an ELAN file; AUDIO, if not named, is what it links."
-FILL_HELP = "With --into: only into the segments of this tier that have no text."
+INTO_HELP = "Add tiers to an ELAN file; AUDIO defaults to the recording that it links."
+FILL_HELP = "With --into: fill only the segments of this tier that have no text."
 MOST_GUESSES = 20
-Format = Literal["text", "json", "srt", "vtt", "tsv", "eaf", "textgrid", "ctm", "stm", "flextext"]
+Format = Literal["text", "json", "srt", "vtt", "lrc", "tsv", "eaf", "textgrid", "ctm", "stm", "flextext"]
 As = Annotated[
-    Format, typer.Option(help="tsv: a line a word, with times and confidence; json: a line a file; eaf: for ELAN.")
+    Format,
+    typer.Option(
+        help="tsv: a line a word, with times and confidence; json: a line a file; lrc: for players; eaf: for ELAN."
+    ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Write a file for each recording into this folder.", metavar="DIR")]
 Guesses = Annotated[
-    int, typer.Option(min=1, max=MOST_GUESSES, help="So many texts of each recording (json).", metavar="N")
+    int,
+    typer.Option(min=1, max=MOST_GUESSES, help="Give the N most likely texts of each recording (json).", metavar="N"),
 ]
 
 
@@ -52,11 +56,11 @@ def transcribe(
     out: Out = None,
     into: Annotated[Path | None, typer.Option(help=INTO_HELP, metavar="FILE.eaf")] = None,
     fill: Annotated[str | None, typer.Option(help=FILL_HELP, metavar="TIER")] = None,
-    greedy: Annotated[bool, typer.Option("--greedy", help="Without the language model.")] = False,
+    greedy: Annotated[bool, typer.Option("--greedy", help="Leave out the language model.")] = False,
     hot: Annotated[str | None, typer.Option(help=HOT_HELP, metavar="WORD[:BOOST],…")] = None,
     guesses: Guesses = 1,
     self_adapt: Annotated[
-        bool, typer.Option("--self-adapt", help="Fit the model to each recording as it is heard, then forget.")
+        bool, typer.Option("--self-adapt", help="Experimental: fit the model to each recording, then forget.")
     ] = False,
     denoise: Annotated[bool, typer.Option("--denoise", help="Suppress steady noise first.")] = False,
     channel: Annotated[str, typer.Option(help=CHANNEL_HELP, metavar="CHANNEL")] = "auto",
@@ -66,13 +70,13 @@ def transcribe(
         bool, typer.Option("--json", help="The same as --format json; with --into, what was done.")
     ] = False,
 ) -> None:
-    """Write down what recordings say.
+    """Transcribe recordings.
 
     Recordings may be of any length. A file that cannot be read is named on stderr, the others are transcribed, and the
     exit status is 2.
 
-    With --into, an ELAN file gets new tiers of phrases, words and confidences, or texts in empty segments (--fill); all
-    else in it stays as it is.
+    With --into, an ELAN file gets new tiers of phrases, words and confidences, or texts in empty segments (--fill);
+    everything else in it stays as it is.
 
     \b
     Examples:

@@ -29,7 +29,7 @@ Minutes = Annotated[
     float | None,
     typer.Option(
         callback=above_zero,
-        help="First search so long for the settings that suit these clips best (needs Optuna).",
+        help="First search for the best settings for these clips, for so many minutes (needs Optuna).",
         metavar="MINUTES",
     ),
 ]

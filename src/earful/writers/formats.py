@@ -10,6 +10,7 @@ from earful.writers.ctm import ctm, stm
 from earful.writers.eaf import eaf
 from earful.writers.flextext import flextext
 from earful.writers.json_lines import json_lines
+from earful.writers.lrc import lrc
 from earful.writers.phrases import Source
 from earful.writers.plain import plain
 from earful.writers.subtitles import srt, vtt
@@ -29,6 +30,7 @@ FORMATS: dict[str, Format] = {
     "json": Format(json_lines, ".json"),
     "srt": Format(srt, ".srt"),
     "vtt": Format(vtt, ".vtt"),
+    "lrc": Format(lrc, ".lrc"),
     "tsv": Format(tsv, ".tsv"),
     "eaf": Format(eaf, ".eaf"),
     "textgrid": Format(textgrid, ".TextGrid"),
