@@ -59,10 +59,10 @@ def test_every_regulariser_comes_and_moves_the_weights_its_own_way() -> None:
     drawn = [plan_with(plan, study.ask(dict(space_around(plan, 0.1, optuna.distributions))).params) for _ in range(40)]
     kinds = {(each.towards if each.decay else "none"): each for each in drawn}
     assert kinds.keys() == {"start", "zero", "none"}
-    here = {"w": torch.full((1,), 3.0)}
     moved = {}
     for kind, each in kinds.items():
         rule = _usual_rule(replace(each, decay=each.decay and 0.5, rate=0.1, warmup=0.0), start)
+        here = {"w": torch.full((1,), 3.0)}  # it is overwritten
         moved[kind] = float(rule.update({"w": torch.zeros(1)}, rule.init(here), here, 0)[0]["w"])
     assert moved == pytest.approx({"start": 3 - 0.1 * 0.5 * (3 - 2), "zero": 3 - 0.1 * 0.5 * 3, "none": 3.0})
 
