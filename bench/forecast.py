@@ -74,7 +74,7 @@ def summary(forecasts: Sequence[dict], adapted: Sequence[dict]) -> Iterator[dict
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--base", required=True)
-    parser.add_argument("--corpus", type=Path, required=True, help="folder that `earful corpus fillets-ng` wrote")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder that `recipes.corpora fillets-ng` wrote")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--clips", type=int, nargs="+", default=[10, 20, 40])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

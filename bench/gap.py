@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from games import train_and_test
 from kshot import draw, rates
 from torch import Tensor
 
@@ -26,9 +27,8 @@ from earful.adapt.select import plan_for
 from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.config import read_toml
-from earful.data.corpora.fillets import split_levels
 from earful.data.frames import compute_clips
-from earful.data.manifest import Manifest, read_manifest
+from earful.data.manifest import Manifest
 from earful.encoder.backbone import recut
 from earful.model import ModelConfig
 from earful.pretrain.dataset import open_dataset
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
+    train, test = train_and_test(options.corpus)
     facts = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
     facts |= {"machine": machine(), "start": str(options.start), "corpus": options.corpus.name}
     facts |= {"steps": options.steps, "test_clips": len(test)}

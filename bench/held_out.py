@@ -43,7 +43,7 @@ def named(clips: Manifest, condition: str) -> Manifest:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--corpus", type=Path, required=True, help="folder that `earful corpus fillets-ng` wrote")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder that `recipes.corpora fillets-ng` wrote")
     parser.add_argument("--clips", type=int, default=120, help="clips of each task")
     parser.add_argument("--snr-db", type=float, nargs="+", default=[0, 5, 10])
     parser.add_argument("--out", type=Path, required=True)

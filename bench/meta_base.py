@@ -8,7 +8,7 @@ lets `earful adapt` learn from K clips of real Dutch, from each of them:
 
     python bench/meta_base.py --start work/synthetic --work work/meta-base --learners multitask fomaml
     python bench/meta_base.py --start work/synthetic --work work/meta-base-speaker --learners fomaml --by speaker
-    earful corpus invent --count 80 --hours 3 --out work/invented
+    python -m recipes.corpora invent --count 80 --hours 3 --out work/invented
     python bench/meta_base.py --start work/synthetic --work work/meta-base-invented --learners fomaml \\
         --also work/invented/manifest.jsonl
     python bench/meta_base.py --start work/synthetic --work work/meta-base-prototypes --learners fomaml \\

@@ -4,7 +4,7 @@ The same parameters, of every learner and seed, adapt to K clips of the training
 all) and write down clips of the test levels, greedily: after 0 to 10 of the steps that they were meta-trained to take,
 and after as many AdamW steps as `earful adapt` would take from any base ("usual", on the clips as they are).
 
-    earful corpus fillets-ng --language cs --out work/fillets-cs
+    python -m recipes.corpora fillets-ng --language cs --out work/fillets-cs
     python bench/meta_czech.py --learned bench/meta_speech.json --corpus work/fillets-cs --out bench/meta_czech.json
 """
 

@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from earful.data.corpora.debian import unpacked
-from earful.data.corpora.lua import Dialog, read_dialogs
-from earful.data.corpora.recordings import DUPLICATE, TWO_TRANSCRIPTS, Draft, LeftOut, Progress, gather
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
-from earful.errors import CorpusError
+from recipes.corpora.debian import unpacked
+from recipes.corpora.errors import CorpusError
+from recipes.corpora.lua import Dialog, read_dialogs
+from recipes.corpora.recordings import DUPLICATE, TWO_TRANSCRIPTS, Draft, LeftOut, Progress, gather
 
 LANGUAGES = ("cs", "nl")
 TEST_LEVEL = 5  # of every six levels, sorted by name and counted from 0
@@ -86,7 +86,7 @@ def split_levels(manifest: Manifest) -> tuple[Manifest, Manifest]:
     """
     without = [utterance.id for utterance in manifest if "level" not in utterance.extra]
     if without:
-        raise CorpusError(f"clip {without[0]!r} has no level; only a manifest of `corpus fillets-ng` has them")
+        raise CorpusError(f"clip {without[0]!r} has no level; only a manifest of `recipes.corpora fillets-ng` has them")
     levels = sorted({str(utterance.extra["level"]) for utterance in manifest})
     test = {level for place, level in enumerate(levels) if place % 6 == TEST_LEVEL}
     train = manifest.filter(lambda utterance: utterance.extra["level"] not in test)

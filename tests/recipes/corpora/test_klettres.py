@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from earful.data.corpora.klettres import klettres, with_names
-from earful.data.corpora.recordings import TWO_TRANSCRIPTS
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
-from earful.errors import CorpusError
+from recipes.corpora.errors import CorpusError
+from recipes.corpora.klettres import klettres, with_names
+from recipes.corpora.recordings import TWO_TRANSCRIPTS
 
 LISTS = {
     "it": ({"B": "alpha/b", "C": "alpha/c"}, {"ZA": "syllab/za", "GNA": "syllab/gna", "CI": "alpha/c"}),

@@ -11,12 +11,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from earful.data.corpora.debian import unpacked
-from earful.data.corpora.kde import Said, Sound, build, choose, read_sounds, speakable
-from earful.data.corpora.recordings import LeftOut, Progress
 from earful.data.manifest import Manifest
 from earful.data.synthesis.pronounce import PHONES, pronounce
 from earful.data.utterance import Utterance
+from recipes.corpora.debian import unpacked
+from recipes.corpora.kde import Said, Sound, build, choose, read_sounds, speakable
+from recipes.corpora.recordings import LeftOut, Progress
 
 PACKAGES = ("klettres-data",)
 KINDS = {"alphabet": "letter", "syllables": "syllable"}

@@ -9,8 +9,11 @@ import pytest
 import soundfile
 
 from earful.audio.files import read
-from earful.data.corpora import debian
-from earful.data.corpora.fillets import (
+from earful.data.manifest import Manifest, read_manifest
+from earful.data.utterance import Utterance
+from recipes.corpora import debian
+from recipes.corpora.errors import CorpusError
+from recipes.corpora.fillets import (
     DUPLICATE,
     NO_CLIP,
     NO_TRANSCRIPT,
@@ -19,10 +22,7 @@ from earful.data.corpora.fillets import (
     fillets,
     split_levels,
 )
-from earful.data.corpora.recordings import UNREADABLE
-from earful.data.manifest import Manifest, read_manifest
-from earful.data.utterance import Utterance
-from earful.errors import CorpusError
+from recipes.corpora.recordings import UNREADABLE
 
 GAME = Path("usr/share/games/fillets-ng")
 needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="dpkg-deb is Debian's")

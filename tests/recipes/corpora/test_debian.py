@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from earful.data.corpora import debian
-from earful.errors import CorpusError
+from recipes.corpora import debian
+from recipes.corpora.errors import CorpusError
 
 NAME = "some-sounds_1%3a2.0-1_all.deb"
 CONTENT = b"!<arch>\nnot much of a package"

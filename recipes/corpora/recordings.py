@@ -9,8 +9,9 @@ from pathlib import Path
 from earful.audio.files import probe
 from earful.data.manifest import Manifest, write_manifest
 from earful.data.utterance import Utterance
-from earful.errors import AudioError, CorpusError
+from earful.errors import AudioError
 from earful.writing import replacing
+from recipes.corpora.errors import CorpusError
 
 TWO_TRANSCRIPTS = "two different transcripts"
 DUPLICATE = "the same recording as another clip"

@@ -12,9 +12,9 @@ from typing import Literal
 
 import torch
 
-from earful.data.synthesis.draws import Weighted, between, chance, one, some, weighted
-from earful.data.synthesis.phonemes import VOWEL, Sound, is_front
-from earful.data.synthesis.phonology import Word
+from recipes.corpora.invented.draws import Weighted, between, chance, one, some, weighted
+from recipes.corpora.invented.phonemes import VOWEL, Sound, is_front
+from recipes.corpora.invented.phonology import Word
 
 # Lower case or caseless, single code points that NFC leaves alone. Czech is held out: what only Czech and Slovak
 # write (ě ř ů, ď ť ň) stays out too.

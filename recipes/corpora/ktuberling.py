@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from earful.data.corpora.debian import unpacked
-from earful.data.corpora.kde import Said, Sound, build, choose, read_sounds, speakable
-from earful.data.corpora.recordings import LeftOut, Progress
-from earful.data.corpora.spelling import spell
 from earful.data.manifest import Manifest
 from earful.data.synthesis.pronounce import pronounce
+from recipes.corpora.debian import unpacked
+from recipes.corpora.kde import Said, Sound, build, choose, read_sounds, speakable
+from recipes.corpora.recordings import LeftOut, Progress
+from recipes.corpora.spelling import spell
 
 PACKAGES = ("ktuberling-data",)
 SCENE_FILES = 4  # a beginning that so many files of a language share is the scene's name: egypt_, moon_

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from earful.data.corpora.recordings import DUPLICATE, TWO_TRANSCRIPTS, Draft, LeftOut, Progress, gather
 from earful.data.manifest import Manifest
 from earful.data.synthesis.languages import languages
 from earful.data.utterance import Json, Utterance, unique_ids
-from earful.errors import CorpusError
+from recipes.corpora.errors import CorpusError
+from recipes.corpora.recordings import DUPLICATE, TWO_TRANSCRIPTS, Draft, LeftOut, Progress, gather
 
 MISSING = "listed, but its recording is not in the package"
 

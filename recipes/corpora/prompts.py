@@ -17,11 +17,12 @@ import numpy as np
 import soundfile
 
 from earful.audio.files import Samples, probe, write
-from earful.data.corpora.debian import unpacked
-from earful.data.corpora.recordings import DUPLICATE, UNREADABLE, LeftOut, Progress
 from earful.data.manifest import Manifest, write_manifest
 from earful.data.utterance import Utterance
-from earful.errors import AudioError, CorpusError, install
+from earful.errors import AudioError
+from recipes.corpora.debian import unpacked
+from recipes.corpora.errors import CorpusError
+from recipes.corpora.recordings import DUPLICATE, UNREADABLE, LeftOut, Progress
 
 PACKAGES = {
     "it": ("asterisk-core-sounds-it-g722", "asterisk-prompt-it-menardi-wav"),
@@ -82,7 +83,7 @@ def prompts(
     The packages come from `source` (a folder that holds them, packed or unpacked), else from the folder `cache`, into
     which those that are missing are downloaded (about 40 MB; default: the user's cache). Speakers are named after the
     voice's folder (it_IT_m_Carlo: `it-carlo`). `LeftOut` lists the ids by reason. `progress(done, total)` is called
-    after each clip. The manifest is written last. Needs the extra `corpora`.
+    after each clip. The manifest is written last. Needs the package G722.
 
     Raises CorpusError without it, for another language, a folder without the prompts, a download that fails; AudioError
     for a place that cannot be written.
@@ -117,7 +118,7 @@ def _codec() -> Any:
     try:
         return import_module("G722")
     except ImportError as error:
-        raise CorpusError(f"decoding G.722 needs an optional package: {install('corpora')}") from error
+        raise CorpusError("decoding G.722 needs an optional package: pip install G722") from error
 
 
 def _checked(languages: Collection[str]) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earful.data.corpora.spelling import RAREST, certain, group, spell
+from recipes.corpora.spelling import RAREST, certain, group, spell
 
 
 def zipf(**words: float) -> list[tuple[str, float]]:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earful.data.corpora.lua import Dialog, parse_dialogs, read_dialogs
-from earful.errors import CorpusError
+from recipes.corpora.errors import CorpusError
+from recipes.corpora.lua import Dialog, parse_dialogs, read_dialogs
 
 
 def said(expression: str) -> str | None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from earful.data.corpora.kde import Sound
-from earful.data.corpora.ktuberling import ktuberling, labels, with_phones
-from earful.data.corpora.recordings import DUPLICATE
-from earful.errors import CorpusError
+from recipes.corpora.errors import CorpusError
+from recipes.corpora.kde import Sound
+from recipes.corpora.ktuberling import ktuberling, labels, with_phones
+from recipes.corpora.recordings import DUPLICATE
 
 pytest.importorskip("wordfreq")
 

@@ -6,8 +6,8 @@ from itertools import product
 
 import torch
 
-from earful.data.synthesis.draws import Weighted, between, chance, one, some, weighted, whole
-from earful.data.synthesis.phonemes import FRICATIVE, LIQUID, NASAL, STOP, VOWEL, Sound
+from recipes.corpora.invented.draws import Weighted, between, chance, one, some, weighted, whole
+from recipes.corpora.invented.phonemes import FRICATIVE, LIQUID, NASAL, STOP, VOWEL, Sound
 
 # Median and extremes of real inventories (Maddieson 2013, WALS chapters 1 and 2): 22 consonants of 6 to 122, and 5 or 6
 # vowel qualities of 2 to 14; length, nasality and diphthongs come on top.

@@ -11,16 +11,16 @@ import torch
 
 from earful.audio.files import read
 from earful.data.manifest import read_manifest
-from earful.data.synthesis import invented as room
-from earful.data.synthesis.draws import some, weighted
-from earful.data.synthesis.invented import InventedLanguage, code_of, hosts_of, invent_corpus, invent_language
 from earful.data.synthesis.languages import find_language, languages
-from earful.data.synthesis.orthography import SCRIPTS, Orthography, Silent, Spelling, random_orthography, spell
-from earful.data.synthesis.phonemes import HELD_OUT, HOSTS, VOWEL, Sound, host_sounds, known_sounds, lineage, tables
-from earful.data.synthesis.phonology import CONSONANTS, LEXICON, VOWELS, Word
 from earful.errors import SynthesisError
 from earful.text.normalize import normalize
 from earful.text.score import score
+from recipes.corpora.invented import corpus as room
+from recipes.corpora.invented.corpus import InventedLanguage, code_of, hosts_of, invent_corpus, invent_language
+from recipes.corpora.invented.draws import some, weighted
+from recipes.corpora.invented.orthography import SCRIPTS, Orthography, Silent, Spelling, random_orthography, spell
+from recipes.corpora.invented.phonemes import HELD_OUT, HOSTS, VOWEL, Sound, host_sounds, known_sounds, lineage, tables
+from recipes.corpora.invented.phonology import CONSONANTS, LEXICON, VOWELS, Word
 
 COUNT, CLIPS = 3, 7
 SOUNDS = {

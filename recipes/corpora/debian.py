@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from earful.errors import CorpusError
 from earful.writing import replacing
+from recipes.corpora.errors import CorpusError
 
 NOTED = ".sha256"
 """What the name of a file with a package's hash ends in, in the form of `sha256sum`."""

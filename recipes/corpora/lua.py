@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from earful.errors import CorpusError
+from recipes.corpora.errors import CorpusError
 
 _TOKEN = re.compile(
     rb"""

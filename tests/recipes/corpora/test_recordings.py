@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from earful.data.corpora.recordings import UNREADABLE, copy, gather
 from earful.data.manifest import read_manifest
 from earful.data.utterance import Utterance
-from earful.errors import CorpusError
+from recipes.corpora.errors import CorpusError
+from recipes.corpora.recordings import UNREADABLE, copy, gather
 
 
 def test_good_ones_are_copied_and_damaged_ones_named(put_sound: Callable[[Path, float], None], tmp_path: Path) -> None:

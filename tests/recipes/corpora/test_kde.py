@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earful.data.corpora.kde import MISSING, Sound, build, choose, language_code, read_sounds
-from earful.data.corpora.recordings import DUPLICATE, TWO_TRANSCRIPTS, UNREADABLE
 from earful.data.manifest import read_manifest
-from earful.errors import CorpusError
+from recipes.corpora.errors import CorpusError
+from recipes.corpora.kde import MISSING, Sound, build, choose, language_code, read_sounds
+from recipes.corpora.recordings import DUPLICATE, TWO_TRANSCRIPTS, UNREADABLE
 
 
 def sounds(root: Path, *files: str, language: str = "nl") -> list[Sound]:

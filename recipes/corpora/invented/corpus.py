@@ -22,16 +22,16 @@ from typing import Any
 import torch
 
 from earful.data.manifest import Manifest
-from earful.data.synthesis.draws import Weighted, one, whole
-from earful.data.synthesis.orthography import Orthography, random_orthography, spell
-from earful.data.synthesis.phonemes import HOSTS, Sound, known_sounds
-from earful.data.synthesis.phonology import Phonology, Word, lexicon, random_phonology
 from earful.data.synthesis.plan import Amount, Clip, check_suffix, seed_of
 from earful.data.synthesis.sentences import LEAST_WORDS, MOST_WORDS, random_marks
 from earful.data.synthesis.speak import LeftOut, Progress, cores, speak_plan
 from earful.data.synthesis.voices import random_voice
 from earful.errors import SynthesisError
 from earful.writing import replacing
+from recipes.corpora.invented.draws import Weighted, one, whole
+from recipes.corpora.invented.orthography import Orthography, random_orthography, spell
+from recipes.corpora.invented.phonemes import HOSTS, Sound, known_sounds
+from recipes.corpora.invented.phonology import Phonology, Word, lexicon, random_phonology
 
 NAME = "languages.jsonl"
 _RULES = 1  # of drawing a language; another number where the same code would come to mean another language
