@@ -16,16 +16,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from games import train_and_test
-from kshot import draw, frames_by, rates
 
 from earful.adapt.adapt import adapt
 from earful.adapt.finetune import Plan
 from earful.adapt.select import plan_for
-from earful.bench.machine import machine
 from earful.checkpoint import load_checkpoint
 from earful.data.synthesis.sentences import read_sentences
 from earful.features.mask import SpecAugment
+from earful.kshot.machine import machine
 from earful.text.normalize import TextRules
+from kshot import draw, frames_by, rates
 
 PLANS: dict[str, Callable[[Plan], Plan]] = {
     "all": lambda plan: plan,

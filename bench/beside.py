@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from games import train_and_test
-from kshot import draw, frames_by, rates
 from torch import Tensor
 
 from earful.adapt.adapt import adapt
@@ -28,12 +27,13 @@ from earful.adapt.language import listed
 from earful.adapt.select import plan_for
 from earful.adapt.spoken import spoken
 from earful.adapt.unlabelled import LEAST, believed
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, Language, load_checkpoint
 from earful.ctc.ngram import learn, mix_with
 from earful.data.manifest import Manifest
 from earful.data.synthesis.sentences import read_sentences
+from earful.kshot.machine import machine
 from earful.text.normalize import TextRules, normalize
+from kshot import draw, frames_by, rates
 
 VARIANTS = ("usual", "more steps", "spoken", "unlabelled", "both")
 WEIGHT, BONUS = 1.0, 1.5

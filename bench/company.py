@@ -27,7 +27,6 @@ from torch import Tensor, nn
 
 from earful.adapt.company import in_company
 from earful.audio.files import SAMPLE_RATE_HZ, read
-from earful.bench.machine import machine
 from earful.checkpoint import load_checkpoint
 from earful.ctc.align import align
 from earful.data.bed import bed_of
@@ -36,6 +35,7 @@ from earful.data.utterance import Utterance
 from earful.encoder.backbone import Backbone
 from earful.encoder.pretrained import load_backbone
 from earful.errors import TextError
+from earful.kshot.machine import machine
 from earful.model import PHONES, amid, fast_arithmetic, frames_by
 from earful.pretrain.dataset import phones_of
 

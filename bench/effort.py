@@ -19,18 +19,18 @@ from time import monotonic
 from typing import Any
 
 from games import train_and_test
-from kshot import draw, frames_by, heard_by, scored
 from torch import Tensor
 
 from earful.adapt.adapt import ADAPTATION, Reading, completed, prepare
 from earful.adapt.effort import job_for
 from earful.adapt.pace import pace_of
 from earful.adapt.steps import SEARCH, USUAL, Standing, steps_for
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.manifest import Manifest
 from earful.data.synthesis.sentences import read_sentences
+from earful.kshot.machine import machine
 from earful.text.normalize import TextRules
+from kshot import draw, frames_by, heard_by, scored
 
 RECORDINGS = 400
 

@@ -19,23 +19,23 @@ from pathlib import Path
 
 import torch
 from games import train_and_test
-from kshot import draw, rates
 from torch import Tensor
 
 from earful.adapt.adapt import adapt
 from earful.adapt.select import plan_for
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.config import read_toml
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest
 from earful.encoder.backbone import recut
+from earful.kshot.machine import machine
 from earful.model import ModelConfig
 from earful.pretrain.dataset import open_dataset
 from earful.pretrain.recipe import Corpus, Recipe
 from earful.pretrain.supervised import train_base
 from earful.recognizer import Recognizer
 from earful.train import Optimisation
+from kshot import draw, rates
 
 HELD_OUT = "nl"
 UPPER = "the encoder's upper layers move"

@@ -22,10 +22,10 @@ from games import train_and_test
 from torch import Tensor
 
 from earful.adapt.start import start_from
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest, write_manifest
+from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 from earful.text.normalize import normalize
 from earful.text.score import score

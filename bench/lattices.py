@@ -21,7 +21,6 @@ from unittest import mock
 import numpy as np
 import torch
 from games import train_and_test
-from kshot import draw, frames_by
 from torch import Tensor
 
 from earful.adapt import language
@@ -29,13 +28,14 @@ from earful.adapt.adapt import adapt, plan_from
 from earful.adapt.language import MOST_TUNED
 from earful.adapt.select import plan_for, split_folds
 from earful.adapt.start import start_from
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, Language, load_checkpoint, save_checkpoint
 from earful.ctc.beam import USUAL, Recording, tune
 from earful.data.manifest import Manifest, read_manifest
 from earful.data.synthesis.sentences import read_sentences
+from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 from earful.text.normalize import normalize
+from kshot import draw, frames_by
 
 MOST = 1.0e4
 

@@ -31,14 +31,14 @@ import pympi
 import soundfile
 import torch
 from games import train_and_test
-from kshot import draw, earful, frames_by, heard_by, scored
 from lxml import etree
 
 from earful.audio.files import SAMPLE_RATE_HZ, read
-from earful.bench.machine import machine
 from earful.checkpoint import load_checkpoint
 from earful.data.manifest import Manifest, read_manifest, write_manifest
+from earful.kshot.machine import machine
 from earful.writing import replacing
+from kshot import draw, earful, frames_by, heard_by, scored
 
 FIRST, POOL, CORRECTED, TEST = 20, 120, 20, 120
 PAUSE_S = 0.8

@@ -43,12 +43,12 @@ from typing import Any
 import torch
 from meta_speech import QUERY, STEPS, TASKS, TRAIN_SHOTS, Ground, Held, Setting, calibrated, learning, trained
 
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.config import read_toml
 from earful.data.episode import Shots
 from earful.encoder.backbone import recut
 from earful.features.fbank import FbankConfig
+from earful.kshot.machine import machine
 from earful.metatrain.loop import Outer
 from earful.metatrain.speech.recipe import MetaRecipe, TaskRules
 from earful.metatrain.speech.tasks import tasks_of

@@ -25,11 +25,11 @@ from earful.adapt.finetune import finetune
 from earful.adapt.rows import BIAS, WEIGHT, carry_rows
 from earful.adapt.select import plan_for
 from earful.audio.augment import Augmentation
-from earful.bench.machine import machine
 from earful.config import read_toml
 from earful.data.batch import Example
 from earful.data.episode import Draw, random_of
 from earful.data.manifest import read_manifest
+from earful.kshot.machine import machine
 from earful.metatrain.learner import START, Meta
 from earful.metatrain.speech.output import begin
 from earful.metatrain.speech.tasks import Tasks

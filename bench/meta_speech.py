@@ -38,12 +38,12 @@ from earful.adapt.descend import descend
 from earful.adapt.finetune import SELECTIONS
 from earful.adapt.inner import Inner, rule_of
 from earful.audio.augment import Augmentation
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.config import read_toml
 from earful.data.episode import By, Draw, Shots
 from earful.encoder.encoder import EncoderConfig
 from earful.features.mask import spec_augment
+from earful.kshot.machine import machine
 from earful.metatrain.learner import START, Meta
 from earful.metatrain.loop import Drawn, Outer, metatrain
 from earful.metatrain.speech.learning import Learning, selection

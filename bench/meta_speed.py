@@ -48,13 +48,13 @@ from torch.utils._pytree import tree_map
 
 from ctc import Problem as Lattice
 from ctc import kernel_cpu, peak_bytes, plain, resident_bytes, short
-from earful.bench.machine import machine
 from earful.ctc.head import Upsample
 from earful.ctc.loss import ctc_loss
 from earful.encoder.attention import plan
 from earful.encoder.encoder import EncoderConfig, initialise, quieten_branches
 from earful.encoder.subsample import entrance
 from earful.encoder.transformer import TransformerLayer
+from earful.kshot.machine import machine
 from earful.metatrain import maml
 from earful.trees import mean
 

@@ -24,18 +24,18 @@ from typing import Any
 
 import torch
 from games import train_and_test
-from kshot import draw, scored
 from torch import Tensor
 
 from earful.adapt.adapt import Reading, adapted, plan_from
 from earful.adapt.remember import Memory
 from earful.adapt.start import start_from
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest
+from earful.kshot.machine import machine
 from earful.text.normalize import TextRules
 from earful.writing import replacing
+from kshot import draw, scored
 
 
 def of_layers(base: Checkpoint, start: Checkpoint, end: Checkpoint) -> dict[str, list[float]]:

@@ -14,14 +14,14 @@ import time
 from pathlib import Path
 
 from games import train_and_test
-from kshot import draw, frames_by, heard_by, scored
 
 from earful.adapt.adapt import adapt
 from earful.adapt.finetune import Plan
 from earful.adapt.select import plan_for
 from earful.adapt.start import start_from
-from earful.bench.machine import machine
+from earful.kshot.machine import machine
 from earful.writing import replacing
+from kshot import draw, frames_by, heard_by, scored
 
 FEW, LEAST = 30, 4
 

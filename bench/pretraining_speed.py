@@ -35,10 +35,10 @@ from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
 from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices, _sample_negative_indices
 
-from earful.bench.machine import machine
 from earful.encoder.build import build_encoder
 from earful.encoder.encoder import EncoderConfig, valid_frames
 from earful.features.fbank import fbank
+from earful.kshot.machine import machine
 from earful.model import fast_arithmetic
 from earful.pretrain.masking import Spans
 from earful.pretrain.objective import Heard

@@ -22,8 +22,8 @@ from games import train_and_test
 from whisper_zero_shot import load, written
 
 from earful.audio.files import SAMPLE_RATE_HZ, read, write
-from earful.bench.machine import machine
 from earful.data.manifest import Manifest
+from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 from earful.text.normalize import TextRules, normalize
 from earful.text.score import score

@@ -22,8 +22,8 @@ import torch
 from games import train_and_test
 
 from earful.audio.files import read
-from earful.bench.machine import machine
 from earful.data.manifest import Manifest
+from earful.kshot.machine import machine
 from earful.text.normalize import TextRules, normalize
 from earful.text.score import score
 

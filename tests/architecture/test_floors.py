@@ -29,7 +29,7 @@ FLOORS = {
     **dict.fromkeys(("pretrain", "adapt", "runner", "live"), 6),
     "metatrain": 7,
     **dict.fromkeys(("recognizer", "evaluate", "writers"), 8),
-    **dict.fromkeys(("export", "bench", "cli", "server", "elan"), 9),
+    **dict.fromkeys(("export", "kshot", "cli", "server", "elan"), 9),
     **dict.fromkeys(("__main__", "earful"), 10),
 }
 LIMITS = {"data": 2, "train": 0}
@@ -43,7 +43,7 @@ ALSO = {
     ("checkpoint", "folders"),
     ("checkpoint", "model"),
     ("evaluate", "recognizer"),
-    ("cli", "bench"),
+    ("cli", "kshot"),
     ("cli", "elan"),
     ("cli", "export"),
     ("cli", "server"),
@@ -145,7 +145,7 @@ def test_what_is_banned(module: str) -> None:
         assert not {name.split(".")[0] for name in names} & BANNED_MODULES, f"{module}: no pickle"
     for name, line in names_called(TREES[module]):
         assert name not in BANNED_CALLS, f"{module}:{line} calls {name}: safetensors and JSON hold what is saved"
-        assert name != "print" or room(module) in ("cli", "bench"), f"{module}:{line} prints: the library does not"
+        assert name != "print" or room(module) in ("cli", "kshot"), f"{module}:{line} prints: the library does not"
     assert "allow_pickle=True" not in ast.unparse(TREES[module])
 
 

@@ -103,9 +103,7 @@ def test_ktuberling(corpora, tones, tmp_path: Path) -> None:
     assert [(u.text, "ipa" in u.extra) for u in told] == [("øje", True), ("næse", True), (None, False)]
 
 
-def test_phones_in_languages_need_the_synthesiser(
-    corpora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_phones_in_languages_need_the_synthesiser(corpora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(languages, "loader", missing)
     languages.languages.cache_clear()
     run = corpora("klettres", "--pronounce", "--from", tmp_path, "--out", tmp_path / "x")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from earful.bench.protocol import Protocol, Task
-from earful.bench.results import Row, machine, read_results, settings_of, write_results
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
 from earful.errors import ConfigError
+from earful.kshot.protocol import Protocol, Task
+from earful.kshot.results import Row, machine, read_results, settings_of, write_results
 from earful.text.normalize import TextRules
 
 ROWS = [

@@ -16,14 +16,14 @@ from earful.adapt.language import lexicon_for
 from earful.adapt.spelling import spelled, words_of
 from earful.adapt.start import start_from, starter
 from earful.adapt.symbols import alphabet_for, of_language
-from earful.bench.protocol import USUAL, Steps, Task
-from earful.bench.results import Cell, Row
 from earful.checkpoint import Checkpoint
 from earful.config import to_mapping
 from earful.data.batch import Example
 from earful.data.frames import Front, compute_clips
 from earful.data.manifest import Manifest
 from earful.device import CPU
+from earful.kshot.protocol import USUAL, Steps, Task
+from earful.kshot.results import Cell, Row
 from earful.model import AcousticModel, ModelConfig, Params
 from earful.recognizer import Recognizer
 from earful.text.lexicon import Lexicon

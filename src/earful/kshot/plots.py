@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from earful.bench.interval import Summary
-from earful.bench.protocol import Steps
 from earful.errors import ConfigError, install
+from earful.kshot.interval import Summary
+from earful.kshot.protocol import Steps
 from earful.writing import replacing
 
 if TYPE_CHECKING:

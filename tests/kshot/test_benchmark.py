@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from earful.bench.kshot import benchmark, entrants_of, every_cell
-from earful.bench.protocol import Protocol, tasks_of
-from earful.bench.results import Row, read_results, settings_of
 from earful.data.manifest import Manifest
 from earful.errors import AudioError, CheckpointError, ConfigError, ManifestError
+from earful.kshot.benchmark import benchmark, entrants_of, every_cell
+from earful.kshot.protocol import Protocol, tasks_of
+from earful.kshot.results import Row, read_results, settings_of
 
 
 @pytest.fixture

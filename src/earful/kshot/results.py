@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from earful.bench.machine import machine
-from earful.bench.protocol import Protocol, Steps, Task
 from earful.checkpoint import Checkpoint
 from earful.config import finite, from_mapping, to_mapping
 from earful.data.manifest import Manifest
 from earful.errors import ConfigError
+from earful.kshot.machine import machine
+from earful.kshot.protocol import Protocol, Steps, Task
 from earful.reading import read_whole
 from earful.writing import replacing
 

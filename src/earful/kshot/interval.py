@@ -7,8 +7,8 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from earful.bench.protocol import USUAL, Steps
-from earful.bench.results import Row
+from earful.kshot.protocol import USUAL, Steps
+from earful.kshot.results import Row
 
 RESAMPLES = 2000
 ENOUGH = 5

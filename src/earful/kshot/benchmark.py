@@ -11,12 +11,12 @@ from earful.adapt.adapt import plan_from
 from earful.adapt.finetune import steps_of
 from earful.adapt.select import learned_by
 from earful.adapt.start import start_from
-from earful.bench.cell import Ear, Entrant, plan_after, rows_of
-from earful.bench.protocol import USUAL, Protocol, Task, tasks_of
-from earful.bench.results import Cell, Known, Row, read_results, settings_of, write_results
 from earful.config import to_mapping
 from earful.data.manifest import Manifest
 from earful.device import CPU
+from earful.kshot.cell import Ear, Entrant, plan_after, rows_of
+from earful.kshot.protocol import USUAL, Protocol, Task, tasks_of
+from earful.kshot.results import Cell, Known, Row, read_results, settings_of, write_results
 
 Tell = Callable[[str, float, float, str], None]
 """`tell(stage, done, total, note)`: how far the work is."""

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from earful.bench.protocol import Protocol, Task, left_out_in_words, tasks_of
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
 from earful.errors import ConfigError, ManifestError
+from earful.kshot.protocol import Protocol, Task, left_out_in_words, tasks_of
 from earful.text.normalize import TextRules
 
 

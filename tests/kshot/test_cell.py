@@ -12,14 +12,14 @@ from earful.adapt.adapt import adapt, plan_from, prepare
 from earful.adapt.finetune import Plan
 from earful.adapt.language import lexicon_for
 from earful.adapt.start import start_from
-from earful.bench import cell
-from earful.bench.cell import Ear, Entrant, amid_support, plan_after, rows_of
-from earful.bench.protocol import Steps, Task
-from earful.bench.results import Cell, Row
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.frames import frames_of
 from earful.data.manifest import Manifest
 from earful.evaluate import evaluate
+from earful.kshot import cell
+from earful.kshot.cell import Ear, Entrant, amid_support, plan_after, rows_of
+from earful.kshot.protocol import Steps, Task
+from earful.kshot.results import Cell, Row
 from earful.recognizer import Recognizer
 from earful.text.normalize import TextRules
 
@@ -155,7 +155,7 @@ def test_an_untrained_entrant_is_another_each_seed(task: Task, spoken: Manifest,
         seeds.append(seed)
         return small(base, texts, rules, seed)
 
-    monkeypatch.setattr("earful.bench.cell.start_from", noting)
+    monkeypatch.setattr("earful.kshot.cell.start_from", noting)
     nothing = Entrant("none", "none", start_from("none", ["abc"], {}))
     ear = Ear(nothing.checkpoint.build().frames_of)
     rows = [next(iter(rows_of(nothing, task, cells_of(nothing, 0, seed=seed), ear, silent))) for seed in (1, 2)]

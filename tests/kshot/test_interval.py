@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from earful.bench.interval import interval, notes_on, summarise
-from earful.bench.protocol import Steps
-from earful.bench.results import Row
+from earful.kshot.interval import interval, notes_on, summarise
+from earful.kshot.protocol import Steps
+from earful.kshot.results import Row
 
 
 def row(entrant: str, cer: float, task: str = "nl", seed: int = 0, **more: Any) -> Row:

@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from earful.bench.interval import Summary
-from earful.bench.plots import draw
 from earful.errors import ConfigError
+from earful.kshot.interval import Summary
+from earful.kshot.plots import draw
 
 
 def summaries() -> list[Summary]:
