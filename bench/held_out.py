@@ -23,12 +23,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from conditions import amid_voices
-from kshot import draw
 from rows import ESPERANTO
 
 from earful.audio.files import read
 from earful.data.manifest import Manifest, read_manifest, write_manifest
 from earful.data.synthesis.speak import speak_corpus
+from kshot import draw
 
 CROWD = 100
 """Clips that the voices beside are taken from."""
