@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from earful.audio.augment import Augmentation
 from earful.checkpoint import Checkpoint, load_checkpoint
-from earful.config import check_seed
 from earful.device import CPU, home_of, moved
 from earful.encoder.backbone import Backbone
 from earful.encoder.encoder import EncoderConfig
@@ -30,7 +29,14 @@ from earful.pretrain.objective import Heard, Need, Objective
 from earful.pretrain.order import Order
 from earful.pretrain.probe import BATCH, PhoneProbe, open_probe, spread
 from earful.pretrain.prototypical import Prototypical, PrototypicalSettings
-from earful.pretrain.recipe import Corpus, Pretrained, unused_among, unused_of_encoder, unused_of_what_never_happens
+from earful.pretrain.recipe import (
+    Corpus,
+    Pretrained,
+    check_learnable,
+    unused_among,
+    unused_of_encoder,
+    unused_of_what_never_happens,
+)
 from earful.pretrain.siamese import Siamese, SiameseSettings
 from earful.pretrain.simclr import SimCLR, SimCLRSettings
 from earful.pretrain.triplet import Triplet, TripletSettings
@@ -115,9 +121,7 @@ class SelfRecipe:
     about: str = ""
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
-        if not self.corpora:
-            raise ConfigError("corpora is empty; add at least one [[corpora]] table with a manifest")
+        check_learnable(self.corpora, self.seed)
         if odd := [name for name in self.weights if name not in self.objectives.names]:
             raise ConfigError(f"a weight for {odd[0]!r}, which is no objective of this recipe; remove it")
         if self.batch_s <= 0:

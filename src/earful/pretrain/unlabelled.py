@@ -20,10 +20,9 @@ from earful.errors import ConfigError
 from earful.features.mfcc import Spectral, mfcc
 from earful.identity import digest, digest_of_arrays
 from earful.model import AcousticModel, fast_arithmetic
-from earful.pretrain.dataset import Progress, chosen, stored
+from earful.pretrain.dataset import ClipSources, Progress, chosen, stored
 from earful.pretrain.kmeans import assign, fit
 from earful.pretrain.objective import Heard, Need
-from earful.pretrain.recipe import Corpus
 
 QUIET = Augmentation(
     speed_probability=0, room_probability=0, noise_probability=0, telephone_probability=0, gain_probability=0
@@ -46,17 +45,9 @@ class Units:
             raise ConfigError(f"units are clusters of {self.frames} frames, must be at least 1")
 
 
-class SpeechSources(Protocol):
+class SpeechSources(ClipSources, Protocol):
     """What a recipe says of clips without labels."""
 
-    @property
-    def corpora(self) -> tuple[Corpus, ...]: ...
-    @property
-    def cache(self) -> Path: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def augmentation(self) -> Augmentation: ...
     @property
     def units(self) -> Units: ...
 
