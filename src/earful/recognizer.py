@@ -13,7 +13,7 @@ from earful.adapt.clips import Progress
 from earful.adapt.effort import Effort, adapt_by, recordings_of
 from earful.adapt.finetune import Plan
 from earful.adapt.report import AdaptReport
-from earful.adapt.self_adapt import SelfAdaptation, fit
+from earful.adapt.self_adapt import SelfAdaptation, fit_to
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.ctc.greedy import Numbers
 from earful.data.clips import read_clips
@@ -163,7 +163,7 @@ class Recognizer(Transcriber):
         if not len(frames_FM):
             return torch.zeros(0, self.checkpoint.config.alphabet.size).numpy()
         frames_FM = frames_FM.to(self.checkpoint.device)
-        fitted = fit(self._model, frames_FM, self._self_adapt) if self._self_adapt else {}
+        fitted = fit_to(self._model, frames_FM, self._self_adapt) if self._self_adapt else {}
         return logp_of(self._model, frames_FM, fitted).numpy()
 
 

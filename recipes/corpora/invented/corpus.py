@@ -22,9 +22,9 @@ from typing import Any
 import torch
 
 from earful.data.manifest import Manifest
-from earful.data.synthesis.plan import Amount, Clip, check_suffix, seed_of
+from earful.data.synthesis.script import Amount, Clip, check_suffix, seed_of
 from earful.data.synthesis.sentences import LEAST_WORDS, MOST_WORDS, random_marks
-from earful.data.synthesis.speak import LeftOut, Progress, cores, speak_plan
+from earful.data.synthesis.speak import LeftOut, Progress, cores, speak_script
 from earful.data.synthesis.voices import random_voice
 from earful.errors import SynthesisError
 from earful.writing import replacing
@@ -107,9 +107,9 @@ def invent_corpus(
     if amount.hours is None and int(amount.total) < len(hosts):
         raise SynthesisError(f"clips is {clips}, must be at least one for each of the {count} languages")
     sounds = known_sounds(sorted(set(hosts.values())), workers, asking)
-    plan = InventedPlan(Path(out), hosts, sounds, amount, seed, suffix)
-    found = speak_plan(plan, workers, progress)
-    _write_about(plan)
+    script = InventedScript(Path(out), hosts, sounds, amount, seed, suffix)
+    found = speak_script(script, workers, progress)
+    _write_about(script)
     return found
 
 
@@ -153,7 +153,7 @@ def invent_language(seed: int, index: int, host: str, sounds: tuple[Sound, ...])
 
 
 @dataclass(frozen=True)
-class InventedPlan:
+class InventedScript:
     """What a corpus of invented languages will say; `hosts` by index, `sounds` by host."""
 
     out: Path
@@ -209,9 +209,9 @@ def _generator(seed: int, index: int, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(seed_of("invented", _RULES, seed, index, purpose))
 
 
-def _write_about(plan: InventedPlan) -> None:
-    lines = [json.dumps(plan.language(code).about(), ensure_ascii=False) + "\n" for code in plan.languages]
-    path = plan.out / NAME
+def _write_about(script: InventedScript) -> None:
+    lines = [json.dumps(script.language(code).about(), ensure_ascii=False) + "\n" for code in script.languages]
+    path = script.out / NAME
     try:
         with replacing(path) as beside:
             beside.write_text("".join(lines), "utf-8", newline="\n")

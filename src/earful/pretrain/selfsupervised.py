@@ -25,7 +25,7 @@ from earful.pretrain.cpc import Cpc, CpcSettings
 from earful.pretrain.dataset import Progress, below
 from earful.pretrain.denoise import Denoise, DenoiseSettings
 from earful.pretrain.hubert import Hubert, HubertSettings
-from earful.pretrain.objective import Heard, Need, Objective
+from earful.pretrain.objective import Need, Objective, Views
 from earful.pretrain.order import Order
 from earful.pretrain.probe import BATCH, PhoneProbe, open_probe, spread
 from earful.pretrain.prototypical import Prototypical, PrototypicalSettings
@@ -152,7 +152,7 @@ class SelfRecipe:
         return next((said for said in found if said), None)
 
 
-class Told(NamedTuple):
+class StepReport(NamedTuple):
     """A step, and what the objectives say of themselves; step 0 is the look before the first one, if a probe is asked
     for.
 
@@ -237,7 +237,7 @@ def pretrain(
     model: AcousticModel,
     objectives: dict[str, Objective],
     speech: Unlabelled,
-    report: Callable[[Told], None] | None = None,
+    report: Callable[[StepReport], None] | None = None,
     probe: PhoneProbe | None = None,
     discard: Callable[[str], None] | None = None,
 ) -> Checkpoint:
@@ -294,15 +294,15 @@ class _Watch:
     recipe: SelfRecipe
     model: AcousticModel
     probe: PhoneProbe | None
-    report: Callable[[Told], None] | None
-    heard: Heard | None = None
+    report: Callable[[StepReport], None] | None
+    heard: Views | None = None
     began: float = 0.0
-    recent: deque[Told] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    recent: deque[StepReport] = field(default_factory=lambda: deque(maxlen=WINDOW))
     warned: set[str] = field(default_factory=set)
 
     def look(self, step: Step, facts: Mapping[str, float]) -> None:
         """After a step, or before the first one (number 0)."""
-        told = Told(step, dict(facts))
+        told = StepReport(step, dict(facts))
         if self.heard is not None:
             audio_s = float(self.heard.frame_counts_B.sum()) * self.model.config.features.hop_s
             rate = rate_at(step.number - 1, self.recipe.optimisation)
@@ -333,7 +333,7 @@ class _Watch:
         return tuple(new.values())
 
 
-def trouble(recent: Sequence[Told], books: Mapping[str, int]) -> dict[str, str]:
+def trouble(recent: Sequence[StepReport], books: Mapping[str, int]) -> dict[str, str]:
     """What is wrong with the last steps, in sentences by a key for each kind; `books` of code, where not 1.
 
     Three signs: hidden frames that hardly differ, a code book of which hardly more than one entry is used, and an

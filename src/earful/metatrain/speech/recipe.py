@@ -9,7 +9,7 @@ from earful.audio.augment import Augmentation
 from earful.data.episode import Apart, By, Shots
 from earful.errors import ConfigError
 from earful.metatrain.loop import Outer
-from earful.metatrain.speech.learning import Learning, unused_of_inner
+from earful.metatrain.speech.learning import LearnerSettings, unused_of_inner
 from earful.pretrain.recipe import Corpus, check_learnable, unused_among, unused_of_what_never_happens
 from earful.text.normalize import TextRules
 
@@ -56,7 +56,7 @@ class MetaRecipe:
     out: Path
     start: str
     corpora: tuple[Corpus, ...]
-    learning: Learning
+    learning: LearnerSettings
     outer: Outer
     tasks: TaskRules = field(default_factory=TaskRules)
     output: Output = "letters"

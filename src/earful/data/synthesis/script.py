@@ -69,7 +69,7 @@ class Amount:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Script:
     """The arguments of `speak_corpus`, checked. Raises SynthesisError for those that do not fit together."""
 
     out: Path
