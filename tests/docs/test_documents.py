@@ -234,7 +234,7 @@ def test_languages_of_the_bases() -> None:
     heard = {}
     for recipe in ("base", "tiny"):
         text = (ROOT / "recipes" / recipe / "README.md").read_text("utf-8")
-        heard[recipe] = re.findall(r"--language (\S+)", text.partition("earful corpus fillets")[0])
+        heard[recipe] = re.findall(r"--language (\S+)", text.partition("recipes.corpora fillets")[0])
         assert len(heard[recipe]) == len(set(heard[recipe])) and not {"cs", "sk", "eo"} & set(heard[recipe])
     assert (len(heard["base"]), len(heard["tiny"])) == (37, 23) and set(heard["tiny"]) < set(heard["base"])
     assert "37 languages" in TEXTS["docs/accuracy.md"] and "23 of the languages" in TEXTS["docs/base-model.md"]

@@ -47,7 +47,7 @@ app.command(short_help="Suggest recordings to transcribe (experimental).")(sugge
 app.command(short_help="List drafts in ELAN files to correct first.")(review)
 app.add_typer(elan, name="elan", short_help="Put earful into ELAN.")
 app.command(short_help="Estimate the error with more clips (experimental).")(forecast)
-app.add_typer(corpus, name="corpus", short_help="Make a corpus of real or synthetic speech.")
+app.add_typer(corpus, name="corpus", short_help="Make a corpus of synthetic speech.")
 app.command(short_help="Serve models to programs, and the studio to browsers.")(serve)
 app.command(short_help="Export a model to phones, browsers, other programs.")(export)
 app.command(short_help="Upload an exported model to the hub.")(push)
