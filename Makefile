@@ -18,14 +18,14 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "torch"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[corpora,curves,denoise,export,hf,listen,mandarin,media,parquet,plots,serve,speak,tune,vad,wyoming]" --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[curves,denoise,export,hf,listen,mandarin,media,parquet,plots,serve,speak,tune,vad,wyoming]" --group dev --group recipes
 	touch $@
 
 demo: setup
 	$(BIN)/earful demo
 
 demo-real: setup
-	$(BIN)/earful demo --real
+	$(BIN)/python -m recipes.corpora demo
 
 # A worker for each core, each on one thread: tests are small, and threads that wait for each other are no help.
 test: setup

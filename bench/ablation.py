@@ -15,18 +15,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kshot import draw, frames_by, rates
+from games import train_and_test
 
 from earful.adapt.adapt import adapt
 from earful.adapt.finetune import Plan
 from earful.adapt.select import plan_for
-from earful.bench.machine import machine
 from earful.checkpoint import load_checkpoint
-from earful.data.corpora.fillets import split_levels
-from earful.data.manifest import read_manifest
 from earful.data.synthesis.sentences import read_sentences
 from earful.features.mask import SpecAugment
+from earful.kshot.machine import machine
 from earful.text.normalize import TextRules
+from kshot import draw, frames_by, rates
 
 PLANS: dict[str, Callable[[Plan], Plan]] = {
     "all": lambda plan: plan,
@@ -63,7 +62,7 @@ def main() -> None:
     parser.add_argument("--language", help="its code, for the word list [default: that of the clips]")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
+    train, test = train_and_test(options.corpus)
     frames, texts = frames_by(options.base, test), read_sentences(options.text)
     bases = {name: load_checkpoint(name) for name in (options.base, *options.others)}
     rules = TextRules(language=options.language or train[0].language or "")

@@ -15,14 +15,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from kshot import draw, frames_by, rates
-
 from earful.adapt.adapt import prepare, with_dropout
 from earful.adapt.finetune import Plan, finetune
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.manifest import read_manifest
+from earful.kshot.machine import machine
 from earful.model import AcousticModel
+from kshot import draw, frames_by, rates
 
 CHANGES: dict[str, dict[str, float]] = {
     "as chosen": {},

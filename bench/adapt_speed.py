@@ -19,9 +19,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from earful.bench.machine import machine
-from earful.data.corpora.fillets import split_levels
-from earful.data.manifest import Manifest, read_manifest, write_manifest
+from games import train_and_test
+
+from earful.data.manifest import Manifest, write_manifest
+from earful.kshot.machine import machine
 
 HERE = Path(__file__).resolve().parent.parent
 STAGES = """
@@ -107,7 +108,7 @@ def main() -> None:
         for corpus, count, threads, seed in every:
             if (corpus.name, count, threads, seed, more) in done:
                 continue
-            train, test = split_levels(read_manifest(corpus / "manifest.jsonl"))
+            train, test = train_and_test(corpus)
             write_manifest(clips_in, draw(train, count, seed))
             write_manifest(test_in, draw(test, options.test_clips, 0))
             row: dict[str, Any] = dict(zip(key, (corpus.name, count, threads, seed, more), strict=True))

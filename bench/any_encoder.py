@@ -20,12 +20,12 @@ from typing import Any
 
 import torch
 
-from earful.bench.machine import machine
 from earful.config import read_toml
 from earful.data.batch import Batch, PhoneLabels
 from earful.encoder.pretrained import BackboneConfig, build_backbone
 from earful.encoder.wav2vec2 import Wav2Vec2Config
 from earful.encoder.whisper import WhisperConfig
+from earful.kshot.machine import machine
 from earful.model import AcousticModel, ModelConfig, amid, frames_by, moving
 from earful.pretrain.recipe import Recipe
 from earful.pretrain.supervised import losses

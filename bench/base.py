@@ -8,8 +8,8 @@ import json
 import statistics
 from pathlib import Path
 
-from earful.bench.machine import machine
 from earful.checkpoint import load_checkpoint
+from earful.kshot.machine import machine
 
 
 def seconds_of(rows: list[dict]) -> float:

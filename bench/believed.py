@@ -24,7 +24,6 @@ import torch
 from earful.adapt.adapt import adapt
 from earful.adapt.start import start_from
 from earful.audio.files import SAMPLE_RATE_HZ
-from earful.bench.machine import machine
 from earful.data.manifest import Manifest
 from earful.data.synthesis.espeak import speak
 from earful.data.synthesis.sentences import random_sentence
@@ -32,6 +31,7 @@ from earful.data.synthesis.speech import Voice
 from earful.data.synthesis.words import load_words
 from earful.data.utterance import Utterance
 from earful.evaluate import evaluate
+from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 
 LANGUAGE, NEW = "fi", 60

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kshot import draw, frames_by, rates
+from games import train_and_test
 from torch import Tensor
 
 from earful.adapt.adapt import adapt
@@ -27,13 +27,13 @@ from earful.adapt.language import listed
 from earful.adapt.select import plan_for
 from earful.adapt.spoken import spoken
 from earful.adapt.unlabelled import LEAST, believed
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, Language, load_checkpoint
 from earful.ctc.ngram import learn, mix_with
-from earful.data.corpora.fillets import split_levels
-from earful.data.manifest import Manifest, read_manifest
+from earful.data.manifest import Manifest
 from earful.data.synthesis.sentences import read_sentences
+from earful.kshot.machine import machine
 from earful.text.normalize import TextRules, normalize
+from kshot import draw, frames_by, rates
 
 VARIANTS = ("usual", "more steps", "spoken", "unlabelled", "both")
 WEIGHT, BONUS = 1.0, 1.5
@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("work/beside"))
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
+    train, test = train_and_test(options.corpus)
     base, language = load_checkpoint(options.base), train[0].language or ""
     base = replace(base, config=replace(base.config, rules=TextRules(language=language)))
     texts = read_sentences(options.text) if options.text else ()

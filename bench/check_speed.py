@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from earful.audio.files import write
-from earful.bench.machine import machine
 from earful.cli.check import MOST_ROWS
 from earful.data.check import inspect
 from earful.data.clips import read_clips
 from earful.data.finding import gathered
 from earful.data.readers.leftovers import left_over
+from earful.kshot.machine import machine
 
 
 def make(folder: Path, count: int, suffix: str) -> None:

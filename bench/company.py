@@ -22,20 +22,20 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from games import train_and_test
 from torch import Tensor, nn
 
 from earful.adapt.company import in_company
 from earful.audio.files import SAMPLE_RATE_HZ, read
-from earful.bench.machine import machine
 from earful.checkpoint import load_checkpoint
 from earful.ctc.align import align
 from earful.data.bed import bed_of
-from earful.data.corpora.fillets import split_levels
 from earful.data.manifest import Manifest, read_manifest
 from earful.data.utterance import Utterance
 from earful.encoder.backbone import Backbone
 from earful.encoder.pretrained import load_backbone
 from earful.errors import TextError
+from earful.kshot.machine import machine
 from earful.model import PHONES, amid, fast_arithmetic, frames_by
 from earful.pretrain.dataset import phones_of
 
@@ -197,9 +197,9 @@ def probed(learn: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--corpus", type=Path, required=True, help="Dutch that `earful corpus fillets-ng` wrote")
+    parser.add_argument("--corpus", type=Path, required=True, help="Dutch that `recipes.corpora fillets-ng` wrote")
     parser.add_argument("--speak", type=Path, nargs="+", required=True, help="synthetic speech, Dutch among it")
-    parser.add_argument("--prompts", type=Path, required=True, help="what `earful corpus prompts` wrote")
+    parser.add_argument("--prompts", type=Path, required=True, help="what `recipes.corpora prompts` wrote")
     parser.add_argument("--encoders", type=Path, nargs="+", required=True)
     parser.add_argument("--base", default="earful-base", help="what aligns the phones; it has heard Dutch")
     parser.add_argument("--clips", type=int, default=400, help="that the probe learns from")
@@ -208,7 +208,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
+    train, test = train_and_test(options.corpus)
     train, test = (part.filter(lambda u: 1.0 <= (u.duration_s or 0) <= 11.0) for part in (train, test))
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0)).tolist()
     learn, pool = (Manifest(tuple(train[i] for i in part)) for part in (order[: options.clips], order[options.clips :]))

@@ -18,17 +18,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from kshot import draw, rates
 
 from earful.adapt.adapt import adapt
 from earful.adapt.select import plan_for
 from earful.audio.files import read, write
 from earful.audio.noise import add_noise
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest, read_manifest
+from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
+from kshot import draw, rates
 
 KNOWN = 400  # clips that make the recogniser which then meets something new
 CROWD = 6

@@ -22,11 +22,11 @@ import torch
 from lattices import read, relearned
 
 from earful.adapt.language import shift_by
-from earful.bench.machine import machine
 from earful.ctc.beam import Search, spelt
 from earful.ctc.confidence import BEST_PATH, DOUBT, SEARCHED, clues_of
 from earful.ctc.greedy import greedy
 from earful.data.synthesis.sentences import read_sentences
+from earful.kshot.machine import machine
 from earful.text.score import right_words
 
 BINS = 10

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from earful.bench.machine import machine
+from earful.kshot.machine import machine
 
 WAITS = {"sleeping": {}, "turning": {"GOMP_SPINCOUNT": "300000"}}
 

@@ -18,17 +18,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from kshot import draw, frames_by, heard_by, scored
 from lattices import read
 
 from earful.adapt.adapt import adapt
 from earful.adapt.effort import quick_from
 from earful.adapt.start import start_from
-from earful.bench.machine import machine
 from earful.ctc.greedy import greedy_ids
 from earful.data.manifest import Manifest, read_manifest
+from earful.kshot.machine import machine
 from earful.text.interval import Interval, interval_of
 from earful.text.score import errors_of_each
+from kshot import draw, frames_by, heard_by, scored
 
 SIZES, DRAWS, LEAST_OTHERS = (3, 4, 5, 10, 20, 30, 50), 1000, 100
 OTHERS = 150

@@ -34,8 +34,8 @@ from torch import Tensor
 from torch.nn.functional import ctc_loss as native_ctc_loss
 from torch.nn.functional import pad
 
-from earful.bench.machine import machine
 from earful.ctc.loss import ctc_loss, kernel_cpu
+from earful.kshot.machine import machine
 
 SEED = 0
 FEWEST, MOST, FEW = 5, 1001, 3

@@ -18,19 +18,19 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from kshot import draw, frames_by, heard_by, scored
+from games import train_and_test
 from torch import Tensor
 
 from earful.adapt.adapt import ADAPTATION, Reading, completed, prepare
 from earful.adapt.effort import job_for
 from earful.adapt.pace import pace_of
 from earful.adapt.steps import SEARCH, USUAL, Standing, steps_for
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
-from earful.data.corpora.fillets import split_levels
-from earful.data.manifest import Manifest, read_manifest
+from earful.data.manifest import Manifest
 from earful.data.synthesis.sentences import read_sentences
+from earful.kshot.machine import machine
 from earful.text.normalize import TextRules
+from kshot import draw, frames_by, heard_by, scored
 
 RECORDINGS = 400
 
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--test", type=int, help="so many test clips at random, not all")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
+    train, test = train_and_test(options.corpus)
     test = draw(test, options.test, 0) if options.test else test
     base = load_checkpoint(options.base)
     base = replace(base, config=replace(base.config, rules=TextRules(language=train[0].language or "")))

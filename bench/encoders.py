@@ -22,11 +22,11 @@ from pathlib import Path
 
 import torch
 
-from earful.bench.machine import machine
 from earful.config import read_toml
 from earful.ctc.greedy import greedy_ids
 from earful.data.frames import frames_of
 from earful.data.manifest import read_manifest
+from earful.kshot.machine import machine
 from earful.model import BACKBONE, PHONES, AcousticModel, fast_arithmetic, frames_by
 from earful.pretrain.dataset import Dataset, open_dataset, phones_of
 from earful.pretrain.recipe import Recipe

@@ -14,10 +14,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from earful.bench.machine import machine
 from earful.data.synthesis.speak import speak_corpus
 from earful.errors import ExportError
 from earful.export.export import Kind, Target, export
+from earful.kshot.machine import machine
 
 LANGUAGE, CLIPS = "nl", 50
 WANTED: tuple[tuple[Target, Kind], ...] = (

@@ -29,9 +29,9 @@ import torch
 from whisper_zero_shot import load, written
 
 from earful.audio.files import SAMPLE_RATE_HZ, read, write
-from earful.bench.machine import machine
 from earful.data.clips import read_clips
 from earful.data.utterance import Utterance
+from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 from earful.runner import Runner
 from earful.text.normalize import normalize

@@ -14,8 +14,8 @@ from pathlib import Path
 import kaldi_native_fbank as knf
 import torch
 
-from earful.bench.machine import machine
 from earful.features.fbank import FbankConfig, fbank
+from earful.kshot.machine import machine
 
 SEED = 0
 REPEATS = 31

@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from kshot import draw, frames_by, rates
 from torch import Tensor
 
 from earful.adapt.adapt import Prepared, prepare
@@ -24,11 +23,12 @@ from earful.adapt.finetune import finetune
 from earful.adapt.letters import rarer
 from earful.adapt.rows import BIAS
 from earful.adapt.spelling import spelled
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.manifest import Manifest, read_manifest
+from earful.kshot.machine import machine
 from earful.model import AcousticModel, Params
 from earful.text.normalize import TextRules
+from kshot import draw, frames_by, rates
 
 NEVER = -1e4
 

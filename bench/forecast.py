@@ -19,15 +19,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from kshot import draw, frames_by, one, rates
 from torch import Tensor
 
 from earful.adapt.forecast import forecast
 from earful.adapt.start import start_from
-from earful.bench.machine import machine
 from earful.checkpoint import load_checkpoint
 from earful.config import to_mapping
 from earful.data.manifest import Manifest, read_manifest, write_manifest
+from earful.kshot.machine import machine
+from kshot import draw, frames_by, one, rates
 
 HELD = 250
 TIMES = (1, 2, 4, 8)
@@ -74,7 +74,7 @@ def summary(forecasts: Sequence[dict], adapted: Sequence[dict]) -> Iterator[dict
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--base", required=True)
-    parser.add_argument("--corpus", type=Path, required=True, help="folder that `earful corpus fillets-ng` wrote")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder that `recipes.corpora fillets-ng` wrote")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--clips", type=int, nargs="+", default=[10, 20, 40])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

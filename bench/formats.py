@@ -24,10 +24,10 @@ import numpy as np
 from formats_programs import LASTS_S, READERS, SAID, TIER, WRITERS, Span, every_interval
 
 from earful.audio.files import write
-from earful.bench.machine import machine
 from earful.data.clips import read_with_findings
 from earful.data.readers import elan, textgrid, transcriber
 from earful.data.tiers import Choice
+from earful.kshot.machine import machine
 from earful.transcript import Transcript, Word
 from earful.writers.formats import render
 

@@ -18,24 +18,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from kshot import draw, rates
+from games import train_and_test
 from torch import Tensor
 
 from earful.adapt.adapt import adapt
 from earful.adapt.select import plan_for
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.config import read_toml
-from earful.data.corpora.fillets import split_levels
 from earful.data.frames import compute_clips
-from earful.data.manifest import Manifest, read_manifest
+from earful.data.manifest import Manifest
 from earful.encoder.backbone import recut
+from earful.kshot.machine import machine
 from earful.model import ModelConfig
 from earful.pretrain.dataset import open_dataset
 from earful.pretrain.recipe import Corpus, Recipe
 from earful.pretrain.supervised import train_base
 from earful.recognizer import Recognizer
 from earful.train import Optimisation
+from kshot import draw, rates
 
 HELD_OUT = "nl"
 UPPER = "the encoder's upper layers move"
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
+    train, test = train_and_test(options.corpus)
     facts = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
     facts |= {"machine": machine(), "start": str(options.start), "corpus": options.corpus.name}
     facts |= {"steps": options.steps, "test_clips": len(test)}

@@ -23,12 +23,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from conditions import amid_voices
-from kshot import draw
 from rows import ESPERANTO
 
 from earful.audio.files import read
 from earful.data.manifest import Manifest, read_manifest, write_manifest
 from earful.data.synthesis.speak import speak_corpus
+from kshot import draw
 
 CROWD = 100
 """Clips that the voices beside are taken from."""
@@ -43,7 +43,7 @@ def named(clips: Manifest, condition: str) -> Manifest:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--corpus", type=Path, required=True, help="folder that `earful corpus fillets-ng` wrote")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder that `recipes.corpora fillets-ng` wrote")
     parser.add_argument("--clips", type=int, default=120, help="clips of each task")
     parser.add_argument("--snr-db", type=float, nargs="+", default=[0, 5, 10])
     parser.add_argument("--out", type=Path, required=True)

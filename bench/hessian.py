@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from earful.bench.machine import machine
 from earful.encoder.encoder import KINDS, EncoderConfig
+from earful.kshot.machine import machine
 from earful.metatrain import maml
 from earful.model import AcousticModel, ModelConfig, loss_of, parameters_of
 from earful.text.alphabet import Alphabet

@@ -18,14 +18,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+from games import train_and_test
 from torch import Tensor
 
 from earful.adapt.start import start_from
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
-from earful.data.corpora.fillets import split_levels
 from earful.data.frames import compute_clips
-from earful.data.manifest import Manifest, read_manifest, write_manifest
+from earful.data.manifest import Manifest, write_manifest
+from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 from earful.text.normalize import normalize
 from earful.text.score import score
@@ -89,7 +89,7 @@ def runs(options: argparse.Namespace, done: Sequence[dict]) -> Iterator[tuple[in
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--corpus", type=Path, required=True, help="folder that `earful corpus fillets-ng` wrote")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder that `recipes.corpora fillets-ng` wrote")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--clips", type=int, nargs="+", default=[10, 50, 200, ALL])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
@@ -103,7 +103,7 @@ def main() -> None:
     options = parser.parse_args()
     how = [*(["--text", str(options.text)] if options.text else []), *(f"--{name}" for name in options.more)]
     how += [] if options.text or options.words else ["--greedy"]
-    train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
+    train, test = train_and_test(options.corpus)
     found = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": [], "before": {}}
     found |= {"machine": machine(), "corpus": options.corpus.name, "test_clips": len(test)}
     found["free_text"] = options.text is not None

@@ -20,7 +20,7 @@ from unittest import mock
 
 import numpy as np
 import torch
-from kshot import draw, frames_by
+from games import train_and_test
 from torch import Tensor
 
 from earful.adapt import language
@@ -28,14 +28,14 @@ from earful.adapt.adapt import adapt, plan_from
 from earful.adapt.language import MOST_TUNED
 from earful.adapt.select import plan_for, split_folds
 from earful.adapt.start import start_from
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, Language, load_checkpoint, save_checkpoint
 from earful.ctc.beam import USUAL, Recording, tune
-from earful.data.corpora.fillets import split_levels
 from earful.data.manifest import Manifest, read_manifest
 from earful.data.synthesis.sentences import read_sentences
+from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 from earful.text.normalize import normalize
+from kshot import draw, frames_by
 
 MOST = 1.0e4
 
@@ -138,8 +138,10 @@ def main() -> None:
     parser.add_argument("--text", type=Path, help="free text of the language")
     parser.add_argument("--steps", type=float, default=1, help="so many times the steps (and the rate, up to twice)")
     options = parser.parse_args()
-    manifest = read_manifest(options.corpus / "manifest.jsonl")
-    train, test = split_levels(manifest) if options.test is None else at_random(manifest, options.test)
+    if options.test is None:
+        train, test = train_and_test(options.corpus)
+    else:
+        train, test = at_random(read_manifest(options.corpus / "manifest.jsonl"), options.test)
     texts = read_sentences(options.text) if options.text else ()
     for clips in options.clips:
         for seed in options.seeds:

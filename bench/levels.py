@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from earful.audio.files import read
-from earful.bench.machine import machine
 from earful.data.clips import read_clips
+from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 from earful.text.normalize import normalize
 from earful.text.score import score

@@ -23,11 +23,11 @@ from pathlib import Path
 import numpy as np
 
 from earful.audio.files import SAMPLE_RATE_HZ, read
-from earful.bench.machine import machine
 from earful.ctc.align import align
 from earful.data.manifest import read_manifest
 from earful.data.utterance import Utterance
 from earful.errors import TextError
+from earful.kshot.machine import machine
 from earful.live.ear import Pace
 from earful.live.live import Live
 from earful.runner import Runner

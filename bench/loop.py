@@ -30,15 +30,15 @@ import numpy as np
 import pympi
 import soundfile
 import torch
-from kshot import draw, earful, frames_by, heard_by, scored
+from games import train_and_test
 from lxml import etree
 
 from earful.audio.files import SAMPLE_RATE_HZ, read
-from earful.bench.machine import machine
 from earful.checkpoint import load_checkpoint
-from earful.data.corpora.fillets import split_levels
 from earful.data.manifest import Manifest, read_manifest, write_manifest
+from earful.kshot.machine import machine
 from earful.writing import replacing
+from kshot import draw, earful, frames_by, heard_by, scored
 
 FIRST, POOL, CORRECTED, TEST = 20, 120, 20, 120
 PAUSE_S = 0.8
@@ -46,12 +46,12 @@ TIER = "utterances"
 WAYS = ("reviewed", "random", "as long")
 
 
-def parts(corpus: Manifest, seed: int) -> tuple[Manifest, Manifest, Manifest]:
+def parts(corpus: Path, seed: int) -> tuple[Manifest, Manifest, Manifest]:
     """The clips of the first model, those of the recording, those that test."""
-    if all("level" in u.extra for u in corpus):
-        train, test = split_levels(corpus)
+    if (corpus / "test.jsonl").exists():
+        train, test = train_and_test(corpus)
     else:
-        order = sorted(corpus, key=lambda u: u.id)
+        order = sorted(read_manifest(corpus / "manifest.jsonl"), key=lambda u: u.id)
         train, test = Manifest(tuple(order[:-TEST])), Manifest(tuple(order[-TEST:]))
     some = draw(train, FIRST + POOL, seed)
     order_of = torch.randperm(len(some), generator=torch.Generator().manual_seed(seed)).tolist()
@@ -131,7 +131,7 @@ def measured(model: Path, test: Manifest, frames: Sequence[torch.Tensor]) -> dic
 
 def one(options: argparse.Namespace, seed: int, folder: Path) -> Iterator[dict[str, Any]]:
     """The rows of one draw: the first model, and one of each way."""
-    first, pool, test = parts(read_manifest(options.corpus / "manifest.jsonl"), seed)
+    first, pool, test = parts(options.corpus, seed)
     frames = frames_by("earful-base", test)
     write_manifest(folder / "first.jsonl", first)
     adapted(folder / "first.jsonl", options.base, folder / "first", options, seed)

@@ -17,21 +17,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kshot import draw, heard_by
 from torch import Tensor
 
 from earful.adapt.adapt import adapt
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest
 from earful.data.synthesis.speak import speak_corpus
 from earful.data.synthesis.words import word_frequencies
+from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 from earful.text.normalize import TextRules, Writing, as_written, normalize
 from earful.text.pinyin import between_scripts, toneless
 from earful.text.score import score
 from earful.text.vocabulary import make_lexicon
+from kshot import draw, heard_by
 
 WAYS: tuple[Writing, ...] = ("given", "characters")
 

@@ -8,7 +8,7 @@ lets `earful adapt` learn from K clips of real Dutch, from each of them:
 
     python bench/meta_base.py --start work/synthetic --work work/meta-base --learners multitask fomaml
     python bench/meta_base.py --start work/synthetic --work work/meta-base-speaker --learners fomaml --by speaker
-    earful corpus invent --count 80 --hours 3 --out work/invented
+    python -m recipes.corpora invent --count 80 --hours 3 --out work/invented
     python bench/meta_base.py --start work/synthetic --work work/meta-base-invented --learners fomaml \\
         --also work/invented/manifest.jsonl
     python bench/meta_base.py --start work/synthetic --work work/meta-base-prototypes --learners fomaml \\
@@ -43,12 +43,12 @@ from typing import Any
 import torch
 from meta_speech import QUERY, STEPS, TASKS, TRAIN_SHOTS, Ground, Held, Setting, calibrated, learning, trained
 
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.config import read_toml
 from earful.data.episode import Shots
 from earful.encoder.backbone import recut
 from earful.features.fbank import FbankConfig
+from earful.kshot.machine import machine
 from earful.metatrain.loop import Outer
 from earful.metatrain.speech.recipe import MetaRecipe, TaskRules
 from earful.metatrain.speech.tasks import tasks_of

@@ -4,7 +4,7 @@ The same parameters, of every learner and seed, adapt to K clips of the training
 all) and write down clips of the test levels, greedily: after 0 to 10 of the steps that they were meta-trained to take,
 and after as many AdamW steps as `earful adapt` would take from any base ("usual", on the clips as they are).
 
-    earful corpus fillets-ng --language cs --out work/fillets-cs
+    python -m recipes.corpora fillets-ng --language cs --out work/fillets-cs
     python bench/meta_czech.py --learned bench/meta_speech.json --corpus work/fillets-cs --out bench/meta_czech.json
 """
 
@@ -25,11 +25,11 @@ from earful.adapt.finetune import finetune
 from earful.adapt.rows import BIAS, WEIGHT, carry_rows
 from earful.adapt.select import plan_for
 from earful.audio.augment import Augmentation
-from earful.bench.machine import machine
 from earful.config import read_toml
 from earful.data.batch import Example
 from earful.data.episode import Draw, random_of
 from earful.data.manifest import read_manifest
+from earful.kshot.machine import machine
 from earful.metatrain.learner import START, Meta
 from earful.metatrain.speech.output import begin
 from earful.metatrain.speech.tasks import Tasks

@@ -38,15 +38,15 @@ from earful.adapt.descend import descend
 from earful.adapt.finetune import SELECTIONS
 from earful.adapt.inner import Inner, rule_of
 from earful.audio.augment import Augmentation
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.config import read_toml
 from earful.data.episode import By, Draw, Shots
 from earful.encoder.encoder import EncoderConfig
 from earful.features.mask import spec_augment
+from earful.kshot.machine import machine
 from earful.metatrain.learner import START, Meta
 from earful.metatrain.loop import Drawn, Outer, metatrain
-from earful.metatrain.speech.learning import Learning, selection
+from earful.metatrain.speech.learning import LearnerSettings, selection
 from earful.metatrain.speech.recipe import Output, TaskRules
 from earful.metatrain.speech.tasks import Tasks, tasks_of
 from earful.metatrain.speech.train import Speech, error_rate, speech_of, start_of
@@ -131,14 +131,14 @@ def _voice(speaker: str) -> str:
     return speaker.partition("+")[2]
 
 
-def learning(name: str, setting: Setting) -> Learning:
+def learning(name: str, setting: Setting) -> LearnerSettings:
     """A learner of three steps; norms of gradients clipped, but where an implicit gradient forbids it.
 
     What is no learner ("start", "scratch") adapts as multitask training does.
     """
     name = name if name in LEARNERS else "multitask"
     inner = Inner(setting.inner, STEPS) if name == "imaml" else Inner(setting.inner, STEPS, clip_norm=1.0)
-    return Learning(name, inner, first_order_until=0.3 if name == "maml++" else None)
+    return LearnerSettings(name, inner, first_order_until=0.3 if name == "maml++" else None)
 
 
 class Ground(NamedTuple):

@@ -48,13 +48,13 @@ from torch.utils._pytree import tree_map
 
 from ctc import Problem as Lattice
 from ctc import kernel_cpu, peak_bytes, plain, resident_bytes, short
-from earful.bench.machine import machine
 from earful.ctc.head import Upsample
 from earful.ctc.loss import ctc_loss
-from earful.encoder.attention import plan
+from earful.encoder.attention import layout
 from earful.encoder.encoder import EncoderConfig, initialise, quieten_branches
 from earful.encoder.subsample import entrance
 from earful.encoder.transformer import TransformerLayer
+from earful.kshot.machine import machine
 from earful.metatrain import maml
 from earful.trees import mean
 
@@ -167,7 +167,7 @@ class Transformer(nn.Module):
 
     def forward(self, frames_BFM: Tensor, counts_B: Tensor) -> Tensor:
         hidden_BFD, counts_B, valid_BF = self.entrance(frames_BFM, counts_B)
-        attention = plan(valid_BF, self.head_width, hidden_BFD.dtype)
+        attention = layout(valid_BF, self.head_width, hidden_BFD.dtype)
         for layer in self.layers:
             hidden_BFD = layer(hidden_BFD, attention)
         hidden_BFD, _ = self.upsample(self.norm(hidden_BFD), counts_B)

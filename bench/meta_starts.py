@@ -23,19 +23,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from kshot import draw, scored
+from games import train_and_test
 from torch import Tensor
 
 from earful.adapt.adapt import Reading, adapted, plan_from
 from earful.adapt.remember import Memory
 from earful.adapt.start import start_from
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
-from earful.data.corpora.fillets import split_levels
 from earful.data.frames import compute_clips
-from earful.data.manifest import Manifest, read_manifest
+from earful.data.manifest import Manifest
+from earful.kshot.machine import machine
 from earful.text.normalize import TextRules
 from earful.writing import replacing
+from kshot import draw, scored
 
 
 def of_layers(base: Checkpoint, start: Checkpoint, end: Checkpoint) -> dict[str, list[float]]:
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
+    train, test = train_and_test(options.corpus)
     test = draw(test, options.test_clips, 0)
     found: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
     found |= {"machine": machine(), "base": options.base, "corpus": options.corpus.name, "test_clips": len(test)}

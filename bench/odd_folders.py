@@ -29,7 +29,6 @@ from odd_sound import is_right, made, talk
 
 from earful.audio.channels import survey
 from earful.audio.files import blocks, probe, read
-from earful.bench.machine import machine
 from earful.checkpoint import load_checkpoint
 from earful.cli.adapt import name_left_out, sift
 from earful.cli.leftovers import clips_of
@@ -39,6 +38,7 @@ from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
 from earful.data.readers.leftovers import left_over
 from earful.errors import EarfulError
+from earful.kshot.machine import machine
 
 Sound = NDArray[np.float64]
 OUTCOMES = ("right", "refused", "wrong, told", "silently wrong")

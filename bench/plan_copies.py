@@ -18,18 +18,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from kshot import draw, scored
+from games import train_and_test
 
 from earful.adapt.adapt import adapt
 from earful.adapt.finetune import Plan
 from earful.adapt.select import plan_for
 from earful.adapt.start import start_from
 from earful.audio.augment import Augmentation
-from earful.bench.machine import machine
-from earful.data.corpora.fillets import split_levels
 from earful.data.frames import compute_clips
-from earful.data.manifest import read_manifest
+from earful.kshot.machine import machine
 from earful.writing import replacing
+from kshot import draw, scored
 
 FEW = 30
 NOISY = Augmentation(speed_probability=0, noise_probability=1, snr_db=(5.0, 15.0))
@@ -53,7 +52,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
+    train, test = train_and_test(options.corpus)
     test = draw(test, options.test_clips, 0)
     found: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
     found |= {"machine": machine(), "base": Path(options.base).name, "corpus": options.corpus.name}

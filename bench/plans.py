@@ -13,16 +13,15 @@ import sys
 import time
 from pathlib import Path
 
-from kshot import draw, frames_by, heard_by, scored
+from games import train_and_test
 
 from earful.adapt.adapt import adapt
 from earful.adapt.finetune import Plan
 from earful.adapt.select import plan_for
 from earful.adapt.start import start_from
-from earful.bench.machine import machine
-from earful.data.corpora.fillets import split_levels
-from earful.data.manifest import read_manifest
+from earful.kshot.machine import machine
 from earful.writing import replacing
+from kshot import draw, frames_by, heard_by, scored
 
 FEW, LEAST = 30, 4
 
@@ -49,7 +48,7 @@ def main() -> None:
     parser.add_argument("--greedy", action="store_true", help="the best path alone")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    train, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
+    train, test = train_and_test(options.corpus)
     test = test[: options.test_clips]
     found = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
     found |= {"machine": machine(), "base": Path(options.base).name, "corpus": options.corpus.name}

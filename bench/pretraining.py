@@ -34,20 +34,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from kshot import draw, rates
 from torch import Tensor
 
 from earful.adapt.adapt import Prepared, prepare
 from earful.adapt.finetune import finetune
 from earful.adapt.select import plan_for
 from earful.adapt.start import starter
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint
 from earful.config import from_mapping, read_toml
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest, read_manifest
 from earful.encoder.encoder import EncoderConfig
 from earful.features.mask import spec_augment
+from earful.kshot.machine import machine
 from earful.model import AcousticModel
 from earful.pretrain.dataset import Dataset, open_dataset
 from earful.pretrain.objective import Need, Objective
@@ -58,6 +57,7 @@ from earful.pretrain.selfsupervised import Objectives, SelfRecipe, model_for, ob
 from earful.pretrain.supervised import losses, model_of
 from earful.pretrain.unlabelled import Unlabelled
 from earful.train import Optimisation, fit
+from kshot import draw, rates
 
 NAMES = tuple(each.name for each in fields(Objectives))
 THEN = ", then "

@@ -35,13 +35,13 @@ from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
 from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices, _sample_negative_indices
 
-from earful.bench.machine import machine
 from earful.encoder.build import build_encoder
 from earful.encoder.encoder import EncoderConfig, valid_frames
 from earful.features.fbank import fbank
+from earful.kshot.machine import machine
 from earful.model import fast_arithmetic
 from earful.pretrain.masking import Spans
-from earful.pretrain.objective import Heard
+from earful.pretrain.objective import Views
 from earful.pretrain.wav2vec2 import Wav2Vec2, Wav2Vec2Settings
 
 SEED, RATE_HZ = 0, 16_000
@@ -115,7 +115,7 @@ def ours(size: Size, samples_BT: Tensor, subsampling: int, part: str, arithmetic
         encoder.subsample = Given((local_BFD, hidden_B, valid_frames(hidden_B, local_BFD.shape[1])))
 
     def loss() -> Tensor:
-        heard = Heard(*(fbank(samples_BT) if part == WHOLE else (frames_BFM, counts_B)))
+        heard = Views(*(fbank(samples_BT) if part == WHOLE else (frames_BFM, counts_B)))
         with arithmetic:
             found = objective(encoder, heard, generator)
         return torch.stack(list(found.losses.values())).sum()

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from kshot import draw
 from torch import Tensor
 from torch.func import functional_call
 
@@ -36,17 +35,18 @@ from earful.adapt.letters import heard_rows
 from earful.adapt.rows import carry_rows, random_rows
 from earful.adapt.select import plan_for
 from earful.adapt.spelling import spelled, words_of
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.ctc.greedy import greedy_ids
 from earful.data.batch import Example, collate
 from earful.data.manifest import Manifest
 from earful.data.synthesis.sentences import read_sentences
 from earful.data.synthesis.speak import speak_corpus
+from earful.kshot.machine import machine
 from earful.model import PHONES, TEXT, AcousticModel, ModelConfig, Params, loss_of
 from earful.text.alphabet import Alphabet
 from earful.text.normalize import TextRules
 from earful.text.score import errors_of_each
+from kshot import draw
 
 Json = dict[str, Any]
 Hearing = Mapping[str, Sequence[Tensor]]

@@ -18,11 +18,11 @@ import torch
 from lattices import Kept, read, relearned
 from torch import Tensor
 
-from earful.bench.machine import machine
 from earful.checkpoint import Language
 from earful.ctc.beam import Search
 from earful.ctc.greedy import greedy
 from earful.data.synthesis.sentences import read_sentences
+from earful.kshot.machine import machine
 from earful.text.score import score
 
 HOP_S = 0.02

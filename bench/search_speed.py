@@ -126,7 +126,7 @@ def main() -> None:
     if options.one:
         print(json.dumps(measured(options.run, options.one, options.model)))
         return
-    from earful.bench.machine import machine
+    from earful.kshot.machine import machine
 
     turns: dict[str, list[dict]] = {name: [] for name in options.searches}
     with tempfile.TemporaryDirectory() as folder:

@@ -18,19 +18,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 from conditions import amid_voices
-from kshot import draw
 from torch import Tensor
 
 from earful.adapt.adapt import adapt
 from earful.adapt.self_adapt import SelfAdaptation
 from earful.audio.files import read
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest, read_manifest
+from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 from earful.text.normalize import normalize
 from earful.text.score import errors_of_each, pool
+from kshot import draw
 
 SNR_DB = 5.0
 VOICES = 200  # clips that the noise is made of; none of them learns
@@ -63,7 +63,7 @@ def compared(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bases", nargs="+", default=["work/synthetic", "earful-tiny"])
-    parser.add_argument("--corpus", type=Path, required=True, help="folder that `earful corpus fillets-ng` wrote")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder that `recipes.corpora fillets-ng` wrote")
     parser.add_argument("--clips", type=int, nargs="+", default=[20, 100])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--test-clips", type=int, default=10**6, help="of the test part, at most")

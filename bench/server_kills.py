@@ -187,7 +187,7 @@ def adaptation_to(clips: Path, base: str, count: int) -> Any:
 
 def main() -> None:
     """Kill, and write what came of it."""
-    from earful.bench.machine import machine
+    from earful.kshot.machine import machine
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=30)

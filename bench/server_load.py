@@ -31,9 +31,9 @@ import httpx
 from server_kills import adaptation_to, ended
 
 from earful.audio.files import SAMPLE_RATE_HZ, read, write
-from earful.bench.machine import machine
 from earful.data.manifest import read_manifest
 from earful.folders import locate
+from earful.kshot.machine import machine
 
 READY_S = 300.0
 SHORTEST_S, LONGEST_S = 1.0, 15.0

@@ -20,9 +20,9 @@ import torch
 from numpy.typing import NDArray
 
 from earful.audio.files import read
-from earful.bench.machine import machine
 from earful.data.clips import read_clips
 from earful.data.utterance import Utterance
+from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 from earful.text.normalize import normalize
 from earful.text.score import errors_of_each

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.func import vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from earful.bench.machine import machine
+from earful.kshot.machine import machine
 from earful.metatrain import LEARNERS, Learner
 from earful.trees import part, under
 

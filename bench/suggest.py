@@ -23,16 +23,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from kshot import rates
 
 from earful.adapt.adapt import adapt
 from earful.adapt.select import plan_for
 from earful.adapt.suggest import LONGEST_S, SHORTEST_S, Hearing, Listener, rank
-from earful.bench.machine import machine
 from earful.checkpoint import load_checkpoint
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest, read_manifest
+from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
+from kshot import rates
 
 WAYS = ("suggested", "random", "as long", "unsure")
 

@@ -21,9 +21,9 @@ from lattices import Kept, read, relearned
 from search import rates, searched
 
 from earful.adapt import language
-from earful.bench.machine import machine
 from earful.ctc.beam import WIDTH
 from earful.data.synthesis.sentences import read_sentences
+from earful.kshot.machine import machine
 
 KB = (0, 1, 10, 100, 1000)
 

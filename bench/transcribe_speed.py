@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from earful.audio.files import SAMPLE_RATE_HZ, blocks, read, write
-from earful.bench.machine import machine
 from earful.data.synthesis.speak import speak_corpus
 from earful.features.fbank import fbank
+from earful.kshot.machine import machine
 from earful.recognizer import WINDOW_S, Recognizer
 
 LANGUAGE = "is"

@@ -15,16 +15,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from changed_voices import CHANGES, changed
-from kshot import draw, rates
 
 from earful.adapt.adapt import adapt
 from earful.adapt.select import plan_for
-from earful.bench.machine import machine
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest, read_manifest
+from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 from earful.writing import replacing
+from kshot import draw, rates
 
 KNOWN = 400  # clips that make the recogniser which then meets the voice
 AS_IS = "as they are"

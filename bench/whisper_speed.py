@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from games import train_and_test
 from whisper_zero_shot import load, written
 
 from earful.audio.files import SAMPLE_RATE_HZ, read, write
-from earful.bench.machine import machine
-from earful.data.corpora.fillets import split_levels
-from earful.data.manifest import Manifest, read_manifest
+from earful.data.manifest import Manifest
+from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 from earful.text.normalize import TextRules, normalize
 from earful.text.score import score
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    _, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
+    _, test = train_and_test(options.corpus)
     language = test[0].language or ""
     whisper = load(options.whisper, "int8")
     searching, greedy = Recognizer.load(options.model), Recognizer.load(options.model, greedy=True)

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from games import train_and_test
 
 from earful.audio.files import read
-from earful.bench.machine import machine
-from earful.data.corpora.fillets import split_levels
-from earful.data.manifest import Manifest, read_manifest
+from earful.data.manifest import Manifest
+from earful.kshot.machine import machine
 from earful.text.normalize import TextRules, normalize
 from earful.text.score import score
 
@@ -58,12 +58,12 @@ def rates(test: Manifest, texts: Sequence[str], language: str) -> dict[str, Any]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--whisper", required=True, help="folder of the whole Whisper")
-    parser.add_argument("--corpus", type=Path, required=True, help="folder that `earful corpus fillets-ng` wrote")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder that `recipes.corpora fillets-ng` wrote")
     parser.add_argument("--compute-type", default="float32")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    _, test = split_levels(read_manifest(options.corpus / "manifest.jsonl"))
+    _, test = train_and_test(options.corpus)
     language = test[0].language or ""
     model = load(options.whisper, options.compute_type)
     facts: dict[str, Any] = {"machine": machine(), "corpus": options.corpus.name, "language": language}

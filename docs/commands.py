@@ -106,13 +106,13 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
         "earful adapt my-clips --base taught-base --out taught-model --language is",
     ),
     "corpus-invent": (
-        "earful corpus invent --count 3 --clips 30 --out invented",
+        "python -m recipes.corpora invent --count 3 --clips 30 --out invented",
         'head -n 3 invented/manifest.jsonl | grep -o \'"text": "[^"]*"\'',
     ),
-    "corpus-fillets": ("earful corpus fillets-ng --language cs --out czech",),
-    "corpus-klettres": ("earful corpus klettres --not-language cs --out letters",),
-    "corpus-ktuberling": ("earful corpus ktuberling --out words",),
-    "corpus-prompts": ("earful corpus prompts --out telephone",),
+    "corpus-fillets": ("python -m recipes.corpora fillets-ng --language cs --out czech",),
+    "corpus-klettres": ("python -m recipes.corpora klettres --not-language cs --out letters",),
+    "corpus-ktuberling": ("python -m recipes.corpora ktuberling --out words",),
+    "corpus-prompts": ("python -m recipes.corpora prompts --out telephone",),
     "demo": ("earful demo",),
     "test": ("make --no-print-directory test | tail -n 1",),
     **{
@@ -123,11 +123,6 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
             "listen",
             "score",
             "check",
-            "corpus fillets-ng",
-            "corpus invent",
-            "corpus klettres",
-            "corpus ktuberling",
-            "corpus prompts",
             "corpus speak",
             "suggest",
             "review",
@@ -202,9 +197,11 @@ def console(shown: str) -> str:
 
 
 def environment() -> dict[str, str]:
-    """The commands of this environment first; a plain terminal."""
+    """The commands of this environment first, and `recipes`; a plain terminal."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return dict(os.environ) | {"PATH": path, "COLUMNS": "100", "PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"}
+    modules = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    plain = {"COLUMNS": "100", "PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"}
+    return dict(os.environ) | {"PATH": path, "PYTHONPATH": modules} | plain
 
 
 def documents() -> Iterator[Path]:

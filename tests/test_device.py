@@ -40,7 +40,7 @@ from earful.errors import ConfigError
 from earful.evaluate import evaluate
 from earful.features.fbank import FbankConfig
 from earful.metatrain.loop import MetaStep, Outer, _over_processes, _Total
-from earful.metatrain.speech.learning import Learning
+from earful.metatrain.speech.learning import LearnerSettings
 from earful.metatrain.speech.recipe import MetaRecipe, Output, TaskRules
 from earful.metatrain.speech.train import metatrain_base
 from earful.model import AcousticModel, ModelConfig, fast_arithmetic, frames_by
@@ -49,7 +49,7 @@ from earful.pretrain.recipe import Corpus, Recipe
 from earful.pretrain.selfsupervised import (
     Objectives,
     SelfRecipe,
-    Told,
+    StepReport,
     model_for,
     objectives_of,
     pretrain,
@@ -321,7 +321,7 @@ def test_elsewhere_every_objective_teaches(
     )
 
     def steps(device: torch.device) -> list[tuple[Any, ...]]:
-        told: list[Told] = []
+        told: list[StepReport] = []
         own = replace(recipe, work=tmp_path / device.type)
         model = model_for(own).to(device)
         objectives = objectives_of(own, model)
@@ -353,7 +353,7 @@ def test_elsewhere_a_base_is_metatrained(
         tmp_path / "model",
         "the base below",
         (Corpus(manifest),),
-        Learning(learner, Inner(0.02), iterations=1 if learner == "imaml" else None),
+        LearnerSettings(learner, Inner(0.02), iterations=1 if learner == "imaml" else None),
         Outer(Optimisation(2, 1e-3), tasks=1, save_every=1),
         TaskRules(shots=Shots(clips=1, query=1), held_out=("lt",)),
         output,

@@ -33,9 +33,9 @@ import torch
 from tasks import Task, cer, of_corpus, walked
 
 from earful.adapt.finetune import Plan, group_of
-from earful.bench.machine import machine
 from earful.data.batch import collate
 from earful.features.mask import SpecAugment
+from earful.kshot.machine import machine
 from earful.model import AcousticModel, Params, loss_of
 from earful.writing import replacing
 

@@ -25,7 +25,7 @@ from voices import SPEAKERS, known_by, learned, tested
 
 from earful.adapt.descend import adamw, descend
 from earful.adapt.finetune import Plan, _batches, _noisy_loss, moves, rate_factor
-from earful.bench.machine import machine
+from earful.kshot.machine import machine
 from earful.model import AcousticModel, Params
 from earful.writing import replacing
 

@@ -77,5 +77,5 @@ def even(count: int) -> int:
     >>> [even(count) for count in (7, 100, 113, 375)]
     [7, 112, 128, 384]
     """
-    step = 2 ** max(0, count.bit_length() - 3)
+    step = 1 << max(0, count.bit_length() - 3)
     return -(-count // step) * step

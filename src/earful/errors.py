@@ -7,7 +7,6 @@
     ├── ConfigError       a recipe, an option or a configuration key
     ├── CheckpointError   a model folder that is missing, foreign, damaged or of another version
     ├── SynthesisError    the speech synthesiser
-    ├── CorpusError       a corpus that cannot be fetched or unpacked
     ├── TrainingError     a training that cannot go on
     ├── AdaptationError   adaptation that cannot start or has failed
     └── ExportError       a model that a target cannot take, or that says something else there
@@ -64,10 +63,6 @@ class CheckpointError(EarfulError):
 
 class SynthesisError(EarfulError):
     """The speech synthesiser."""
-
-
-class CorpusError(EarfulError):
-    """A corpus that cannot be fetched or unpacked."""
 
 
 class TrainingError(EarfulError):

@@ -4,12 +4,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from earful.ctc.head import Head, Upsample
 from earful.ctc.loss import ctc_loss
-from earful.device import CPU, home_of
+from earful.device import CPU, home_of, moved
 from earful.encoder.backbone import Backbone, moves, pooling_above
 from earful.encoder.build import build_encoder
 from earful.encoder.encoder import EncoderConfig
@@ -149,6 +150,27 @@ def loss_of(
         return ctc_loss(logp_BFV.transpose(0, 1), labels_BL, counts_B, label_counts_B, zero_infinity=True)
 
     return loss
+
+
+def logp_of(
+    model: AcousticModel,
+    frames_FM: Tensor,
+    params: Mapping[str, Tensor] | None = None,
+    head: str = TEXT,
+    length: int | None = None,
+) -> Tensor:
+    """Log-probabilities `[F', V]` of one clip, in memory; alone, so that no other clip has a part in them. No gradient.
+
+    `params` stand in for the model's own of their names. `ENCODE` as head gives hidden frames. With `length` the clip
+    is padded to so many frames before, and none of them is in the result: fewer shapes are faster (`device.even`).
+    """
+    device, count = home_of(model), len(frames_FM)
+    if length is not None:
+        frames_FM = F.pad(frames_FM, (0, 0, 0, length - count))
+    with torch.no_grad(), fast_arithmetic(device):
+        clip = moved((frames_FM[None], torch.tensor([count])), device)
+        logp_BFV, (kept,) = functional_call(model, moved(dict(params or {}), device), (*clip, head))
+    return logp_BFV[0, :kept].to(CPU)  # type: ignore[no-any-return]
 
 
 def fast_arithmetic(device: torch.device = CPU) -> torch.autocast:

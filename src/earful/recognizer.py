@@ -7,24 +7,23 @@ from typing import final
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from earful.adapt.brought import Brought
 from earful.adapt.clips import Progress
 from earful.adapt.effort import Effort, adapt_by, recordings_of
 from earful.adapt.finetune import Plan
 from earful.adapt.report import AdaptReport
-from earful.adapt.self_adapt import SelfAdaptation, fit
+from earful.adapt.self_adapt import SelfAdaptation, fit_to
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.ctc.greedy import Numbers
 from earful.data.clips import read_clips
 from earful.data.manifest import Manifest
 from earful.data.synthesis.sentences import read_sentences
-from earful.device import CPU, device_of
+from earful.device import device_of
 from earful.features.windows import CONTEXT_S as CONTEXT_S
 from earful.features.windows import WINDOW_S as WINDOW_S
 from earful.features.windows import windows
-from earful.model import fast_arithmetic
+from earful.model import logp_of
 from earful.text.normalize import TextRules
 from earful.transcriber import Samples as Samples
 from earful.transcriber import Transcriber, Writing
@@ -160,16 +159,12 @@ class Recognizer(Transcriber):
         return self._logp(self.frames_of(torch.from_numpy(samples_T)))
 
     def _logp(self, frames_FM: Tensor) -> Numbers:
-        """Log-probabilities `[F', V]`; one clip at a time, so that no other clip has a part in its result."""
+        """Log-probabilities `[F', V]`."""
         if not len(frames_FM):
             return torch.zeros(0, self.checkpoint.config.alphabet.size).numpy()
-        device = self.checkpoint.device
-        frames_FM = frames_FM.to(device)
-        fitted = fit(self._model, frames_FM, self._self_adapt) if self._self_adapt else {}
-        with torch.no_grad(), fast_arithmetic(device):
-            clip = (frames_FM[None], torch.tensor([len(frames_FM)], device=device))
-            logp_BFV, _ = functional_call(self._model, fitted, clip)
-        return logp_BFV[0].to(CPU).numpy()  # type: ignore[no-any-return]
+        frames_FM = frames_FM.to(self.checkpoint.device)
+        fitted = fit_to(self._model, frames_FM, self._self_adapt) if self._self_adapt else {}
+        return logp_of(self._model, frames_FM, fitted).numpy()
 
 
 def writing_of(checkpoint: Checkpoint) -> Writing:

@@ -110,11 +110,15 @@ def check_work(folder: Path) -> None:
 
 def rate_at(step: int, optimisation: Optimisation) -> float:
     """The learning rate of step `step` (from 0)."""
-    warm = max(1, round(optimisation.warmup * optimisation.steps))
+    return optimisation.rate * schedule(step, optimisation.steps, optimisation.warmup, end=0.01)
+
+
+def schedule(step: int, steps: int, warmup: float, end: float = 0.0) -> float:
+    """What the rate is multiplied by: a linear rise in the share `warmup` of the steps, then a cosine fall to `end`."""
+    warm = max(1, round(warmup * steps))
     if step < warm:
-        return optimisation.rate * (step + 1) / warm
-    done = (step - warm) / max(1, optimisation.steps - warm)
-    return optimisation.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+        return (step + 1) / warm
+    return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
 def fit(
@@ -244,9 +248,30 @@ def _averaged(model: nn.Module, losses: Mapping[str, Tensor]) -> dict[str, float
 
 def _save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: int, skipped: int, run: Run) -> None:
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    for index, slots in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{slot}": value for slot, value in slots.items()}
-    save_state(path, moved(tensors, CPU), {"step": step, "skipped": skipped, "run": dict(run.parts)})
+    save_state(
+        path, moved(tensors | slots_of(optimiser), CPU), {"step": step, "skipped": skipped, "run": dict(run.parts)}
+    )
+
+
+def slots_of(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What an optimiser keeps of each parameter, as `optimiser.INDEX.SLOT`."""
+    kept = optimiser.state_dict()["state"]
+    return {
+        f"optimiser.{index}.{slot}": value
+        for index, slots in kept.items()
+        for slot, value in slots.items()
+        if value is not None
+    }
+
+
+def set_slots(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Give an optimiser what `slots_of` had of another; other tensors do not count."""
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimiser."):
+            _, index, slot = name.split(".", 2)
+            slots.setdefault(int(index), {})[slot] = value
+    optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
 def _restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, run: Run) -> tuple[int, int]:
@@ -257,12 +282,7 @@ def _restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, run
     tensors, header = found
     try:
         model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-        slots: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            if name.startswith("optimiser."):
-                _, index, slot = name.split(".", 2)
-                slots.setdefault(int(index), {})[slot] = value
-        optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})
+        set_slots(optimiser, tensors)
         return int(header["step"]), int(header["skipped"])
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: the saved state is damaged; delete it to start again") from error

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from earful.adapt import curve as learning
 from earful.adapt import forecast as module
-from earful.adapt.curve import BEND, RUN, Curve, Curves, fit
+from earful.adapt.curve import BEND, RUN, Curve, Curves, fit_curve
 from earful.adapt.finetune import Plan, finetune
 from earful.adapt.forecast import CHAINS, Forecast, draw_parts, forecast, nested, pooled
 from earful.adapt.select import plan_for
@@ -41,7 +41,7 @@ def rates(floor: float, scale: float, exponent: float, minutes: Tensor = MINUTES
 
 
 def fitted(cer_S: Tensor, noise: float, minutes: Tensor = MINUTES) -> tuple[Curve, Curves]:
-    return fit(60 * minutes, cer_S, noise**2 * torch.eye(len(cer_S)).double(), seeded())
+    return fit_curve(60 * minutes, cer_S, noise**2 * torch.eye(len(cer_S)).double(), seeded())
 
 
 def forecast_of(curve: Curve, curves: Curves, minutes: float = 4.0) -> Forecast:
@@ -98,7 +98,7 @@ def test_the_interval_opens_with_the_distance_and_the_noise() -> None:
 def test_few_points_do_not_run_wild() -> None:
     """Two of three points by chance in the wrong order: no fall to nothing, no rise, and the interval says the rest."""
     found = forecast_of(
-        *fit(60 * MINUTES[1:], torch.tensor([0.5, 0.52, 0.42]).double(), 0.1**2 * torch.eye(3).double(), seeded())
+        *fit_curve(60 * MINUTES[1:], torch.tensor([0.5, 0.52, 0.42]).double(), 0.1**2 * torch.eye(3).double(), seeded())
     )
     eight = found.predicted(32.0)
     assert 0.15 < eight.interval_95[0] < eight.cer < found.predicted(4.0).cer < 0.5

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from earful.adapt.self_adapt import SelfAdaptation, class_confusion, entropy, fit, loss_of
+from earful.adapt.self_adapt import SelfAdaptation, class_confusion, entropy, fit_to, loss_of
 from earful.encoder.encoder import KINDS, EncoderConfig
 from earful.encoder.whisper import WhisperConfig
 from earful.errors import ConfigError
@@ -99,22 +99,22 @@ def test_the_loss_mixes_both_and_is_of_frames_that_say_letters(model: AcousticMo
 
 def test_the_loss_falls_and_the_model_stays(model: AcousticModel) -> None:
     frames_FM, before, loss = window(60), values(model), loss_of(model, HOW)
-    fitted = fit(model, frames_FM, HOW)
+    fitted = fit_to(model, frames_FM, HOW)
     assert float(loss(before | fitted, frames_FM)) < float(loss(before, frames_FM))
     assert same(before, values(model)) and all(value.grad is None for value in model.parameters())
 
 
 def test_each_window_is_fitted_to_as_if_it_were_the_first(model: AcousticModel) -> None:
-    alone = fit(model, window(60), HOW)
-    other = fit(model, window(45, seed=1), HOW)
-    assert same(fit(model, window(60), HOW), alone) and not same(other, alone)
+    alone = fit_to(model, window(60), HOW)
+    other = fit_to(model, window(45, seed=1), HOW)
+    assert same(fit_to(model, window(60), HOW), alone) and not same(other, alone)
 
 
 def test_what_the_caller_switched_off_does_not_matter(model: AcousticModel) -> None:
-    expected = fit(model, window(30), HOW)
+    expected = fit_to(model, window(30), HOW)
     for switch in (torch.no_grad, torch.inference_mode):
         with switch():
-            assert same(fit(model, window(30), HOW), expected)
+            assert same(fit_to(model, window(30), HOW), expected)
 
 
 def norms(model: AcousticModel) -> set[str]:
@@ -123,7 +123,7 @@ def norms(model: AcousticModel) -> set[str]:
 
 
 def test_only_norms_move(model: AcousticModel) -> None:
-    fitted = fit(model, window(60), HOW)
+    fitted = fit_to(model, window(60), HOW)
     assert fitted.keys() == norms(model) and len(fitted) > 10
     assert all(not torch.equal(value, dict(model.named_parameters())[name]) for name, value in fitted.items())
 
@@ -131,7 +131,7 @@ def test_only_norms_move(model: AcousticModel) -> None:
 @pytest.mark.parametrize("frozen", [1, 3])
 def test_frozen_layers_stay(frozen: int) -> None:
     model = on_backbone(frozen)
-    moved = {name for name in fit(model, window(40, bins=16), HOW) if name.startswith("backbone.")}
+    moved = {name for name in fit_to(model, window(40, bins=16), HOW) if name.startswith("backbone.")}
     layers = {name.split(".")[2] for name in moved if name.startswith("backbone.layers.")}
     assert layers == {str(layer) for layer in range(frozen, 3)} and bool(moved) == (frozen < 3)
 
@@ -139,7 +139,7 @@ def test_frozen_layers_stay(frozen: int) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("frames", [1, 2, 5])
 def test_hardly_any_frames(kind: str, frames: int) -> None:
-    fitted = fit(model_of(kind), window(frames), HOW)
+    fitted = fit_to(model_of(kind), window(frames), HOW)
     assert all(bool(torch.isfinite(value).all()) for value in fitted.values())
 
 
@@ -158,14 +158,14 @@ def deafened(model: AcousticModel) -> None:
 @pytest.mark.parametrize("spoil", [silenced, deafened])
 def test_without_a_letter_or_a_finite_step_nothing_moves(spoil: Callable[[AcousticModel], None]) -> None:
     model = model_of()
-    assert fit(model, window(30), HOW)
+    assert fit_to(model, window(30), HOW)
     spoil(model)
-    assert fit(model, window(30), HOW) == {}
+    assert fit_to(model, window(30), HOW) == {}
 
 
 def test_a_walk_that_becomes_infinite_is_forgotten(model: AcousticModel) -> None:
-    assert fit(model, window(30), replace(HOW, steps=1, rate=1e30))
-    assert fit(model, window(30), replace(HOW, steps=3, rate=1e30)) == {}
+    assert fit_to(model, window(30), replace(HOW, steps=1, rate=1e30))
+    assert fit_to(model, window(30), replace(HOW, steps=3, rate=1e30)) == {}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """`earful demo`: with a tiny base and a few steps, what it shows and what it leaves."""
 
 import re
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -51,12 +50,3 @@ def test_a_folder_that_no_demo_made(earful, tiny_base: Path, tmp_path: Path) -> 
     (tmp_path / "clips").mkdir()
     run = earful("demo", "--base", tiny_base, "--out", tmp_path)
     assert run.status == 2 and "no demo made it" in run.err and (tmp_path / "clips").exists()
-
-
-def test_real(earful, write_game, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "CLIPS_REAL", 6)
-    game = write_game(tmp_path / "game", "cs", levels=6, clips=4)
-    run = partial(earful, "demo", "--real", "--base", tiny_base, "--out", tmp_path / "demo", "--from", game)
-    shown = run().out
-    assert "Czech. The base knows 1 language and has never heard it." in shown
-    assert re.search(r"6 clips \(\d+ s\) to learn from, 1 others to measure with", shown)

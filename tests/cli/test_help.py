@@ -33,10 +33,6 @@ COMMANDS = (
     ("serve",),
     ("demo",),
     ("corpus",),
-    ("corpus", "fillets-ng"),
-    ("corpus", "invent"),
-    ("corpus", "klettres"),
-    ("corpus", "ktuberling"),
     ("corpus", "speak"),
 )
 

@@ -11,7 +11,7 @@ from earful.pretrain.best_rq import BestRq, BestRqSettings
 from earful.pretrain.cpc import Cpc, CpcSettings
 from earful.pretrain.denoise import Denoise, DenoiseSettings
 from earful.pretrain.hubert import Hubert, HubertSettings
-from earful.pretrain.objective import Found, Heard, Objective
+from earful.pretrain.objective import Found, Objective, Views
 from earful.pretrain.prototypical import Prototypical, PrototypicalSettings
 from earful.pretrain.siamese import Siamese, SiameseSettings
 from earful.pretrain.simclr import SimCLR, SimCLRSettings
@@ -48,7 +48,7 @@ def made(name: str) -> Objective:
         return OBJECTIVES[name]()
 
 
-def batch(counts: list[int], padding: int = 0, seed: int = 0) -> Heard:
+def batch(counts: list[int], padding: int = 0, seed: int = 0) -> Views:
     """Noise in the place of speech: as many clips as counts; two speakers, one language."""
     generator = torch.Generator().manual_seed(seed)
     size, clips = max(counts) + padding, len(counts)
@@ -66,12 +66,12 @@ def batch(counts: list[int], padding: int = 0, seed: int = 0) -> Heard:
     classes_BC = torch.stack(
         [torch.arange(clips), torch.arange(clips) % 2, torch.zeros(clips).long(), torch.full((clips,), -1)], 1
     )
-    return Heard(
+    return Views(
         frames() * valid_BF1, counts_B, frames() * valid_BF1, counts_B, frames() * valid_BF1, classes_BC, units
     )
 
 
-def found(objective: Objective, model: Encoder, heard: Heard, seed: int = 0) -> Found:
+def found(objective: Objective, model: Encoder, heard: Views, seed: int = 0) -> Found:
     return objective(model, heard, torch.Generator().manual_seed(seed))
 
 

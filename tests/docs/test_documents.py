@@ -17,7 +17,7 @@ from earful.data.readers.table import COLUMNS
 from earful.encoder.encoder import EncoderConfig
 from earful.metatrain import LEARNERS
 from earful.metatrain.loop import Outer
-from earful.metatrain.speech.learning import Learning
+from earful.metatrain.speech.learning import LearnerSettings
 from earful.metatrain.speech.recipe import MetaRecipe, TaskRules
 from earful.pretrain.recipe import Corpus, Recipe
 from earful.train import Optimisation
@@ -211,7 +211,7 @@ def test_keys_of_recipes() -> None:
 def test_keys_of_recipes_of_meta_training() -> None:
     """Each in its table; `chunk` is for tasks that are no speech, and recipes refuse it."""
     text = TEXTS["docs/meta-learning.md"].partition("### Keys of the recipe")[2].partition("\n###")[0]
-    for owner in (MetaRecipe, TaskRules, Learning, Outer):
+    for owner in (MetaRecipe, TaskRules, LearnerSettings, Outer):
         for field in fields(owner):
             known = (f"`{field.name}`", f"`[{field.name}]`", f"`[[{field.name}]]`")
             assert field.name == "chunk" or any(name in text for name in known), f"{owner.__name__}.{field.name}"
@@ -234,7 +234,7 @@ def test_languages_of_the_bases() -> None:
     heard = {}
     for recipe in ("base", "tiny"):
         text = (ROOT / "recipes" / recipe / "README.md").read_text("utf-8")
-        heard[recipe] = re.findall(r"--language (\S+)", text.partition("earful corpus fillets")[0])
+        heard[recipe] = re.findall(r"--language (\S+)", text.partition("recipes.corpora fillets")[0])
         assert len(heard[recipe]) == len(set(heard[recipe])) and not {"cs", "sk", "eo"} & set(heard[recipe])
     assert (len(heard["base"]), len(heard["tiny"])) == (37, 23) and set(heard["tiny"]) < set(heard["base"])
     assert "37 languages" in TEXTS["docs/accuracy.md"] and "23 of the languages" in TEXTS["docs/base-model.md"]

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earful.encoder.attention import SelfAttention, plan, rotate, rotation
+from earful.encoder.attention import SelfAttention, layout, rotate, rotation
 
 
 def all_valid(frames: int, batch: int = 1) -> torch.Tensor:
@@ -15,14 +15,14 @@ def test_agrees_with_scaled_dot_product_attention() -> None:
     torch.manual_seed(0)
     attention, hidden_BFD = SelfAttention(12, 3), torch.randn(2, 7, 12)
     valid_BF = torch.tensor([[True] * 7, [True] * 4 + [False] * 3])
-    batch_plan = plan(valid_BF, 4, torch.float32)
+    batch_layout = layout(valid_BF, 4, torch.float32)
     query, key, value = attention.project_in(hidden_BFD).view(2, 7, 3, 3, 4).permute(2, 0, 3, 1, 4)
-    cosine, sine = batch_plan.cosine_F1E.squeeze(1), batch_plan.sine_F1E.squeeze(1)
+    cosine, sine = batch_layout.cosine_F1E.squeeze(1), batch_layout.sine_F1E.squeeze(1)
     mixed_BHFE = F.scaled_dot_product_attention(
         rotate(query, cosine, sine), rotate(key, cosine, sine), value, attn_mask=valid_BF[:, None, None, :]
     )
     expected_BFD = attention.project_out(mixed_BHFE.transpose(1, 2).reshape(2, 7, 12))
-    torch.testing.assert_close(attention(hidden_BFD, batch_plan), expected_BFD)
+    torch.testing.assert_close(attention(hidden_BFD, batch_layout), expected_BFD)
 
 
 @settings(max_examples=30, deadline=None)
@@ -52,8 +52,8 @@ def test_rotation_keeps_lengths_and_does_nothing_at_zero() -> None:
 def test_order_matters() -> None:
     torch.manual_seed(0)
     attention, hidden_BFD = SelfAttention(8, 2), torch.randn(1, 6, 8)
-    mixed_BFD = attention(hidden_BFD, plan(all_valid(6), 4, torch.float32))
-    swapped_BFD = attention(hidden_BFD[:, [1, 0, 2, 3, 4, 5]], plan(all_valid(6), 4, torch.float32))
+    mixed_BFD = attention(hidden_BFD, layout(all_valid(6), 4, torch.float32))
+    swapped_BFD = attention(hidden_BFD[:, [1, 0, 2, 3, 4, 5]], layout(all_valid(6), 4, torch.float32))
     assert not torch.allclose(mixed_BFD[0, 5], swapped_BFD[0, 5], atol=1e-4)
 
 
@@ -61,5 +61,5 @@ def test_order_matters() -> None:
 def test_an_item_without_frames_gives_no_nan(dtype: torch.dtype) -> None:
     attention = SelfAttention(8, 2).to(dtype)
     valid_BF = torch.tensor([[True, True, True], [False, False, False]])
-    mixed_BFD = attention(torch.randn(2, 3, 8, dtype=dtype), plan(valid_BF, 4, dtype))
+    mixed_BFD = attention(torch.randn(2, 3, 8, dtype=dtype), layout(valid_BF, 4, dtype))
     assert bool(mixed_BFD.isfinite().all())

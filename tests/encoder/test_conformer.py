@@ -1,7 +1,7 @@
 import torch
 import torch.nn.functional as F
 
-from earful.encoder.attention import plan
+from earful.encoder.attention import layout
 from earful.encoder.conformer import Conformer, ConformerLayer, Convolution
 from earful.encoder.encoder import Dropout, EncoderConfig
 
@@ -34,7 +34,7 @@ def test_convolution_reaches_half_a_kernel_to_each_side() -> None:
 def test_a_layer_ends_normalised() -> None:
     torch.manual_seed(0)
     layer = ConformerLayer(EncoderConfig(width=16, heads=2))
-    hidden_BFD = layer(torch.randn(1, 9, 16), plan(torch.ones(1, 9, dtype=torch.bool), 8, torch.float32))
+    hidden_BFD = layer(torch.randn(1, 9, 16), layout(torch.ones(1, 9, dtype=torch.bool), 8, torch.float32))
     torch.testing.assert_close(hidden_BFD.mean(dim=-1), torch.zeros(1, 9), atol=1e-5, rtol=0)
     torch.testing.assert_close(hidden_BFD.std(dim=-1, unbiased=False), torch.ones(1, 9), atol=1e-3, rtol=0)
 

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from earful.encoder.attention import plan
+from earful.encoder.attention import layout
 from earful.encoder.encoder import EncoderConfig
 from earful.encoder.transformer import FeedForward, Transformer, TransformerLayer
 
@@ -20,8 +20,8 @@ def test_a_layer_with_silent_branches_is_the_identity() -> None:
         nn.init.zeros_(linear.weight)
         nn.init.zeros_(linear.bias)
     hidden_BFD = torch.randn(1, 5, 8)
-    batch_plan = plan(torch.ones(1, 5, dtype=torch.bool), 4, torch.float32)
-    assert torch.equal(layer(hidden_BFD, batch_plan), hidden_BFD)
+    batch_layout = layout(torch.ones(1, 5, dtype=torch.bool), 4, torch.float32)
+    assert torch.equal(layer(hidden_BFD, batch_layout), hidden_BFD)
 
 
 def test_layers_are_as_many_as_configured() -> None:

@@ -8,7 +8,7 @@ import pytest
 from earful.audio.files import SAMPLE_RATE_HZ, read
 from earful.errors import ExportError
 from earful.export.ears import Tape, Whole, as_file
-from earful.export.proof import Heard, prove
+from earful.export.proof import Written, prove
 from earful.export.recordings import Recording
 from earful.export.source import read_source
 from earful.recognizer import Recognizer
@@ -28,7 +28,7 @@ def sound_T(clips: Path) -> Samples:
     return np.concatenate([clip_T, hush, clip_T])
 
 
-def heard_of(ears: Whole, sound_T: Samples) -> tuple[Heard, Tape]:
+def heard_of(ears: Whole, sound_T: Samples) -> tuple[Written, Tape]:
     heard = ears.heard(sound_T)
     assert ears._last is not None
     return heard, ears._last

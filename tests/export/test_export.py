@@ -21,7 +21,7 @@ from earful.export import export as exporting
 from earful.export import onnx_file, proof, sherpa
 from earful.export.export import export
 from earful.export.place import ABOUT
-from earful.export.proof import Exact, Heard, measure, prove
+from earful.export.proof import Exact, Written, measure, prove
 from earful.export.recordings import MOST, Recording, recordings_in, signals, spoken_in
 from earful.export.source import read_source
 
@@ -81,7 +81,7 @@ def test_the_readme_of_onnx_can_be_run(
 def test_nothing_is_written_of_what_says_something_else(
     talker: Path, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Exact, "heard", lambda self, samples_T: Heard("abba", ()))
+    monkeypatch.setattr(Exact, "heard", lambda self, samples_T: Written("abba", ()))
     with pytest.raises(ExportError, match=r"the export says '.*', earful 'abba'; nothing was written"):
         export(talker, "onnx", tmp_path / "out", check=clips)
     assert names_in(tmp_path) == {"talker"}
@@ -89,22 +89,22 @@ def test_nothing_is_written_of_what_says_something_else(
 
 def test_differences_are_named() -> None:
     class Ears:
-        def heard(self, samples_T: np.ndarray) -> Heard:
-            return Heard("a b", (0.1, 0.2), (("a", 0.1, 0.14), ("b", 0.2, 0.24)))
+        def heard(self, samples_T: np.ndarray) -> Written:
+            return Written("a b", (0.1, 0.2), (("a", 0.1, 0.14), ("b", 0.2, 0.24)))
 
-        def as_likely(self, samples_T: np.ndarray) -> list[Heard]:
+        def as_likely(self, samples_T: np.ndarray) -> list[Written]:
             return []
 
-    def run(found: Heard) -> Any:
+    def run(found: Written) -> Any:
         return prove("x", [Recording("clip", np.zeros(9, np.float32))], Ears(), lambda _: [found], lambda *_: None)  # type: ignore[arg-type]
 
-    assert run(Heard("a b", (0.1, 0.21))).off_s == pytest.approx(0.01)
+    assert run(Written("a b", (0.1, 0.21))).off_s == pytest.approx(0.01)
     with pytest.raises(ExportError, match=r"clip: times of the export are 0\.040 s off"):
-        run(Heard("a b", (0.1, 0.24)))
+        run(Written("a b", (0.1, 0.24)))
     with pytest.raises(ExportError, match=r"times of the export are 0\.060 s off"):
-        run(Heard("a b", (0.1, 0.2), (("a", 0.1, 0.2), ("b", 0.2, 0.24))))
+        run(Written("a b", (0.1, 0.2), (("a", 0.1, 0.2), ("b", 0.2, 0.24))))
     with pytest.raises(ExportError, match="as much in other pieces"):
-        run(Heard("a b", (0.1,)))
+        run(Written("a b", (0.1,)))
 
 
 def test_a_toss_up_is_no_difference(talker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,10 +132,10 @@ def test_fewer_bits_may_not_cost_much(talker: Path) -> None:
     half = said[: len(said) // 2]
     nothing = lambda *_: None  # noqa: E731
     with pytest.raises(ExportError, match=r"letters are other ones, at most 5%"):
-        measure("x", [Recording("a", sound)], exact, lambda _: [Heard(half, ())], nothing)
+        measure("x", [Recording("a", sound)], exact, lambda _: [Written(half, ())], nothing)
     with pytest.raises(ExportError, match=r"fewer bits cost [\d.]+ points of CER \(0\.0% → .*: export in float32"):
-        measure("x", [Recording("a", sound, said)], exact, lambda _: [Heard(half, ())], nothing)
-    better = measure("x", [Recording("a", sound, half)], exact, lambda _: [Heard(half, ())], nothing)
+        measure("x", [Recording("a", sound, said)], exact, lambda _: [Written(half, ())], nothing)
+    better = measure("x", [Recording("a", sound, half)], exact, lambda _: [Written(half, ())], nothing)
     assert better.cost is not None and better.cost < 0 and better.same == 0
 
 

@@ -239,7 +239,7 @@ def main() -> int:
     rows = campaign(asked.share, asked.workers, asked.seed, asked.kind or tuple(COUNTS), asked.minutes)
     found = summary(rows, time.monotonic() - began)
     if asked.json:
-        from earful.bench.machine import machine
+        from earful.kshot.machine import machine
 
         found |= {"machine": machine(), "seed": asked.seed}
         asked.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")

@@ -86,9 +86,9 @@ def _frames(name: str) -> Callable[[Path], object]:
 
 
 def _corpora(name: str) -> Callable[[Path], object]:
-    from earful.data.corpora.kde import read_sounds
-    from earful.data.corpora.lua import read_dialogs
     from earful.data.synthesis.journal import Journal
+    from recipes.corpora.kde import read_sounds
+    from recipes.corpora.lua import read_dialogs
 
     return {
         "lua": read_dialogs,

@@ -58,7 +58,6 @@ OPTIONS: tuple[tuple[str, ...], ...] = (
     ("corpus", "speak", "--language", "nl", "--hours", "{}", "--clips", "1", "--out", "{out}"),
     ("corpus", "speak", "--language", "{}", "--clips", "1", "--out", "{out}"),
     ("corpus", "speak", "--language", "nl", "--clips", "1", "--hours", "1", "--seed", "{}", "--out", "{out}"),
-    ("corpus", "invent", "--count", "{}", "--clips", "1", "--hours", "1", "--out", "{out}"),
     ("adapt", "{clips}", "--base", "{model}", "--out", "{out}", "--steps", "{}", "--minutes", "1"),
     ("adapt", "{clips}", "--base", "{}", "--out", "{out}"),
     ("adapt", "{clips}", "--base", "{model}", "--out", "{}", "--effort", "nothing"),

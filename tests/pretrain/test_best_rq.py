@@ -10,7 +10,7 @@ from earful.encoder.encoder import Encoder, EncoderConfig
 from earful.errors import ConfigError
 from earful.pretrain.best_rq import BestRq, BestRqSettings, RandomQuantiser, normalise, perplexity
 from earful.pretrain.masking import Spans, at_input_rate, draw_spans, stack
-from earful.pretrain.objective import Heard
+from earful.pretrain.objective import Views
 
 BINS, WIDTH, CODES = 6, 8, 12
 SETTINGS = BestRqSettings(codes=CODES, code_width=4, spans=Spans(0.1, 3))
@@ -31,10 +31,10 @@ def objective(settings: BestRqSettings = SETTINGS, subsampling: int = 2) -> Best
         return BestRq(settings, BINS, WIDTH, subsampling)
 
 
-def speech(counts: list[int]) -> Heard:
+def speech(counts: list[int]) -> Views:
     """Frames far from zero, bins of unlike spread."""
     frames_BFM = torch.randn(len(counts), max(counts), BINS, generator=seeded(2)) * torch.arange(1, BINS + 1) - 8
-    return Heard(frames_BFM, torch.tensor(counts))
+    return Views(frames_BFM, torch.tensor(counts))
 
 
 def heard_by(model: Encoder) -> list[torch.Tensor]:

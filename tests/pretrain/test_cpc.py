@@ -12,7 +12,7 @@ from earful.encoder.encoder import Encoder, EncoderConfig
 from earful.errors import ConfigError
 from earful.pretrain.contrast import others
 from earful.pretrain.cpc import Cpc, CpcSettings
-from earful.pretrain.objective import Heard
+from earful.pretrain.objective import Views
 
 WIDTH, BINS = 16, 20
 SMALL = CpcSettings(steps=3, cuts=2, past=4, distractors=5)
@@ -35,8 +35,8 @@ def encoder(kind: str = "bigru", subsampling: int = 2) -> Encoder:
     return build_encoder(config, seeded(0))
 
 
-def speech(counts: list[int], seed: int = 0) -> Heard:
-    return Heard(torch.randn(len(counts), max(counts), BINS, generator=seeded(seed)), torch.tensor(counts))
+def speech(counts: list[int], seed: int = 0) -> Views:
+    return Views(torch.randn(len(counts), max(counts), BINS, generator=seeded(seed)), torch.tensor(counts))
 
 
 def test_the_loss_is_that_of_a_plain_loop() -> None:

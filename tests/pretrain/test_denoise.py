@@ -7,7 +7,7 @@ from earful.encoder.build import build_encoder
 from earful.encoder.encoder import Encoder, EncoderConfig
 from earful.pretrain.denoise import Denoise, DenoiseSettings, compare
 from earful.pretrain.masking import Spans, draw_spans
-from earful.pretrain.objective import Heard
+from earful.pretrain.objective import Views
 
 BINS, WIDTH = 6, 8
 SETTINGS = DenoiseSettings(Spans(0.1, 3))
@@ -28,13 +28,13 @@ def objective(subsampling: int = 2) -> Denoise:
         return Denoise(SETTINGS, BINS, WIDTH, subsampling)
 
 
-def speech(counts: list[int]) -> Heard:
+def speech(counts: list[int]) -> Views:
     clean_BFM = 3 * torch.randn(len(counts), max(counts), BINS, generator=seeded(2)) - 8
     noisy_BFM = torch.maximum(clean_BFM, torch.tensor(-9.0))
-    return Heard(noisy_BFM, torch.tensor(counts), clean_BFM=clean_BFM)
+    return Views(noisy_BFM, torch.tensor(counts), clean_BFM=clean_BFM)
 
 
-def own_clean(heard: Heard, clip: int) -> torch.Tensor:
+def own_clean(heard: Views, clip: int) -> torch.Tensor:
     """The clean frames of a clip, without padding and mean."""
     assert heard.clean_BFM is not None
     own = heard.clean_BFM[clip, : int(heard.frame_counts_B[clip])]
@@ -117,7 +117,7 @@ def test_it_learns_to_take_noise_away() -> None:
     """Speech of one hidden number a frame: after some steps most of the clean variance is explained."""
     denoise, model = objective(), encoder()
     clean = torch.randn(8, 24, 1, generator=seeded()).cumsum(1) * torch.linspace(-1, 1, BINS)
-    heard = Heard(clean + torch.randn(clean.shape, generator=seeded(1)), torch.full((8,), 24), clean_BFM=clean)
+    heard = Views(clean + torch.randn(clean.shape, generator=seeded(1)), torch.full((8,), 24), clean_BFM=clean)
     optimiser = torch.optim.Adam([*denoise.parameters(), *model.parameters()], lr=1e-2)
     before = denoise(model, heard, seeded(999)).facts["explained"]
     for step in range(60):

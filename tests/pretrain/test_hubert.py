@@ -10,7 +10,7 @@ from earful.encoder.encoder import Encoder, EncoderConfig
 from earful.errors import ConfigError
 from earful.pretrain.hubert import Hubert, HubertSettings
 from earful.pretrain.masking import Spans, draw_spans
-from earful.pretrain.objective import Found, Heard
+from earful.pretrain.objective import Found, Views
 
 BINS, WIDTH, UNITS = 6, 8, 5
 
@@ -30,14 +30,14 @@ def objective(**settings: float) -> Hubert:
         return Hubert(HubertSettings(units=UNITS, spans=Spans(0.1, 4), code_width=3, **settings), WIDTH)  # type: ignore[arg-type]
 
 
-def speech(counts: list[int], subsampling: int = 2) -> Heard:
+def speech(counts: list[int], subsampling: int = 2) -> Views:
     frames_BFM = torch.randn(len(counts), max(counts), BINS, generator=seeded(2))
     hidden = -(-max(counts) // subsampling)
     units_BU = torch.randint(-1, UNITS, (len(counts), hidden), generator=seeded(3))
-    return Heard(frames_BFM, torch.tensor(counts), units_BU=units_BU)
+    return Views(frames_BFM, torch.tensor(counts), units_BU=units_BU)
 
 
-def found(hubert: Hubert, model: Encoder, heard: Heard) -> Found:
+def found(hubert: Hubert, model: Encoder, heard: Views) -> Found:
     return hubert(model, heard, seeded(4))
 
 

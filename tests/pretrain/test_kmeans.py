@@ -7,7 +7,7 @@ import torch
 
 from earful.errors import ConfigError
 from earful.pretrain import kmeans
-from earful.pretrain.kmeans import assign, fit, means, nearest
+from earful.pretrain.kmeans import assign, fit_centres, means, nearest
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -25,7 +25,7 @@ def test_separated_clusters_are_found(offset: float) -> None:
     members = torch.arange(6).repeat(50)
     rows = places[members] + torch.randn(300, 6, generator=seeded())
     for seed in range(5):
-        ids = assign(rows, fit(rows, 6, seeded(seed)))
+        ids = assign(rows, fit_centres(rows, 6, seeded(seed)))
         of_cluster = [set(ids[members == member].tolist()) for member in range(6)]
         assert all(len(found) == 1 for found in of_cluster) and len(set.union(*of_cluster)) == 6
 
@@ -36,13 +36,13 @@ def test_the_best_of_some_starts_is_the_best_partition() -> None:
         sum(float((part - part.mean(0)).square().sum()) for k in range(3) if len(part := rows[torch.tensor(ids) == k]))
         for ids in product(range(3), repeat=7)
     )
-    costs = [cost(rows, fit(rows, 3, seeded(seed), tolerance=0.0)) for seed in range(30)]
+    costs = [cost(rows, fit_centres(rows, 3, seeded(seed), tolerance=0.0)) for seed in range(30)]
     assert min(costs) == pytest.approx(best, rel=1e-4) and all(each > best * (1 - 1e-4) for each in costs)
 
 
 def test_centres_are_the_means_of_their_rows() -> None:
     rows = torch.randn(200, 3, generator=seeded())
-    centres = fit(rows, 5, seeded(), tolerance=0.0)
+    centres = fit_centres(rows, 5, seeded(), tolerance=0.0)
     ids = assign(rows, centres)
     for cluster in range(5):
         torch.testing.assert_close(centres[cluster], rows[ids == cluster].mean(0))
@@ -60,20 +60,20 @@ def test_assignment_by_loops() -> None:
 
 def test_more_iterations_cost_no_more() -> None:
     rows = torch.randn(400, 4, generator=seeded())
-    costs = [cost(rows, fit(rows, 20, seeded(), iterations=n, tolerance=0.0)) for n in range(12)]
+    costs = [cost(rows, fit_centres(rows, 20, seeded(), iterations=n, tolerance=0.0)) for n in range(12)]
     assert all(after <= before * (1 + 1e-6) for before, after in pairwise(costs))
     assert costs[-1] < 0.95 * costs[0]
 
 
 def test_the_seed_says_all_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = torch.randn(500, 4, generator=seeded())
-    first, again, other = (fit(rows, 10, seeded(seed)) for seed in (0, 0, 1))
+    first, again, other = (fit_centres(rows, 10, seeded(seed)) for seed in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, other)
     sizes = []
     whole = kmeans._nearest
     monkeypatch.setattr(kmeans, "BLOCK_NUMBERS", 70)
     monkeypatch.setattr(kmeans, "_nearest", lambda rows, centres: (sizes.append(len(rows)), whole(rows, centres))[1])
-    torch.testing.assert_close(fit(rows, 10, seeded()), first)
+    torch.testing.assert_close(fit_centres(rows, 10, seeded()), first)
     assert max(sizes) == 7
 
 
@@ -87,23 +87,23 @@ def test_first_centres_lie_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """In 1000 rows at 0 and one at 1, drawing without regard to distance would miss the one nearly always."""
     rows = torch.cat((torch.zeros(1000, 1), torch.ones(1, 1)))
     monkeypatch.setattr(kmeans, "START_ROWS", 1001)
-    assert fit(rows, 2, seeded(), iterations=0).sort(0).values.tolist() == [[0.0], [1.0]]
+    assert fit_centres(rows, 2, seeded(), iterations=0).sort(0).values.tolist() == [[0.0], [1.0]]
 
 
 def test_rows_that_are_all_alike_end_well() -> None:
-    centres = fit(torch.ones(10, 3), 4, seeded())
+    centres = fit_centres(torch.ones(10, 3), 4, seeded())
     assert torch.equal(centres, torch.ones(4, 3))
 
 
 def test_rows_may_be_float16() -> None:
     rows = torch.randn(100, 4, generator=seeded()).half()
-    assert torch.equal(fit(rows, 3, seeded()), fit(rows.float(), 3, seeded()))
+    assert torch.equal(fit_centres(rows, 3, seeded()), fit_centres(rows.float(), 3, seeded()))
 
 
 def test_as_many_clusters_as_rows_are_the_rows_and_more_are_refused() -> None:
     rows = torch.randn(6, 2, generator=seeded())
-    centres = fit(rows, 6, seeded())
+    centres = fit_centres(rows, 6, seeded())
     torch.testing.assert_close(centres[centres[:, 0].argsort()], rows[rows[:, 0].argsort()])
     for count in (0, 7):
         with pytest.raises(ConfigError, match=f"{count} clusters were asked for, of 6 rows"):
-            fit(rows, count, seeded())
+            fit_centres(rows, count, seeded())

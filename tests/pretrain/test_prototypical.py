@@ -13,7 +13,7 @@ from torch.nn import functional
 from earful.encoder.build import build_encoder
 from earful.encoder.encoder import Encoder, EncoderConfig
 from earful.errors import ConfigError
-from earful.pretrain.objective import Heard
+from earful.pretrain.objective import Views
 from earful.pretrain.prototypical import Prototypical, PrototypicalSettings, query_logits, split
 from earful.pretrain.segments import Segments, segments_of
 
@@ -31,11 +31,11 @@ def encoder() -> Encoder:
     return build_encoder(config, torch.Generator().manual_seed(0))
 
 
-def heard(classes: list[int]) -> Heard:
+def heard(classes: list[int]) -> Views:
     frames_2BFM = torch.randn(2, len(classes), 40, 6, generator=torch.Generator().manual_seed(3))
     counts_B = 40 - 3 * torch.arange(len(classes))
     classes_BC = torch.tensor(classes)[:, None].repeat(1, 4)
-    return Heard(frames_2BFM[0], counts_B, frames_2BFM[1], counts_B - 2, classes_BC=classes_BC)
+    return Views(frames_2BFM[0], counts_B, frames_2BFM[1], counts_B - 2, classes_BC=classes_BC)
 
 
 def segments(classes: list[int], rows: list[int], views: list[int]) -> Segments:

@@ -6,7 +6,7 @@ import torch
 from earful.encoder.build import build_encoder
 from earful.encoder.encoder import Encoder, EncoderConfig
 from earful.errors import ConfigError
-from earful.pretrain.objective import Heard
+from earful.pretrain.objective import Views
 from earful.pretrain.segments import (
     Embedder,
     Pool,
@@ -27,11 +27,11 @@ def encoder() -> Encoder:
     return build_encoder(config, torch.Generator().manual_seed(0))
 
 
-def heard(classes: list[int] | None = None) -> Heard:
+def heard(classes: list[int] | None = None) -> Views:
     """Three clips of 40, 24 and 30 frames, their other augmentation 4 frames shorter."""
     frames_2BFM = torch.randn(2, 3, 40, 6, generator=torch.Generator().manual_seed(3))
     counts_B, class_B = torch.tensor([40, 24, 30]), torch.tensor(classes or [0, 1, 2])
-    return Heard(frames_2BFM[0], counts_B, frames_2BFM[1], counts_B - 4, classes_BC=class_B[:, None].repeat(1, 4))
+    return Views(frames_2BFM[0], counts_B, frames_2BFM[1], counts_B - 4, classes_BC=class_B[:, None].repeat(1, 4))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from earful.pretrain.selfsupervised import (
     NO_LETTERS,
     Objectives,
     SelfRecipe,
-    Told,
+    StepReport,
     model_for,
     objectives_of,
     pretrain,
@@ -57,7 +57,7 @@ def make(spoken: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory)
     return recipe
 
 
-def run(plan: SelfRecipe, report: Callable[[Told], None] | None = None) -> Any:
+def run(plan: SelfRecipe, report: Callable[[StepReport], None] | None = None) -> Any:
     model = model_for(plan)
     objectives = objectives_of(plan, model)
     return pretrain(plan, model, objectives, speech_for(plan, model, objectives), report, probe_for(plan, model))
@@ -65,7 +65,7 @@ def run(plan: SelfRecipe, report: Callable[[Told], None] | None = None) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_objective_trains_the_encoder(name: str, make: Callable[..., SelfRecipe]) -> None:
-    plan, told = make(name), list[Told]()
+    plan, told = make(name), list[StepReport]()
     before = model_for(plan).state_dict()
     checkpoint = run(plan, told.append)
     assert [each.step.number for each in told] == [1, 2, 3] and checkpoint.about["pretrained"]["skipped_steps"] == 0
@@ -78,10 +78,10 @@ def test_every_objective_trains_the_encoder(name: str, make: Callable[..., SelfR
 
 
 def test_a_sum_of_objectives_with_weights(make: Callable[..., SelfRecipe]) -> None:
-    told = list[Told]()
+    told = list[StepReport]()
     run(make("best_rq", "simclr", weights={"simclr": 0.0}, steps=2), told.append)
     assert {key.split()[0] for key in told[0].step.losses} == {"best_rq", "simclr"}
-    alone = list[Told]()
+    alone = list[StepReport]()
     run(make("best_rq", steps=2, work=Path(str(make("best_rq").work) + "2")), alone.append)
     assert told[0].step.grad_norm != alone[0].step.grad_norm  # other weights and noise, but both are finite
     with pytest.raises(ConfigError, match="a weight for 'cpc', which is no objective"):
@@ -97,7 +97,7 @@ def test_resumed_is_uninterrupted(make: Callable[..., SelfRecipe], tmp_path: Pat
     objectives = objectives_of(plan, model)
     speech = speech_for(plan, model, objectives)
 
-    def interrupt(told: Told) -> None:
+    def interrupt(told: StepReport) -> None:
         if told.step.number == 3:
             raise KeyboardInterrupt
 
@@ -126,7 +126,7 @@ def test_resumed_is_uninterrupted(make: Callable[..., SelfRecipe], tmp_path: Pat
 def test_probed_is_unprobed(make: Callable[..., SelfRecipe], tmp_path: Path, spoken: Path) -> None:
     """Dropout and drawn distractors would betray a look that leaves something behind."""
     plain = run(make("wav2vec2", steps=5, work=tmp_path / "plain"))
-    plan, told = make("wav2vec2", steps=5, probe=spoken, probe_every=2), list[Told]()
+    plan, told = make("wav2vec2", steps=5, probe=spoken, probe_every=2), list[StepReport]()
     probed = run(plan, told.append)
     assert all(torch.equal(value, probed.params[key]) for key, value in plain.params.items())
     assert [each.step.number for each in told] == [0, 1, 2, 3, 4, 5]
@@ -150,7 +150,7 @@ def test_one_clip_a_batch_and_clips_shorter_than_a_span(
     first, *others = read_manifest(tmp_path / "clips.jsonl")
     short = [replace(u, id=f"{u.id}-short", duration_s=0.03 * place) for place, u in enumerate(others[:3], 1)]
     write_manifest(tmp_path / "clips.jsonl", [first, *short])
-    told = list[Told]()
+    told = list[StepReport]()
     checkpoint = run(make(name, steps=8, batch_s=0.01), told.append)
     assert len(told) == 8 and checkpoint.about["pretrained"]["skipped_steps"] == 0
     assert all(bool(value.isfinite().all()) for value in checkpoint.params.values())
@@ -161,7 +161,7 @@ def test_one_clip_a_batch_and_clips_shorter_than_a_span(
 
 
 def test_a_collapse_is_told_once(make: Callable[..., SelfRecipe]) -> None:
-    plan, told = make("best_rq", steps=6, probe_every=1), list[Told]()
+    plan, told = make("best_rq", steps=6, probe_every=1), list[StepReport]()
     plan = replace(plan, optimisation=replace(plan.optimisation, rate=1e-9))
     model = model_for(plan)
     for parameter in model.encoder.parameters():
@@ -188,7 +188,7 @@ def test_a_collapse_is_told_once(make: Callable[..., SelfRecipe]) -> None:
 def test_signs_of_trouble(
     losses: dict[str, float], facts: dict[str, float], spread: float | None, kinds: set[str]
 ) -> None:
-    recent = [Told(Step(number, losses, 1.0, 1.0), facts, spread=spread) for number in (1, 2, 3)]
+    recent = [StepReport(Step(number, losses, 1.0, 1.0), facts, spread=spread) for number in (1, 2, 3)]
     assert trouble(recent, {"wav2vec2": 2}).keys() == kinds
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from earful.encoder.encoder import Encoder, valid_frames
 from earful.errors import ConfigError
-from earful.pretrain.objective import Heard
+from earful.pretrain.objective import Views
 from earful.pretrain.segments import distances, same_class
 from earful.pretrain.siamese import Siamese, SiameseSettings, contrastive, earlier, later, offcuts
 
@@ -36,13 +36,13 @@ def small(**settings: Any) -> Siamese:
     return Siamese(SiameseSettings(**{"hidden": 16, "size": 4, "segment_frames": 4, "margin": 0.5} | settings), 6)
 
 
-def heard(counts: list[int], others: list[int] | None = None) -> Heard:
+def heard(counts: list[int], others: list[int] | None = None) -> Views:
     """Noise, its other augmentation a little changed; the classes of clips 0, 1, 0, 1 …"""
     generator = torch.Generator().manual_seed(3)
     frames_BFM = torch.randn(len(counts), max(counts), 6, generator=generator)
     other_BFM = frames_BFM + 0.3 * torch.randn(frames_BFM.shape, generator=generator)
     classes_BC = (torch.arange(len(counts)) % 2)[:, None].repeat(1, 4)
-    return Heard(frames_BFM, torch.tensor(counts), other_BFM, torch.tensor(others or counts), classes_BC=classes_BC)
+    return Views(frames_BFM, torch.tensor(counts), other_BFM, torch.tensor(others or counts), classes_BC=classes_BC)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
@@ -72,7 +72,7 @@ def test_only_one_kind_of_pairs_gives_zero(side: int) -> None:
     assert float(loss.detach()) == 0 and not gradient_SS.any()
 
 
-def by_loops(objective: Siamese, batch: Heard) -> float:
+def by_loops(objective: Siamese, batch: Views) -> float:
     """Every segment of one augmentation with every one of the other in the same clip; nothing cut off."""
     assert batch.other_BFM is not None and batch.other_counts_B is not None
     size, margin = objective.settings.segment_frames, objective.settings.margin
@@ -136,7 +136,7 @@ def test_a_moment_is_in_no_clip_but_its_own() -> None:
     values = [objective(Echo(), both, torch.Generator()).losses["siamese"]]
     for row in range(2):
         each = slice(row, row + 1)
-        alone = Heard(both.frames_BFM[each], both.frame_counts_B[each], both.other_BFM[each], both.other_counts_B[each])
+        alone = Views(both.frames_BFM[each], both.frame_counts_B[each], both.other_BFM[each], both.other_counts_B[each])
         values.append(objective(Echo(), alone, torch.Generator()).losses["siamese"])
     torch.testing.assert_close(values[0], (values[1] + values[2]) / 2)
 

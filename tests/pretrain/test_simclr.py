@@ -12,7 +12,7 @@ from torch import Tensor
 from earful.encoder.build import build_encoder
 from earful.encoder.encoder import Encoder, EncoderConfig
 from earful.errors import ConfigError
-from earful.pretrain.objective import Found, Heard
+from earful.pretrain.objective import Found, Views
 from earful.pretrain.simclr import SimCLR, SimCLRSettings, nt_xent, similarities
 
 FILE = Path(__file__).with_name("metric_cases.json")
@@ -29,12 +29,12 @@ def encoder() -> Encoder:
     return build_encoder(config, torch.Generator().manual_seed(0))
 
 
-def heard(counts: list[int], others: list[int]) -> Heard:
+def heard(counts: list[int], others: list[int]) -> Views:
     frames_2BFM = torch.randn(2, len(counts), max(counts + others), 6, generator=torch.Generator().manual_seed(3))
-    return Heard(frames_2BFM[0], torch.tensor(counts), frames_2BFM[1], torch.tensor(others))
+    return Views(frames_2BFM[0], torch.tensor(counts), frames_2BFM[1], torch.tensor(others))
 
 
-def found(objective: SimCLR, batch: Heard) -> Found:
+def found(objective: SimCLR, batch: Views) -> Found:
     return objective(encoder(), batch, torch.Generator().manual_seed(0))
 
 
@@ -57,7 +57,7 @@ def test_halves_that_are_the_same_and_clips_that_are_orthogonal(temperature: flo
     assert float(alike) == pytest.approx(math.log(9), rel=1e-6)
 
 
-def by_loops(objective: SimCLR, model: Encoder, batch: Heard) -> float:
+def by_loops(objective: SimCLR, model: Encoder, batch: Views) -> float:
     """Chen et al. 2020, eq. 1, clip by clip, each encoded alone."""
     assert batch.other_BFM is not None and batch.other_counts_B is not None
     views = ((batch.frames_BFM, batch.frame_counts_B), (batch.other_BFM, batch.other_counts_B))
@@ -95,7 +95,7 @@ def test_a_clip_that_is_silent_in_either_augmentation_is_left_out() -> None:
     objective, batch = small(), heard([30] * 5, [30] * 5)
     kept = [0, 2, 4]
     assert batch.other_BFM is not None and batch.other_counts_B is not None
-    alone = Heard(batch.frames_BFM[kept], batch.frame_counts_B[kept], batch.other_BFM[kept], batch.other_counts_B[kept])
+    alone = Views(batch.frames_BFM[kept], batch.frame_counts_B[kept], batch.other_BFM[kept], batch.other_counts_B[kept])
     batch.frames_BFM[1], batch.other_BFM[3] = 0.0, 2.0
     torch.testing.assert_close(found(objective, batch).losses["simclr"], found(objective, alone).losses["simclr"])
 

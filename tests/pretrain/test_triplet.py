@@ -12,7 +12,7 @@ from torch import Tensor
 from earful.encoder.build import build_encoder
 from earful.encoder.encoder import Encoder, EncoderConfig
 from earful.errors import ConfigError
-from earful.pretrain.objective import Heard
+from earful.pretrain.objective import Views
 from earful.pretrain.segments import distances, mean_where, same_class, segments_of
 from earful.pretrain.triplet import Triplet, TripletSettings, batch_hard, loss_of
 
@@ -30,12 +30,12 @@ def encoder() -> Encoder:
     return build_encoder(config, torch.Generator().manual_seed(0))
 
 
-def heard(classes: list[int]) -> Heard:
+def heard(classes: list[int]) -> Views:
     size = 34
     frames_2BFM = torch.randn(2, len(classes), size, 6, generator=torch.Generator().manual_seed(3))
     counts_B = size - 3 * torch.arange(len(classes))
     classes_BC = torch.tensor(classes)[:, None].repeat(1, 4)
-    return Heard(frames_2BFM[0], counts_B, frames_2BFM[1], counts_B - 2, classes_BC=classes_BC)
+    return Views(frames_2BFM[0], counts_B, frames_2BFM[1], counts_B - 2, classes_BC=classes_BC)
 
 
 def value_of(embedded_SE: Tensor, class_S: Tensor, margin: float) -> Tensor:

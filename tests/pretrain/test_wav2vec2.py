@@ -14,7 +14,7 @@ from earful.encoder.encoder import Encoder, EncoderConfig
 from earful.errors import ConfigError
 from earful.pretrain.contrast import info_nce, others
 from earful.pretrain.masking import Spans, draw_spans
-from earful.pretrain.objective import Heard
+from earful.pretrain.objective import Views
 from earful.pretrain.wav2vec2 import Quantiser, Wav2Vec2, Wav2Vec2Settings, diversity_loss, perplexity
 
 WIDTH, BINS = 16, 20
@@ -35,8 +35,8 @@ def encoder() -> Encoder:
     return build_encoder(EncoderConfig("bigru", bins=BINS, width=WIDTH, layers=1, dropout=0.0), seeded(0))
 
 
-def speech(counts: list[int], seed: int = 0) -> Heard:
-    return Heard(torch.randn(len(counts), max(counts), BINS, generator=seeded(seed)), torch.tensor(counts))
+def speech(counts: list[int], seed: int = 0) -> Views:
+    return Views(torch.randn(len(counts), max(counts), BINS, generator=seeded(seed)), torch.tensor(counts))
 
 
 def numbers(size: int, seed: int = 5) -> tuple[Tensor, Tensor, Tensor]:

@@ -57,7 +57,7 @@ class Curves(NamedTuple):
         )
 
 
-def fit(seconds_S: Tensor, cer_S: Tensor, noise_SS: Tensor, generator: torch.Generator) -> tuple[Curve, Curves]:
+def fit_curve(seconds_S: Tensor, cer_S: Tensor, noise_SS: Tensor, generator: torch.Generator) -> tuple[Curve, Curves]:
     """The likeliest curve, and curves drawn from all that are likely, for log CER with the covariance `noise_SS`.
 
     Exponent and floor lie on a grid; given both, log CER at the largest size is a mean, weighted as generalised least

@@ -23,7 +23,7 @@ from earful.features.stretch import stretched
 from earful.model import TEXT, AcousticModel, ModelConfig, Params, fast_arithmetic, loss_of, moving
 from earful.text.alphabet import Alphabet
 from earful.text.score import errors_of_each
-from earful.train import load_state, save_state
+from earful.train import load_state, save_state, schedule
 
 HEAD = "heads."
 Letters = Literal["rules", "heard", "phones", "like", "random", "prototypes"]
@@ -131,10 +131,7 @@ class Tuned:
 
 def rate_factor(step: int, plan: Plan) -> float:
     """The schedule: a linear rise, then a cosine fall to zero."""
-    warm = max(1, round(plan.warmup * plan.steps))
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, plan.steps - warm)))
+    return schedule(step, plan.steps, plan.warmup)
 
 
 def finetune(

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from earful.adapt.adapt import ADAPTATION, Prepared, plan_from, prepare, with_dropout
 from earful.adapt.clips import Progress
-from earful.adapt.curve import LOW, RUN, Curve, Curves, fit
+from earful.adapt.curve import LOW, RUN, Curve, Curves, fit_curve
 from earful.adapt.finetune import Plan, cer_of, finetune_in_stages, steps_of
 from earful.adapt.fingerprint import fingerprint
 from earful.adapt.select import split_folds
@@ -311,7 +311,7 @@ def _fitted(work: _Work, chains: Sequence[_Chain]) -> Forecast:
     met = min(work.ready.apart.parts, sum(len(chain.lengths_C) for chain in chains))
     student = met / (met - 3)  # a bootstrap of few is (n − 1) / n too sure, and t's variance is (n − 1) / (n − 3)
     noise_SS = student * torch.cov(cer_RS.log().T) + RUN**2 / len(chains) * torch.eye(len(cer_S)).double()
-    curve, curves = fit(seconds_S, cer_S, noise_SS, generator)
+    curve, curves = fit_curve(seconds_S, cer_S, noise_SS, generator)
     interval_S2 = torch.quantile(cer_RS, _numbers((LOW, 1 - LOW)), dim=0).T
     rows = zip(*(column.tolist() for column in (seconds_S / 60, cer_S, interval_S2, clips_S)), strict=True)
     characters = sum(float(chain.lengths_C.sum()) for chain in chains)

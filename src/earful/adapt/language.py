@@ -10,7 +10,6 @@ from unicodedata import is_normalized
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from earful.adapt.measure import Unmet
 from earful.adapt.resources import unsaid
@@ -20,11 +19,11 @@ from earful.ctc.confidence import BEST_PATH, SEARCHED, clues_of, shift_of
 from earful.ctc.greedy import Emission, greedy, greedy_ids
 from earful.ctc.ngram import NGram, folds_of, learn, mix_with
 from earful.ctc.words import MOST_WORDS, Fold, WordCounts, Words, count_words, listed_words, mix_words
-from earful.data.batch import Example, alone
+from earful.data.batch import Example
 from earful.data.synthesis.words import draw_lines, word_frequencies
-from earful.device import CPU, home_of, moved
+from earful.device import even
 from earful.errors import SynthesisError
-from earful.model import AcousticModel, Params, fast_arithmetic
+from earful.model import AcousticModel, Params, logp_of
 from earful.text.alphabet import Alphabet
 from earful.text.interval import Interval, interval_of
 from earful.text.lexicon import Lexicon
@@ -286,11 +285,7 @@ def recordings_of(
 def _logp(model: AcousticModel, params: Params, clip: Example) -> Tensor:
     """Log-probabilities `[F, V]` of one clip, dropout off."""
     model.eval()
-    device = home_of(model)
-    with torch.no_grad(), fast_arithmetic(device):
-        inputs = moved(alone(clip.frames_FM), device)
-        logp_BFV, (count,) = functional_call(model, moved(dict(params), device), inputs)
-    return logp_BFV[0, :count].to(CPU)  # type: ignore[no-any-return]
+    return logp_of(model, clip.frames_FM, params, length=even(len(clip.frames_FM)))
 
 
 def _greedy_cer(recordings: Sequence[Recording]) -> float:

@@ -87,7 +87,7 @@ def loss_of(model: AcousticModel, how: SelfAdaptation) -> Loss:
     return loss
 
 
-def fit(model: AcousticModel, frames_FM: Tensor, how: SelfAdaptation) -> Params:
+def fit_to(model: AcousticModel, frames_FM: Tensor, how: SelfAdaptation) -> Params:
     """Parameters fitted to one window, frames `[F, M]`, where the model is: those that moved, by name. It stays.
 
     None, so that the window is heard as without, where a step is not finite and where no frame says a letter, as in

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from earful.adapt.clips import Progress
@@ -14,8 +13,7 @@ from earful.ctc.greedy import Emission, greedy
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
-from earful.device import CPU, home_of, moved
-from earful.model import AcousticModel, fast_arithmetic
+from earful.model import AcousticModel, logp_of
 
 LEAST = 0.6
 """The confidence from which a transcript is believed."""
@@ -64,10 +62,7 @@ def _search(recogniser: Checkpoint) -> Search | None:
 
 def _emissions(model: AcousticModel, search: Search | None, frames_FM: Tensor) -> tuple[Emission, ...]:
     """The letters of one clip: searched for with the language model, or the best path."""
-    device = home_of(model)
-    with torch.no_grad(), fast_arithmetic(device):
-        logp_BFV, _ = model(*moved((frames_FM[None], torch.tensor([len(frames_FM)])), device))
-    logp_BFV = logp_BFV.to(CPU)
+    logp_FV = logp_of(model, frames_FM)
     if search is None:
-        return greedy(logp_BFV[0])
-    return search.hear(logp_BFV[0].half()).emissions  # as the recogniser keeps it, so that both write the same
+        return greedy(logp_FV)
+    return search.hear(logp_FV.half()).emissions  # as the recogniser keeps it, so that both write the same

@@ -71,6 +71,10 @@ Base = Annotated[
     ),
 ]
 
+HowCased = Annotated[Case | None, typer.Option("--case", help="Case of the model's output.")]
+HowPunctuated = Annotated[
+    Punctuation | None, typer.Option("--punctuation", help="Whether the model writes punctuation.")
+]
 HowWritten = Annotated[
     Writing | None,
     typer.Option(
@@ -88,8 +92,8 @@ def adapt(
     tier: TierName = None,
     speaker_tier: SpeakerTier = None,
     drop: Drop = None,
-    case: Annotated[Case | None, typer.Option(help="Case of the model's output.")] = None,
-    punctuation: Annotated[Punctuation | None, typer.Option(help="Whether the model writes punctuation.")] = None,
+    case: HowCased = None,
+    punctuation: HowPunctuated = None,
     writing: HowWritten = None,
     text: Annotated[Path | None, typer.Option(help="Other text in the language, UTF-8.", metavar="FILE")] = None,
     words: Annotated[bool, typer.Option(help="Whether the language model uses a word list.")] = True,

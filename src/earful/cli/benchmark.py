@@ -19,10 +19,10 @@ from earful.text.normalize import Case, Punctuation
 if TYPE_CHECKING:
     import torch
 
-    from earful.bench.interval import Summary
-    from earful.bench.protocol import Protocol, Steps
-    from earful.bench.results import Row
     from earful.data.manifest import Manifest
+    from earful.kshot.interval import Summary
+    from earful.kshot.protocol import Protocol, Steps
+    from earful.kshot.results import Row
 
 RESULTS, PICTURE = "results.json", "plots.svg"
 By = Literal[
@@ -88,8 +88,8 @@ def benchmark(
         earful benchmark clips.jsonl --out compared --base earful-base --base none
         earful benchmark clips.jsonl --out compared --base my-base --by speaker --shots 1,5,10 --steps 0,1,5,20,usual
     """
-    from earful.bench.protocol import Protocol
     from earful.device import device_of
+    from earful.kshot.protocol import Protocol
     from earful.text.normalize import TextRules
 
     began, where = time.monotonic(), device_of(device)
@@ -132,9 +132,9 @@ def run(
     manifest: "Manifest", protocol: "Protocol", results: Path, overwrite: bool, device: "torch.device"
 ) -> "tuple[list[Row], int]":
     """The rows, and how many clips could not be used. What the clips cannot give is said before any is heard."""
-    from earful.bench.kshot import benchmark as benchmark_bases
-    from earful.bench.kshot import entrants_of
-    from earful.bench.protocol import left_out_in_words, tasks_of
+    from earful.kshot.benchmark import benchmark as benchmark_bases
+    from earful.kshot.benchmark import entrants_of
+    from earful.kshot.protocol import left_out_in_words, tasks_of
 
     tasks_of(manifest.filter(lambda u: bool(u.text)), protocol)
     entrants = entrants_of(protocol, manifest)
@@ -152,7 +152,7 @@ def run(
 
 def conclude(rows: "Sequence[Row]", out: Path, left_out: int, seconds: float, json: bool) -> None:
     """The table, the picture, and what they do not say."""
-    from earful.bench.interval import notes_on, summarise
+    from earful.kshot.interval import notes_on, summarise
 
     summaries, notes = summarise(rows), notes_on(rows)
     picture = picture_of(summaries, out / PICTURE)
@@ -179,8 +179,8 @@ def conclude(rows: "Sequence[Row]", out: Path, left_out: int, seconds: float, js
 
 def picture_of(summaries: "Sequence[Summary]", path: Path) -> Path | None:
     """Where the picture is; None, and a warning, where there is none."""
-    from earful.bench.plots import draw
     from earful.errors import ConfigError
+    from earful.kshot.plots import draw
 
     try:
         draw(summaries, path)

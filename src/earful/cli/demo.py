@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earful.cli.adapt import DEFAULT_BASE, sift
-from earful.cli.corpus import make_fillets, telling
+from earful.cli.corpus import telling
 from earful.cli.numbers import MOST_SEED
 from earful.cli.progress import progress, warn
 from earful.cli.score import measure
@@ -20,42 +20,38 @@ if TYPE_CHECKING:
 
 SENTENCES = Path(__file__).with_name("demo_esperanto.txt")
 MARK = ".earful-demo"
-CLIPS, CLIPS_REAL, NEW = 20, 50, 3
+CLIPS, NEW = 20, 3
+Out = Annotated[Path, typer.Option(help="The folder for clips and model.", metavar="DIR")]
+Base = Annotated[str, typer.Option(help="The model to start from.", metavar="NAME|DIR")]
+Seed = Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Another seed, other voices and clips.", metavar="N")]
 NAMES = {"eo": "Esperanto", "cs": "Czech"}
 
 
 def demo(
-    real: Annotated[
-        bool, typer.Option("--real", help="On recordings of people, in Czech (105 MB to download).")
-    ] = False,
-    out: Annotated[Path, typer.Option(help="The folder for clips and model.", metavar="DIR")] = Path("demo"),
-    base: Annotated[str, typer.Option(help="The model to start from.", metavar="NAME|DIR")] = DEFAULT_BASE,
-    seed: Annotated[
-        int, typer.Option(min=0, max=MOST_SEED, help="Another seed, other voices and clips.", metavar="N")
-    ] = 0,
-    source: Annotated[
-        Path | None, typer.Option("--from", help="With --real: a folder with the Debian packages.", metavar="FOLDER")
-    ] = None,
+    out: Out = Path("demo"),
+    base: Base = DEFAULT_BASE,
+    seed: Seed = 0,
 ) -> None:
     """Adapt the base to a language that it has never heard, and show what it writes before and after.
 
-    By default the synthesiser speaks 60 Esperanto sentences in random voices: 20 to learn from, 3 to transcribe, the
-    others to measure with; this needs no download. With --real, people speak Czech: 50 clips to learn from, and every
-    sixth level of the game to measure with.
+    The synthesiser speaks 60 Esperanto sentences in random voices: 20 to learn from, 3 to transcribe, the others to
+    measure with. Nothing is downloaded.
 
     \b
     Example:
         earful demo
     """
+    start_afresh(out)
+    learn, test = esperanto(out, seed)
+    show(learn, test, out, base, seed)
+
+
+def show(learn: "Manifest", test: "Manifest", out: Path, base: str, seed: int) -> None:
+    """Adapt the base to what there is to learn from; error rates, and what three clips of the others say."""
     from earful.adapt.adapt import adapt
     from earful.adapt.start import start_from
     from earful.checkpoint import save_checkpoint
 
-    start_afresh(out)
-    if real:
-        learn, test = czech(out, source, seed)
-    else:
-        learn, test = esperanto(out, seed)
     new, test = test[:NEW], test[NEW:]
     start = start_from(base, (u.text or "" for u in learn), {}, seed)
     language = learn[0].language or ""
@@ -91,22 +87,6 @@ def esperanto(out: Path, seed: int) -> "tuple[Manifest, Manifest]":
     with progress() as tell:
         spoken, _ = speak_corpus(["eo"], out / "clips", text=SENTENCES, seed=seed, progress=telling(tell))
     return spoken[:CLIPS], spoken[CLIPS:]
-
-
-def czech(out: Path, source: Path | None, seed: int) -> "tuple[Manifest, Manifest]":
-    """Clips of one to fifteen seconds from the levels to learn from; all of the levels to measure with."""
-    import torch
-
-    from earful.data.corpora.fillets import split_levels
-
-    with progress() as tell:
-        manifest, _ = make_fillets("cs", out / "clips", source, tell)
-    learn, test = split_levels(manifest)
-    generator = torch.Generator().manual_seed(seed)
-    learn, _ = learn.filter(lambda u: 1.0 <= (u.duration_s or 0.0) <= 15.0).split(CLIPS_REAL, generator)
-    new, _ = test.filter(lambda u: 2.0 <= (u.duration_s or 0.0) <= 6.0).split(NEW, generator)
-    chosen = {u.id for u in new}
-    return learn, new + test.filter(lambda u: u.id not in chosen)
 
 
 def introduce(start: "Checkpoint", language: str, learn: "Manifest", test: "Manifest") -> None:

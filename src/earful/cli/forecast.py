@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earful.cli.adapt import LANGUAGE_HELP, USUAL_HELP, language_of, name_left_out, sift, started, written
+from earful.cli.adapt import (
+    LANGUAGE_HELP,
+    USUAL_HELP,
+    HowCased,
+    HowPunctuated,
+    language_of,
+    name_left_out,
+    sift,
+    started,
+    written,
+)
 from earful.cli.device import Device
 from earful.cli.leftovers import Drop, SpeakerTier, TierName, clips_of
 from earful.cli.numbers import MOST_SEED
 from earful.cli.progress import progress, warn
 from earful.cli.tables import counted, interval, peak_memory_mb, percent, print_json, print_table
 from earful.cli.tuning import above_zero
-from earful.text.normalize import Case, Punctuation
 
 if TYPE_CHECKING:
     from earful.adapt.forecast import Forecast, Needed, Rate
@@ -52,8 +61,8 @@ def forecast(
     tier: TierName = None,
     speaker_tier: SpeakerTier = None,
     drop: Drop = None,
-    case: Annotated[Case | None, typer.Option(help="Case of the model's output.")] = None,
-    punctuation: Annotated[Punctuation | None, typer.Option(help="Whether the model writes punctuation.")] = None,
+    case: HowCased = None,
+    punctuation: HowPunctuated = None,
     usual: Annotated[bool, typer.Option("--usual", help=USUAL_HELP)] = False,
     device: Device = "cpu",
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Random seed.", metavar="N")] = 0,

@@ -8,7 +8,7 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -47,7 +47,7 @@ app.command(short_help="Suggest recordings to transcribe (experimental).")(sugge
 app.command(short_help="List drafts in ELAN files to correct first.")(review)
 app.add_typer(elan, name="elan", short_help="Put earful into ELAN.")
 app.command(short_help="Estimate the error with more clips (experimental).")(forecast)
-app.add_typer(corpus, name="corpus", short_help="Make a corpus of real or synthetic speech.")
+app.add_typer(corpus, name="corpus", short_help="Make a corpus of synthetic speech.")
 app.command(short_help="Serve models to programs, and the studio to browsers.")(serve)
 app.command(short_help="Export a model to phones, browsers, other programs.")(export)
 app.command(short_help="Upload an exported model to the hub.")(push)
@@ -84,21 +84,31 @@ def options(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line (that of the process, if none is given); answers the exit status. Nothing raises."""
+    """Run a command line of earful's; see `run`."""
+    return run(app, "earful", arguments)
+
+
+def run(
+    commands: typer.Typer, name: str, arguments: Sequence[str] | None = None, resumable: Collection[str] = RESUMABLE
+) -> int:
+    """Run a command line (that of the process, if none is given); answers the exit status. Nothing raises.
+
+    `name` is what is typed before it; a command that is `resumable` goes on where it was interrupted.
+    """
     # Clips are of all lengths, and oneDNN keeps a kernel a shape, by default 1024 of them: hundreds of megabytes.
     # With 16 of them adapt took hardly longer.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
     # Threads that wait for each other soon sleep: turning, they take the processor that the other needs where something
     # else is busy (bench/contended.py).
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    run: dict[str, Any] = {"debug": False, "command": None}
+    told: dict[str, Any] = {"debug": False, "command": None}
     if arguments is None:
         in_utf8()
     set_streams()
     try:
         # not app(): each version of typer turns interruptions and closed pipes into something else
-        command, words = typer.main.get_command(app), list(sys.argv[1:] if arguments is None else arguments)
-        with command.make_context("earful", words, obj=run) as context:
+        command, words = typer.main.get_command(commands), list(sys.argv[1:] if arguments is None else arguments)
+        with command.make_context(name, words, obj=told) as context:
             command.invoke(context)
         sys.stdout.flush()
         status = 0
@@ -107,22 +117,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.Exit as leave:
         status = leave.exit_code
     except BaseException as error:
-        if run["debug"]:
+        if told["debug"]:
             traceback.print_exception(error)
-        message, status = explain(error, str(run["command"] or ""))
+        message, status = explain(error, str(told["command"] or ""), name, resumable)
         print(f"earful: {plain(message)}", file=sys.stderr)
     return status
 
 
-def explain(error: BaseException, command: str) -> tuple[str, int]:
+def explain(
+    error: BaseException, command: str, name: str = "earful", resumable: Collection[str] = RESUMABLE
+) -> tuple[str, int]:
     """One line for people, and the exit status."""
     if isinstance(error, typer.Abort | KeyboardInterrupt):
-        again = "; run the same command again to resume" if command in RESUMABLE else ""
+        again = "; run the same command again to resume" if command in resumable else ""
         return f"interrupted{again}", 130
     if isinstance(error, EarfulError):
         return " ".join(str(error).split("\n")), 2
     if hasattr(error, "format_message"):  # what typer says of the command line
-        asked = getattr(getattr(error, "ctx", None), "command_path", "earful")
+        asked = getattr(getattr(error, "ctx", None), "command_path", name)
         said = str(error.format_message()).replace("Value error, ", "")  # some versions of typer say it
         return f"{said.rstrip('.')}; see {asked} --help", 2
     if isinstance(error, OSError):
@@ -135,7 +147,7 @@ def explain(error: BaseException, command: str) -> tuple[str, int]:
     if isinstance(error, MemoryError):
         return "not enough memory; use fewer or shorter clips, or close other programs", 2
     problem = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"a fault of earful: {problem}; `earful --debug {command} …` shows where, please report it", 1
+    return f"a fault of earful: {problem}; `{name} --debug {command} …` shows where, please report it", 1
 
 
 def _closed_pipe() -> int:

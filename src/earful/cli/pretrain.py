@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from earful.checkpoint import Checkpoint
     from earful.data.manifest import Manifest
-    from earful.pretrain.selfsupervised import SelfRecipe, Told
+    from earful.pretrain.selfsupervised import SelfRecipe, StepReport
 
 DEFAULT_START, DEFAULT_OBJECTIVE, DEFAULT_STEPS = "earful-base", "best_rq", 500
 NAMED, SHOWN = 10, 200
@@ -132,7 +132,7 @@ def trained(
         probe = probe_for(plan, model, lambda done, total: tell("hearing the probe", done, total))
         speech = speech_for(plan, model, objectives, lambda done, total: tell("hearing", done, total))
 
-    def report(told: "Told") -> None:
+    def report(told: "StepReport") -> None:
         history.add(told)
         for sentence in told.warnings:
             warn(sentence)
@@ -175,11 +175,11 @@ def conclude(plan: "SelfRecipe", checkpoint: "Checkpoint", clips: int, history: 
 class History:
     """What is shown of a run: its last steps, and all probes, by the step after which they were made."""
 
-    last: "deque[Told]" = field(default_factory=lambda: deque(maxlen=SHOWN))
+    last: "deque[StepReport]" = field(default_factory=lambda: deque(maxlen=SHOWN))
     probes: dict[int, float] = field(default_factory=dict)
     spread: float | None = None
 
-    def add(self, told: "Told") -> None:
+    def add(self, told: "StepReport") -> None:
         """One more step; 0 stands for the look before the first."""
         if told.step.number:
             self.last.append(told)
@@ -211,7 +211,7 @@ class History:
         return ", ".join(parts if speed is None else [*parts, f"{speed:.0f} h/h"])
 
 
-def points_of(told: "Told", history: History) -> "dict[str, float | None]":
+def points_of(told: "StepReport", history: History) -> "dict[str, float | None]":
     """A step's points of the curves."""
     points: dict[str, float | None] = {f"loss/{name}": value for name, value in told.step.losses.items()}
     points |= {f"fact/{name}": value for name, value in told.facts.items()}

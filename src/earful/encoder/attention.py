@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from earful.encoder.encoder import BranchEnd
 
 
-class Plan(NamedTuple):
+class Layout(NamedTuple):
     """What all attention layers need to know of one batch, computed once.
 
     valid_BF1 is true on real frames; bias_B11F is added to the scores; cosine_F1E and sine_F1E turn by position.
@@ -21,12 +21,12 @@ class Plan(NamedTuple):
     sine_F1E: Tensor
 
 
-def plan(valid_BF: Tensor, head_width: int, dtype: torch.dtype) -> Plan:
+def layout(valid_BF: Tensor, head_width: int, dtype: torch.dtype) -> Layout:
     """Prepare a batch for attention: valid_BF, the width of one head, and the dtype that attention will run in."""
     # The lowest finite number and not -inf, so that an item without any frame gives no NaN.
     bias_BF = torch.zeros_like(valid_BF, dtype=dtype).masked_fill(~valid_BF, torch.finfo(dtype).min)
     cosine_FE, sine_FE = rotation(valid_BF.shape[1], head_width, valid_BF.device)
-    return Plan(
+    return Layout(
         valid_BF1=valid_BF.unsqueeze(-1),
         bias_B11F=bias_BF[:, None, None, :],
         cosine_F1E=cosine_FE.unsqueeze(1).to(dtype),
@@ -65,14 +65,14 @@ class SelfAttention(nn.Module):
         self.project_in = nn.Linear(width, 3 * width)
         self.project_out = BranchEnd(width, width)
 
-    def forward(self, hidden_BFD: Tensor, plan: Plan) -> Tensor:
+    def forward(self, hidden_BFD: Tensor, layout: Layout) -> Tensor:
         """Attend within every item; frames beyond its counts come out as anything finite."""
         batch, frames, width = hidden_BFD.shape
         qkv_BF3HE = self.project_in(hidden_BFD).view(batch, frames, 3, self.heads, width // self.heads)
         query_BFHE, key_BFHE, value_BFHE = qkv_BF3HE.unbind(2)
-        query_BHFE = rotate(query_BFHE, plan.cosine_F1E, plan.sine_F1E).transpose(1, 2)
-        key_BHEF = rotate(key_BFHE, plan.cosine_F1E, plan.sine_F1E).permute(0, 2, 3, 1)
+        query_BHFE = rotate(query_BFHE, layout.cosine_F1E, layout.sine_F1E).transpose(1, 2)
+        key_BHEF = rotate(key_BFHE, layout.cosine_F1E, layout.sine_F1E).permute(0, 2, 3, 1)
         scale = 1.0 / math.sqrt(width // self.heads)
-        score_BHFF = torch.matmul(query_BHFE * scale, key_BHEF) + plan.bias_B11F
+        score_BHFF = torch.matmul(query_BHFE * scale, key_BHEF) + layout.bias_B11F
         mixed_BHFE = torch.matmul(torch.softmax(score_BHFF, dim=-1), value_BFHE.transpose(1, 2))
         return self.project_out(mixed_BHFE.transpose(1, 2).reshape(batch, frames, width))  # type: ignore[no-any-return]

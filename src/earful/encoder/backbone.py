@@ -67,6 +67,11 @@ def pooling_above(cut: Cut) -> int:
     return 1 if cut.frozen == cut.layers else cut.pool
 
 
+def hop_below(cut: Cut) -> float:
+    """Seconds from one frame that the frozen part gives to the next."""
+    return cut.stride_s * cut.pool / pooling_above(cut)
+
+
 def moves(cut: Cut, name: str) -> bool:
     """Whether a backbone's parameter (its name within the backbone) is adapted."""
     if not name.startswith(LAYERS):

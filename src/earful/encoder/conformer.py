@@ -5,7 +5,7 @@ from typing import final
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from earful.encoder.attention import Plan, SelfAttention, plan
+from earful.encoder.attention import Layout, SelfAttention, layout
 from earful.encoder.encoder import BranchEnd, Dropout, Encoder, EncoderConfig
 from earful.encoder.subsample import entrance
 from earful.encoder.transformer import FeedForward
@@ -50,11 +50,11 @@ class ConformerLayer(nn.Module):
         self.norm_out = nn.LayerNorm(config.width)
         self.dropout = Dropout(config.dropout)
 
-    def forward(self, hidden_BFD: Tensor, plan: Plan) -> Tensor:
+    def forward(self, hidden_BFD: Tensor, layout: Layout) -> Tensor:
         """hidden_BFD to hidden_BFD."""
         x_BFD = hidden_BFD + 0.5 * self.dropout(self.feed_in(hidden_BFD))
-        x_BFD = x_BFD + self.dropout(self.attention(self.norm_attention(x_BFD), plan))
-        x_BFD = x_BFD + self.dropout(self.convolution(x_BFD, plan.valid_BF1))
+        x_BFD = x_BFD + self.dropout(self.attention(self.norm_attention(x_BFD), layout))
+        x_BFD = x_BFD + self.dropout(self.convolution(x_BFD, layout.valid_BF1))
         x_BFD = x_BFD + 0.5 * self.dropout(self.feed_out(x_BFD))
         return self.norm_out(x_BFD)  # type: ignore[no-any-return]
 
@@ -76,7 +76,7 @@ class Conformer(Encoder):
 
     def context(self, hidden_BFD: Tensor, valid_BF: Tensor) -> Tensor:
         """All layers, hidden_BFD to hidden_BFD."""
-        batch_plan = plan(valid_BF, self.head_width, hidden_BFD.dtype)
+        batch_layout = layout(valid_BF, self.head_width, hidden_BFD.dtype)
         for layer in self.layers:
-            hidden_BFD = layer(hidden_BFD, batch_plan)
-        return hidden_BFD * batch_plan.valid_BF1
+            hidden_BFD = layer(hidden_BFD, batch_layout)
+        return hidden_BFD * batch_layout.valid_BF1

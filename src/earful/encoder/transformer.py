@@ -4,7 +4,7 @@ from typing import final
 
 from torch import Tensor, nn
 
-from earful.encoder.attention import Plan, SelfAttention, plan
+from earful.encoder.attention import Layout, SelfAttention, layout
 from earful.encoder.encoder import BranchEnd, Dropout, Encoder, EncoderConfig
 from earful.encoder.subsample import entrance
 
@@ -31,9 +31,9 @@ class TransformerLayer(nn.Module):
         self.feed = FeedForward(config.width, config.expansion)
         self.dropout = Dropout(config.dropout)
 
-    def forward(self, hidden_BFD: Tensor, plan: Plan) -> Tensor:
+    def forward(self, hidden_BFD: Tensor, layout: Layout) -> Tensor:
         """hidden_BFD to hidden_BFD."""
-        x_BFD = hidden_BFD + self.dropout(self.attention(self.norm_attention(hidden_BFD), plan))
+        x_BFD = hidden_BFD + self.dropout(self.attention(self.norm_attention(hidden_BFD), layout))
         return x_BFD + self.dropout(self.feed(x_BFD))  # type: ignore[no-any-return]
 
 
@@ -55,7 +55,7 @@ class Transformer(Encoder):
 
     def context(self, hidden_BFD: Tensor, valid_BF: Tensor) -> Tensor:
         """All layers, hidden_BFD to hidden_BFD."""
-        batch_plan = plan(valid_BF, self.head_width, hidden_BFD.dtype)
+        batch_layout = layout(valid_BF, self.head_width, hidden_BFD.dtype)
         for layer in self.layers:
-            hidden_BFD = layer(hidden_BFD, batch_plan)
-        return self.norm_out(hidden_BFD) * batch_plan.valid_BF1  # type: ignore[no-any-return]
+            hidden_BFD = layer(hidden_BFD, batch_layout)
+        return self.norm_out(hidden_BFD) * batch_layout.valid_BF1  # type: ignore[no-any-return]

@@ -12,7 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from earful.encoder.backbone import Backbone, Layer, check_cut, in_pieces, padding_bias, pooled, without_padding
+from earful.encoder.backbone import (
+    Backbone,
+    Layer,
+    check_cut,
+    hop_below,
+    in_pieces,
+    padding_bias,
+    pooled,
+    without_padding,
+)
 from earful.encoder.encoder import valid_frames
 from earful.encoder.wavlm import Distances, Gate
 from earful.errors import ConfigError
@@ -92,7 +101,7 @@ class Wav2Vec2Config:
     @property
     def hop_s(self) -> float:
         """Seconds from one frame that `lower` gives to the next."""
-        return self.stride_s * (self.pool if self.frozen == self.layers else 1)
+        return hop_below(self)
 
 
 @final

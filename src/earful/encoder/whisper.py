@@ -9,7 +9,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from earful.device import even
-from earful.encoder.backbone import Backbone, Bed, Layer, check_cut, in_pieces, padding_bias, pooled, without_padding
+from earful.encoder.backbone import (
+    Backbone,
+    Bed,
+    Layer,
+    check_cut,
+    hop_below,
+    in_pieces,
+    padding_bias,
+    pooled,
+    without_padding,
+)
 from earful.encoder.encoder import valid_frames
 from earful.errors import ConfigError
 from earful.features.whisper import HOP, RATE_HZ, whisper_logmel
@@ -58,7 +68,7 @@ class WhisperConfig:
     @property
     def hop_s(self) -> float:
         """Seconds from one frame that `lower` gives to the next."""
-        return self.stride_s * (self.pool if self.frozen == self.layers else 1)
+        return hop_below(self)
 
 
 @final

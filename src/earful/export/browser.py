@@ -17,7 +17,7 @@ import numpy as np
 from earful.audio.files import SAMPLE_RATE_HZ
 from earful.errors import ExportError, install
 from earful.export.ears import Tape, Whole, as_file
-from earful.export.proof import Heard, Run
+from earful.export.proof import Run, Written
 from earful.transcriber import Samples
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -95,14 +95,14 @@ class Page:
         if problem := self.page.evaluate(_READY):
             raise ExportError(f"the page does not load: {problem}; please report it")
 
-    def hear(self, samples_T: Samples, *, greedy: bool = False) -> tuple[Heard, Tape, float]:
+    def hear(self, samples_T: Samples, *, greedy: bool = False) -> tuple[Written, Tape, float]:
         """What it says of a recording, of what numbers, and how many seconds long the recording is to it."""
         file = base64.b64encode(as_file(samples_T)).decode()
         found = self.page.evaluate(_HEAR, [file, greedy])
         if "problem" in found:
             raise ExportError(f"the page says: {found['problem']}")
         words = tuple((word["text"], word["start"], word["end"]) for word in found["words"])
-        heard = Heard(" ".join(text for text, _, _ in words), (), words)
+        heard = Written(" ".join(text for text, _, _ in words), (), words)
         return heard, tape_in(found["tape"]), float(found["duration"])
 
     def strangers(self) -> list[str]:
@@ -143,13 +143,13 @@ def runner(page: Page, ears: Whole) -> Run:
     Raises ExportError where earful writes something else of the same numbers, or the page asked others for something.
     """
 
-    def run(recordings: Sequence[Samples]) -> list[Heard]:
+    def run(recordings: Sequence[Samples]) -> list[Written]:
         return [_heard(page, ears, samples_T) for samples_T in recordings]
 
     return run
 
 
-def _heard(page: Page, ears: Whole, samples_T: Samples) -> Heard:
+def _heard(page: Page, ears: Whole, samples_T: Samples) -> Written:
     heard, tape, duration_s = page.hear(samples_T)
     if abs(duration_s - len(samples_T) / SAMPLE_RATE_HZ) > 1e-6:
         raise ExportError(f"the page hears {duration_s:g} s of {len(samples_T) / SAMPLE_RATE_HZ:g}; please report it")
@@ -162,6 +162,6 @@ def _heard(page: Page, ears: Whole, samples_T: Samples) -> Heard:
     return heard
 
 
-def _same_times(mine: Heard, theirs: Heard) -> bool:
+def _same_times(mine: Written, theirs: Written) -> bool:
     pairs = zip(mine.words or (), theirs.words or (), strict=True)
     return all(np.allclose(a[1:], b[1:], atol=1e-6) for a, b in pairs)

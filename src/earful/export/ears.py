@@ -14,7 +14,7 @@ from earful.audio.files import SAMPLE_RATE_HZ
 from earful.ctc.beam import LEAST_LOGP
 from earful.ctc.greedy import Numbers
 from earful.ctc.stretches import Said, merge_stretches
-from earful.export.proof import TOSS_UP, Heard, network
+from earful.export.proof import TOSS_UP, Written, network
 from earful.export.source import Source
 from earful.transcriber import Samples, Transcriber
 
@@ -53,18 +53,18 @@ class Whole(Transcriber):
             return [merge_stretches(tape.best_F, np.ones(len(tape.best_F), np.float32), tape.heard_F)]
         return super()._decoded([tape.logp_FV.astype(np.float16)], tape.heard_F)
 
-    def heard(self, samples_T: Samples) -> Heard:
+    def heard(self, samples_T: Samples) -> Written:
         """What it says of a recording, given as a file, as a page is given it."""
         found = self.transcribe(as_file(samples_T))
-        return Heard(found.text, (), tuple((word.text, word.start_s, word.end_s) for word in found.words))
+        return Written(found.text, (), tuple((word.text, word.start_s, word.end_s) for word in found.words))
 
-    def of(self, tape: Tape, duration_s: float) -> Heard:
+    def of(self, tape: Tape, duration_s: float) -> Written:
         """What it would say of another's numbers."""
         best, *_ = self._written_down(tape)
         words = self._words(best, duration_s)
-        return Heard(self.text_of(words), (), tuple((word.text, word.start_s, word.end_s) for word in words))
+        return Written(self.text_of(words), (), tuple((word.text, word.start_s, word.end_s) for word in words))
 
-    def as_likely(self, samples_T: Samples) -> Iterator[Heard]:
+    def as_likely(self, samples_T: Samples) -> Iterator[Written]:
         """What it says of the target's own numbers (`tapes`), if they are its own but for rounding."""
         self.heard(samples_T)
         tape, duration_s = self.tapes[id(samples_T)]

@@ -11,7 +11,7 @@ from onnx import helper
 
 from earful.audio.files import SAMPLE_RATE_HZ
 from earful.export.place import write_text
-from earful.export.proof import Exact, Heard, Run, heard_in
+from earful.export.proof import Exact, Run, Written, heard_in
 from earful.export.source import WINDOWING, Source, version
 from earful.runtime.build import COUNTS, LENGTHS, LOGP, SAMPLES, recording_model
 from earful.runtime.graph import OPSET, Kind
@@ -56,7 +56,7 @@ def runner(folder: Path, exact: Exact) -> Run:
     """Run it as a user of onnxruntime does: recordings in one batch, padded."""
     session = onnxruntime.InferenceSession(str(folder / MODEL), options_of(0), ["CPUExecutionProvider"])
 
-    def run(recordings: Sequence[Samples]) -> list[Heard]:
+    def run(recordings: Sequence[Samples]) -> list[Written]:
         lengths = np.array([len(each) for each in recordings], np.int64)
         samples_BT = np.zeros((len(recordings), int(lengths.max())), np.float32)
         for row_T, samples_T in zip(samples_BT, recordings, strict=True):

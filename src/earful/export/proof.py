@@ -32,7 +32,7 @@ TOSS_UP = 0.02
 _ROUNDING_S, _MOST_TOSSED = 1e-6, 8
 
 
-class Heard(NamedTuple):
+class Written(NamedTuple):
     """What a target said of a recording: letters and when each begins; words with their times, where it has them."""
 
     text: str
@@ -40,7 +40,7 @@ class Heard(NamedTuple):
     words: tuple[tuple[str, float, float], ...] | None = None
 
 
-Run = Callable[[Sequence[Samples]], Sequence[Heard]]
+Run = Callable[[Sequence[Samples]], Sequence[Written]]
 Tell = Callable[[str, float, float], None]
 
 
@@ -66,9 +66,9 @@ class Ears(Protocol):
 
     writing: Writing
 
-    def heard(self, samples_T: Samples) -> Heard: ...
+    def heard(self, samples_T: Samples) -> Written: ...
 
-    def as_likely(self, samples_T: Samples) -> Iterator[Heard]: ...
+    def as_likely(self, samples_T: Samples) -> Iterator[Written]: ...
 
 
 def network(source: Source) -> Callable[[Samples], Numbers]:
@@ -106,11 +106,11 @@ class Exact(Transcriber):
         own = [self._logp_of(w.content)[w.own(1 / SAMPLE_RATE_HZ, self.writing.hop_s)] for w in parts]
         return np.concatenate(own)
 
-    def heard(self, samples_T: Samples) -> Heard:
+    def heard(self, samples_T: Samples) -> Written:
         """What it says of a recording."""
         return heard_in(self, self.logp_of(samples_T), len(samples_T) / SAMPLE_RATE_HZ)
 
-    def as_likely(self, samples_T: Samples) -> Iterator[Heard]:
+    def as_likely(self, samples_T: Samples) -> Iterator[Written]:
         """What it would say if rounding chose otherwise where two symbols are as likely, in some frames or in all."""
         logp_FV = self.logp_of(samples_T)
         second_F, first_F = np.argsort(logp_FV, axis=1)[:, -2:].T
@@ -124,11 +124,11 @@ class Exact(Transcriber):
                 yield heard_in(self, other_FV, len(samples_T) / SAMPLE_RATE_HZ)
 
 
-def heard_in(transcriber: Transcriber, logp_FV: Numbers, duration_s: float) -> Heard:
+def heard_in(transcriber: Transcriber, logp_FV: Numbers, duration_s: float) -> Written:
     """What the best path of log-probabilities says, with its times."""
     transcript: Transcript = transcriber.transcript_of(logp_FV, duration_s)
     starts = tuple(each.start * transcriber.writing.hop_s for each in greedy(logp_FV))
-    return Heard(transcript.text, starts, tuple((w.text, w.start_s, w.end_s) for w in transcript.words))
+    return Written(transcript.text, starts, tuple((w.text, w.start_s, w.end_s) for w in transcript.words))
 
 
 def prove(on: str, recordings: Sequence[Recording], exact: Ears, run: Run, tell: Tell) -> Proof:
@@ -182,7 +182,7 @@ def measure(on: str, recordings: Sequence[Recording], exact: Ears, run: Run, tel
     return Proof(on, len(recordings), same, 0.0, otherwise, after - before)
 
 
-def _agrees(expected: Heard, found: Heard) -> bool:
+def _agrees(expected: Written, found: Written) -> bool:
     try:
         _difference("", expected, found)
     except ExportError:
@@ -190,7 +190,7 @@ def _agrees(expected: Heard, found: Heard) -> bool:
     return True
 
 
-def _difference(name: str, expected: Heard, found: Heard) -> float:
+def _difference(name: str, expected: Written, found: Written) -> float:
     """By how much times differ. Raises ExportError where texts or words do, or times by more than a frame."""
     if found.text != expected.text:
         raise ExportError(

@@ -16,7 +16,7 @@ from earful.audio.files import SAMPLE_RATE_HZ
 from earful.errors import ExportError, install
 from earful.export.onnx_file import BLANK, MODEL, README, TOKENS, properties
 from earful.export.place import write_text
-from earful.export.proof import Exact, Heard, Run
+from earful.export.proof import Exact, Run, Written
 from earful.export.source import WINDOWING, Source, version
 from earful.runtime.build import recording_model
 from earful.runtime.graph import Kind
@@ -107,17 +107,17 @@ def runner(folder: Path) -> Run:
         raise ExportError(f"sherpa-onnx is not installed: {install('export')}") from None
     recognizer = sherpa_onnx.OfflineRecognizer.from_omnilingual_asr_ctc(str(folder / MODEL), str(folder / TOKENS))
 
-    def run(recordings: Sequence[Samples]) -> list[Heard]:
+    def run(recordings: Sequence[Samples]) -> list[Written]:
         return [_heard(recognizer, samples_T) for samples_T in recordings]
 
     return run
 
 
-def _heard(recognizer: Any, samples_T: Samples) -> Heard:
+def _heard(recognizer: Any, samples_T: Samples) -> Written:
     stream = recognizer.create_stream()
     stream.accept_waveform(SAMPLE_RATE_HZ, samples_T)
     recognizer.decode_stream(stream)
-    return Heard(" ".join(stream.result.text.split()), tuple(stream.result.timestamps))
+    return Written(" ".join(stream.result.text.split()), tuple(stream.result.timestamps))
 
 
 def _readme(source: Source, kind: Kind, level: float) -> str:

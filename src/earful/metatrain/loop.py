@@ -19,7 +19,7 @@ from earful.errors import CheckpointError, ConfigError
 from earful.identity import digest, digest_of_tensors
 from earful.metatrain.learner import Episode, Learner, Meta
 from earful.processes import sums, world
-from earful.train import Guard, Optimisation, Run, load_run, rate_at, save_state
+from earful.train import Guard, Optimisation, Run, load_run, rate_at, save_state, set_slots, slots_of
 from earful.trees import is_finite, plus, scale, under
 
 MEMORY = 0.9
@@ -221,9 +221,7 @@ def _optimiser(outer: Outer, leaves: list[Tensor]) -> torch.optim.Optimizer:
 
 
 def _save(path: Path, leaves: Meta, optimiser: torch.optim.Optimizer, best: Meta, header: Mapping[str, Any]) -> None:
-    tensors = under(leaves, "meta.") | under(best, "best.")
-    for index, slots in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{slot}": value for slot, value in slots.items() if value is not None}
+    tensors = under(leaves, "meta.") | under(best, "best.") | slots_of(optimiser)
     save_state(path, {name: value.cpu() for name, value in tensors.items()}, header)
 
 
@@ -251,12 +249,7 @@ def _restore(
     with torch.no_grad():
         for name, leaf in leaves.items():
             leaf.copy_(saved[name])
-    slots: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimiser."):
-            _, index, slot = name.split(".", 2)
-            slots.setdefault(int(index), {})[slot] = value
-    optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})
+    set_slots(optimiser, tensors)
     best = {n: tensors[f"best.{n}"].to(leaf.device) for n, leaf in leaves.items() if f"best.{n}" in tensors}
     try:
         losses = {str(name): float(loss) for name, loss in header["losses"].items()}

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from earful.encoder.encoder import Encoder, subtract_mean, valid_frames
 from earful.errors import ConfigError
 from earful.pretrain.masking import QUIETEST, Spans, at_input_rate, draw_spans, sounding, stack
-from earful.pretrain.objective import Found, Heard, Objective
+from earful.pretrain.objective import Found, Objective, Views
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class BestRq(Objective):
         self.quantise = RandomQuantiser(subsampling * bins, settings.codes, settings.code_width, settings.seed)
         self.classify = nn.Linear(width, settings.codes)
 
-    def forward(self, encoder: Encoder, heard: Heard, generator: torch.Generator) -> Found:
+    def forward(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> Found:
         """The loss of a batch; see the class."""
         frames_BFM, counts_B = heard.frames_BFM, heard.frame_counts_B
         normal = normalise(frames_BFM, counts_B)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-class Told(NamedTuple):
+class Contrast(NamedTuple):
     """How well right answers were told from others: a loss in nats, and facts (none where nothing was asked)."""
 
     loss: Tensor
@@ -32,7 +32,7 @@ def pick(chance: Tensor, largest: Tensor) -> Tensor:
     return torch.minimum((chance * (largest + 1)).long(), largest)  # rounding may reach largest + 1
 
 
-def info_nce(scores_NC: Tensor, same_NC: Tensor | None = None) -> Told:
+def info_nce(scores_NC: Tensor, same_NC: Tensor | None = None) -> Contrast:
     """Mean of −log softmax at the right answer, column 0 (van den Oord et al. 2018, eq. 4), and the accuracy.
 
     Where `same_NC` is true, the candidate is the right answer over again; it is left out of the softmax. A row in which
@@ -44,4 +44,4 @@ def info_nce(scores_NC: Tensor, same_NC: Tensor | None = None) -> Told:
     right_N1, wrong_NK = scores_NC[:, :1], scores_NC[:, 1:]
     loss = (scores_NC.logsumexp(1) - scores_NC[:, 0]).sum() / max(1, len(scores_NC))
     told_N = (wrong_NK < right_N1).all(1) & (wrong_NK > -torch.inf).any(1)
-    return Told(loss, {"accuracy": float(told_N.float().mean())} if len(told_N) else {})
+    return Contrast(loss, {"accuracy": float(told_N.float().mean())} if len(told_N) else {})

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from earful.encoder.encoder import Encoder
 from earful.errors import ConfigError
 from earful.pretrain.contrast import info_nce, others, pick
-from earful.pretrain.objective import Found, Heard, Objective
+from earful.pretrain.objective import Found, Objective, Views
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Cpc(Objective):
         self.summary = nn.GRU(width, width, batch_first=True)
         self.ahead = nn.Linear(width, settings.steps * width, bias=False)  # W_k of eq. 3, one above the other
 
-    def forward(self, encoder: Encoder, heard: Heard, generator: torch.Generator) -> Found:
+    def forward(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> Found:
         """The loss of a batch; see the class."""
         local_BFD, counts_B, _ = encoder.subsample(heard.frames_BFM, heard.frame_counts_B)
         cuts_BC = self.cuts(counts_B, generator)
@@ -86,7 +86,7 @@ class Cpc(Objective):
         chance_BC = torch.rand(len(counts_B), self.settings.cuts, generator=generator, device=generator.device)
         return torch.minimum(shortest + pick(chance_BC.to(counts_B.device), room_B1), counts_B[:, None])
 
-    def predict(self, encoder: Encoder, heard: Heard, cuts_BC: Tensor) -> Tensor:
+    def predict(self, encoder: Encoder, heard: Views, cuts_BC: Tensor) -> Tensor:
         """The next K local frames after each cut, as heard from what lies before it: [B, cuts · K, D]."""
         cuts = cuts_BC.shape[1]
         counts_R = torch.minimum(cuts_BC * encoder.subsampling, heard.frame_counts_B[:, None]).flatten()

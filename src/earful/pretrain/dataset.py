@@ -99,8 +99,8 @@ class Dataset:
         return torch.tensor([ids[place] if place >= 0 else 0 for place in places], dtype=torch.long)
 
 
-class Sources(Protocol):
-    """What a recipe says of the clips to learn from."""
+class ClipSources(Protocol):
+    """What a recipe says of any clips to learn from."""
 
     @property
     def corpora(self) -> tuple[Corpus, ...]: ...
@@ -110,6 +110,11 @@ class Sources(Protocol):
     def seed(self) -> int: ...
     @property
     def augmentation(self) -> Augmentation: ...
+
+
+class Sources(ClipSources, Protocol):
+    """What a recipe says of clips with transcripts or phones."""
+
     @property
     def rules(self) -> TextRules: ...
     @property

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from earful.encoder.encoder import Encoder, subtract_mean, valid_frames
 from earful.pretrain.masking import Spans, at_input_rate, draw_spans, sounding, stack
-from earful.pretrain.objective import Found, Heard, Need, Objective
+from earful.pretrain.objective import Found, Need, Objective, Views
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Denoise(Objective):
         self.settings = settings
         self.restore = nn.Linear(width, subsampling * bins)
 
-    def forward(self, encoder: Encoder, heard: Heard, generator: torch.Generator) -> Found:
+    def forward(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> Found:
         """The loss of a batch; see the class."""
         assert heard.clean_BFM is not None, "the loop gives what an objective needs"
         counts_B = heard.frame_counts_B
@@ -54,7 +54,7 @@ class Denoise(Objective):
         return compare(self.restore(hidden_BFD)[taught_BFK].float(), clean_BFK[taught_BFK].float())
 
 
-def _masked(heard: Heard, valid_BF: Tensor, masked_BF: Tensor, subsampling: int) -> Tensor:
+def _masked(heard: Views, valid_BF: Tensor, masked_BF: Tensor, subsampling: int) -> Tensor:
     """What is heard, its mean taken away, and masked by that mean: zero."""
     hidden_BF1 = at_input_rate(masked_BF, subsampling, valid_BF.shape[1])[..., None]
     return subtract_mean(heard.frames_BFM, valid_BF).masked_fill(hidden_BF1, 0.0)

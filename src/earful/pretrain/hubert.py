@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from earful.encoder.encoder import Encoder
 from earful.errors import ConfigError
 from earful.pretrain.masking import Spans, draw_spans, sounding
-from earful.pretrain.objective import Found, Heard, Need, Objective
+from earful.pretrain.objective import Found, Need, Objective, Views
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Hubert(Objective):
         self.project = nn.Linear(width, settings.code_width)
         self.units_UE = nn.Parameter(torch.randn(settings.units, settings.code_width))
 
-    def forward(self, encoder: Encoder, heard: Heard, generator: torch.Generator) -> Found:
+    def forward(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> Found:
         """The losses of a batch; see the class."""
         local_BFD, counts_B, valid_BF = encoder.subsample(heard.frames_BFM, heard.frame_counts_B)
         units_BF = self.checked(heard.units_BU, local_BFD.shape[1])

@@ -14,7 +14,7 @@ START_ROWS = 100
 """Numbers that a block may have (16 MB); rows a centre among which the first centres are looked for."""
 
 
-def fit(
+def fit_centres(
     rows_ND: Tensor, count: int, generator: torch.Generator, iterations: int = 100, tolerance: float = 1e-5
 ) -> Tensor:
     """The centres of `count` clusters of the rows, float32 [C, D]; draws from `generator`.
@@ -26,7 +26,7 @@ def fit(
         ConfigError: there are fewer rows than clusters.
 
     >>> rows_ND = torch.tensor([[0.0], [1.0], [10.0], [11.0]])
-    >>> fit(rows_ND, 2, torch.Generator().manual_seed(0)).sort(0).values
+    >>> fit_centres(rows_ND, 2, torch.Generator().manual_seed(0)).sort(0).values
     tensor([[ 0.5000],
             [10.5000]])
     """

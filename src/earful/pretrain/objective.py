@@ -15,7 +15,7 @@ from earful.encoder.encoder import Encoder
 Need = Literal["other", "clean", "classes", "units"]
 
 
-class Heard(NamedTuple):
+class Views(NamedTuple):
     """Speech without transcripts, padded with zeros. What no objective needs is left out (None).
 
     `other` is another augmentation of the same clips, `clean` the clips without any, as long as they are; `classes_BC`
@@ -56,7 +56,7 @@ class Objective(nn.Module, ABC):
     needs: frozenset[Need] = frozenset()
 
     @abstractmethod
-    def forward(self, encoder: Encoder, heard: Heard, generator: torch.Generator) -> Found:
+    def forward(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> Found:
         """The losses of a batch; each a scalar, a mean over what was predicted, in nats where it is a likelihood."""
 
     def after_step(self, step: int, steps: int) -> None:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from earful.encoder.encoder import Encoder
 from earful.errors import ConfigError
-from earful.pretrain.objective import Found, Heard, Objective
+from earful.pretrain.objective import Found, Objective, Views
 from earful.pretrain.segments import Embedder, Segments, SegmentSettings, distances, segments_of
 
 
@@ -37,7 +37,7 @@ class Prototypical(Objective):
         self.settings = settings
         self.embed = Embedder(settings, width)
 
-    def forward(self, encoder: Encoder, heard: Heard, generator: torch.Generator) -> Found:
+    def forward(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> Found:
         """The cross-entropy of a query's class, in nats. `accuracy`: how often the nearest prototype is the own."""
         found = segments_of(self.embed, encoder, heard, self.settings)
         support_S = split(found, self.settings.support, len(heard.frame_counts_B), generator)

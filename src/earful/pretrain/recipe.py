@@ -1,6 +1,6 @@
 """What a recipe says: the corpora, the model, the losses and the optimisation of one base model."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,13 @@ class LossWeights:
         return {"text": risen * self.text, "phones": risen * self.phones, "phone_frames": self.phone_frames}
 
 
+def check_learnable(corpora: Sequence[Corpus], seed: int) -> None:
+    """What every recipe needs. Raises ConfigError where there is nothing to learn from, or for a seed that is none."""
+    check_seed(seed)
+    if not corpora:
+        raise ConfigError("corpora is empty; add at least one [[corpora]] table with a manifest")
+
+
 @dataclass(frozen=True)
 class Recipe:
     """`earful train RECIPE.toml`, as a value. Paths are relative to where the command is run.
@@ -127,9 +134,7 @@ class Recipe:
     about: str = ""
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
-        if not self.corpora:
-            raise ConfigError("corpora is empty; add at least one [[corpora]] table with a manifest")
+        check_learnable(self.corpora, self.seed)
         if self.batch_s <= 0:
             raise ConfigError(f"batch_s is {self.batch_s}, must be > 0: the seconds of speech in a batch")
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from earful.encoder.encoder import Encoder, valid_frames
 from earful.errors import ConfigError
-from earful.pretrain.objective import CLASSES, Heard, Need
+from earful.pretrain.objective import CLASSES, Need, Views
 
 T = TypeVar("T")
 POOLINGS = ("mean", "attention")
@@ -115,7 +115,7 @@ class Embedder(nn.Module):
         return embedded_SE
 
 
-def segments_of(embedder: Embedder, encoder: Encoder, heard: Heard, settings: SegmentSettings) -> Segments:
+def segments_of(embedder: Embedder, encoder: Encoder, heard: Views, settings: SegmentSettings) -> Segments:
     """Hear a batch and embed its segments; of both augmentations where the class is the clip. Left out are silence
     and segments of an unknown class.
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from earful.audio.augment import Augmentation
 from earful.checkpoint import Checkpoint, load_checkpoint
-from earful.config import check_seed
 from earful.device import CPU, home_of, moved
 from earful.encoder.backbone import Backbone
 from earful.encoder.encoder import EncoderConfig
@@ -26,11 +25,18 @@ from earful.pretrain.cpc import Cpc, CpcSettings
 from earful.pretrain.dataset import Progress, below
 from earful.pretrain.denoise import Denoise, DenoiseSettings
 from earful.pretrain.hubert import Hubert, HubertSettings
-from earful.pretrain.objective import Heard, Need, Objective
+from earful.pretrain.objective import Need, Objective, Views
 from earful.pretrain.order import Order
 from earful.pretrain.probe import BATCH, PhoneProbe, open_probe, spread
 from earful.pretrain.prototypical import Prototypical, PrototypicalSettings
-from earful.pretrain.recipe import Corpus, Pretrained, unused_among, unused_of_encoder, unused_of_what_never_happens
+from earful.pretrain.recipe import (
+    Corpus,
+    Pretrained,
+    check_learnable,
+    unused_among,
+    unused_of_encoder,
+    unused_of_what_never_happens,
+)
 from earful.pretrain.siamese import Siamese, SiameseSettings
 from earful.pretrain.simclr import SimCLR, SimCLRSettings
 from earful.pretrain.triplet import Triplet, TripletSettings
@@ -115,9 +121,7 @@ class SelfRecipe:
     about: str = ""
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
-        if not self.corpora:
-            raise ConfigError("corpora is empty; add at least one [[corpora]] table with a manifest")
+        check_learnable(self.corpora, self.seed)
         if odd := [name for name in self.weights if name not in self.objectives.names]:
             raise ConfigError(f"a weight for {odd[0]!r}, which is no objective of this recipe; remove it")
         if self.batch_s <= 0:
@@ -148,7 +152,7 @@ class SelfRecipe:
         return next((said for said in found if said), None)
 
 
-class Told(NamedTuple):
+class StepReport(NamedTuple):
     """A step, and what the objectives say of themselves; step 0 is the look before the first one, if a probe is asked
     for.
 
@@ -233,7 +237,7 @@ def pretrain(
     model: AcousticModel,
     objectives: dict[str, Objective],
     speech: Unlabelled,
-    report: Callable[[Told], None] | None = None,
+    report: Callable[[StepReport], None] | None = None,
     probe: PhoneProbe | None = None,
     discard: Callable[[str], None] | None = None,
 ) -> Checkpoint:
@@ -290,15 +294,15 @@ class _Watch:
     recipe: SelfRecipe
     model: AcousticModel
     probe: PhoneProbe | None
-    report: Callable[[Told], None] | None
-    heard: Heard | None = None
+    report: Callable[[StepReport], None] | None
+    heard: Views | None = None
     began: float = 0.0
-    recent: deque[Told] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    recent: deque[StepReport] = field(default_factory=lambda: deque(maxlen=WINDOW))
     warned: set[str] = field(default_factory=set)
 
     def look(self, step: Step, facts: Mapping[str, float]) -> None:
         """After a step, or before the first one (number 0)."""
-        told = Told(step, dict(facts))
+        told = StepReport(step, dict(facts))
         if self.heard is not None:
             audio_s = float(self.heard.frame_counts_B.sum()) * self.model.config.features.hop_s
             rate = rate_at(step.number - 1, self.recipe.optimisation)
@@ -329,7 +333,7 @@ class _Watch:
         return tuple(new.values())
 
 
-def trouble(recent: Sequence[Told], books: Mapping[str, int]) -> dict[str, str]:
+def trouble(recent: Sequence[StepReport], books: Mapping[str, int]) -> dict[str, str]:
     """What is wrong with the last steps, in sentences by a key for each kind; `books` of code, where not 1.
 
     Three signs: hidden frames that hardly differ, a code book of which hardly more than one entry is used, and an

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from earful.encoder.encoder import Encoder
 from earful.errors import ConfigError
-from earful.pretrain.objective import Found, Heard, Need, Objective
+from earful.pretrain.objective import Found, Need, Objective, Views
 from earful.pretrain.segments import (
     Embedder,
     SegmentSettings,
@@ -70,7 +70,7 @@ class Siamese(Objective):
         self.settings = settings
         self.embed = Embedder(settings, width)
 
-    def forward(self, encoder: Encoder, heard: Heard, generator: torch.Generator) -> Found:
+    def forward(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> Found:
         """The mean loss of pairs that belong together, and as much of those that do not.
 
         Drawn is only what is cut off for moments. Facts: the mean distances of the two.
@@ -83,12 +83,12 @@ class Siamese(Objective):
         near, far = (float(mean_where(distance_SS.detach(), mask)) for mask in (same_SS, different_SS))
         return Found({"siamese": loss}, {"distance_same": near, "distance_different": far})
 
-    def _classes(self, encoder: Encoder, heard: Heard) -> tuple[Tensor, Tensor, Tensor]:
+    def _classes(self, encoder: Encoder, heard: Views) -> tuple[Tensor, Tensor, Tensor]:
         """Distances of all segments to all, and which pairs are of one class, which of two."""
         found = segments_of(self.embed, encoder, heard, self.settings)
         return distances(found.embedded_SE, found.embedded_SE), *same_class(found.class_S)
 
-    def _moments(self, encoder: Encoder, heard: Heard, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def _moments(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Distances from segments of one augmentation to those of the other, never within one.
 
         Within one, noise and room would tell which pairs are to be pushed apart. Where the other is of another length,

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from earful.encoder.encoder import Encoder
 from earful.errors import ConfigError
-from earful.pretrain.objective import Found, Heard, Need, Objective
+from earful.pretrain.objective import Found, Need, Objective, Views
 from earful.pretrain.segments import Embedder, EmbeddingSettings, embed, given
 
 SHORTEST = 1e-3  # embeddings shorter than this are not stretched to one: their direction is chance
@@ -41,7 +41,7 @@ class SimCLR(Objective):
         self.settings = settings
         self.embed = Embedder(settings, width)
 
-    def forward(self, encoder: Encoder, heard: Heard, generator: torch.Generator) -> Found:
+    def forward(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> Found:
         """The NT-Xent loss in nats a clip; nothing is drawn. `accuracy`: how often the nearest is the other half."""
         other = given(heard.other_BFM, "other_BFM"), given(heard.other_counts_B, "other_counts_B")
         first_SE, first_S, _ = embed(self.embed, encoder, heard.frames_BFM, heard.frame_counts_B, 0)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from earful.encoder.encoder import Encoder
 from earful.errors import ConfigError
-from earful.pretrain.objective import Found, Heard, Objective
+from earful.pretrain.objective import Found, Objective, Views
 from earful.pretrain.segments import Embedder, SegmentSettings, distances, mean_where, same_class, segments_of
 
 
@@ -40,7 +40,7 @@ class Triplet(Objective):
         self.settings = settings
         self.embed = Embedder(settings, width)
 
-    def forward(self, encoder: Encoder, heard: Heard, generator: torch.Generator) -> Found:
+    def forward(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> Found:
         """The mean loss of the anchors; nothing is drawn. `accuracy`: of how many even the farthest positive is nearer
         than the nearest negative; `distance`: the mean distance of two segments (near zero: all has become alike).
         """

@@ -20,10 +20,9 @@ from earful.errors import ConfigError
 from earful.features.mfcc import Spectral, mfcc
 from earful.identity import digest, digest_of_arrays
 from earful.model import AcousticModel, fast_arithmetic
-from earful.pretrain.dataset import Progress, chosen, stored
-from earful.pretrain.kmeans import assign, fit
-from earful.pretrain.objective import Heard, Need
-from earful.pretrain.recipe import Corpus
+from earful.pretrain.dataset import ClipSources, Progress, chosen, stored
+from earful.pretrain.kmeans import assign, fit_centres
+from earful.pretrain.objective import Need, Views
 
 QUIET = Augmentation(
     speed_probability=0, room_probability=0, noise_probability=0, telephone_probability=0, gain_probability=0
@@ -46,24 +45,16 @@ class Units:
             raise ConfigError(f"units are clusters of {self.frames} frames, must be at least 1")
 
 
-class SpeechSources(Protocol):
+class SpeechSources(ClipSources, Protocol):
     """What a recipe says of clips without labels."""
 
-    @property
-    def corpora(self) -> tuple[Corpus, ...]: ...
-    @property
-    def cache(self) -> Path: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def augmentation(self) -> Augmentation: ...
     @property
     def units(self) -> Units: ...
 
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """Clips, each augmented once, and what else is needed of them: see `Heard`."""
+    """Clips, each augmented once, and what else is needed of them: see `Views`."""
 
     utterances: Sequence[Utterance]
     frames: FrameStore
@@ -78,13 +69,13 @@ class Unlabelled:
         units = digest_of_arrays(each.numpy() for each in self.units) if self.units else None
         return digest([views, units, self.classes_NC.tolist()])
 
-    def heard(self, indexes: Sequence[int]) -> Heard:
+    def heard(self, indexes: Sequence[int]) -> Views:
         """A batch of some clips."""
         views = (self.frames, self.other, self.clean)
         first, other, clean = (pad([view[i] for i in indexes]) if view else (None, None) for view in views)
         units = pad([self.units[i] for i in indexes], -1)[0] if self.units else None
         assert first[0] is not None and first[1] is not None
-        return Heard(first[0], first[1], other[0], other[1], clean[0], self.classes_NC[list(indexes)], units)
+        return Views(first[0], first[1], other[0], other[1], clean[0], self.classes_NC[list(indexes)], units)
 
 
 def open_unlabelled(
@@ -153,7 +144,7 @@ def units_of(
     generator = torch.Generator().manual_seed(seed)
     everything = torch.cat(rows)
     sample = torch.randperm(len(everything), generator=generator)[: units.frames]
-    centres_CD = fit(everything[sample], clusters, generator)
+    centres_CD = fit_centres(everything[sample], clusters, generator)
     return list(torch.split(assign(everything, centres_CD), [len(each) for each in rows]))
 
 

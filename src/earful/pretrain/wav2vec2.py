@@ -17,7 +17,7 @@ from earful.encoder.encoder import Encoder
 from earful.errors import ConfigError
 from earful.pretrain.contrast import info_nce, others
 from earful.pretrain.masking import Spans, draw_spans
-from earful.pretrain.objective import Found, Heard, Objective
+from earful.pretrain.objective import Found, Objective, Views
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Wav2Vec2(Objective):
         self.project_codes = nn.Linear(settings.code_width, settings.code_width)
         self.register_buffer("gumbel", torch.tensor(settings.gumbel_first))
 
-    def forward(self, encoder: Encoder, heard: Heard, generator: torch.Generator) -> Found:
+    def forward(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> Found:
         """The losses of a batch; see the class."""
         local_BFD, counts_B, valid_BF = encoder.subsample(heard.frames_BFM, heard.frame_counts_B)
         masked_BF = draw_spans(counts_B, local_BFD.shape[1], self.settings.spans, generator)

@@ -15,7 +15,7 @@ from earful.data.synthesis.speak import speak_corpus
 from earful.encoder.encoder import EncoderConfig
 from earful.features.fbank import FbankConfig
 from earful.metatrain.loop import Outer
-from earful.metatrain.speech.learning import Learning
+from earful.metatrain.speech.learning import LearnerSettings
 from earful.metatrain.speech.recipe import MetaRecipe, TaskRules
 from earful.model import AcousticModel, ModelConfig
 from earful.pretrain.dataset import Dataset, dataset_of
@@ -53,7 +53,7 @@ def recipe(spoken: Path, tmp_path_factory: pytest.TempPathFactory) -> MetaRecipe
         out=folder / "model",
         start=str(folder / "base"),
         corpora=(Corpus(spoken),),
-        learning=Learning("maml", Inner(0.05, 2, learned="layer", clip_norm=1.0)),
+        learning=LearnerSettings("maml", Inner(0.05, 2, learned="layer", clip_norm=1.0)),
         outer=Outer(Optimisation(4, rate=1e-2, weight_decay=0.0), tasks=2, validate_every=2, save_every=1),
         tasks=TaskRules(shots=Shots(clips=3, query=2), held_out=("it",)),
         validation=3,

@@ -18,7 +18,7 @@ from earful.features.fbank import FbankConfig
 from earful.metatrain import LEARNERS
 from earful.metatrain.learner import START
 from earful.metatrain.loop import MetaStep
-from earful.metatrain.speech.learning import Learning
+from earful.metatrain.speech.learning import LearnerSettings
 from earful.metatrain.speech.recipe import MetaRecipe, Output
 from earful.metatrain.speech.tasks import tasks_of
 from earful.metatrain.speech.train import Result, metatrain_base, speech_of, start_of, validated
@@ -35,7 +35,7 @@ def learned_from(recipe: MetaRecipe, base: Checkpoint, dataset: Dataset, work: P
 def test_every_learner_makes_a_checkpoint_that_adapts(
     name: str, recipe: MetaRecipe, base: Checkpoint, dataset: Dataset, tmp_path: Path, spoken: Path
 ) -> None:
-    learning = Learning(name, Inner(0.05, 2))
+    learning = LearnerSettings(name, Inner(0.05, 2))
     result = learned_from(recipe, base, dataset, tmp_path, learning=learning)
     moved = any(not torch.equal(result.last.params[key], value) for key, value in base.params.items())
     assert moved == (name != "scratch") and result.trained.skipped == 0
@@ -56,7 +56,7 @@ def test_adapt_does_what_was_metatrained(
 ) -> None:
     """From a checkpoint on disk, `adapt` arrives where the learner's own `adapt` does."""
     per_step = {"per_step": True, "momentum": 0.5, "learn_momentum": True} if learned == "layer" else {}
-    learning = Learning("maml", Inner(0.05, 2, learned=learned, clip_norm=1.0, **per_step))  # type: ignore[arg-type]
+    learning = LearnerSettings("maml", Inner(0.05, 2, learned=learned, clip_norm=1.0, **per_step))  # type: ignore[arg-type]
     result = learned_from(recipe, base, dataset, tmp_path, learning=learning, output=output)
     save_checkpoint(tmp_path / "model", result.last)
     if output == "phones":  # meta-trained on phones, adapted to letters: other labels, so nothing to compare with
@@ -142,7 +142,7 @@ def test_validated_counts_errors_by_hand(recipe: MetaRecipe, base: Checkpoint, d
     start = start_of(base, dataset, "letters")
     model = start.build()
     held = tasks_of(dataset, model, "letters", recipe.tasks, 0, held_out=True)
-    speech = speech_of(start, model, Learning("scratch", Inner(1e-9, 1)), "letters")
+    speech = speech_of(start, model, LearnerSettings("scratch", Inner(1e-9, 1)), "letters")
     learner = speech.learner_at(1.0)
     mute = {name: value.clone() for name, value in learner.init(speech.params).items()}
     mute["start.heads.text.bias"][0] = 1e4
@@ -158,7 +158,7 @@ def test_what_cannot_be_is_said_before_training(
     with pytest.raises(ConfigError, match="'fr', to be left out of training, is no language"):
         learned_from(recipe, base, dataset, tmp_path, tasks=replace(recipe.tasks, held_out=("fr",)))
     with pytest.raises(ConfigError, match="must be one of maml"):
-        Learning("mamml", Inner(0.1))
+        LearnerSettings("mamml", Inner(0.1))
     with pytest.raises(ConfigError, match="both `held_out` and `without`"):
         replace(recipe.tasks, held_out=("it",), without=("it",))
     assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from earful.data.manifest import Manifest, write_manifest
 from earful.data.synthesis.journal import Journal
 from earful.data.synthesis.languages import code_of
-from earful.data.synthesis.plan import Amount, Clip, Plan
+from earful.data.synthesis.script import Amount, Clip, Script
 from earful.data.synthesis.sentences import read_sentences
 from earful.data.synthesis.workers import Answer, Workers
 from earful.data.utterance import Utterance
@@ -25,8 +25,8 @@ LeftOut = dict[str, tuple[str, ...]]
 Progress = Callable[[float, float], None]
 
 
-class Planned(Protocol):
-    """What a corpus is spoken from: sentences of real languages (`plan.Plan`) or of invented ones."""
+class Scripted(Protocol):
+    """What a corpus is spoken from: sentences of real languages (`script.Script`) or of invented ones."""
 
     @property
     def out(self) -> Path:
@@ -88,8 +88,8 @@ def speak_corpus(
     """
     sentences = read_sentences(text) if isinstance(text, str | Path) else text
     names = tuple(dict.fromkeys(map(code_of, languages)))
-    plan = Plan(Path(out), names, hours, clips, sentences, invented, frozenset(exclude), seed, suffix)
-    return speak_plan(plan, cores() if workers is None else workers, progress)
+    script = Script(Path(out), names, hours, clips, sentences, invented, frozenset(exclude), seed, suffix)
+    return speak_script(script, cores() if workers is None else workers, progress)
 
 
 def cores() -> int:
@@ -97,23 +97,23 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def speak_plan(plan: Planned, workers: int, progress: Progress | None = None) -> tuple[Manifest, LeftOut]:
-    """Speak all languages of a plan, write the manifest, and return it and what was left out; see `speak_corpus`."""
+def speak_script(script: Scripted, workers: int, progress: Progress | None = None) -> tuple[Manifest, LeftOut]:
+    """Speak all languages of a script, write the manifest, and return it and what was left out; see `speak_corpus`."""
     outcomes: list[tuple[Clip, Answer]] = []
-    with Workers(workers) as pool, Journal(plan.out, plan.settings()) as journal:
-        speaker = _Speaker(plan, pool, journal, progress)
-        for language in plan.languages:
+    with Workers(workers) as pool, Journal(script.out, script.settings()) as journal:
+        speaker = _Speaker(script, pool, journal, progress)
+        for language in script.languages:
             outcomes += speaker.outcomes(language)
     manifest = Manifest(tuple(_utterance(clip, answer) for clip, answer in outcomes if "phones" in answer))
-    write_manifest(plan.out / "manifest.jsonl", manifest)
+    write_manifest(script.out / "manifest.jsonl", manifest)
     return manifest, _left_out(outcomes)
 
 
 @dataclass
 class _Speaker:
-    """One run: the plan, who carries it out, and how much is done."""
+    """One run: the script, who carries it out, and how much is done."""
 
-    plan: Planned
+    script: Scripted
     pool: Workers
     journal: Journal
     progress: Progress | None
@@ -121,10 +121,10 @@ class _Speaker:
 
     def outcomes(self, language: str) -> Iterator[tuple[Clip, Answer]]:
         """Go through the language's clips, in order, until its goal is reached."""
-        (self.plan.out / language).mkdir(parents=True, exist_ok=True)
-        goal, amount, tried, said = self.plan.goal(language), 0.0, 0, 0
+        (self.script.out / language).mkdir(parents=True, exist_ok=True)
+        goal, amount, tried, said = self.script.goal(language), 0.0, 0, 0
         if goal > 0:
-            with closing(self.pool.in_order(self._say, self.plan.list(language))) as answers:
+            with closing(self.pool.in_order(self._say, self.script.list(language))) as answers:
                 for clip, answer in answers:
                     self.journal.note(clip.id, answer)
                     yield clip, answer
@@ -139,7 +139,7 @@ class _Speaker:
 
     def _say(self, clip: Clip) -> Answer:
         """Speak a clip, or find what became of it in an earlier run."""
-        if clip.text in self.plan.exclude:
+        if clip.text in self.script.exclude:
             return {"left_out": EXCLUDED}
         known = self.journal.outcomes.get(clip.id)
         if known is not None and ("left_out" in known or clip.path.exists()):
@@ -150,17 +150,17 @@ class _Speaker:
         return answer
 
     def _count(self, answer: Answer) -> float:
-        """Add an outcome to what is done, in the plan's unit."""
-        amount = (answer["duration"] if self.plan.amount.hours is not None else 1) if "phones" in answer else 0
+        """Add an outcome to what is done, in the script's unit."""
+        amount = (answer["duration"] if self.script.amount.hours is not None else 1) if "phones" in answer else 0
         self.done += amount
         if self.progress:
-            total = self.plan.amount.total
+            total = self.script.amount.total
             self.progress(min(self.done, total), total)
         return float(amount)
 
     def _drop_ahead(self, language: str, tried: int) -> None:
         """Remove the clips that workers had begun beyond the goal."""
-        for clip in islice(self.plan.list(language), tried, tried + self.pool.ahead + 1):
+        for clip in islice(self.script.list(language), tried, tried + self.pool.ahead + 1):
             if clip.id not in self.journal.outcomes:
                 clip.path.unlink(missing_ok=True)
 

@@ -28,7 +28,7 @@ _PLAIN = Inner(rate=1.0)
 
 
 @dataclass(frozen=True)
-class Learning:
+class LearnerSettings:
     """The learner by its name in `LEARNERS`, its inner loop, and what some learners ask for beside.
 
     `moves` names what the inner loop moves ("all" where it is left out); of ANIL, BOIL and CAVIA it is fixed. Up to
@@ -63,7 +63,7 @@ class Learning:
 
 
 def learner_of(
-    learning: Learning, loss: Callable[..., Tensor], progress: float = 1.0, *, can_move: Moves = everything
+    learning: LearnerSettings, loss: Callable[..., Tensor], progress: float = 1.0, *, can_move: Moves = everything
 ) -> Learner:
     """The learner that the recipe names, at `progress` (0 to 1) of meta-training. Raises ConfigError as it does."""
     name, selected = learning.learner, SELECTIONS[selection(learning)]
@@ -86,7 +86,7 @@ def learner_of(
     return make(loss, **settings)  # type: ignore[no-any-return]
 
 
-def selection(learning: Learning) -> Selection:
+def selection(learning: LearnerSettings) -> Selection:
     """What the inner loop moves."""
     return FIXED.get(learning.learner) or learning.moves or "all"
 

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from earful.audio.augment import Augmentation
-from earful.config import check_seed
 from earful.data.episode import Apart, By, Shots
 from earful.errors import ConfigError
 from earful.metatrain.loop import Outer
-from earful.metatrain.speech.learning import Learning, unused_of_inner
-from earful.pretrain.recipe import Corpus, unused_among, unused_of_what_never_happens
+from earful.metatrain.speech.learning import LearnerSettings, unused_of_inner
+from earful.pretrain.recipe import Corpus, check_learnable, unused_among, unused_of_what_never_happens
 from earful.text.normalize import TextRules
 
 Output = Literal["letters", "phones", "heard", "prototypes"]
@@ -57,7 +56,7 @@ class MetaRecipe:
     out: Path
     start: str
     corpora: tuple[Corpus, ...]
-    learning: Learning
+    learning: LearnerSettings
     outer: Outer
     tasks: TaskRules = field(default_factory=TaskRules)
     output: Output = "letters"
@@ -71,9 +70,7 @@ class MetaRecipe:
     about: str = ""
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
-        if not self.corpora:
-            raise ConfigError("corpora is empty; add at least one [[corpora]] table with a manifest")
+        check_learnable(self.corpora, self.seed)
         if self.validation < 1:
             raise ConfigError(f"validation is {self.validation}, must be at least 1: episodes that measure")
         if self.outer.chunk != 1:

@@ -22,7 +22,7 @@ from earful.errors import CheckpointError
 from earful.identity import digest, digest_of_tensors, parts_of
 from earful.metatrain.learner import START, Learner, Meta, started_by
 from earful.metatrain.loop import Drawn, MetaStep, Trained, metatrain
-from earful.metatrain.speech.learning import Learning, learner_of, selection
+from earful.metatrain.speech.learning import LearnerSettings, learner_of, selection
 from earful.metatrain.speech.output import begin, begin_by_prototypes, shared_heads
 from earful.metatrain.speech.recipe import MetaRecipe, Output
 from earful.metatrain.speech.tasks import Side, Tasks, tasks_of
@@ -74,7 +74,7 @@ class Speech(NamedTuple):
     learner_at: Callable[[float], Learner]
 
 
-def speech_of(start: Checkpoint, model: AcousticModel, learning: Learning, output: Output) -> Speech:
+def speech_of(start: Checkpoint, model: AcousticModel, learning: LearnerSettings, output: Output) -> Speech:
     """The loss of a task, and how its output layer begins, under the learner of the recipe."""
     heads = tuple(f"{HEAD}{head}." for head in shared_heads(output))
     params, still = split(

@@ -1,0 +1,136 @@
+"""Tables of what is read and what is refused."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from figures.entrants import CORPORA
+from figures.markdown import Json, measured, percent
+
+SPOILT = {
+    "sounds": "sound files, probed and read whole, in part and in blocks, or checked",
+    "manifests": "manifests, pipes and devices in their place",
+    "tables": "tables, annotations, data folders",
+    "models": "models, a file spoilt or not one at all",
+    "recipes": "recipes of `train`, `pretrain`, `metatrain`",
+    "options": "options and arguments of all commands",
+    "states": "states of interrupted runs, and other runs that meet them",
+    "disk": "a disk that is full from the n-th write on",
+}
+
+
+def faults(found: Json) -> Iterator[str]:
+    """What came of spoilt input, by its kind."""
+    rows = [
+        [
+            SPOILT[kind],
+            *(each[key] for key in ("cases", "accepted", "refused", "broken")),
+            f"{each['slowest_s']:.0f}",
+            f"{each['peak_mb'] / 1000:.1f}",
+        ]
+        for kind, each in found["kinds"].items()
+    ]
+    text = (
+        f"{found['cases']} cases in {found['seconds'] / 60:.0f} minutes, seed {found['seed']}. Accepted: exit status "
+        "0, and what came was compared with the valid original or with another decoder. Refused: exit status 2 and one "
+        "line. Broken: anything else."
+    )
+    columns = ("what was spoilt", ">cases", ">accepted", ">refused", ">broken", ">slowest, processor s", ">most GB")
+    yield from measured(columns, rows, text, found)
+
+
+def kills(found: Json) -> Iterator[str]:
+    """What came of commands that were killed."""
+    rows = [[f"`{row['command']}`", row["kills"], row["runs"], len(row["broken"])] for row in found["rows"]]
+    text = (
+        "Killed at random moments by `kill -9`, SIGTERM and Ctrl-C in turn, and run again to the end. Broken: another "
+        "result than that of a run that nobody killed, byte by byte but for times, or anything left over."
+    )
+    yield from measured(("command", ">kills", ">runs", ">broken"), rows, text, found)
+
+
+def odd_folders(found: Json) -> Iterator[str]:
+    """Odd recordings and folders, how they are read, and by how many kinds they were read wrongly before."""
+    outcomes = ("right", "refused", "wrong, told", "silently wrong")
+    before = found.get("before", {}).get("kinds", {})
+    rows = [
+        [kind, *(counts[each] for each in outcomes), before.get(kind, {}).get("silently wrong", "–")]
+        for kind, counts in found["kinds"].items()
+    ]
+    columns = ("", ">right", ">refused", ">wrong, and told", ">wrong without a word", ">before")
+    text = (
+        f"{found['recordings']} recordings of speech-like noise, and {found['folders']} folders, each read by three "
+        "commands; each kind made anew by every seed. The last column: wrong without a word by the code of "
+        f"{found['before']['commit'][:7]}."
+    )
+    yield from measured(columns, rows, text, found)
+
+
+def formats(found: Json) -> Iterator[str]:
+    """What is read and written, by which library, and with which programs that was tried."""
+    rows = []
+    for form, each in found["formats"].items():
+        came = [sample for sample in found["samples"] if sample["format"] == form]
+        with_files = [
+            f"{each['files']} file{'s' * (each['files'] > 1)} in {each['package']}{_but(each['wrong'])}"
+            for each in came
+        ]
+        others = _tried_programs(each["others"]) + with_files
+        ours = _tried_programs([row for row in each["ours"] if row["program"] != "earful"])
+        back = "; ".join(
+            row["verdict"] for row in each["ours"] if row["program"] == "earful" and row["verdict"] != "right"
+        )
+        rows.append(
+            [
+                form,
+                each["read by"] or "–",
+                "; ".join(others) or "none",
+                each["written by"] or "–",
+                ("; ".join(ours) or ("earful alone" if each["ours"] else "–")) + (f"; earful: {back}" if back else ""),
+            ]
+        )
+    columns = ("format", "read by", "tried with files of", "written by", "read back, right, by")
+    text = (
+        "Three spans with accents, quotes, `&` and `<`, written by each program and read by earful, and written by "
+        "earful and read by each program and by earful again. Of files that came with a package, each text that "
+        "another reader finds in them was found."
+    )
+    yield from measured(columns, rows, text, found)
+
+
+def _tried_programs(rows: Sequence[Json]) -> list[str]:
+    """Each program once, with what of it was not right."""
+    programs: dict[str, list[Json]] = {}
+    for row in rows:
+        programs.setdefault(f"{row['program']} {row['version'] or ''}".strip(), []).append(row)
+    return [
+        name + _kinds(some) + _but([row["verdict"] for row in some if row["verdict"] != "right"])
+        for name, some in programs.items()
+    ]
+
+
+def _kinds(rows: Sequence[Json]) -> str:
+    kinds = "; ".join(row["kind"] for row in rows if row.get("kind"))
+    return f" ({kinds})" if kinds else ""
+
+
+def _but(wrong: Sequence[str]) -> str:
+    return f" – but {'; '.join(wrong).replace('|', '/')}" if wrong else ""
+
+
+def levels(found: Json) -> Iterator[str]:
+    """What an offset, a level and clipping cost."""
+    before = {row["change"]: row["cer"] for row in found["before"]}
+    rows = [[row["change"], percent(before[row["change"]]), percent(row["cer"])] for row in found["rows"]]
+    text = (
+        f"CER in per cent on {found['clips']} clips of real {CORPORA[found['corpus']]} ({found['seconds']:.0f} s), "
+        "each written to a file and read again; a recogniser that was adapted to fifty clips as they are."
+    )
+    yield from measured(("the recording", ">heard as it is", ">as it is heard now"), rows, text, found)
+
+
+FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
+    "levels": levels,
+    "odd_folders": odd_folders,
+    "faults": faults,
+    "kills": kills,
+    "formats": formats,
+}

@@ -1,0 +1,1 @@
+"""Corpora for training and measuring: recordings of people, one file a corpus, and languages that nobody speaks."""

@@ -1,1 +1,0 @@
-"""Public recordings of people, brought into a manifest: one file a corpus."""
