@@ -94,7 +94,7 @@ def main() -> None:
     commits = {"before": options.before.resolve(), "now": HERE}
     found: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
     found |= {"machine": machine(), "test_clips": options.test_clips}
-    found["before"] = subprocess.check_output(
+    found["commit_before"] = subprocess.check_output(
         ["git", "-C", commits["before"], "rev-parse", "--short", "HEAD"], text=True
     ).strip()
     key = ("corpus", "clips", "threads", "seed", "more")

@@ -81,3 +81,13 @@ def log_gap(runs: Sequence[tuple[float, float]]) -> str:
     reach = student(len(gaps) - 1) * statistics.stdev(gaps) / math.sqrt(len(gaps))
     low, high = (100 * math.expm1(middle + sign * reach) for sign in (-1, 1))
     return f"{100 * math.expm1(middle):+.0f} [{low:+.0f}, {high:+.0f}]"
+
+
+def mean_gap(runs: Sequence[tuple[float, float]]) -> str:
+    """By how many points a rate changes over runs `(before, after)`: the mean, with Student's interval."""
+    gaps = [100 * (after - before) for before, after in runs]
+    middle = statistics.mean(gaps)
+    if len(gaps) < 2:
+        return f"{middle:+.1f}"
+    reach = student(len(gaps) - 1) * statistics.stdev(gaps) / math.sqrt(len(gaps))
+    return f"{middle:+.1f} [{middle - reach:+.1f}, {middle + reach:+.1f}]"

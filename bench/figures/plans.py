@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Callable, Iterator
 
-from figures.markdown import Json, draws, every, grouped, log_gap, measured, spread
+from figures.markdown import Json, draws, every, grouped, log_gap, mean_gap, measured, spread
 
 
 def plan_moves(found: Json) -> Iterator[str]:
@@ -107,10 +107,28 @@ def effort(found: Json) -> Iterator[str]:
     yield from measured((">clips", "step", ">CER", ">with a language model", ">WER", ">seconds"), rows, text, found)
 
 
+def plan_copies(found: Json) -> Iterator[str]:
+    """Clips at another pace each time, beside augmented copies of them."""
+    rows = []
+    for (clips,), runs in grouped(found["rows"], "clips").items():
+        pairs = [(run["plans"]["copies"], run["plans"]["pace"]) for run in runs]
+        gaps = [mean_gap([(each[where], other[where]) for each, other in pairs]) for where in ("clean", "noisy")]
+        rates = [spread([each[where] for each, _ in pairs]) for where in ("clean", "noisy")]
+        rows.append((clips, len(runs), *(cell for pair in zip(rates, gaps, strict=True) for cell in pair)))
+    text = (
+        f"Real Dutch, which the base has not heard; best path, CER in per cent on {found['test_clips']} test clips, "
+        "as they are and amid noise, in rooms and over lines: with copies, median [lowest–highest], and by how many "
+        "points it changes with another pace instead, mean and 95 % interval."
+    )
+    columns = (">clips", ">draws", ">CER with copies", ">change", ">in noise, with copies", ">change")
+    yield from measured(columns, rows, text, found)
+
+
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "effort_czech": effort,
     "effort_dutch": effort,
     "contended": contended,
+    "plan_copies": plan_copies,
     "plan_learned": plan_learned,
     "plan_moves": plan_moves,
     "plans_dutch": plans,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from figures.markdown import Json, every, grouped, measured, percent, spread, table
+from figures.markdown import Json, every, grouped, mean_gap, measured, percent, spread, table
 
 
 def features_speed(found: Json) -> Iterator[str]:
@@ -220,7 +220,40 @@ def whisper_speed(found: Json) -> Iterator[str]:
     yield from measured(("", "", ">s of audio a second", ">times Whisper", ">CER"), rows, text, found)
 
 
+def adapt_speed(found: Json) -> Iterator[str]:
+    """An adaptation beside one by an earlier commit."""
+    rows = []
+    for (corpus, more, clips, threads), runs in grouped(found["rows"], "corpus", "more", "clips", "threads").items():
+        speech = {"fillets-cs": "Czech", "fillets-nl": "Dutch"}.get(corpus, corpus) + f" (--{more})" * bool(more)
+        times, peaks = (
+            [spread([run[way][key] for run in runs], "{:.0f}".format) for way in ("before", "now")]
+            for key in ("wall_s", "peak_mb")
+        )
+        faster = spread([run["before"]["wall_s"] / run["now"]["wall_s"] for run in runs], "{:.1f} ×".format)
+        errors = mean_gap([(run["before"]["cer"], run["now"]["cer"]) for run in runs])
+        rows.append((speech, clips, threads, len(runs), *times, faster, *peaks, errors))
+    text = (
+        f"`earful adapt` of commit {found['commit_before']} and of today on the same clips, interleaved: seconds and "
+        "the most memory, medians [lowest–highest], and by how many points CER changes on "
+        f"{found['test_clips']} test clips, mean and 95 % interval over the draws."
+    )
+    columns = (
+        "real",
+        ">clips",
+        ">threads",
+        ">draws",
+        ">s before",
+        ">s now",
+        ">faster",
+        ">MB before",
+        ">MB now",
+        ">CER",
+    )
+    yield from measured(columns, rows, text, found)
+
+
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
+    "adapt_speed": adapt_speed,
     "live": live,
     "check_speed": check_speed,
     "ctc": ctc,
