@@ -27,7 +27,8 @@ from earful.data.synthesis.speak import speak_corpus
 from earful.data.synthesis.words import word_frequencies
 from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
-from earful.text.normalize import TextRules, Writing, as_written, normalize
+from earful.text.choices import Writing
+from earful.text.normalize import TextRules, as_written, normalize
 from earful.text.pinyin import between_scripts, toneless
 from earful.text.score import score
 from earful.text.vocabulary import make_lexicon

@@ -33,7 +33,8 @@ from earful.features.fbank import fbank, frame_count
 from earful.model import AcousticModel, ModelConfig, parameters_of
 from earful.recognizer import CONTEXT_S, WINDOW_S, Recognizer, Samples
 from earful.text.alphabet import Alphabet
-from earful.text.normalize import TextRules, Writing
+from earful.text.choices import Writing
+from earful.text.normalize import TextRules
 from earful.text.pinyin import TONES
 from earful.text.vocabulary import make_lexicon
 

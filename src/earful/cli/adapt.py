@@ -33,7 +33,7 @@ from earful.cli.progress import Tell, progress, warn
 from earful.cli.tables import counted, interval, peak_memory_mb, percent, print_json
 from earful.cli.tuning import Found, Minutes, doubts, print_trials, search, settings
 from earful.errors import quoted
-from earful.text.normalize import Case, Punctuation, Writing
+from earful.text.choices import Case, Punctuation, Writing
 
 if TYPE_CHECKING:
     from earful.adapt.adapt import Reading

@@ -14,7 +14,7 @@ from earful.cli.leftovers import clips_of
 from earful.cli.numbers import MOST_COUNT, finite
 from earful.cli.progress import progress, warn
 from earful.cli.tables import counted, interval, percent, print_json, print_table
-from earful.text.normalize import Case, Punctuation
+from earful.text.choices import Case, Punctuation
 
 if TYPE_CHECKING:
     import torch

@@ -27,16 +27,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 from earful.errors import ConfigError
+from earful.text.choices import Case, Punctuation, Writing
 from earful.text.languages import canonical
 from earful.text.pinyin import between_scripts, has_characters, is_mandarin, to_pinyin, with_marks
 from earful.text.script import script
-
-Case = Literal["lower", "upper", "keep"]
-Punctuation = Literal["remove", "keep"]
-Writing = Literal["given", "pinyin", "characters"]
 
 _ZWNJ, _ZWJ = "\u200c", "\u200d"
 _VIRAMA_CLASS = 9  # the canonical combining class that Unicode gives to every virama
