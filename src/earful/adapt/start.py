@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -82,13 +83,13 @@ def starter(
     rules_VP = rules_VP if letters == "rules" else None
     heard = [_logp(model, clip, heads) for clip in clips]
 
-    def start(learn: Sequence[int]) -> Params:
-        few = list(learn)[:MOST_HEARD]
+    @cache  # the same clips are asked for by what learns from them, by what compares with it, and by the report
+    def made_of(few: tuple[int, ...]) -> Params:
         by_head = {head: [heard[i][head] for i in few] for head in heads}
         labels = [clips[i].labels for i in few]
         return heard_rows(base.params, old, new, by_head, labels, generator.manual_seed(seed), rules_VP)
 
-    return start
+    return lambda learn: made_of(tuple(learn)[:MOST_HEARD])
 
 
 def _starter_by_prototypes(
