@@ -156,20 +156,19 @@ def logp_of(
     model: AcousticModel,
     frames_FM: Tensor,
     params: Mapping[str, Tensor] | None = None,
-    head: str = TEXT,
     length: int | None = None,
 ) -> Tensor:
     """Log-probabilities `[F', V]` of one clip, in memory; alone, so that no other clip has a part in them. No gradient.
 
-    `params` stand in for the model's own of their names. `ENCODE` as head gives hidden frames. With `length` the clip
-    is padded to so many frames before, and none of them is in the result: fewer shapes are faster (`device.even`).
+    `params` stand in for the model's own of their names. With `length` the clip is padded to so many frames before, and
+    none of them is in the result: fewer shapes are faster (`device.even`).
     """
     device, count = home_of(model), len(frames_FM)
     if length is not None:
         frames_FM = F.pad(frames_FM, (0, 0, 0, length - count))
     with torch.no_grad(), fast_arithmetic(device):
         clip = moved((frames_FM[None], torch.tensor([count])), device)
-        logp_BFV, (kept,) = functional_call(model, moved(dict(params or {}), device), (*clip, head))
+        logp_BFV, (kept,) = functional_call(model, moved(dict(params or {}), device), clip)
     return logp_BFV[0, :kept].to(CPU)  # type: ignore[no-any-return]
 
 
