@@ -137,20 +137,26 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    rows = []
+    rows: dict[str, Any] = {}
+    if asked.json and asked.json.exists():  # what was not asked for stays
+        rows = {row["command"]: row for row in json.loads(asked.json.read_text("utf-8"))["rows"]}
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         build(Path(folder) / "material")
         for command in asked.only or COMMANDS:
-            rows.append(campaign(command, asked.times, Path(folder) / "material", Path(folder) / command, asked.seed))
-            print(json.dumps(rows[-1]), flush=True)
-    found = {
-        "kills": sum(row["kills"] for row in rows),
-        "broken": sum(len(row["broken"]) for row in rows),
-        "rows": rows,
-    }
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    return 1 if found["broken"] else 0
+            place = Path(folder) / command
+            rows[command] = campaign(command, asked.times, Path(folder) / "material", place, asked.seed)
+            print(json.dumps(rows[command]), flush=True)
+            if asked.json:
+                asked.json.write_text(json.dumps(summary(list(rows.values())), indent=1) + "\n", "utf-8")
+    return int(any(row["broken"] for row in rows.values()))
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """All commands, and on what machine."""
+    from earful.kshot.machine import machine
+
+    kills, broken = sum(row["kills"] for row in rows), sum(len(row["broken"]) for row in rows)
+    return {"machine": machine(), "kills": kills, "broken": broken, "rows": rows}
 
 
 if __name__ == "__main__":
