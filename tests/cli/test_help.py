@@ -4,7 +4,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 
 import pytest
 from typer.main import get_command
@@ -78,6 +77,4 @@ def parse(words: list[str]) -> None:
 def test_help_is_instant() -> None:
     """No torch, no numpy: only what the parser needs."""
     code = "import sys; import earful.cli.main; sys.exit(bool({'torch', 'numpy', 'soundfile'} & set(sys.modules)))"
-    began = time.monotonic()
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    assert time.monotonic() - began < 5
