@@ -357,7 +357,7 @@ def test_each_window_is_fitted_to_by_itself(monkeypatch: pytest.MonkeyPatch) -> 
         windows.append(len(frames_FM))
         return {}
 
-    monkeypatch.setattr("earful.recognizer.fit", noting)
+    monkeypatch.setattr("earful.recognizer.fit_to", noting)
     recognizer = Recognizer(untrained(config_of()).checkpoint, self_adapt=how)
     assert recognizer.transcribe(noise(33.0)) == untrained(config_of()).transcribe(noise(33.0))
     assert windows == [1680, 1860, 480], "15 s, 15 s and 3 s, with 1.8 s of what lies beside them"

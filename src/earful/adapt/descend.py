@@ -185,7 +185,7 @@ def descend(
         if taken:
             if clip_norm is not None and norm is not None:
                 shrink = (clip_norm / (norm + 1e-6)).clamp(max=1.0)
-                grads = dict(zip(grads, torch._foreach_mul(list(grads.values()), shrink), strict=True))
+                grads = {name: grad * shrink for name, grad in grads.items()}
             moving, state = rule.update(grads, state, moving, step)
         yield Moved({**still, **moving}, state, value, taken)
 
