@@ -30,13 +30,14 @@ from earful.kshot.machine import machine
 from earful.writing import replacing
 from kshot import draw, scored
 
-FEW = 30
+FEW, MANY = 30, 120
 NOISY = Augmentation(speed_probability=0, noise_probability=1, snr_db=(5.0, 15.0))
 
 
 def heard_before(clips: int, seconds: float) -> Plan:
     """The plan with copies: that of before."""
-    return replace(plan_for(clips, seconds), copies=8 if clips < FEW else 4, stretch=0.0)
+    plan = replace(plan_for(clips, seconds), copies=8 if clips < FEW else 4, stretch=0.0)
+    return plan if clips < MANY else replace(plan, copies=2, batch_s=60.0)
 
 
 PLANS = {"copies": heard_before, "pace": plan_for}

@@ -22,7 +22,7 @@ LEAST_HELD, MANY_VOICES = 5, 12
 is measured, speakers are kept apart from so many groups of them on."""
 
 
-LITTLE_S = 15.0
+LITTLE_S, SOME_S = 15.0, 30.0
 """Little speech is learned from in smaller batches, which do no worse and take less time (`bench/plan_learned.json`,
 `bench/plans_dutch.json`); much speech is not."""
 
@@ -36,7 +36,7 @@ SLOW = 2e-4
 """The rate for a few sentences: at the usual one their letters and their voice are learned by heart."""
 
 
-EPOCHS, MOST_STEPS = 11, 3000
+EPOCHS, STEPS, MOST_STEPS = 11, 300, 3000
 """With much speech there are steps for so many rounds through it, and at most so many steps."""
 
 
@@ -106,7 +106,9 @@ def plan_for(clips: int, seconds: float, *, further: bool = False) -> Plan:
     if clips < MANY:
         return Plan(steps=120, batch_s=LITTLE_S, copies=0, stretch=STRETCH, again=True)
     steps = min(round(EPOCHS * seconds / Plan.batch_s), MOST_STEPS)
-    return Plan(steps=300, copies=2) if steps <= 300 else Plan(steps=steps, copies=1)
+    if steps > STEPS:
+        return Plan(steps=steps, copies=1)
+    return Plan(steps=STEPS, batch_s=SOME_S, copies=0, stretch=STRETCH)
 
 
 def plan_quick(clips: int, seconds: float, *, further: bool = False) -> Plan:
