@@ -94,14 +94,15 @@ def test_much_speech_is_gone_through_as_often() -> None:
     minutes = (10, 27, 90, 180, 1000)
     plans = [plan_for(20 * m, 60.0 * m) for m in minutes]
     assert [plan.steps for plan in plans] == [300, 300, 990, 1980, MOST_STEPS]
-    assert [plan.copies for plan in plans] == [2, 2, 1, 1, 1]
+    assert [plan.copies for plan in plans] == [0, 0, 1, 1, 1]
+    assert [plan.batch_s for plan in plans] == [30.0, 30.0, 60.0, 60.0, 60.0]
 
 
-def test_few_clips_come_at_another_pace_instead_of_in_copies() -> None:
-    """Of very few and of many it was not measured: there copies are heard."""
-    plans = [plan_for(clips, 3.0 * clips) for clips in (3, 4, 29, 30, 119, 120)]
-    assert [plan.copies > 0 for plan in plans] == [True, False, False, False, False, True]
-    assert [plan.stretch for plan in plans] == [0.0, STRETCH, STRETCH, STRETCH, STRETCH, 0.0]
+def test_clips_come_at_another_pace_instead_of_in_copies() -> None:
+    """Of very few and of hours it was not measured: there copies are heard."""
+    plans = [plan_for(clips, 3.0 * clips) for clips in (3, 4, 29, 30, 119, 120, 540, 600)]
+    assert [plan.copies > 0 for plan in plans] == [True, *[False] * 6, True]
+    assert [plan.stretch for plan in plans] == [0.0, *[STRETCH] * 6, 0.0]
 
 
 def test_a_tenth_is_held_out() -> None:

@@ -82,7 +82,7 @@ def test_json_for_machines(model: Path, sound: np.ndarray, earful: Any, piped: A
         (["talk.wav"], "talk.wav: expected - for a pipe, or nothing for the microphone; earful transcribe reads files"),
         (["-", "--device", "USB"], "--device names a microphone, and - a pipe; leave one out"),
         (["-", "--rate", 100], "--rate is 100 Hz, must be from 4000 to 384000"),
-        (["-", "--out", "a.eaf"], "a.eaf: the suffix must be one of .txt, .json, .srt, .vtt, .lrc, .tsv, .textgrid, .ctm"),
+        (["-", "--out", "a.eaf"], "a.eaf: the suffix must be one of .txt, .json, .srt, .vtt, .lrc, .tsv, .textgrid"),
         (["-", "--out", "there.srt"], "there.srt: exists already; name another file, or add --overwrite"),
     ],
 )
