@@ -103,6 +103,7 @@ def main() -> None:
     every = [
         (c, k, t, s) for s in options.seeds for t in options.threads for k in options.clips for c in options.corpora
     ]
+    warm = False
     with tempfile.TemporaryDirectory() as folder:
         clips_in, test_in, model = (Path(folder) / name for name in ("clips.jsonl", "test.jsonl", "model"))
         for corpus, count, threads, seed in every:
@@ -111,6 +112,10 @@ def main() -> None:
             train, test = train_and_test(corpus)
             write_manifest(clips_in, draw(train, count, seed))
             write_manifest(test_in, draw(test, options.test_clips, 0))
+            if not warm:  # what is compiled once is no part of it
+                for source in commits.values():
+                    run(source, 2, "-m", "earful", "adapt", str(clips_in), "--out", str(model), "--overwrite", "--json")
+                warm = True
             row: dict[str, Any] = dict(zip(key, (corpus.name, count, threads, seed, more), strict=True))
             for name in commits if seed % 2 else reversed(commits):
                 words = [
