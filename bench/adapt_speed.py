@@ -105,7 +105,8 @@ def main() -> None:
     ]
     warm = False
     with tempfile.TemporaryDirectory() as folder:
-        clips_in, test_in, model = (Path(folder) / name for name in ("clips.jsonl", "test.jsonl", "model"))
+        clips_in, test_in = (Path(folder) / name for name in ("clips.jsonl", "test.jsonl"))
+        models = {name: str(Path(folder) / name) for name in commits}  # one overwrites no model of the other's
         for corpus, count, threads, seed in every:
             if (corpus.name, count, threads, seed, more) in done:
                 continue
@@ -113,8 +114,8 @@ def main() -> None:
             write_manifest(clips_in, draw(train, count, seed))
             write_manifest(test_in, draw(test, options.test_clips, 0))
             if not warm:  # what is compiled once is no part of it
-                for source in commits.values():
-                    run(source, 2, "-m", "earful", "adapt", str(clips_in), "--out", str(model), "--overwrite", "--json")
+                for name, source in commits.items():
+                    run(source, 2, "-m", "earful", "adapt", str(clips_in), "--out", models[name], "--json")
                 warm = True
             row: dict[str, Any] = dict(zip(key, (corpus.name, count, threads, seed, more), strict=True))
             for name in commits if seed % 2 else reversed(commits):
@@ -122,13 +123,13 @@ def main() -> None:
                     "adapt",
                     str(clips_in),
                     "--out",
-                    str(model),
+                    models[name],
                     "--overwrite",
                     "--json",
                     *(f"--{each}" for each in options.more),
                 ]
                 _, row[name] = run(commits[name], threads, "-m", "earful", *words)
-                scored, _ = run(commits[name], 2, "-m", "earful", "score", str(model), str(test_in), "--json")
+                scored, _ = run(commits[name], 2, "-m", "earful", "score", models[name], str(test_in), "--json")
                 row[name] |= {"cer": json.loads(scored)["cer"], "wer": json.loads(scored)["wer"]}
                 if options.stages:
                     row[name]["stages_s"] = json.loads(
