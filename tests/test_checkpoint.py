@@ -1,6 +1,8 @@
 """A model folder: what is written is read, and what is wrong with it is said."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -250,3 +252,10 @@ def test_a_model_that_does_not_say_how_it_writes_writes_as_given(tmp_path: Path,
     del card["config"]["rules"]["writing"]
     (tmp_path / "m" / CARD).write_text(json.dumps(card), "utf-8")
     assert load_checkpoint(tmp_path / "m").config.rules.writing == "given"
+
+
+def test_loading_wakes_no_compiler() -> None:
+    """torch imports its own for some operations on shapes alone; that took longer than all of the loading."""
+    code = "import sys; from earful.checkpoint import load_checkpoint as l; l('earful-tiny').build(); "
+    done = subprocess.run([sys.executable, "-c", code + "sys.exit('torch._dynamo' in sys.modules)"], check=False)
+    assert done.returncode == 0

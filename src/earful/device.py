@@ -71,8 +71,8 @@ def home_of(module: nn.Module) -> torch.device:
 def even(count: int) -> int:
     """The next of few lengths, four to an octave: batches then have few shapes.
 
-    oneDNN writes a kernel for each shape of a matrix product that it meets, which took longer than the products of a
-    small model, and keeps them all (`bench/adapt_speed.py`).
+    oneDNN writes a kernel for each shape of a matrix product that it meets, which can take longer than the products of
+    a small model, and keeps many of them.
 
     >>> [even(count) for count in (7, 100, 113, 375)]
     [7, 112, 128, 384]

@@ -25,7 +25,7 @@ from earful.errors import AdaptationError, CheckpointError, ConfigError
 from earful.features.mask import SpecAugment
 from earful.model import AcousticModel, ModelConfig, Params, parameters_of
 from earful.text.alphabet import Alphabet
-from earful.train import save_state
+from earful.train import load_state, save_state
 
 LETTERS = Alphabet(tuple("abc"))
 PLAN = Plan(steps=8, rate=3e-3, batch_s=4.0, copies=0, evaluations=4)
@@ -283,3 +283,14 @@ def test_a_clip_stays_as_slow_as_its_labels_need(model: AcousticModel) -> None:
     counts = [int(batch.frame_counts_B[0]) for _, batch in _batches(tight, plan, model.config, 0, 0)]
     assert min(counts) >= frames - 3 and max(counts) > 45
     assert all(model.config.output_count(count) >= most for count in counts)
+
+
+def test_a_state_holds_what_moved_alone(model: AcousticModel, clips: list[list[Example]], tmp_path: Path) -> None:
+    """A frozen encoder is most of a model, and is there without."""
+    start, plan = parameters_of(model), replace(PLAN, moves="head")
+    finetune(model, start, clips, [], LETTERS, plan, state=tmp_path / "s")
+    found = load_state(tmp_path / "s")
+    assert found and {name.removeprefix("now.") for name in found[0] if name.startswith("now.")} == {
+        "heads.text.weight",
+        "heads.text.bias",
+    }
