@@ -76,12 +76,14 @@ def parse_dialogs(source: bytes) -> list[Dialog]:
 
 
 def unescape(text: bytes) -> bytes:
-    """Resolve the escapes of a quoted Lua string."""
+    """Resolve the escapes of a quoted Lua string. Raises CorpusError where Lua knows no such escape."""
     return _ESCAPE.sub(_unescaped, text)
 
 
 def _unescaped(match: re.Match[bytes]) -> bytes:
     code = match[1]
+    if code in (b"x", b"u"):
+        raise CorpusError(f"\\{code.decode()} without its digits; expected \\x41 or \\u{{41}}")
     if code[:1] == b"z":
         return b""
     if code[:1] == b"x":
@@ -100,7 +102,10 @@ def _tokens(source: bytes) -> Iterator[_Token]:
         counted = match.start()
         kind = match.lastgroup
         if kind in ("double", "single"):
-            yield _Token("text", unescape(match[kind]), line)
+            try:
+                yield _Token("text", unescape(match[kind]), line)
+            except CorpusError as error:
+                raise CorpusError(f"{line}: {error}") from None
         elif match["long"] is not None:
             yield _Token("text", match["long"].replace(b"\r\n", b"\n"), line)
         elif match["mark"] is not None and match["mark"] in b"\"'":

@@ -102,6 +102,16 @@ class AcousticModel(nn.Module):
         return (self.heads[head](hidden_BFD) if head else hidden_BFD), counts_B
 
 
+def like(model: AcousticModel) -> AcousticModel:
+    """Another model of its shape, with weights of any value: for calls with parameters, two threads at a time.
+
+    While torch computes with parameters that it is given, they stand in the model.
+    """
+    with torch.device("meta"):
+        found = AcousticModel(model.config)
+    return found.to_empty(device=home_of(model))
+
+
 def frames_by(features: Backbone | BackboneConfig | Spectral, samples_T: Tensor) -> Tensor:
     """The frames `[F, M]` that a filterbank, its cepstrum or a backbone's frozen layers make of samples `[T]`.
 

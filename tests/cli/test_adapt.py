@@ -142,7 +142,8 @@ def test_an_interrupted_run_goes_on_and_is_the_same_run(
 
     monkeypatch.setattr("earful.cli.adapt.progress", watching)
     assert earful(*words).status == 0
-    assert [done for stage, done in seen if stage == "adapting"] == [7, 8, 9, 10], "it goes on after the last save"
+    taken = [done for stage, done in seen if stage == "adapting"]
+    assert taken == list(range(7, 3 * 10 + 1)), "it goes on after the last save"
     first, second = (load_checkpoint(tmp_path / name).params for name in ("whole", "m"))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not (tmp_path / ".m.adapting").exists()

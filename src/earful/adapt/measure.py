@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
 
+from earful.adapt.at_once import Report, at_once
 from earful.adapt.beside import mixed
 from earful.adapt.clips import Progress
 from earful.adapt.finetune import Plan, Tuned, cer_of, finetune, stages
 from earful.adapt.select import split_folds
 from earful.data.batch import Example
-from earful.model import AcousticModel, Params
+from earful.device import CPU, home_of
+from earful.model import AcousticModel, Params, like
 from earful.trees import mean
 
 DRAW = 7_368_787
@@ -120,36 +123,51 @@ def _joined(first: Outcome, then: Outcome) -> Outcome:
 
 def _run(task: Task) -> Outcome:
     """One stage."""
-    plain, everything = [each[0] for each in task.copies], range(len(task.copies))
-    alphabet = task.model.config.alphabet
+    everything = range(len(task.copies))
     folds = split_folds(task.groups or everything, task.plan, torch.Generator().manual_seed(task.seed))
-    if len(folds) == 1:
-        return _held_out(task, *folds[0])
-    crossed = [
-        _tune(while_measuring(task, i), f"measuring, part {i + 1} of {len(folds)}", *fold)
-        for i, fold in enumerate(folds)
-    ]
-    tuned = _tune(task, "adapting", everything, [])
-    start = task.start(everything)
     if not folds:
-        before, after = (cer_of(task.model, params, plain, alphabet) for params in (start, tuned.params))
-        return Outcome(before, _kept(tuned, start, before, after), "own clips")
-    lengths = [sum(len(plain[i].labels) for i in held) for _, held in folds]
+        return _on_its_own(task)
+    return _held_out(task, *folds[0]) if len(folds) == 1 else _crossed(task, folds)
+
+
+def _on_its_own(task: Task) -> Outcome:
+    """Learn from all clips, and measure on them."""
+    everything, plain = range(len(task.copies)), [each[0] for each in task.copies]
+    (tuned,) = _tunings(task, [("adapting", everything, [])])
+    start = task.start(everything)
+    before, after = (cer_of(task.model, each, plain, task.model.config.alphabet) for each in (start, tuned.params))
+    return Outcome(before, _kept(tuned, start, before, after), "own clips")
+
+
+def _crossed(task: Task, folds: Sequence[tuple[list[int], list[int]]]) -> Outcome:
+    """Measure each part by a fine-tuning that has not met it; the result is the mean of these, which have met all.
+
+    One more, of all clips, would bring next to nothing beside them (`bench/plan_last.json`). Without `averaged` that is
+    what counts.
+    """
+    everything = range(len(task.copies))
+    parts = [(f"measuring, part {i + 1} of {len(folds)}", *fold) for i, fold in enumerate(folds)]
+    last = [] if task.plan.averaged else [("adapting", everything, list[int]())]
+    found = _tunings(task, [*parts, *last])
+    crossed, whole = found[: len(folds)], found[len(folds) :]
+    lengths = [sum(len(task.copies[i][0].labels) for i in held) for _, held in folds]
+    tuned = whole[0] if whole else _mean_of(crossed, lengths)
     before, after = (_crossed_cer(crossed, lengths, point) for point in (0, -1))
-    tuned = _averaged(tuned, crossed, task.plan)
     unmet = tuple(Unmet(one.params, *fold, one.last) for one, fold in zip(crossed, folds, strict=True))
-    return Outcome(before, _kept(tuned, start, before, after), "cross-validated", unmet)
+    return Outcome(before, _kept(tuned, task.start(everything), before, after), "cross-validated", unmet)
 
 
 def _held_out(task: Task, learn: Sequence[int], held: Sequence[int]) -> Outcome:
-    """Measure on a part that is held out; then, if the plan says so, learn again from all clips."""
-    tuned = _tune(while_measuring(task, 0), "measuring" if task.plan.again else "adapting", learn, held)
-    before, unmet = tuned.curve[0].cer, (Unmet(tuned.params, learn, held, tuned.last),)
-    if task.plan.again:
-        everything = range(len(task.copies))
-        whole = _averaged(_tune(task, "adapting", everything, []), [tuned], task.plan)
-        tuned = _kept(whole, task.start(everything), before, tuned.curve[-1].cer)
-    return Outcome(before, tuned, "held-out", unmet)
+    """Measure on a part that is held out; and, if the plan says so, learn again from all clips."""
+    everything = range(len(task.copies))
+    if not task.plan.again:
+        (tuned,) = _tunings(task, [("adapting", learn, held)])
+        kept = tuned
+    else:
+        tuned, whole = _tunings(task, [("measuring", learn, held), ("adapting", everything, [])])
+        whole = replace(whole, params=mean([whole.params, tuned.params])) if task.plan.averaged else whole
+        kept = _kept(whole, task.start(everything), tuned.curve[0].cer, tuned.curve[-1].cer)
+    return Outcome(tuned.curve[0].cer, kept, "held-out", (Unmet(tuned.params, learn, held, tuned.last),))
 
 
 def clip_errors(task: Task, unmet: Sequence[Unmet]) -> dict[int, tuple[float, int]]:
@@ -193,29 +211,50 @@ def soup(task: Task, outcomes: Sequence[Outcome]) -> Outcome:
     return replace(first, tuned=replace(first.tuned, params=params, best=best), unmet=tuple(unmet))
 
 
-def _tune(task: Task, stage: str, learn: Sequence[int], held: Sequence[int]) -> Tuned:
-    """Fine-tune on some clips while measuring on others, by their numbers; the stage's state is named after it."""
-    return finetune(
-        task.model,
-        task.start(learn),
-        mixed([task.copies[i] for i in learn], task.beside, task.plan.own),
-        [task.copies[i][0] for i in held],
-        task.model.config.alphabet,
-        task.plan,
-        learned=task.learned,
-        seed=task.seed + DRAW * task.draw,
-        state=task.state / f"{stage.replace(' ', '-').replace(',', '')}.safetensors" if task.state else None,
-        report=lambda done, total: task.tell(stage, done, total),
-    )
+def _tunings(task: Task, parts: Sequence[tuple[str, Sequence[int], Sequence[int]]]) -> list[Tuned]:
+    """Fine-tune for each part: its name, the clips to learn from and those to measure on, by number; at once.
+
+    The state of each is named after it. What measures comes first, in the order of `unmet_beside`.
+    """
+    device = home_of(task.model)
+
+    def work(number: int, report: Report) -> Tuned:
+        name, learn, held = parts[number]
+        with_it = while_measuring(task, number) if held else task
+        return finetune(
+            like(task.model) if number else task.model,
+            starts[number],
+            mixed([task.copies[i] for i in learn], with_it.beside, task.plan.own),
+            [task.copies[i][0] for i in held],
+            task.model.config.alphabet,
+            task.plan,
+            learned=task.learned,
+            seed=task.seed + DRAW * task.draw,
+            state=task.state / f"{name.replace(' ', '-').replace(',', '')}.safetensors" if task.state else None,
+            report=lambda done, total: report(done),
+        )
+
+    starts = [task.start(learn) for _, learn, _ in parts]
+    works = [partial(work, number) for number in range(len(parts))]
+    total = task.plan.steps * len(parts)
+    return at_once(works, task.plan.steps, lambda done: task.tell("adapting", done, total), alone=device != CPU)
 
 
-def _averaged(whole: Tuned, measuring: Sequence[Tuned], plan: Plan) -> Tuned:
-    """The mean of the weights of what learned from all clips and of what measured on the way, if the plan wants it.
+def _mean_of(measuring: Sequence[Tuned], lengths: Sequence[int]) -> Tuned:
+    """The mean of fine-tunings, each measured on so many characters: of their weights, and of their curves.
 
     "Model soup" (Wortsman et al. 2022, algorithm 1): fine-tunings from one start lie in one basin, and their mean errs
-    less than each. Here most of them are there anyway.
+    less than each.
     """
-    return replace(whole, params=mean([whole.params, *(each.params for each in measuring)])) if plan.averaged else whole
+    curve = tuple(
+        points[0]._replace(
+            cer=sum(n * point.cer for n, point in zip(lengths, points, strict=True)) / sum(lengths),
+            loss=sum(point.loss for point in points) / len(points),
+        )
+        for points in zip(*(each.curve for each in measuring), strict=True)
+    )
+    skipped = sum(each.skipped for each in measuring)
+    return Tuned(mean([each.params for each in measuring]), curve[-1], curve, skipped)
 
 
 def _crossed_cer(crossed: Sequence[Tuned], lengths: Sequence[int], point: int) -> float:

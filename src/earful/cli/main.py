@@ -97,7 +97,7 @@ def run(
     """
     # Clips are of all lengths, and oneDNN keeps a kernel a shape, by default 1024 of them: hundreds of megabytes.
     # With 16 of them adapt took hardly longer.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
     # Threads that wait for each other soon sleep: turning, they take the processor that the other needs where something
     # else is busy (bench/contended.py).
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")

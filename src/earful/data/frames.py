@@ -1,7 +1,6 @@
 """Frames computed once: the features of many clips in one memory-mapped float16 file, or in memory."""
 
 import json
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -50,8 +49,8 @@ def compute_clips(
 
     `front` and `augmentation` are one for all, or a sequence that gives each utterance its own (no augmentation: it is
     left as it is).
-    Reading and augmenting happen ahead, on all cores; `front` has all of torch's threads to itself. With `skip`, which
-    is told why, a recording that cannot be read gives no clip.
+    Clips are read, augmented and heard ahead, as many at once as torch has threads, or `threads`, each by one thread:
+    `front` is called by several. With `skip`, which is told why, a recording that cannot be read gives no clip.
 
     Raises (with the first clip, as all this is lazy):
         AudioError: a recording cannot be read, and there is no `skip`; the message names the clip.
@@ -64,24 +63,26 @@ def compute_clips(
     if len(fronts) != len(utterances):
         raise ValueError(f"expected a front for each of {len(utterances)} clips, got {len(fronts)}")
 
-    def one(index: int, utterance: Utterance) -> tuple[Tensor, float]:
-        return _heard(utterance, each[index], torch.Generator().manual_seed(seed * 1_000_003 + index))
+    def one(index: int, utterance: Utterance) -> Clip:
+        samples_T, speed = _heard(utterance, each[index], torch.Generator().manual_seed(seed * 1_000_003 + index))
+        return Clip(fronts[index](samples_T), speed)
 
-    workers = threads or os.cpu_count() or 1
-    pool = ThreadPoolExecutor(workers)
-    pending: deque[Future[tuple[Tensor, float]]] = deque()
-    order = zip(utterances, fronts, strict=True)
+    shared = torch.get_num_threads()
+    workers = threads or shared
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))  # of each of its threads
+    pending: deque[Future[Clip]] = deque()
+    order = iter(utterances)
 
     def ready() -> Iterator[Clip]:
-        utterance, its_front = next(order)
+        utterance = next(order)
         try:
-            heard = pending.popleft().result()
+            clip = pending.popleft().result()
         except AudioError as error:
             if skip is None:
                 raise
             skip(utterance, error)
         else:
-            yield _clip(its_front, *heard)
+            yield clip
 
     try:
         for index, utterance in enumerate(utterances):
@@ -92,6 +93,7 @@ def compute_clips(
             yield from ready()
     finally:  # after an error or Ctrl-C, what has not begun is not begun
         pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(shared)  # threads that are still to come ask what was set last
 
 
 def _heard(
@@ -106,10 +108,6 @@ def _heard(
     if augmentation is not None and generator is not None:
         samples_T, speed = augment(samples_T, augmentation, generator)
     return torch.from_numpy(samples_T), speed
-
-
-def _clip(front: Front, samples_T: Tensor, speed: float) -> Clip:
-    return Clip(front(samples_T), speed)
 
 
 class FrameStore:

@@ -1,6 +1,9 @@
 """What every encoder is: its configuration, its contract, and the normalisation that comes first in all of them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
@@ -127,6 +130,22 @@ class MeanNorm(nn.Module):
         return subtract_mean(frames_BFM, valid_BF) * self.scale_M
 
 
+_drawn_from: ContextVar[torch.Generator | None] = ContextVar("drawn_from", default=None)
+
+
+@contextmanager
+def noise_from(generator: torch.Generator) -> Iterator[None]:
+    """Dropout in this thread draws from a generator of its own, where others train at the same time.
+
+    Without, it draws from torch's, which all threads share.
+    """
+    before = _drawn_from.set(generator)
+    try:
+        yield
+    finally:
+        _drawn_from.reset(before)
+
+
 class Dropout(nn.Dropout):
     """nn.Dropout that draws eight mask elements from one random word, so that p is rounded to 1/256.
 
@@ -139,7 +158,8 @@ class Dropout(nn.Dropout):
         dropped = min(round(256 * self.p), 255)
         if not self.training or dropped == 0:
             return x
-        words = torch.randint(-(2**63), 2**63 - 1, ((x.numel() + 7) // 8,), device=x.device)
+        shape, generator = ((x.numel() + 7) // 8,), _drawn_from.get()
+        words = torch.randint(-(2**63), 2**63 - 1, shape, device=x.device, generator=generator)
         kept = (words.view(torch.uint8)[: x.numel()] >= dropped).view(x.shape)
         return x * (256 / (256 - dropped)) * kept
 

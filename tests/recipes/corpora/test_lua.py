@@ -82,6 +82,8 @@ def test_any_bytes_are_read_or_refused(source: bytes) -> None:
     [
         ('\ndialogId("a", "f", "e")\ndialogStr("open', r"bad.lua:3: a string without an end"),
         ('dialogId("a", "f", "e")\ndialogStr("dicht"\n', r"bad.lua:2: a bracket without an end"),
+        ('dialogId("a", "f", "e")\ndialogStr("a\\xra")\n', r"bad.lua:2: \\x without its digits"),
+        ('dialogStr("\\u41")', r"bad.lua:1: \\u without its digits"),
     ],
 )
 def test_broken_files_are_named_with_the_line(tmp_path: Path, source: str, message: str) -> None:
