@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -126,6 +127,19 @@ def frames_by(features: Backbone | BackboneConfig | Spectral, samples_T: Tensor)
         return features.lower(samples_T.to(device)).to(samples_T.device)
 
 
+def ears_of(model: AcousticModel) -> Callable[[Tensor], Tensor]:
+    """The model's `frames_of`, for many clips: the same frames; what bfloat16 needs is made once, not for each clip."""
+    if model.backbone is None or not has_bfloat16(home_of(model)):
+        return model.frames_of
+    with torch.device("meta"):
+        found = build_backbone(model.backbone.config)
+    layers = [name for name, layer in found.named_modules() if isinstance(layer, nn.Linear)]
+    cast = {f"{layer}.{part}" for layer in layers for part in ("weight", "bias")}
+    weights = {name: w.bfloat16() if name in cast else w for name, w in model.backbone.state_dict().items()}
+    found.load_state_dict(weights, assign=True)
+    return partial(frames_by, found.requires_grad_(False).eval())
+
+
 def amid(backbone: Backbone, samples_T: Tensor) -> Backbone:
     """The encoder as it hears every clip amid these samples `[T]`, by the same arithmetic as the clips; no gradient."""
     device = home_of(backbone)
@@ -187,11 +201,14 @@ def fast_arithmetic(device: torch.device = CPU) -> torch.autocast:
 
     Elsewhere they stay in float32, which is faster there than an emulated bfloat16.
     """
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for bfloat16."""
     if device.type == "cpu":
-        has_bfloat16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    else:
-        has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16)
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def parameters_of(model: nn.Module) -> Params:

@@ -34,7 +34,7 @@ from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
 from earful.device import CPU
 from earful.errors import AdaptationError
-from earful.model import AcousticModel, ModelConfig, Params
+from earful.model import AcousticModel, ModelConfig, Params, ears_of
 from earful.text.normalize import TextRules, normalize
 
 ADAPTATION = Augmentation()
@@ -279,7 +279,7 @@ def prepare(
     device, base = base.device, base.on(CPU)
     base = in_company(base, clips) if keep_sound else base
     config = replace(base.config, rules=rules or base.config.rules)
-    front = hearing(base.on(device).build().frames_of)
+    front = hearing(ears_of(base.on(device).build()))
     heard = listen(clips, config, front, tell)
     texts, _ = of_script(texts, heard.clips, config.rules)  # `concluded` says so
     alphabet = alphabet_for(base, heard.texts)

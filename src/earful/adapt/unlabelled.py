@@ -13,7 +13,7 @@ from earful.ctc.greedy import Emission, greedy
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest
 from earful.data.utterance import Utterance
-from earful.model import AcousticModel, logp_of
+from earful.model import AcousticModel, ears_of, logp_of
 
 LEAST = 0.6
 """The confidence from which a transcript is believed."""
@@ -44,7 +44,7 @@ def _believed(
     recogniser: Checkpoint, clips: Manifest, least: float, letters: int, tell: Progress, hearing: Hearing
 ) -> Iterator[Utterance]:
     model, symbols, search = recogniser.build(), recogniser.config.alphabet.symbols, _search(recogniser)
-    for number, (clip, heard) in enumerate(zip(clips, compute_clips(clips, hearing(model.frames_of)), strict=True), 1):
+    for number, (clip, heard) in enumerate(zip(clips, compute_clips(clips, hearing(ears_of(model))), strict=True), 1):
         emissions = _emissions(model, search, heard.frames_FM)
         tell("writing down", number, len(clips))
         text = " ".join("".join(symbols[e.symbol - 1] for e in emissions).split())

@@ -82,6 +82,7 @@ def word_frequencies(language: str) -> dict[str, float]:
     return found
 
 
+@lru_cache(maxsize=4)
 def frequent_words(language: str, most: int) -> tuple[str, ...]:
     """The `most` frequent words of a language, the most frequent first.
 
