@@ -17,7 +17,20 @@ TREES = {module: ast.parse(path.read_text("utf-8")) for module, path in FILES.it
 # A room and the highest floor it may import from; the rooms of one floor do not know each other, but for `ALSO`.
 FLOORS = {
     **dict.fromkeys(
-        ("errors", "alone", "trees", "config", "identity", "reading", "writing", "int8", "device", "processes"), 0
+        (
+            "errors",
+            "alone",
+            "trees",
+            "config",
+            "identity",
+            "reading",
+            "writing",
+            "int8",
+            "device",
+            "processes",
+            "environment",
+        ),
+        0,
     ),
     **dict.fromkeys(("audio", "text"), 1),
     **dict.fromkeys(("features", "transcript"), 2),

@@ -18,7 +18,7 @@ T = TypeVar("T")
 Report = Callable[[int], None]
 """Told after each step how many were taken."""
 
-MOST = 4
+MOST = 3
 """So many at once, for memory: each keeps its own moments and activations."""
 
 _LOOK_S = 0.2  # on some systems Ctrl-C does not end a wait without a limit

@@ -223,7 +223,7 @@ def _tunings(task: Task, parts: Sequence[tuple[str, Sequence[int], Sequence[int]
         with_it = while_measuring(task, number) if held else task
         return finetune(
             like(task.model) if number else task.model,
-            starts[number],
+            task.start(learn),
             mixed([task.copies[i] for i in learn], with_it.beside, task.plan.own),
             [task.copies[i][0] for i in held],
             task.model.config.alphabet,
@@ -234,7 +234,6 @@ def _tunings(task: Task, parts: Sequence[tuple[str, Sequence[int], Sequence[int]
             report=lambda done, total: report(done),
         )
 
-    starts = [task.start(learn) for _, learn, _ in parts]
     works = [partial(work, number) for number in range(len(parts))]
     total = task.plan.steps * len(parts)
     return at_once(works, task.plan.steps, lambda done: task.tell("adapting", done, total), alone=device != CPU)

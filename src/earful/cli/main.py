@@ -32,6 +32,7 @@ from earful.cli.streams import in_utf8, not_in, plain, set_streams
 from earful.cli.suggest import suggest
 from earful.cli.train import train
 from earful.cli.transcribe import transcribe
+from earful.environment import LEAN
 from earful.errors import EarfulError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -95,12 +96,8 @@ def run(
 
     `name` is what is typed before it; a command that is `resumable` goes on where it was interrupted.
     """
-    # Clips are of all lengths, and oneDNN keeps a kernel a shape, by default 1024 of them: hundreds of megabytes.
-    # With 16 of them adapt took hardly longer.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
-    # Threads that wait for each other soon sleep: turning, they take the processor that the other needs where something
-    # else is busy (bench/contended.py).
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    for variable, value in LEAN.items():
+        os.environ.setdefault(variable, value)
     told: dict[str, Any] = {"debug": False, "command": None}
     if arguments is None:
         in_utf8()

@@ -9,6 +9,7 @@ The search itself is in `ctc.search`.
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise, product
@@ -225,6 +226,8 @@ def tune(
     Raises:
         ConfigError: as `Search`. TextError: there are no recordings.
     """
+    import torch  # what transcribes does without
+
     if not recordings:
         raise TextError("expected held-out recordings to weigh the language model by, got none; hold some out")
     frames = [_frames(recording.logp_FV, least_logp) for recording in recordings]
@@ -242,7 +245,10 @@ def tune(
         return [each.characters.errors for each in errors_of_each(references, texts)]
 
     candidates = sorted(product(weights, bonuses))
-    errors_CR = np.array([wrong(*each) for each in candidates])
+    for each in searches.values():
+        _ = each._known  # by one thread, for all
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # the search lets other threads run
+        errors_CR = np.array(list(pool.map(wrong, *zip(*candidates, strict=True))))
     before_C = np.array([prior * unusual(*each) for each in candidates])
     group_R = np.array([-1 - i if each.group is None else each.group for i, each in enumerate(recordings)])
     unmet_R = np.zeros(len(recordings), int)

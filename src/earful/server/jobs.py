@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
+from earful.environment import LEAN
 from earful.server.events import Events
 from earful.server.problems import Problem
 from earful.server.settings import processors
@@ -213,7 +214,7 @@ class Jobs:
 def started(folder: Path, nice: int) -> "subprocess.Popen[str]":
     """The process of a job. It computes on half of the processors, and ends when this one does: its input ends then."""
     threads = str(max(processors() // 2, 1))
-    limits = {"OMP_NUM_THREADS": threads, "NUMBA_NUM_THREADS": threads, "GOMP_SPINCOUNT": "10000"}
+    limits = {"OMP_NUM_THREADS": threads, "NUMBA_NUM_THREADS": threads}
     return subprocess.Popen(
         [sys.executable, "-m", "earful.server.worker", str(folder), str(nice)],
         stdin=subprocess.PIPE,
@@ -221,7 +222,7 @@ def started(folder: Path, nice: int) -> "subprocess.Popen[str]":
         stderr=subprocess.DEVNULL,
         text=True,
         encoding="utf-8",
-        env={**os.environ, **limits, "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16"},
+        env={**os.environ, **LEAN, **limits},
         start_new_session=True,
     )
 
