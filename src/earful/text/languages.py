@@ -45,6 +45,15 @@ def name_of(language: str) -> str:
     return f"{_langcodes().Language.get(tag).display_name()} ({tag})" if tag else language
 
 
+def language_of(tag: str) -> str:
+    """The language of a tag, without script, country and variant; an unknown one as it is written.
+
+    >>> language_of("en-us-nyc"), language_of("pt_BR"), language_of("xyzzy")
+    ('en', 'pt', 'xyzzy')
+    """
+    return canonical(tag).partition("-")[0]
+
+
 def script_of(tag: str) -> str | None:
     """The script that a tag names, as ISO 15924 does; None where it names none, or is not known.
 
