@@ -89,9 +89,9 @@ def formats(found: Json) -> Iterator[str]:
         )
     columns = ("format", "read by", "tried with files of", "written by", "read back, right, by")
     text = (
-        "Each program wrote three spans with accents, quotes, `&` and `<`, and earful read them. earful wrote the same, "
-        "and each program and earful itself read it. In files that came with a package, earful found every text that "
-        "another reader finds."
+        "Each program wrote three spans with accents, quotes, `&` and `<`, and earful read them. earful wrote the "
+        "same, and each program and earful itself read it. In files that came with a package, earful found every text "
+        "that another reader finds."
     )
     yield from measured(columns, rows, text, found)
 

@@ -26,8 +26,8 @@ def sinusoid(found: Json) -> Iterator[str]:
     text = (
         f"Mean squared error on {found['test_sinusoids']} new sinusoids ± 1.96 standard errors: medians of "
         f"{len(found['seeds'])} seeds, after {found['outer_steps']:,} outer steps of {found['tasks']} tasks. "
-        f"Printed: {found['printed']['source']}. That table has {len(both)} cells, every trained K with every tested K. "
-        f"In {kept} of them our error is within the printed interval or below it."
+        f"Printed: {found['printed']['source']}. That table has {len(both)} cells, every trained K with every tested "
+        f"K. In {kept} of them our error is within the printed interval or below it."
     )
     yield from measured(("sinusoids differ in", "learner", *heads), rows, text, found)
 

@@ -55,8 +55,8 @@ def meta_base(found: Json) -> Iterator[str]:
         rows.append([wanted, *named, spread(list(mine.values())), spread(gaps, points) if about else ""])
     text = (
         f"CER in per cent on {found['test_clips']} test clips of real {CORPORA[found['corpus']]}, best path: median "
-        f"[lowest–highest] of {len(every(found, 'seed'))} draws of clips. Differences are taken draw by draw. Each base "
-        f"was trained once, with {facts['tasks']} tasks in a step, for {facts['budget_s']:g} s of processor time."
+        f"[lowest–highest] of {len(every(found, 'seed'))} draws of clips. Differences are taken draw by draw. Each "
+        f"base was trained once, with {facts['tasks']} tasks in a step, for {facts['budget_s']:g} s of processor time."
     )
     columns = (">clips", "trained further by", ">outer steps", ">CER", ">minus the base")
     yield from measured(columns, rows, text, found)

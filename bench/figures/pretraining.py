@@ -38,8 +38,8 @@ def pretraining_speed(found: Json) -> Iterator[str]:
         for row in found["rows"]
     ]
     text = (
-        f"Hours of audio per hour of processor time: medians of {found['rounds']} interleaved steps on {found['clips']} "
-        f"clips of {found['clip_s']:g} s; transformers {found['transformers']}."
+        f"Hours of audio per hour of processor time: medians of {found['rounds']} interleaved steps on "
+        f"{found['clips']} clips of {found['clip_s']:g} s; transformers {found['transformers']}."
     )
     yield from measured(("", "size", "step", "arithmetic", ">hours per hour", ">times transformers"), rows, text, found)
 

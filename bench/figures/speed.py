@@ -110,9 +110,9 @@ def export(found: Json) -> Iterator[str]:
             (row["target"], row["model"], row["arithmetic"], same, off, otherwise, cost, f"{row['megabytes']:.0f}")
         )
     text = (
-        f"On {found['clips']} clips of synthetic speech (`{found['language']}`). Same text: as the best path in float32 "
-        "(`web`: as earful with its language model, if it has one). Times off: the largest difference. Different "
-        "letters: in per cent. The last columns have the cost in points of CER, and the size."
+        f"On {found['clips']} clips of synthetic speech (`{found['language']}`). Same text: as the best path in "
+        "float32 (`web`: as earful with its language model, if it has one). Times off: the largest difference. "
+        "Different letters: in per cent. The last columns have the cost in points of CER, and the size."
     )
     columns = ("target", "model", "in", ">same text", ">times off", ">different letters", ">points of CER", ">MB")
     yield from measured(columns, rows, text, found)

@@ -161,7 +161,10 @@ def _rounded(weight: Tensor, half: bool) -> Tensor:
 
 
 def _large(weights: Params, path: Path) -> Params:
-    """All weights as float32, by the model's own names. Raises CheckpointError for what cannot be weights."""
+    """All weights as float32, by the model's own names. Raises CheckpointError for what cannot be weights.
+
+    All are copies: what safetensors reads stays mapped, and Windows replaces no file that is.
+    """
     for name, weight in weights.items():
         scale = weights.get(f"{name}{SCALE}")
         fits = weight.is_floating_point() if scale is None else weight.dtype == torch.int8
@@ -169,7 +172,7 @@ def _large(weights: Params, path: Path) -> Params:
             raise CheckpointError(
                 f"{path}: {name} is {weight.dtype} {tuple(weight.shape)}, which is no weight of a model; copy it again"
             )
-    whole = {name: weight.float() for name, weight in weights.items() if not name.endswith(SCALE)}
+    whole = {name: weight.to(torch.float32, copy=True) for name, weight in weights.items() if not name.endswith(SCALE)}
     scales = {name.removesuffix(SCALE): scale for name, scale in weights.items() if name.endswith(SCALE)}
     return whole | {name: from_int8(weights[name], scale) for name, scale in scales.items() if name in weights}
 
@@ -229,7 +232,7 @@ def _inner(folder: Path, card: Mapping[str, Any]) -> InnerLoop | None:
         return None
     try:
         check_regular(folder / INNER)
-        learned = load_file(folder / INNER)
+        learned = {name: value.clone() for name, value in load_file(folder / INNER).items()}  # as in `_large`
     except FileNotFoundError:
         raise CheckpointError(f"{folder / INNER}: missing; the folder is not a whole model: copy it again") from None
     except (SafetensorError, OSError) as error:

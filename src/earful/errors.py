@@ -17,6 +17,8 @@ The command line prints that line and exits with status 2.
 """
 
 import shlex
+import subprocess
+import sys
 
 
 def install(extra: str) -> str:
@@ -34,6 +36,8 @@ def quoted(word: object) -> str:
     >>> quoted("my clips"), quoted("clips")
     ("'my clips'", 'clips')
     """
+    if sys.platform == "win32":  # its shells know double quotes alone
+        return subprocess.list2cmdline([str(word)])
     return shlex.quote(str(word))
 
 

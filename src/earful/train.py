@@ -353,7 +353,8 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
             header = json.loads((file.metadata() or {})["state"])
             if not isinstance(header, dict):
                 raise ValueError("its header is no table")
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (no mapping)
+            # copies: what safetensors reads stays mapped, and Windows replaces no file that is
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, header  # noqa: SIM118 (no mapping)
     except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: the saved state is damaged ({error}); delete it to start again") from error
 

@@ -11,6 +11,7 @@ import re
 import shutil
 import socket
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -94,6 +95,16 @@ def clear_leftovers(folder: Path) -> None:
             found = _LEFT.match(place.name)
             if found and found["home"] == _home() and not _lives(int(found["pid"])):
                 _clear(place, found["kind"])
+
+
+def one_file(path: Path, system: str = sys.platform) -> str:
+    """A key that two paths share if they are one file by their names.
+
+    Windows and macOS take capital and small letters for the same, macOS the two spellings of accents, too.
+    """
+    if system not in ("win32", "darwin"):
+        return str(path)
+    return unicodedata.normalize("NFC", str(path)).casefold()
 
 
 def check_name(path: Path) -> None:

@@ -5,6 +5,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -100,7 +101,7 @@ def _sound_of(source: Source, spliced: Spliced | None) -> soundfile.SoundFile:
     a stick: `._NAME`, or `._` where there is no name. If it finds one, it takes the MP3 for damaged. A copy has none.
     """
     try:
-        return _SoundFile(spliced or os.fsencode(str(source)))
+        return _SoundFile(spliced or name_for_libsndfile(str(source)))
     except soundfile.LibsndfileError:
         with Spliced(source, ((0, size_of(source)),)) if spliced is None else nullcontext(spliced) as whole:
             whole.seek(0)
@@ -108,10 +109,15 @@ def _sound_of(source: Source, spliced: Spliced | None) -> soundfile.SoundFile:
             if head != b"ID3" and not (head[:1] == b"\xff" and head[1:2] >= b"\xe0"):
                 raise
             whole.seek(0)
-            with tempfile.TemporaryDirectory(prefix="earful-") as folder:
+            with tempfile.TemporaryDirectory(prefix="earful-", ignore_cleanup_errors=True) as folder:  # still open
                 with (Path(folder) / "copy.mp3").open("wb") as copy:
                     shutil.copyfileobj(whole, copy)
-                return _SoundFile(os.fsencode(copy.name))
+                return _SoundFile(name_for_libsndfile(copy.name))
+
+
+def name_for_libsndfile(path: str, system: str = sys.platform) -> str | bytes:
+    """A file name as soundfile passes it on whole: bytes, which may be no text; on Windows text, for bytes are ANSI."""
+    return path if system == "win32" else os.fsencode(path)
 
 
 class _Kept(threading.local):

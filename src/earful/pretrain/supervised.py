@@ -110,11 +110,7 @@ def train_base(
         CheckpointError, TrainingError: as `train.fit`; or the model to go on from is another.
         ConfigError: the loss of phones has a weight of its own, and no clip has phones.
     """
-    given = [name for name in (PHONES, PHONE_FRAMES) if getattr(recipe.weights, name) not in (0, 1)]
-    if dataset.inventory is None and given:
-        raise ConfigError(
-            f"weights: {given[0]} is given, and not used: no clip of the corpora has phones; leave it out"
-        )
+    _check_weights(recipe, dataset)
     model = model_of(recipe, dataset)
     budget = round(recipe.batch_s / dataset.features.hop_s)
     order = Order(dataset.frames.counts, budget, recipe.seed)
@@ -145,6 +141,15 @@ def train_base(
     )
     about = {"recipe": recipe.about, "skipped_steps": skipped, "languages": _languages(dataset)}
     return Checkpoint(model.config, moved(dict(model.state_dict()), CPU), about)
+
+
+def _check_weights(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuse the weight of a loss that does not occur. Raises ConfigError."""
+    given = [name for name in (PHONES, PHONE_FRAMES) if getattr(recipe.weights, name) not in (0, 1)]
+    if dataset.inventory is None and given:
+        raise ConfigError(
+            f"weights: {given[0]} is given, and not used: no clip of the corpora has phones; leave it out"
+        )
 
 
 def _languages(dataset: Dataset) -> list[str]:
