@@ -1,4 +1,4 @@
-"""Quiet for decoders that print: libmpg123, inside libsndfile, writes what it thinks of a file on the screen."""
+"""Silence for decoders that print: libmpg123, inside libsndfile, writes its opinion of a file on the screen."""
 
 import os
 import re
@@ -25,9 +25,9 @@ class _State:
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Keep what C libraries print to stderr from the screen while the block runs; lines of others come after it.
+    """Hide what C decoders print to stderr while the block runs. Other lines are printed after it.
 
-    stderr belongs to the process, not to a thread: while any thread is inside, all that is written to it is caught.
+    stderr belongs to the process, not to a thread: while any thread is inside, everything written to it is caught.
     """
     with _lock:
         if _State.inside == 0:

@@ -10,11 +10,11 @@ from earful.errors import ExportError
 from earful.writing import replacing_folder
 
 ABOUT = "earful-export.json"
-"""What says of a folder that it is an export, and how it was proved."""
+"""The file that marks a folder as an export, and describes its proof."""
 
 
 def check_place(out: Path, *, overwrite: bool) -> None:
-    """Refuse a place that nothing can be exported to, before any work is done for it. Raises ExportError."""
+    """Refuse a place where nothing can be exported, before any work is done. Raises ExportError."""
     if out.exists() or out.is_symlink():
         if not overwrite:
             raise ExportError(f"{out}: exists already; name another folder, or replace it with --overwrite")
@@ -29,7 +29,7 @@ def check_place(out: Path, *, overwrite: bool) -> None:
 def whole_folder(out: Path) -> Iterator[Path]:
     """A folder beside `out` to write into, which takes its place in the end. After a failure `out` is as it was.
 
-    Raises ExportError where it cannot be written.
+    Raises ExportError if it cannot be written.
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
