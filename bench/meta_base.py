@@ -101,7 +101,8 @@ def ground_of(options: argparse.Namespace) -> Ground:
     return Ground(start, model, dataset, tasks, {}, options.output, options.by[0], Held((), ()))
 
 
-def main() -> None:
+def asked() -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--start", required=True, help="the base that all go on from")
     parser.add_argument("--recipe", type=Path, default=Path("recipes/base/synthetic.toml"), help="whose clips to use")
@@ -118,7 +119,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--budget-s", type=float, default=300.0, help="processor seconds of one meta-training")
     parser.add_argument("--work", type=Path, required=True, help="the folder for the models")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = asked()
     setting = Setting(INNER, options.outer)
     torch.set_num_threads(1)
     options.work.mkdir(parents=True, exist_ok=True)

@@ -267,7 +267,8 @@ def ground_of(options: argparse.Namespace, output: Output) -> Ground:
     return Ground(start, model, dataset, tasks, {}, output, options.by, held)
 
 
-def main() -> None:
+def asked() -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", type=Path, default=Path("recipes/base/synthetic.toml"), help="whose clips to use")
     parser.add_argument("--work", type=Path, default=Path("work/meta-bench"))
@@ -281,7 +282,11 @@ def main() -> None:
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 5, 10, 25])
     parser.add_argument("--budget-s", type=float, default=100.0, help="processor seconds of one meta-training")
     parser.add_argument("--base-steps", type=int, default=1500)
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = asked()
     options.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     before = options.out if options.out.exists() else options.known

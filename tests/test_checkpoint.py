@@ -259,3 +259,11 @@ def test_loading_wakes_no_compiler() -> None:
     code = "import sys; from earful.checkpoint import load_checkpoint as l; l('earful-tiny').build(); "
     done = subprocess.run([sys.executable, "-c", code + "sys.exit('torch._dynamo' in sys.modules)"], check=False)
     assert done.returncode == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="the system does not say what is mapped")
+def test_a_file_that_was_loaded_is_not_held(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    save_checkpoint(tmp_path / "model", checkpoint)
+    loaded = load_checkpoint(tmp_path / "model")
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text("utf-8"), "Windows replaces no file that is mapped"
+    assert loaded.params.keys() == checkpoint.params.keys()

@@ -64,3 +64,8 @@ def test_commands_in_messages_can_be_typed() -> None:
 @pytest.mark.parametrize("name", ["a", "my clips", "it's", 'say "a"', "two\nlines", "$HOME", "été"])
 def test_a_quoted_name_is_one_word(name: str) -> None:
     assert shlex.split(f"earful check {quoted(Path(name))}") == ["earful", "check", name]
+
+
+def test_a_name_is_quoted_as_the_shells_of_windows_know_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "win32")
+    assert quoted(r"C:\Mein Ordner\a.wav") == r'"C:\Mein Ordner\a.wav"' and quoted(r"C:\a.wav") == r"C:\a.wav"

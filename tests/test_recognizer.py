@@ -189,7 +189,7 @@ def test_a_speaker_on_each_channel_of_samples_at_another_rate(ears: Callable[...
     assert [(word.text, word.speaker) for word in found.words] == [("a", "speaker 1"), ("a", "speaker 2")]
     assert found.duration_s == pytest.approx(2.0) and sum(seconds) == pytest.approx(4.0)
     several = Recognizer(ears().checkpoint, guesses=2)
-    with pytest.raises(ConfigError, match="guesses are of one channel, not of each"):
+    with pytest.raises(ConfigError, match="guesses are possible for one channel only"):
         several.transcribe((np.stack(channels, 1), SAMPLE_RATE_HZ), "each")
 
 

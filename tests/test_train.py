@@ -232,3 +232,11 @@ def test_a_header_that_is_none_is_damage(tmp_path: Path, header: str) -> None:
 def test_numbers_that_cannot_be(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=f"{list(options)[-1]} is "):
         Optimisation(**options)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="the system does not say what is mapped")
+def test_a_state_that_was_loaded_is_not_held(tmp_path: Path) -> None:
+    save_state(tmp_path / "state", {"a": torch.ones(1000, 1000)}, {})
+    found = load_state(tmp_path / "state")
+    assert found is not None and "a" in found[0]
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text("utf-8"), "Windows replaces no file that is mapped"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from earful import writing
-from earful.writing import check_name, clear_leftovers, replacing, replacing_folder
+from earful.writing import check_name, clear_leftovers, one_file, replacing, replacing_folder
 
 
 def test_what_is_written_takes_the_place(tmp_path: Path) -> None:
@@ -148,3 +148,17 @@ def test_names_of_any_length_can_be_written_and_longer_ones_are_refused(tmp_path
     for name in ("ü" * 128, "a" * 256, "a\0b"):
         with pytest.raises(OSError, match=r"more than 255 bytes|a NUL"):
             check_name(tmp_path / name / "model")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "on"),
+    [
+        ("out/Talk.txt", "out/talk.txt", {"win32", "darwin"}),
+        ("out/caf\u00e9.txt", "out/cafe\u0301.txt", {"win32", "darwin"}),
+        ("out/a.txt", "out/b.txt", set()),
+        ("out/a.txt", "out/a.txt", {"linux", "win32", "darwin"}),
+    ],
+)
+def test_names_of_one_file(one: str, other: str, on: set[str]) -> None:
+    systems = ("linux", "win32", "darwin")
+    assert {name for name in systems if one_file(Path(one), name) == one_file(Path(other), name)} == on

@@ -26,7 +26,7 @@ def encoders(found: Json) -> Iterator[str]:
 
 
 def any_encoder(found: Json) -> Iterator[str]:
-    """What a top for another encoder costs."""
+    """The cost of training layers on another encoder."""
     rows = [
         [
             row["encoder"],
@@ -41,13 +41,13 @@ def any_encoder(found: Json) -> Iterator[str]:
     ]
     text = (
         f"Encoders of the published dimensions with random weights. Training: {found['speech_h']:.0f} hours of speech "
-        "through the encoder once, then the recipe's steps; worked out of the time of a clip and of a step."
+        "through the encoder once, then the recipe's steps; computed from the time of a clip and of a step."
     )
     columns = (
         "encoder",
         ">parameters",
         ">s of audio a second",
-        ">core hours to train a top",
+        ">core hours to train the upper layers",
         ">GB of frames on disk",
         ">core minutes to hear fifty clips for `adapt`",
         ">GB of memory",
@@ -59,7 +59,7 @@ UNHEARD = {"eo": "Esperanto", "ga": "Irish", "ky": "Kyrgyz"}
 
 
 def unheard(found: Json) -> Iterator[str]:
-    """Languages that Whisper was not trained on: this base beside the one before."""
+    """Languages that Whisper was not trained on: this base beside the earlier one."""
     rows = []
     bases = list(grouped(found["rows"], "entrant"))
     for (task, shots), runs in grouped(found["rows"], "task", "shots").items():

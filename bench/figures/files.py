@@ -48,24 +48,24 @@ def kills(found: Json) -> Iterator[str]:
 
 
 def odd_folders(found: Json) -> Iterator[str]:
-    """Odd recordings and folders, how they are read, and by how many kinds they were read wrongly before."""
+    """Odd recordings and folders: how they are read, and how many were read wrongly before."""
     outcomes = ("right", "refused", "wrong, told", "silently wrong")
     before = found.get("before", {}).get("kinds", {})
     rows = [
         [kind, *(counts[each] for each in outcomes), before.get(kind, {}).get("silently wrong", "–")]
         for kind, counts in found["kinds"].items()
     ]
-    columns = ("", ">right", ">refused", ">wrong, and told", ">wrong without a word", ">before")
+    columns = ("", ">right", ">refused", ">wrong, with a warning", ">wrong, without one", ">before")
     text = (
         f"{found['recordings']} recordings of speech-like noise, and {found['folders']} folders, each read by three "
-        "commands; each kind made anew by every seed. The last column: wrong without a word by the code of "
+        "commands. Every seed makes each kind anew. Before: wrong without a warning, by the code of "
         f"{found['before']['commit'][:7]}."
     )
     yield from measured(columns, rows, text, found)
 
 
 def formats(found: Json) -> Iterator[str]:
-    """What is read and written, by which library, and with which programs that was tried."""
+    """Formats that are read and written, by which library, and the programs tried with them."""
     rows = []
     for form, each in found["formats"].items():
         came = [sample for sample in found["samples"] if sample["format"] == form]
@@ -89,9 +89,9 @@ def formats(found: Json) -> Iterator[str]:
         )
     columns = ("format", "read by", "tried with files of", "written by", "read back, right, by")
     text = (
-        "Three spans with accents, quotes, `&` and `<`, written by each program and read by earful, and written by "
-        "earful and read by each program and by earful again. Of files that came with a package, each text that "
-        "another reader finds in them was found."
+        "Each program wrote three spans with accents, quotes, `&` and `<`, and earful read them. earful wrote the "
+        "same, and each program and earful itself read it. In files that came with a package, earful found every text "
+        "that another reader finds."
     )
     yield from measured(columns, rows, text, found)
 
@@ -117,14 +117,14 @@ def _but(wrong: Sequence[str]) -> str:
 
 
 def levels(found: Json) -> Iterator[str]:
-    """What an offset, a level and clipping cost."""
+    """The cost of an offset, a level and clipping."""
     before = {row["change"]: row["cer"] for row in found["before"]}
     rows = [[row["change"], percent(before[row["change"]]), percent(row["cer"])] for row in found["rows"]]
     text = (
         f"CER in per cent on {found['clips']} clips of real {CORPORA[found['corpus']]} ({found['seconds']:.0f} s), "
-        "each written to a file and read again; a recogniser that was adapted to fifty clips as they are."
+        "each written to a file and read again, by a recogniser that was adapted to fifty unchanged clips."
     )
-    yield from measured(("the recording", ">heard as it is", ">as it is heard now"), rows, text, found)
+    yield from measured(("the recording", ">CER, unchanged", ">CER, as earful hears it now"), rows, text, found)
 
 
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {

@@ -11,7 +11,7 @@ VARYING = {"finn": "amplitude, phase", "li": "amplitude, phase, frequency"}
 
 
 def sinusoid(found: Json) -> Iterator[str]:
-    """Learners on sinusoids, meta-trained and tested with the same K, beside what a paper printed."""
+    """Learners on sinusoids, meta-trained and tested with the same K, beside published figures."""
     ours, printed = _sinusoid_errors(found["rows"]), _sinusoid_errors(found["printed"]["rows"])
     columns = sorted({(steps, k) for _, _, k, _, steps in ours})
     rows = []
@@ -24,10 +24,10 @@ def sinusoid(found: Json) -> Iterator[str]:
     both = [(ours[key], limits) for key, limits in printed.items() if key in ours]
     kept = sum(mine <= error + half for (mine, _), (error, half) in both)
     text = (
-        f"Mean squared error on {found['test_sinusoids']} new sinusoids ± 1.96 standard errors, medians of "
+        f"Mean squared error on {found['test_sinusoids']} new sinusoids ± 1.96 standard errors: medians of "
         f"{len(found['seeds'])} seeds, after {found['outer_steps']:,} outer steps of {found['tasks']} tasks. "
-        f"Printed: {found['printed']['source']}. It has {len(both)} cells, every K trained by every K tested; in "
-        f"{kept} of them our error is within the printed interval or below it."
+        f"Printed: {found['printed']['source']}. That table has {len(both)} cells, every trained K with every tested "
+        f"K. In {kept} of them our error is within the printed interval or below it."
     )
     yield from measured(("sinusoids differ in", "learner", *heads), rows, text, found)
 
@@ -39,7 +39,7 @@ def _sinusoid_errors(rows: Sequence[Json]) -> dict[tuple[Any, ...], tuple[float,
 
 
 def _median(runs: Sequence[Json], name: str) -> float:
-    """Over runs; infinite in those where it diverged."""
+    """The median over runs; a run that diverged counts as infinite."""
     return statistics.median(math.inf if run[name] is None else run[name] for run in runs)
 
 
@@ -66,11 +66,11 @@ def meta_speed(found: Json) -> Iterator[str]:
     )
     yield ""
     yield (
-        f"Meta-steps of {found['tasks']} tasks a second of processor time, second order, medians of "
-        f"{min(row['rounds'] for row in found['rows'])} rounds or more; in the last column `earful` task by task / by "
+        f"Meta-steps of {found['tasks']} tasks per second of processor time, second order: medians of "
+        f"{min(row['rounds'] for row in found['rows'])} rounds or more. The last column has `earful` task by task / by "
         f"`vmap`. "
         + " ".join(
-            f"The aim on {MANY[kind]} is {aim:.0f} times the fastest of the others; the better of ours comes to "
+            f"The aim on {MANY[kind]} is {aim:.0f} times the fastest of the others. The better of our two ways reaches "
             f"{' to '.join(dict.fromkeys(f'{x:.2f}' for x in (min(reached[kind]), max(reached[kind]))))}."
             for kind, aim in found["aims"].items()
             if reached[kind]
@@ -78,7 +78,7 @@ def meta_speed(found: Json) -> Iterator[str]:
     )
     mixed = [row["times_fastest_other"][MIXED] for row in found["rows"] if MIXED in row.get("times_fastest_other", {})]
     if mixed:
-        yield f"With earful's loss inside, higher comes to {spread(mixed, lambda x: f'{x:.2f}')} on clips."
+        yield f"higher with earful's loss reaches {spread(mixed, lambda x: f'{x:.2f}')} on clips."
     yield ""
     if any("fastest_other" in row for row in found["rows"]):
         apart = ((_tiny(_meta_apart(some, kind, libraries)), MANY[kind]) for some in (exact, single) for kind in MANY)
@@ -91,7 +91,7 @@ def meta_speed(found: Json) -> Iterator[str]:
     yield f"`vmap` differs from earful's own loop by at most {_tiny(own[0])} in float64 and {_tiny(own[1])} in float32."
     yield f"{', '.join(f'{name} {said}' for name, said in libraries.items())}. {on(found['machine'])}."
     yield ""
-    yield "By how much a process grows at its peak in two meta-steps, in MB:"
+    yield "Peak growth of the process in two meta-steps, in MB:"
     yield ""
     sizes = [
         [_meta_task(row), row["steps"], *(f"{row['bytes'][n] / 1e6:.0f}" for n in used)] for row in found["memory"]
@@ -128,8 +128,8 @@ def hessian(found: Json) -> Iterator[str]:
     apart = max(row.get("apart", 0.0) for row in found["rows"])
     text = (
         f"Processor seconds, median [lowest–highest] of {found['rounds']} rounds; {found['layers']} layers, "
-        f"{found['width']} wide, CTC of five clips of three seconds; – where PyTorch has no such derivative. What came "
-        f"out differs by at most {_tiny(apart)} of its length."
+        f"{found['width']} wide, CTC of five clips of three seconds; – where PyTorch has no such derivative. The "
+        f"results differ by at most {_tiny(apart)} of their norm."
     )
     yield from measured(("", "oneDNN", *(f">{kind}" for kind in kinds)), rows, text, found)
 
@@ -142,7 +142,7 @@ def _meta_task(row: Json) -> str:
 
 
 def _meta_best(rows: Sequence[Json], kind: str) -> list[float]:
-    """The better of our two ways, in times the fastest other, of every row of that kind."""
+    """The better of our two ways in each row of that kind, as a multiple of the fastest other."""
     having = [row["times_fastest_other"] for row in rows if row["kind"] == kind and "times_fastest_other" in row]
     return [max(times[name] for name in OURS) for times in having]
 

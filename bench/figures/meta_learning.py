@@ -11,7 +11,7 @@ from figures.markdown import Json, every, grouped, log_gap, measured, on, percen
 
 
 def meta_learners(found: Json) -> Iterator[str]:
-    """Meta-learners on speech: CER after 0, as many steps as were trained, and 10; and how that differs."""
+    """Meta-learners on speech: CER after 0 steps, the trained number of steps and 10; and the differences in CER."""
     cers: dict[tuple[str, int], dict[tuple[int, str], Json]] = {}
     for row in found["rows"]:
         cers.setdefault((row["learner"], row["clips"]), {})[row["seed"], row.get("task", "")] = row["cer"]
@@ -26,7 +26,7 @@ def meta_learners(found: Json) -> Iterator[str]:
     yield from table(("CER, %", *(f">K = {k}" for k in shots)), rows)
     told = [f"after {m} steps" if m.isdigit() else "after the usual fine-tuning" for m in moments]
     yield ""
-    yield f"Each cell: {', '.join(told)}. {_meta_facts(found, cers)}"
+    yield f"Each cell holds the CER {' / '.join(told)}. {_meta_facts(found, cers)}"
     beside = "multitask" if "multitask" in learners else "fomaml"
     if beside not in learners:
         return
@@ -37,13 +37,13 @@ def meta_learners(found: Json) -> Iterator[str]:
             pairs = [(cers[name, k], cers[beside, k], moment) for k in shots for moment in (trained, "10")]
             rows.append([name, *(difference(*pair) for pair in pairs)])
     heads = [f">K = {k}, {moment} steps" for k in shots for moment in (trained, "10")]
-    yield from table((f"points of CER beside {beside}", *heads), rows)
+    yield from table((f"CER minus that of {beside}, points", *heads), rows)
     yield ""
-    yield f"Negative is better than {beside}. The clips are the same; 95 % intervals over seeds and tasks."
+    yield f"Negative means better than {beside}, on the same clips. In brackets: 95 % intervals over seeds and tasks."
 
 
 def meta_base(found: Json) -> Iterator[str]:
-    """What meta-training a base of full size is worth: K clips of real speech, by the user's own command."""
+    """The effect of meta-training a base of full size: K clips of real speech, by the user's own command."""
     facts, rows = next(iter(found["about"].values())), []
     start = facts["start"]
     runs = {(row["wanted"], row["base"], row["seed"]): row["test"]["cer"] for row in found["rows"]}
@@ -54,16 +54,16 @@ def meta_base(found: Json) -> Iterator[str]:
         named = trained_by(Path(base).name, about) if about else ("the base itself", 0)
         rows.append([wanted, *named, spread(list(mine.values())), spread(gaps, points) if about else ""])
     text = (
-        f"CER in per cent on {found['test_clips']} test clips of real {CORPORA[found['corpus']]}, best path; median "
-        f"[lowest–highest] of {len(every(found, 'seed'))} draws of clips, differences draw by draw; each was trained "
-        f"once, with {facts['tasks']} tasks in a step, for {facts['budget_s']:g} s of processor time."
+        f"CER in per cent on {found['test_clips']} test clips of real {CORPORA[found['corpus']]}, best path: median "
+        f"[lowest–highest] of {len(every(found, 'seed'))} draws of clips. Differences are taken draw by draw. Each "
+        f"base was trained once, with {facts['tasks']} tasks in a step, for {facts['budget_s']:g} s of processor time."
     )
-    columns = (">clips", "went on by", ">outer steps", ">CER", ">beside the base")
+    columns = (">clips", "trained further by", ">outer steps", ">CER", ">minus the base")
     yield from measured(columns, rows, text, found)
 
 
 def meta_starts(found: Json) -> Iterator[str]:
-    """Starts that were meta-trained, after all steps of `adapt`: errors beside the base's; what was moved, by layer."""
+    """Meta-trained starts after all steps of `adapt`: errors relative to the base's; how far each layer moved."""
     runs = {(row["start"], row["clips"], row["draw"]): row for row in found["rows"]}
     rows: list[list[object]] = []
     for clips in every(found, "clips"):
@@ -83,13 +83,14 @@ def meta_starts(found: Json) -> Iterator[str]:
     text = (
         f"CER in per cent on {found['test_clips']} test clips of real {CORPORA[found['corpus']]}, with the language "
         f"model, after all steps of `adapt`: median [lowest–highest] over {len(every(found, 'draw'))} draws of clips "
-        "and the meta-trainings; errors beside the base's, draw by draw, in per cent, with a 95 % interval. "
-        f"{facts['budget_s']:g} s of processor time for the gradients of each, {facts['tasks']} tasks in a step."
+        "and over the meta-trainings. Change of the errors from the base's, draw by draw, in per cent, with a 95 % "
+        f"interval. Each learner had {facts['budget_s']:g} s of processor time for its gradients, with "
+        f"{facts['tasks']} tasks in a step."
     )
-    columns = (">clips", "went on by", ">outer steps", ">meta-trainings", ">CER", ">errors beside the base")
+    columns = (">clips", "trained further by", ">outer steps", ">meta-trainings", ">CER", ">change of errors, %")
     yield from measured(columns, rows, text, found)
     yield ""
-    apart = {"backbone", "heads"}  # what is heard amid, and rows that are made anew, move by no steps
+    apart = {"backbone", "heads"}  # no step moves these: the bed, and output rows that are made anew
     layers = sorted({layer for row in found["rows"] for layer in row["moved"]} - apart)
     names = sorted({Path(row["start"]).name for row in found["rows"] if row["start"] != found["base"]})
     cells = []
@@ -104,16 +105,16 @@ def meta_starts(found: Json) -> Iterator[str]:
             learned, then = (statistics.median(column) for column in zip(*moved, strict=True))
             cell.append(f"{100 * learned:.1f} / {100 * then:.1f}")
         cells.append(cell)
-    yield from table(("moved by, % of the weights' size", *(f">{name}" for name in names)), cells)
+    yield from table(("movement, % of the weights' size", *(f">{name}" for name in names)), cells)
     yield ""
-    yield "Meta-training / then adaptation: the root of the squared change over that of the weights; medians."
+    yield "By meta-training / then by adaptation: the norm of the change over the norm of the weights; medians."
 
 
 USUAL = "usual"
 
 
 def held_out(comparisons: Sequence[Json]) -> Iterator[str]:
-    """What runs of `earful benchmark` measured: CER by task, K and base; and how bases differ from the first."""
+    """Runs of `earful benchmark`: CER by task, K and base; and how bases differ from the first."""
     rows = [row for found in comparisons for row in found["rows"]]
     moments = sorted({row["steps"] for row in rows}, key=lambda steps: math.inf if steps == USUAL else steps)
     draws = {key: len({row["seed"] for row in own}) for key, own in grouped(rows, *CELL[:2]).items()}
@@ -132,7 +133,7 @@ def held_out(comparisons: Sequence[Json]) -> Iterator[str]:
     yield from table(("CER, %", ">K", *names.values()), cells)
     yield ""
     named = f"{', '.join(map(str, moments[:-1]))} and {moments[-1]}"
-    yield f"Each cell: after {named} steps, the mean over all draws of clips; – where not all were made."
+    yield f"Each cell holds the CER after {named} steps: the mean over all draws of clips, – where draws are missing."
     yield ""
     gaps = [
         [names[base], clips, *(_beside_first(rows, clips, base, first, each) for each in moments)]
@@ -141,10 +142,10 @@ def held_out(comparisons: Sequence[Json]) -> Iterator[str]:
         if (clips, base) in known
     ]
     heads = [f">{each} step{'s' * (each != 1)}" for each in moments]
-    yield from table((f"points beside {names[first]}", ">K", *heads), gaps)
+    yield from table((f"CER minus that of {names[first]}, points", ">K", *heads), gaps)
     yield ""
     yield (
-        "Negative is better; 95 % intervals over tasks and draws, in brackets how many of both. "
+        "Negative means better. In brackets: the 95 % interval over tasks and draws, then the numbers of both. "
         f"{on(comparisons[0]['machines'][0])}."
     )
 
@@ -153,12 +154,12 @@ CELL = ("task", "shots", "entrant", "steps")
 
 
 def named_task(task: str) -> str:
-    """A task that is a language alone is all that was recorded of it."""
+    """A task named by a language alone holds all recordings of it."""
     return {"cs": "Czech, all its levels"}.get(task, task)
 
 
 def _beside_first(rows: Sequence[Json], clips: int, base: str, first: str, moment: object) -> str:
-    """How a base differs from the first after so many steps; and from how many tasks and draws this is known."""
+    """The difference of a base from the first after so many steps, and the numbers of tasks and draws behind it."""
     ours, theirs = (
         {
             (row["seed"], row["task"]): {USUAL: row["cer"]}
@@ -176,7 +177,7 @@ def _beside_first(rows: Sequence[Json], clips: int, base: str, first: str, momen
 
 
 def trained_by(learner: str, about: Json) -> tuple[str, int]:
-    """What a base went on by, in words, and by how many outer steps."""
+    """How a base was trained further, in words, and by how many outer steps."""
     told = ["the base itself" if learner == "start" else learner]
     told += ["tasks are voices"] if about.get("by") == ["speaker"] else []
     also = " and ".join(Path(manifest).parent.name for manifest in about.get("also", []))
@@ -191,8 +192,8 @@ def _meta_facts(found: Json, cers: dict[tuple[str, int], dict[tuple[int, str], J
     seeds = len({seed for runs in cers.values() for seed, _ in runs})
     kinds = {"condition": "conditions", "speaker": "voices"}
     test = f"{len(found['test'])} {kinds[found['by']]}" if found["by"] in kinds else ", ".join(found["test"])
-    told = f"{seeds} seeds; tested on {test}. {found['parameters'] / 1e6:.2f} M parameters move; "
-    told += f"{found['budget_s']:g} s of processor time for each meta-training"
+    told = f"{seeds} seeds, tested on {test}. {found['parameters'] / 1e6:.2f} M parameters are trained. "
+    told += f"Each meta-training had {found['budget_s']:g} s of processor time"
     if "cost_s" in found:
         costs = [cost for name, cost in found["cost_s"].items() if any(name == learner for learner, _ in cers)]
         steps = [round(found["budget_s"] / cost / found["tasks"]) for cost in costs]

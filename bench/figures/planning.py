@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from figures.entrants import CORPORA
 from figures.markdown import Json, every, grouped, measured, median, percent, points, spread
 
-WAYS = {"suggested": "suggested", "random": "by chance", "as long": "by chance, as long", "unsure": "the most doubtful"}
+WAYS = {"suggested": "suggested", "random": "random", "as long": "random, as long", "unsure": "the least certain"}
 
 
 def suggest(found: Json) -> Iterator[str]:
-    """Suggested clips against those that chance picks."""
+    """Suggested clips beside random ones."""
     runs = {(row["way"], row["wanted"], row["seed"]): row for row in found["rows"]}
     rows = []
     for wanted in every(found, "wanted"):
@@ -28,20 +28,20 @@ def suggest(found: Json) -> Iterator[str]:
         f"[lowest–highest] of {len(every(found, 'seed'))} seeds, each with {found['recordings']} "
         "recordings to choose from."
     )
-    yield from measured(("clips", ">number", ">seconds", ">CER", ">beside chance"), rows, text, found)
+    yield from measured(("clips", ">number", ">seconds", ">CER", ">minus random"), rows, text, found)
 
 
 def forecast(found: Json) -> Iterator[str]:
-    """What was forecast, and what came."""
+    """Forecasts, and the measurements that followed."""
     rows = [
         [row["clips"], f"{row['times']} ×", percent(row["predicted"]), percent(row["measured"]),
          f"{100 * math.expm1(row['off']):.0f} %", f"{row['inside']} of {row['runs']}"]
         for row in found["summary"]
     ]  # fmt: skip
     text = (
-        f"Means of {len(found['seeds'])} seeds; `{found['base']}` adapted, best path, {found['test_clips']} clips of "
-        f"the same kind set aside; at most {found['minutes']:g} minutes for a forecast. Off by: the typical ratio of "
-        "the two."
+        f"Means of {len(found['seeds'])} seeds, adapted from `{found['base']}`, best path, on {found['test_clips']} "
+        f"held-out clips of the same kind; at most {found['minutes']:g} minutes for a forecast. Off by: the typical "
+        "ratio of the two."
     )
     columns = (">clips", ">speech", ">CER forecast", ">CER measured", ">off by", ">inside the interval")
     yield from measured(columns, rows, text, found)
@@ -56,7 +56,7 @@ LOOP = {
 
 
 def loop(found: Json) -> Iterator[str]:
-    """The loop of correcting: from the model that drafted, and from the base with all clips."""
+    """Learning from corrected drafts: from the model that wrote them, and from the base with all clips."""
     rows = []
     before = {run["seed"]: run for run in found["rows"] if run["way"] == "before"}
     for way, runs in ((way, runs) for (way,), runs in grouped(found["rows"], "way").items()):

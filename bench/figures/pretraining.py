@@ -7,7 +7,7 @@ from figures.markdown import Json, every, grouped, measured, median, spread
 
 
 def pretraining(found: Json) -> Iterator[str]:
-    """What each self-supervised objective is worth: a linear probe, and CER after adaptation."""
+    """The effect of each self-supervised objective: a linear probe, and CER after adaptation."""
     sizes, rows = every(found, "clips"), []
     for (start,), runs in grouped(found["rows"], "start").items():
         cells = [spread([row["probe"] for row in runs if "probe" in row])]
@@ -16,9 +16,10 @@ def pretraining(found: Json) -> Iterator[str]:
             cells.append(spread(cers) if cers else "–")
         rows.append([start.replace("_", "-"), median(runs, "steps"), *cells])
     text = (
-        f"{found['budget_s']:g} s of processor time for each training; median [lowest–highest] of "
-        f"{len(every(found, 'seed'))} seeds, a single figure is of one. Probe: phones of frames of synthetic speech "
-        f"that a linear layer tells, in per cent. CER: real {CORPORA[found['corpus']]}, best path, the same clips."
+        f"{found['budget_s']:g} s of processor time for each training. Median [lowest–highest] of "
+        f"{len(every(found, 'seed'))} seeds; a single figure is of one seed. Probe: frames of synthetic speech whose "
+        f"phone a linear layer classifies correctly, in per cent. CER: real {CORPORA[found['corpus']]}, best path, the "
+        "same clips for all."
     )
     yield from measured(("", ">steps", ">probe", *(f">CER, K = {size}" for size in sizes)), rows, text, found)
 
@@ -37,10 +38,10 @@ def pretraining_speed(found: Json) -> Iterator[str]:
         for row in found["rows"]
     ]
     text = (
-        f"Hours of audio an hour of processor time: medians of {found['rounds']} interleaved steps on {found['clips']} "
-        f"clips of {found['clip_s']:g} s; transformers {found['transformers']}."
+        f"Hours of audio per hour of processor time: medians of {found['rounds']} interleaved steps on "
+        f"{found['clips']} clips of {found['clip_s']:g} s; transformers {found['transformers']}."
     )
-    yield from measured(("", "size", "step", "arithmetic", ">hours an hour", ">times transformers"), rows, text, found)
+    yield from measured(("", "size", "step", "arithmetic", ">hours per hour", ">times transformers"), rows, text, found)
 
 
 FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {

@@ -110,11 +110,11 @@ def export(found: Json) -> Iterator[str]:
             (row["target"], row["model"], row["arithmetic"], same, off, otherwise, cost, f"{row['megabytes']:.0f}")
         )
     text = (
-        f"On {found['clips']} clips of synthetic speech (`{found['language']}`): texts that are those of the best path "
-        "in float32 (`web`: those of earful with its language model, if it has one), how far times are off at most, "
-        "letters that are others in per cent, and what that costs in points of CER."
+        f"On {found['clips']} clips of synthetic speech (`{found['language']}`). Same text: as the best path in "
+        "float32 (`web`: as earful with its language model, if it has one). Times off: the largest difference. "
+        "Different letters: in per cent. The last columns have the cost in points of CER, and the size."
     )
-    columns = ("target", "model", "in", ">same text", ">times off", ">other letters", ">points of CER", ">MB")
+    columns = ("target", "model", "in", ">same text", ">times off", ">different letters", ">points of CER", ">MB")
     yield from measured(columns, rows, text, found)
 
 
@@ -133,11 +133,12 @@ def export_speed(found: Json) -> Iterator[str]:
         rows.append((name, *cells, cer[way], *alone))
     memory = {row["audio"]: row["peak_mb"] for row in found["memory"]}
     text = (
-        "Seconds of audio a second on short clips and on ten minutes, with one thread and with two; then a program "
-        "that transcribes one short clip, from its start to its end: seconds, processor seconds, and most memory in "
-        f"MB. In int8 ten minutes take at most {memory['ten minutes']} MB, two hours {memory['two hours']} MB. Best "
-        f"paths but for one, {found['parameters'] / 1e6:.1f} M parameters, medians of {found['repeats']} interleaved "
-        "repeats, beside other programs. faster-whisper: Whisper base, int8, greedy, the language named."
+        "Seconds of audio per second on short clips and on ten minutes, with one thread and with two. Then, for a "
+        "program that transcribes one short clip, from its start to its end: seconds, processor seconds, and peak "
+        f"memory in MB. In int8 ten minutes take at most {memory['ten minutes']} MB, two hours {memory['two hours']} "
+        f"MB. Best paths, except in the row with the language model; {found['parameters'] / 1e6:.1f} M parameters; "
+        f"medians of {found['repeats']} interleaved repeats, while other programs ran. faster-whisper: Whisper base, "
+        "int8, greedy, the language named."
     )
     columns = (
         "",
@@ -170,13 +171,13 @@ def ctc(found: Json) -> Iterator[str]:
         f"{found['kernel']}. Geometric means over all {summary['rows']} shapes: torch's value and gradient take "
         f"{means['native/ours']:.1f} times as long as ours; value, gradient and Hessian-vector product together "
         f"{means['hvp/ours']:.1f} times as long as value and gradient; the same by autograd through tensor operations "
-        f"{means['plain_hvp/hvp']:.1f} times as long as ours (50 and 200 frames, 40 symbols). Ours is the slower on "
-        f"{behind} of the {summary['rows']}, at the worst {slowest['ratio']:.2f} ({shape(slowest)}); the second order "
-        f"is dearest at {dearest['ratio']:.1f} ({shape(dearest)})."
+        f"{means['plain_hvp/hvp']:.1f} times as long as ours (50 and 200 frames, 40 symbols). Ours is slower on "
+        f"{behind} of the {summary['rows']}; the worst ratio is {slowest['ratio']:.2f} ({shape(slowest)}). The largest "
+        f"cost of the second order is {dearest['ratio']:.1f} ({shape(dearest)})."
     )
     yield from measured((">frames", ">labels", *columns), rows, text, found)
     yield ""
-    yield "Memory beyond the input, of eight clips and 40 symbols:"
+    yield "Memory beyond the input, for eight clips and 40 symbols:"
     yield ""
     megabytes = [
         (row["frames"], row["labels"], *(f"{row['bytes'][name] / 1e6:.1f}" for name in ("ours", "hvp")))

@@ -109,15 +109,7 @@ def published(package: Path) -> str | None:
     name, _, _ = package.name.partition("_")
     if shutil.which("apt-cache") is None:
         return None
-    result = subprocess.run(
-        ["apt-cache", "show", "--", name],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-        env=os.environ | {"LC_ALL": "C"},
-    )
+    result = _run(["apt-cache", "show", "--", name])
     for stanza in result.stdout.split("\n\n"):
         facts = dict(_FACT.findall(stanza))
         version = facts.get("Version", "").replace(":", "%3a")
@@ -150,11 +142,10 @@ def _download(names: Sequence[str], cache: Path) -> None:
         raise CorpusError(f"{cache}: cannot write: {error.strerror}; free some space or set XDG_CACHE_HOME") from error
 
 
-def _run_apt(names: Sequence[str], folder: Path) -> None:
-    if shutil.which("apt-get") is None:
-        raise CorpusError(f"downloading {', '.join(names)} needs apt-get, which is not here; {_OTHERWISE}")
-    result = subprocess.run(
-        ["apt-get", "download", *names],
+def _run(command: Sequence[str], folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run a program of apt's in a folder, with English messages."""
+    return subprocess.run(
+        command,
         cwd=folder,
         capture_output=True,
         text=True,
@@ -163,6 +154,12 @@ def _run_apt(names: Sequence[str], folder: Path) -> None:
         check=False,
         env=os.environ | {"LC_ALL": "C"},
     )
+
+
+def _run_apt(names: Sequence[str], folder: Path) -> None:
+    if shutil.which("apt-get") is None:
+        raise CorpusError(f"downloading {', '.join(names)} needs apt-get, which is not here; {_OTHERWISE}")
+    result = _run(["apt-get", "download", *names], folder)
     if result.returncode != 0 or len(find_packages(folder, names)) < len(names):
         raise CorpusError(
             f"apt-get could not download {', '.join(names)} ({_last_line(result.stderr)}); "

@@ -25,7 +25,7 @@ def demo(
         Path | None, typer.Option("--from", help="A folder with the Debian packages.", metavar="FOLDER")
     ] = None,
 ) -> None:
-    """Adapt the base to Czech, which it has never heard, and show what it writes before and after.
+    """Adapt the base to Czech, on which earful never trained it, and show what it writes before and after.
 
     People speak: 50 clips of Fish Fillets NG to learn from, every sixth level to measure with. Without --from, the
     Debian packages (105 MB) are downloaded once.

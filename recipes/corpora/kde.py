@@ -4,11 +4,13 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 from xml.etree import ElementTree
 
 from earful.data.manifest import Manifest
 from earful.data.synthesis.languages import languages
 from earful.data.utterance import Json, Utterance, unique_ids
+from recipes.corpora.debian import unpacked
 from recipes.corpora.errors import CorpusError
 from recipes.corpora.recordings import DUPLICATE, TWO_TRANSCRIPTS, Draft, LeftOut, Progress, gather
 
@@ -33,6 +35,53 @@ class Sound:
     def path(self) -> Path:
         """Where the recording is."""
         return self.root / self.file
+
+
+@dataclass(frozen=True)
+class Game:
+    """A game whose recordings make a corpus: its Debian packages, its lists of sounds, and what the sounds say.
+
+    `sounds_in` reads the lists in the unpacked packages; `said_of` gets all chosen sounds at once.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    sounds_in: Callable[[Path], list[Sound]]
+    said_of: Callable[[Sequence[Sound]], Callable[[Sound], Said]]
+
+
+class Choice(TypedDict, total=False):
+    """The recordings to take; see `corpus_of`."""
+
+    languages: Collection[str]
+    not_languages: Collection[str]
+    source: str | Path | None
+    cache: str | Path | None
+    progress: Progress | None
+
+
+def corpus_of(
+    game: Game,
+    out: str | Path,
+    *,
+    languages: Collection[str] = (),
+    not_languages: Collection[str] = (),
+    source: str | Path | None = None,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[Manifest, LeftOut]:
+    """Build OUT/manifest.jsonl and OUT/audio/<language>/… of a game's recordings, in all languages or those named.
+
+    The package comes from `source` (a folder that holds it, packed or unpacked), else from the folder `cache`, into
+    which it is downloaded (default: the user's cache). `LeftOut` lists the ids by reason. `progress(done, total)` is
+    called after each clip. The manifest is written last.
+
+    Raises:
+        CorpusError: a language without sounds, a folder without the package, a download that fails.
+    """
+    with unpacked(game.packages, source, cache) as folder:
+        kept = choose(game.sounds_in(folder), languages, not_languages, str(source or folder))
+        return build(game.name, Path(out), kept, game.said_of(kept), progress)
 
 
 def read_sounds(path: Path, root: Path) -> list[Sound]:

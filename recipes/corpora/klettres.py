@@ -7,16 +7,16 @@ a clip has the letter in `extra`, and its phones where espeak-ng names it. A syl
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 from earful.data.manifest import Manifest
 from earful.data.synthesis.pronounce import PHONES, pronounce
 from earful.data.utterance import Utterance
-from recipes.corpora.debian import unpacked
-from recipes.corpora.kde import Said, Sound, build, choose, read_sounds, speakable
-from recipes.corpora.recordings import LeftOut, Progress
+from recipes.corpora.kde import Choice, Game, Said, Sound, corpus_of, read_sounds, speakable
+from recipes.corpora.recordings import LeftOut
 
 PACKAGES = ("klettres-data",)
 KINDS = {"alphabet": "letter", "syllables": "syllable"}
@@ -29,31 +29,14 @@ _IPA_VOWEL = re.compile("[aeiouyɐɑɒæɛεɜɘəɤɪɨɯʊʉʌɔɵœøʏɶɞɚ
 _VISARGA = "\u0d03"  # typed as a colon in the package's Malayalam
 
 
-def klettres(
-    out: str | Path,
-    *,
-    languages: Collection[str] = (),
-    not_languages: Collection[str] = (),
-    source: str | Path | None = None,
-    cache: str | Path | None = None,
-    progress: Progress | None = None,
-) -> tuple[Manifest, LeftOut]:
-    """Build OUT/manifest.jsonl and OUT/audio/<language>/… of KLettres' recordings, in all languages or those named.
+def klettres(out: str | Path, **choice: Unpack[Choice]) -> tuple[Manifest, LeftOut]:
+    """Build OUT/manifest.jsonl and OUT/audio/<language>/… of KLettres' recordings (40 MB); arguments as `corpus_of`.
 
-    The package comes from `source` (a folder that holds it, packed or unpacked), else from the folder `cache`, into
-    which it is downloaded (40 MB; default: the user's cache). `extra` holds `kind`, "letter" or "syllable"; a
-    letter has no text, but `letter`. `LeftOut` lists the ids by reason. `progress(done, total)` is called after each
-    clip. The manifest is written last.
-
-    Raises CorpusError for a language without sounds, a folder without the package, a download that fails.
+    `extra` holds `kind`, "letter" or "syllable"; a letter has no text, but `letter`. Raises as `corpus_of`.
 
     >>> manifest, left_out = klettres("letters", not_languages=["cs"])  # doctest: +SKIP
     """
-    with unpacked(PACKAGES, source, cache) as folder:
-        lists = sorted(folder.rglob("sounds.xml"))
-        sounds = [sound for path in lists for sound in read_sounds(path, path.parent.parent) if sound.kind in KINDS]
-        kept = choose(sounds, languages, not_languages, str(source or folder))
-        return build("klettres", Path(out), kept, _said, progress)
+    return corpus_of(Game("klettres", PACKAGES, _sounds, lambda _: _said), out, **choice)
 
 
 def with_names(manifest: Manifest, advance: Callable[[], None] | None = None) -> Manifest:
@@ -65,6 +48,11 @@ def with_names(manifest: Manifest, advance: Callable[[], None] | None = None) ->
     known = speakable({utterance.language for utterance in manifest})
     told = pronounce(manifest, advance=advance, said=lambda u: _sayable(u) if u.language in known else None)
     return Manifest(tuple(_believed(utterance) for utterance in told))
+
+
+def _sounds(folder: Path) -> list[Sound]:
+    lists = sorted(folder.rglob("sounds.xml"))
+    return [sound for path in lists for sound in read_sounds(path, path.parent.parent) if sound.kind in KINDS]
 
 
 def _said(sound: Sound) -> Said:

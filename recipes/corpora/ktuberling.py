@@ -8,14 +8,14 @@ in it says what is said but the names of the files: in some languages these are 
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Unpack
 
 from earful.data.manifest import Manifest
 from earful.data.synthesis.pronounce import pronounce
-from recipes.corpora.debian import unpacked
-from recipes.corpora.kde import Said, Sound, build, choose, read_sounds, speakable
-from recipes.corpora.recordings import LeftOut, Progress
+from recipes.corpora.kde import Choice, Game, Said, Sound, corpus_of, read_sounds, speakable
+from recipes.corpora.recordings import LeftOut
 from recipes.corpora.spelling import spell
 
 PACKAGES = ("ktuberling-data",)
@@ -43,39 +43,30 @@ _KNOWN: Mapping[str, Mapping[str, str]] = {
 _BETWEEN = re.compile(r"[-_\s]+|(?<=[a-z])(?=[A-Z])")
 
 
-def ktuberling(
-    out: str | Path,
-    *,
-    languages: Collection[str] = (),
-    not_languages: Collection[str] = (),
-    source: str | Path | None = None,
-    cache: str | Path | None = None,
-    progress: Progress | None = None,
-) -> tuple[Manifest, LeftOut]:
-    """Build OUT/manifest.jsonl and OUT/audio/<language>/… of KTuberling's recordings, in all languages or those named.
+def ktuberling(out: str | Path, **choice: Unpack[Choice]) -> tuple[Manifest, LeftOut]:
+    """Build OUT/manifest.jsonl and OUT/audio/<language>/… of KTuberling's recordings (47 MB); arguments as `corpus_of`.
 
-    The package comes from `source` (a folder that holds it, packed or unpacked), else from the folder `cache`, into
-    which it is downloaded (47 MB; default: the user's cache). `extra` holds `kind`, "word", and `concept`, the
-    English name of the thing. `LeftOut` lists the ids by reason. `progress(done, total)` is called after each clip.
-    The manifest is written last.
+    `extra` holds `kind`, "word", and `concept`, the English name of the thing.
 
     Raises:
-        CorpusError: a language without sounds, a folder without the package, a download that fails.
+        CorpusError: as `corpus_of`.
         SynthesisError: the word lists are not installed.
 
     >>> manifest, left_out = ktuberling("words", not_languages=["cs"])  # doctest: +SKIP
     """
-    with unpacked(PACKAGES, source, cache) as folder:
-        lists = sorted(folder.rglob("*.soundtheme"))
-        found = [sound for path in lists for sound in read_sounds(path, path.parent)]
-        sounds = list({sound.path: sound for sound in reversed(found)}.values())[::-1]
-        kept = choose(sounds, languages, not_languages, str(source or folder))
-        texts = labels(kept)
+    return corpus_of(Game("ktuberling", PACKAGES, _sounds, _said_of), out, **choice)
 
-        def said(sound: Sound) -> Said:
-            return texts[sound], {"kind": "word", "concept": sound.name}
 
-        return build("ktuberling", Path(out), kept, said, progress)
+def _sounds(folder: Path) -> list[Sound]:
+    """The sounds of all lists; of a recording in several lists the first entry."""
+    lists = sorted(folder.rglob("*.soundtheme"))
+    found = [sound for path in lists for sound in read_sounds(path, path.parent)]
+    return list({sound.path: sound for sound in reversed(found)}.values())[::-1]
+
+
+def _said_of(sounds: Sequence[Sound]) -> Callable[[Sound], Said]:
+    texts = labels(sounds)
+    return lambda sound: (texts[sound], {"kind": "word", "concept": sound.name})
 
 
 def with_phones(manifest: Manifest, advance: Callable[[], None] | None = None) -> Manifest:

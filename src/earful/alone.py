@@ -1,4 +1,4 @@
-"""One run at a time in a folder: two that save their state in one place would each undo what the other has done."""
+"""One run at a time in a folder: two runs that save their state in one place would overwrite each other's."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,10 +13,10 @@ LOCK = "lock"
 
 @contextmanager
 def alone(folder: Path, remedy: str) -> Iterator[None]:
-    """Keep other runs out of a folder, which is made where there is none, and goes again where nothing was put into it.
+    """Keep other runs out of a folder. The folder is made if there is none, and removed if it stays empty.
 
-    The lock is the operating system's, so a run that was killed holds none. Raises ConfigError, which ends in `remedy`,
-    where another run is in it, or where nothing can be written.
+    The lock is the operating system's, so a killed run holds none. Raises ConfigError, which ends in `remedy`, if
+    another run is in the folder, or if nothing can be written there.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -33,14 +33,14 @@ from earful.text.lexicon import Lexicon, load_lexicon, save_lexicon
 from earful.writing import check_name, replacing_folder
 
 SCALE = ".scale"
-"""How the name of a weight's scales ends."""
+"""The suffix of the name of a weight's scales."""
 
 
 @dataclass(frozen=True)
 class InnerLoop:
-    """How a meta-trained model wants to be adapted: settings as JSON, and the numbers of it that were learned.
+    """How to adapt a meta-trained model: settings as JSON, and the learned numbers.
 
-    `adapt` knows what they mean.
+    `adapt` interprets them.
     """
 
     settings: Mapping[str, Any]
@@ -49,11 +49,11 @@ class InnerLoop:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model at rest: its configuration, its weights, `about`, free JSON on how it came to be, and its language model.
+    """A stored model: its configuration, its weights, `about` (free JSON on its training), and its language model.
 
     Without a `language` it is decoded greedily. `inner` is the inner loop that was meta-trained with it, if it was.
-    `lexicon` turns the pinyin that it hears into characters, where `config.rules` say so. `shift` is that of its words'
-    confidences by the best path, as `language.shift` is by the search.
+    `lexicon` turns recognised pinyin into characters, if `config.rules` say so. `shift` belongs to the confidences of
+    words by the best path, as `language.shift` to those by the search.
     """
 
     config: ModelConfig
@@ -66,15 +66,15 @@ class Checkpoint:
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are, and so where a model that is built of it computes."""
+        """The device of its weights, on which a model built from it computes."""
         return next((tensor.device for tensor in self.params.values()), CPU)
 
     def on(self, device: torch.device) -> "Checkpoint":
-        """The same with its weights there. What is at rest, or saved, is on the processor."""
+        """The same with its weights on that device. Stored models are on the CPU."""
         return replace(self, params=moved(dict(self.params), device))
 
     def build(self) -> AcousticModel:
-        """The model, in evaluation mode, on the device of its weights. These are the checkpoint's own, not copies."""
+        """The model, in evaluation mode, on the device of its weights. It shares the checkpoint's weights."""
         with torch.device("meta"):  # no memory, and no time for first weights that nobody wants
             model = AcousticModel(self.config)
         model.load_state_dict(self.params, assign=True)
@@ -82,16 +82,16 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = False, replace: bool = False) -> None:
-    """Write the folder: beside it first, then renamed, so that a reader never meets half a model.
+    """Write the folder beside its place first, then rename it, so that a reader never finds half a model.
 
-    `half` stores float16, which halves the file and costs nothing that a score shows; and the matrices of a pre-trained
-    encoder as int8 (`bench/base.py`).
+    `half` stores float16, which halves the file without a measurable cost; and the matrices of a pre-trained encoder as
+    int8 (`bench/base.py`).
 
-    One that is replaced stays until the new one is whole: at any moment there is the one or the other.
+    A replaced model stays until the new one is complete: at any moment one of them is there.
 
     Raises:
-        CheckpointError: the folder exists and `replace` is false or it is no model, the weights are no numbers, or it
-            cannot be written.
+        CheckpointError: the folder exists and `replace` is false or it is no model, the weights are not finite, or it
+        cannot be written.
     """
     folder = Path(folder)
     check_destination(folder, replace=replace)
@@ -121,7 +121,7 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
 
 
 def _write(beside: Path, checkpoint: Checkpoint, weights: Params, card: Mapping[str, Any]) -> None:
-    """All files of a model. Raises OSError or SafetensorError where one cannot be written."""
+    """Write all files of a model. Raises OSError or SafetensorError if one cannot be written."""
     save_file(weights, beside / WEIGHTS)
     if checkpoint.language:
         save_ngram(beside / NGRAM, checkpoint.language.ngram)
@@ -140,9 +140,9 @@ def _write(beside: Path, checkpoint: Checkpoint, weights: Params, card: Mapping[
 
 
 def _small(params: Params, half: bool) -> Params:
-    """Each weight in the smallest form that is asked for, or that loses nothing: so is what adaptation left as it was.
+    """Each weight in the smallest form that is asked for, or that loses nothing, as for weights that did not move.
 
-    What is in int8 has its scales beside it.
+    Weights in int8 have their scales beside them.
     """
     found: Params = {}
     for name, weight in params.items():
@@ -161,7 +161,10 @@ def _rounded(weight: Tensor, half: bool) -> Tensor:
 
 
 def _large(weights: Params, path: Path) -> Params:
-    """All weights as float32, by the model's own names. Raises CheckpointError for what cannot be weights."""
+    """All weights as float32, by the model's own names. Raises CheckpointError for tensors that cannot be weights.
+
+    All are copies: tensors from safetensors keep the file mapped, and Windows does not replace a mapped file.
+    """
     for name, weight in weights.items():
         scale = weights.get(f"{name}{SCALE}")
         fits = weight.is_floating_point() if scale is None else weight.dtype == torch.int8
@@ -169,13 +172,13 @@ def _large(weights: Params, path: Path) -> Params:
             raise CheckpointError(
                 f"{path}: {name} is {weight.dtype} {tuple(weight.shape)}, which is no weight of a model; copy it again"
             )
-    whole = {name: weight.float() for name, weight in weights.items() if not name.endswith(SCALE)}
+    whole = {name: weight.to(torch.float32, copy=True) for name, weight in weights.items() if not name.endswith(SCALE)}
     scales = {name.removesuffix(SCALE): scale for name, scale in weights.items() if name.endswith(SCALE)}
     return whole | {name: from_int8(weights[name], scale) for name, scale in scales.items() if name in weights}
 
 
 def check_destination(folder: Path, *, replace: bool = False) -> None:
-    """Refuse a place that no model can be written to, before any work is done for it.
+    """Refuse a place where no model can be written, before any work is done.
 
     Raises:
         CheckpointError: it exists and `replace` is false, it holds what is no model, or nothing can be written there.
@@ -224,12 +227,12 @@ def _card_of(language: Language) -> dict[str, float]:
 
 
 def _inner(folder: Path, card: Mapping[str, Any]) -> InnerLoop | None:
-    """The learned inner loop beside the weights, if the card tells of one."""
+    """The learned inner loop beside the weights, if the card mentions one."""
     if "inner" not in card:
         return None
     try:
         check_regular(folder / INNER)
-        learned = load_file(folder / INNER)
+        learned = {name: value.clone() for name, value in load_file(folder / INNER).items()}  # as in `_large`
     except FileNotFoundError:
         raise CheckpointError(f"{folder / INNER}: missing; the folder is not a whole model: copy it again") from None
     except (SafetensorError, OSError) as error:

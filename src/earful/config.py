@@ -16,17 +16,16 @@ from earful.reading import read_whole
 
 T = TypeVar("T")
 MOST = 10**15
-"""Numbers beyond are typing errors: no setting is as large, and those that are sizes would fill any memory."""
+"""Larger numbers are typing errors: no setting is so large, and sizes would fill any memory."""
 INFINITE = ("clip_norm",)
-"""Settings that may be infinite: what they limit is not limited then."""
+"""Settings that may be infinite, which means no limit."""
 MOST_SEED = 2**32 - 1
 
 
 def read_toml(cls: type[T], path: str | Path) -> T:
     """Read the TOML file `path` into the dataclass `cls`.
 
-    Where `cls` has a method `unused(given)`, it is told the file's plain values, and names a key that was given and
-    that nothing will use.
+    If `cls` has a method `unused(given)`, it gets the file's plain values, and names a given key that has no effect.
 
     Raises:
         ConfigError: naming the file, and the line or the key.
@@ -75,7 +74,7 @@ def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
 
 
 def to_mapping(value: Any) -> Any:
-    """Plain values (dict, list, str, numbers) of a dataclass: what `from_mapping` reads back, and JSON can carry."""
+    """Plain values (dict, list, str, numbers) of a dataclass, for JSON; `from_mapping` reads them back."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_mapping(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -86,14 +85,14 @@ def to_mapping(value: Any) -> Any:
 
 
 def check_seed(seed: int) -> int:
-    """The seed itself. Raises ConfigError for one that the generators of random numbers do not take."""
+    """The seed itself. Raises ConfigError for a seed that random generators do not accept."""
     if not 0 <= seed <= MOST_SEED:
         raise ConfigError(f"seed is {_show(seed)}, must be a whole number from 0 to {MOST_SEED}")
     return seed
 
 
 def finite(value: Any) -> Any:
-    """Plain values with null for NaN and infinity, which JSON does not have; all the way down.
+    """Plain values with null for NaN and infinity, which JSON does not have, at all levels.
 
     >>> finite({"cer": float("nan"), "rates": (0.5, 1)})
     {'cer': None, 'rates': [0.5, 1]}
@@ -157,7 +156,7 @@ def _convert_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
 
 
 def _kinds_of(cls: Any) -> tuple[str, ...]:
-    """What the `kind` of a table may be that becomes the dataclass `cls`; none where it has no such key."""
+    """The possible `kind`s of a table that becomes the dataclass `cls`; none if it has no such key."""
     if not dataclasses.is_dataclass(cls):
         return ()
     kinds = typing.get_type_hints(cls).get("kind")

@@ -1,8 +1,8 @@
-"""Where tensors are computed: on the processor, or on a GPU.
+"""The device of tensors: the CPU or a GPU.
 
-Whoever trains chooses a device once; from there on a module says where it is, and batches are moved to it. Randomness
-is drawn on the processor and then moved, so that a seed means the same everywhere, but for dropout, which is drawn
-where it is needed.
+A training chooses a device once. From then on a module tells its device, and batches are moved to it. Random numbers
+are drawn on the CPU and then moved, so that a seed means the same everywhere. Dropout is an exception: it is drawn on
+the device.
 """
 
 import os
@@ -20,9 +20,9 @@ CPU = torch.device("cpu")
 
 
 def device_of(choice: str = "auto") -> torch.device:
-    """The device of that name: "cpu", "cuda", "cuda:N", or "auto", a GPU where torch finds one.
+    """The device of that name: "cpu", "cuda", "cuda:N", or "auto", which is a GPU if torch finds one.
 
-    Under torchrun each process of a machine takes the GPU of its own number.
+    Under torchrun each process of a machine takes the GPU with its own number.
 
     Raises:
         ConfigError: there is no such device here, or several processes would share one GPU.
@@ -58,21 +58,21 @@ def device_of(choice: str = "auto") -> torch.device:
 def moved(tree: T, device: torch.device) -> T:
     """The same tree (a batch, an episode, parameters by name) with its tensors on the device.
 
-    What is there already is not copied.
+    Tensors that are already there are not copied.
     """
     return tree_map_only(Tensor, lambda tensor: tensor.to(device), tree)  # type: ignore[no-any-return]
 
 
 def home_of(module: nn.Module) -> torch.device:
-    """Where a module's parameters are; the processor for one that has none."""
+    """The device of a module's parameters; the CPU if it has none."""
     return next((parameter.device for parameter in module.parameters()), CPU)
 
 
 def even(count: int) -> int:
-    """The next of few lengths, four to an octave: batches then have few shapes.
+    """The next of few lengths, four to an octave, so that batches have few shapes.
 
-    oneDNN writes a kernel for each shape of a matrix product that it meets, which can take longer than the products of
-    a small model, and keeps many of them.
+    oneDNN generates a kernel for each shape of a matrix product, which can take longer than the products of a small
+    model, and keeps many kernels.
 
     >>> [even(count) for count in (7, 100, 113, 375)]
     [7, 112, 128, 384]

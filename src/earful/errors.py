@@ -9,7 +9,7 @@
     ├── SynthesisError    the speech synthesiser
     ├── TrainingError     a training that cannot go on
     ├── AdaptationError   adaptation that cannot start or has failed
-    └── ExportError       a model that a target cannot take, or that says something else there
+    └── ExportError       a model that a target cannot take, or that gives other results there
 
 A message is one line that says what was expected, what came, where, and what to do:
 `train.jsonl:17: duration is -0.2 s, must be > 0; correct or remove the line`.
@@ -17,10 +17,12 @@ The command line prints that line and exits with status 2.
 """
 
 import shlex
+import subprocess
+import sys
 
 
 def install(extra: str) -> str:
-    """The command that brings an optional part, in a clone of the repository: what a message tells to do.
+    """The command in messages that installs an optional part, in a clone of the repository.
 
     >>> install("speak")
     'pip install ".[speak]"'
@@ -29,11 +31,13 @@ def install(extra: str) -> str:
 
 
 def quoted(word: object) -> str:
-    """A path or other word as a shell takes it, for a command that a message tells to type.
+    """A path or other word, quoted for a shell, for commands in messages.
 
     >>> quoted("my clips"), quoted("clips")
     ("'my clips'", 'clips')
     """
+    if sys.platform == "win32":  # its shells know only double quotes
+        return subprocess.list2cmdline([str(word)])
     return shlex.quote(str(word))
 
 
@@ -74,4 +78,4 @@ class AdaptationError(EarfulError):
 
 
 class ExportError(EarfulError):
-    """A model that a target cannot take, or that says something else there."""
+    """A model that a target cannot take, or that gives other results there."""

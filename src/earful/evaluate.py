@@ -15,7 +15,7 @@ from earful.text.score import Score, UtteranceErrors, errors_of_each, pool
 
 @dataclass(frozen=True)
 class Report:
-    """The score of all utterances, of each group, and what was written for each of the `clips`."""
+    """The score of all utterances, of each group, and the transcript of each of the `clips`."""
 
     score: Score
     groups: Mapping[str, Score]
@@ -34,9 +34,9 @@ def evaluate(
 ) -> Report:
     """Transcribe and score every utterance that has a transcript; `by` (a field, a key of `extra`) adds group scores.
 
-    References are written by the recogniser's own text rules, so that case and punctuation that it never writes are
-    not counted as errors, and pinyin is compared with pinyin. `advance(1)` is called after each utterance. With `skip`,
-    which is told why, a recording that cannot be read is left out.
+    References follow the recogniser's own text rules. So case and punctuation that it never writes do not count as
+    errors, and pinyin is compared with pinyin. `advance(1)` is called after each utterance. With `skip`, an unreadable
+    recording is left out, and `skip` gets the reason.
 
     Raises:
         ManifestError: no utterance has a transcript.
@@ -61,7 +61,7 @@ def evaluate(
             advance(1)
     clips = spoken.filter(lambda u: u.id not in left_out)
     if not clips:
-        raise AudioError(f"of {len(spoken)} clips none can be read, for example {next(iter(left_out.values()))}")
+        raise AudioError(f"none of {len(spoken)} clips can be read, for example {next(iter(left_out.values()))}")
     references = [as_written(u.text or "", recognizer.checkpoint.config.rules) for u in clips]
     counts = errors_of_each(references, hypotheses)
     groups = _groups(clips, counts, by) if by else {}
@@ -75,6 +75,6 @@ def _groups(manifest: Manifest, counts: Sequence[UtteranceErrors], by: str) -> d
 
 
 def _speakers(clips: Iterable[Utterance]) -> Sequence[str]:
-    """Who says each clip, where there are enough speakers to tell how rates differ between them; else nothing."""
+    """The speaker of each clip, if there are enough speakers to estimate the spread between them; else None."""
     speakers = [u.speaker or "" for u in clips]
     return speakers if all(speakers) and len(set(speakers)) >= ENOUGH_VOICES else ()

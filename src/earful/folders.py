@@ -1,4 +1,4 @@
-"""The folder of a model but for its weights: where it is, what its card says, its language model. It knows no torch."""
+"""The folder of a model except for its weights: its place, its card, its language model. Without torch."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from earful.ctc.words import Words
 
 FORMAT, WITH_INT8 = 1, 2
-"""A model with weights in int8 is of another format, lest an earful that knows none takes it for damaged."""
+"""Models with weights in int8 have another format number, so that older versions do not take them for damaged."""
 WEIGHTS, CARD, NGRAM, INNER = "model.safetensors", "model.json", "ngram.safetensors", "inner.safetensors"
 _MOST = 1e30
 LEXICON, WORDS = "lexicon.json", "words.safetensors"
@@ -26,9 +26,9 @@ FILES = frozenset({WEIGHTS, CARD, NGRAM, INNER, LEXICON, WORDS})
 
 @dataclass(frozen=True)
 class Language:
-    """What the beam search knows of the language, its letters and its words, and how much that counts (`ctc.beam`).
+    """The language model of the beam search, letters and words, and its weight (`ctc.beam`).
 
-    `shift` is that of its words' confidences (`ctc.confidence`).
+    `shift` belongs to the confidences of words (`ctc.confidence`).
     """
 
     ngram: NGram
@@ -70,7 +70,7 @@ def _bases() -> Path:
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """What `model.json` says. Raises CheckpointError: damaged, foreign, or of a format that is not read here."""
+    """The content of `model.json`. Raises CheckpointError: damaged, foreign, or of an unknown format."""
     try:
         card = json.loads(read_whole(path).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -86,7 +86,7 @@ def read_card(path: Path) -> dict[str, Any]:
 
 
 def language_in(folder: Path, card: Mapping[str, Any], alphabet: Alphabet) -> Language | None:
-    """The language model beside the weights, if the card tells of one."""
+    """The language model beside the weights, if the card mentions one."""
     if "language" not in card:
         return None
     from earful.ctc.words import load_words  # it compiles
@@ -103,7 +103,7 @@ def language_in(folder: Path, card: Mapping[str, Any], alphabet: Alphabet) -> La
 
 
 def number_in(folder: Path, card: Mapping[str, Any], name: str) -> float:
-    """A number that the card may have, else 0. Raises CheckpointError: it is none."""
+    """An optional number in the card, else 0. Raises CheckpointError: it is no number."""
     value = card.get(name, 0.0)
     if not isinstance(value, int | float) or not abs(value) < _MOST:
         raise CheckpointError(f"{folder / CARD}: {name} is {value!r}, must be a number; copy the model again")

@@ -1,4 +1,4 @@
-"""What tells one run from another: digests of plain values, tensors and files, and in what two runs differ."""
+"""The identity of runs: digests of plain values, tensors and files, and the differences of two runs."""
 
 import hashlib
 import json
@@ -16,13 +16,13 @@ _LENGTH = 16
 
 
 class _Raw(Protocol):
-    """What lies in memory in one piece: a NumPy array, say."""
+    """Data in one piece of memory, such as a NumPy array."""
 
     def tobytes(self) -> bytes: ...
 
 
 def digest(value: Any) -> str:
-    """Of plain values, dataclasses and paths: differs wherever they do.
+    """The digest of plain values, dataclasses and paths: different values have different digests.
 
     >>> digest({"seed": 1}) == digest({"seed": 1}), digest({"seed": 1}) == digest({"seed": 2})
     (True, False)
@@ -31,7 +31,7 @@ def digest(value: Any) -> str:
 
 
 def digest_of_tensors(tensors: Mapping[str, Tensor]) -> str:
-    """Of named tensors on any device: their names, shapes, types and every bit of them, in whatever order."""
+    """The digest of named tensors on any device: names, shapes, types and every bit, in any order."""
     found = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
@@ -41,7 +41,7 @@ def digest_of_tensors(tensors: Mapping[str, Tensor]) -> str:
 
 
 def digest_of_arrays(arrays: Iterable[_Raw]) -> str:
-    """Of arrays in their order: every bit of them, and where each ends."""
+    """The digest of arrays in their order: every bit, and the end of each."""
     found = hashlib.sha256()
     for array in arrays:
         content = array.tobytes()
@@ -51,7 +51,7 @@ def digest_of_arrays(arrays: Iterable[_Raw]) -> str:
 
 
 def digest_of_file(path: Path) -> str:
-    """Of what is in a file. Raises OSError where it cannot be read."""
+    """The digest of a file's content. Raises OSError if it cannot be read."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -60,12 +60,12 @@ def digest_of_file(path: Path) -> str:
 
 
 def parts_of(recipe: Any, but: Iterable[str]) -> dict[str, str]:
-    """The digest of each setting of a recipe (a dataclass), `but` for those of which nothing depends that is saved."""
+    """The digest of each setting of a recipe (a dataclass), except those in `but`, on which no saved result depends."""
     return {name: digest(value) for name, value in to_mapping(recipe).items() if name not in set(but)}
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The names of the parts that are not the same in both.
+    """The names of the parts that differ.
 
     >>> differences({"seed": "a", "clips": "b"}, {"seed": "a", "clips": "c"})
     ['clips']

@@ -1,4 +1,4 @@
-"""Weights in one byte each: symmetric, a scale for each row; what was rounded once is rounded to the same again."""
+"""Weights in one byte each: symmetric, with a scale for each row. Rounding again changes nothing."""
 
 import torch
 from torch import Tensor

@@ -25,17 +25,17 @@ from earful.text.normalize import TextRules
 Params = dict[str, Tensor]
 TEXT, PHONES, PHONE_FRAMES = "text", "phones", "phone_frames"
 ENCODE = ""
-"""In the place of a head's name: the hidden frames themselves."""
+"""In place of a head's name: the hidden frames themselves."""
 BACKBONE = "backbone."
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """All that is needed to build a model again.
+    """The complete configuration of a model.
 
-    `alphabet` is what the text head writes. `phones`, where there is one, is the IPA inventory of two further heads:
+    The text head writes the `alphabet`. `phones`, where there is one, is the IPA inventory of two further heads:
     `phones` (CTC) and `phone_frames` (the phone of each single frame), which teach a base model and start new letters.
-    `features` says what makes frames of sound: a filterbank, its cepstrum, or a pre-trained encoder's frozen layers.
+    `features` turn sound into frames: a filterbank, its cepstrum, or a pre-trained encoder's frozen layers.
     """
 
     alphabet: Alphabet
@@ -59,20 +59,20 @@ class ModelConfig:
         return self.features.hop_s * self._subsampling / self.upsampling
 
     def output_count(self, frame_count: int) -> int:
-        """How many output frames come of `frame_count` frames of features."""
+        """The number of output frames for `frame_count` frames of features."""
         return -(-frame_count // self._subsampling) * self.upsampling
 
     @property
     def _subsampling(self) -> int:
-        """Frames of features in one frame of the encoder."""
+        """Frames of features per frame of the encoder."""
         above = 1 if isinstance(self.features, Spectral) else pooling_above(self.features)
         return above * self.encoder.subsampling
 
 
 class AcousticModel(nn.Module):
-    """Heads ∘ upsampling ∘ encoder, and a pre-trained backbone below where there is one. What CTC reads.
+    """Heads ∘ upsampling ∘ encoder, with an optional pre-trained backbone below. Its output is for CTC.
 
-    Frames are what `frames_of` makes of sound: they are computed once, and everything above them can move.
+    `frames_of` turns sound into frames. They are computed once; everything above them can be trained.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -116,8 +116,7 @@ def like(model: AcousticModel) -> AcousticModel:
 def frames_by(features: Backbone | BackboneConfig | Spectral, samples_T: Tensor) -> Tensor:
     """The frames `[F, M]` that a filterbank, its cepstrum or a backbone's frozen layers make of samples `[T]`.
 
-    No gradient.
-    A backbone computes where it is; the frames are where the samples are.
+    No gradient. A backbone computes on its own device; the frames are on the device of the samples.
     """
     if isinstance(features, Spectral):
         return spectral(samples_T, features)
@@ -141,14 +140,14 @@ def ears_of(model: AcousticModel) -> Callable[[Tensor], Tensor]:
 
 
 def amid(backbone: Backbone, samples_T: Tensor) -> Backbone:
-    """The encoder as it hears every clip amid these samples `[T]`, by the same arithmetic as the clips; no gradient."""
+    """The encoder with these samples `[T]` as its bed, computed in the same arithmetic as the clips; no gradient."""
     device = home_of(backbone)
     with torch.no_grad(), fast_arithmetic(device):
         return backbone.amid(samples_T.to(device))
 
 
 def moving(config: ModelConfig, name: str) -> bool:
-    """Whether a parameter is one that training moves: all but the frozen ones of a backbone."""
+    """Whether training changes a parameter: all except the frozen ones of a backbone."""
     if isinstance(config.features, Spectral) or not name.startswith(BACKBONE):
         return True
     return moves(config.features, name.removeprefix(BACKBONE))
@@ -157,10 +156,10 @@ def moving(config: ModelConfig, name: str) -> bool:
 def loss_of(
     model: AcousticModel, head: str = TEXT, among: Collection[int] | None = None
 ) -> Callable[[Mapping[str, Tensor], tuple[Tensor, ...]], Tensor]:
-    """The pure loss: `loss(params, batch)` is the CTC loss of `batch` under `params`; the model lends only its shape.
+    """The pure loss: `loss(params, batch)` is the CTC loss of `batch` under `params`; only the model's shape is used.
 
-    A clip whose transcript is longer than its frames can carry counts zero, not infinity. With `among`, ids of symbols
-    that hold all labels, only these compete, and the blank: a symbol that no transcript has is then not unlearned.
+    A clip with too few frames for its transcript counts as zero, not infinity. With `among`, ids of symbols that
+    include all labels, only these and the blank compete. So a symbol that no transcript has is not unlearned.
     """
     ids = None if among is None else torch.tensor(sorted({BLANK_ID, *among}), device=home_of(model))
     rows = (f"heads.{head}.weight", f"heads.{head}.bias")
@@ -182,10 +181,10 @@ def logp_of(
     params: Mapping[str, Tensor] | None = None,
     length: int | None = None,
 ) -> Tensor:
-    """Log-probabilities `[F', V]` of one clip, in memory; alone, so that no other clip has a part in them. No gradient.
+    """Log-probabilities `[F', V]` of one clip, computed alone, so that no other clip influences them. No gradient.
 
-    `params` stand in for the model's own of their names. With `length` the clip is padded to so many frames before, and
-    none of them is in the result: fewer shapes are faster (`device.even`).
+    `params` replace the model's own parameters of the same names. With `length` the clip is padded to that many frames
+    first; padding is not in the result. Fewer shapes are faster (`device.even`).
     """
     device, count = home_of(model), len(frames_FM)
     if length is not None:
@@ -197,9 +196,9 @@ def logp_of(
 
 
 def fast_arithmetic(device: torch.device = CPU) -> torch.autocast:
-    """A context in which matrix products on the device are in bfloat16, where it has instructions for it.
+    """A context in which matrix products on the device are in bfloat16, if it has instructions for it.
 
-    Elsewhere they stay in float32, which is faster there than an emulated bfloat16.
+    Otherwise they stay in float32, which is then faster than emulated bfloat16.
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
 

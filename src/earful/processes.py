@@ -1,4 +1,4 @@
-"""Several processes of one run, as torchrun starts them: how many there are, which this is, and sums over all."""
+"""The processes of one run under torchrun: their number, the number of this one, and sums over all."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -12,14 +12,14 @@ T = TypeVar("T")
 
 
 def world() -> tuple[int, int]:
-    """How many processes there are, and which this is, from 0."""
+    """The number of processes, and the number of this one, from 0."""
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_world_size(), distributed.get_rank()
     return 1, 0
 
 
 def share(items: Sequence[T]) -> Sequence[T]:
-    """What this process takes of a batch: every n-th item, or all where there are fewer than processes."""
+    """This process's share of a batch: every n-th item, or all if there are fewer items than processes."""
     size, rank = world()
     return items[rank::size] if len(items) >= size else items
 
@@ -27,7 +27,7 @@ def share(items: Sequence[T]) -> Sequence[T]:
 def sums(tensors: Sequence[Tensor]) -> list[Tensor]:
     """The sum of each tensor over all processes, by one call, in float64; all of them on the device of the first.
 
-    Raises TrainingError where another process has ended.
+    Raises TrainingError if another process has ended.
     """
     if world()[0] == 1:
         return list(tensors)

@@ -1,6 +1,6 @@
-"""Files that are read whole: only regular ones, and none that would fill the memory.
+"""Reading of whole files: only regular ones, and none that would fill the memory.
 
-A pipe would wait for ever, `/dev/zero` never ends, and a manifest of gigabytes is a mistake more often than a manifest.
+A pipe would wait for ever, `/dev/zero` never ends, and a manifest of gigabytes is usually a mistake.
 """
 
 import errno
@@ -24,9 +24,9 @@ _KINDS = (
 
 
 def read_whole(path: Path) -> bytes:
-    """All that is in a file of text or settings.
+    """The content of a file of text or settings.
 
-    Raises OSError, whose `strerror` says it in words: it cannot be read, is no regular file, or is too large.
+    Raises OSError, with the reason in `strerror`: it cannot be read, is no regular file, or is too large.
     """
     if "\0" in str(path):
         raise OSError(errno.EINVAL, "its name holds a NUL", str(path).replace("\0", "\\0"))
@@ -45,7 +45,7 @@ def read_whole(path: Path) -> bytes:
 
 
 def unzipped(content: bytes) -> bytes:
-    """What is in a gzip file. Raises OSError where it is damaged, or would grow beyond what is read of a file."""
+    """The content of a gzip file. Raises OSError if it is damaged, or larger than the limit for files."""
     most = largest_bytes()
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:

@@ -1,4 +1,4 @@
-"""Recognizer: load, transcribe, adapt, save. What most programs need of earful."""
+"""Recognizer: load, transcribe, adapt, save. Most programs need nothing else of earful."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -36,9 +36,9 @@ class Recognizer(Transcriber):
     >>> recognizer = Recognizer.load("earful-base").adapt("clips/")     # doctest: +SKIP
     >>> recognizer.transcribe("new.wav").text                           # doctest: +SKIP
 
-    `greedy` leaves the language model out. With `self_adapt` (True, or how) it fits itself to each window before it
-    writes that down, and forgets it again (`adapt.self_adapt`). `hot` are words or phrases to listen for, each with
-    what a letter of it adds in nats (`ctc.hot`). `guesses` asks for so many texts of each recording.
+    `greedy` leaves the language model out. With `self_adapt` (True, or settings) it adapts to each window before it
+    transcribes it, and then returns to its weights (`adapt.self_adapt`). `hot` are words or phrases to make likelier,
+    each with a bonus per letter in nats (`ctc.hot`). `guesses` is the number of texts for each recording.
 
     Raises TextError: a hot word has letters that the model does not write.
     """
@@ -73,7 +73,7 @@ class Recognizer(Transcriber):
         """Load a model folder, or a shipped base by its name; the options are those of the class.
 
         It computes, and adapts, on the `device`: cpu, cuda, cuda:N or auto. Raises CheckpointError; TextError as the
-        class; ConfigError for a device that is not there.
+        class; ConfigError for a missing device.
         """
         checkpoint = load_checkpoint(model).on(device_of(device))
         return cls(checkpoint, greedy=greedy, self_adapt=self_adapt, hot=hot, guesses=guesses)
@@ -108,11 +108,11 @@ class Recognizer(Transcriber):
     ) -> "Recognizer":
         """A new recogniser, adapted to transcribed clips (a Manifest, or what `read_clips` reads).
 
-        `effort` and the options are those of `earful.adapt.effort.adapt_by`; what it measured is the new recogniser's
-        `report`. `language` is a code such as "mk", for the `rules`. `text` is a file of other text in the language,
-        beside the sentences `texts`. It learns from recordings without transcripts, too: `unlabelled`, a folder or a
-        Manifest, and with the effort "best" those in a folder of clips. With `usual` a meta-trained base does not adapt
-        as it has learned. Raises as that.
+        `effort` and the options are those of `earful.adapt.effort.adapt_by`; the new recogniser's `report` has its
+        measurements. `language` is a code such as "mk", for the `rules`. `text` is a file of other text in the
+        language, in addition to the sentences `texts`. It also learns from recordings without transcripts:
+        `unlabelled`, a folder or a Manifest, and with the effort "best" those in the folder of clips. With `usual` a
+        meta-trained base adapts in the usual way, without its learned steps. Raises as `adapt_by`.
         """
         manifest = clips if isinstance(clips, Manifest) else read_clips(clips)
         best = effort == "best"
@@ -144,11 +144,11 @@ class Recognizer(Transcriber):
         return Recognizer(checkpoint.on(self.checkpoint.device), report)
 
     def frames_of(self, samples_T: Tensor) -> Tensor:
-        """The frames `[F, M]` that the model takes, of samples `[T]`: for clips that are decoded more than once."""
+        """The model's input frames `[F, M]` of samples `[T]`, for clips that are decoded more than once."""
         return self._model.frames_of(samples_T)
 
     def transcribe_many(self, frames: Iterable[Tensor]) -> Iterator[str]:
-        """The texts of clips given by their features `[F, M]`, of any length: what scoring needs."""
+        """The texts of clips, given by their features `[F, M]`, of any length; for scoring."""
         hop_s = self.checkpoint.config.features.hop_s
         for frames_FM in frames:
             pieces = (piece_FM.numpy() for piece_FM in torch.split(frames_FM, round(WINDOW_S / hop_s)))
@@ -168,7 +168,7 @@ class Recognizer(Transcriber):
 
 
 def writing_of(checkpoint: Checkpoint) -> Writing:
-    """How a model writes what it hears."""
+    """How a model writes."""
     config = checkpoint.config
     return Writing(
         config.alphabet, config.rules, config.output_hop_s, checkpoint.shift, checkpoint.lexicon, checkpoint.language

@@ -1,4 +1,4 @@
-"""Runner: transcribes with onnxruntime on the processor, as `earful transcribe` does where it can; without torch."""
+"""Runner: transcribes with onnxruntime on the CPU, without torch, as `earful transcribe` does if it can."""
 
 import os
 import platform
@@ -22,16 +22,16 @@ from earful.transcriber import Samples, Transcriber, Writing
 
 NEEDS = ("onnx", "onnxruntime")
 ARITHMETIC = "arithmetic"
-"""What the matrices are best computed in, as `model.json` says it."""
+"""The key of `model.json` for the best arithmetic of the matrices."""
 Kind = Literal["float32", "int8"]
 _SHORTEST = 80  # samples, half a frame: of less nothing is heard
 
 
 @final
 class Runner(Transcriber):
-    """A recogniser that only transcribes: `Runner.load(model).transcribe(…)` says what `Recognizer` says.
+    """A recogniser that only transcribes: `Runner.load(model).transcribe(…)` gives the same as `Recognizer`.
 
-    Its matrices are in float32; in int8 where `model.json` says that this was measured to cost little (`export.int8`).
+    Its matrices are in float32, or in int8 if `model.json` says that the measured cost is small (`export.arithmetic`).
     """
 
     def __init__(
@@ -57,9 +57,10 @@ class Runner(Transcriber):
         kind: Kind | None = None,
         threads: int | None = None,
     ) -> "Runner":
-        """Load a model folder, or a shipped base by its name. `kind` is float32 or int8, if not what the folder says.
+        """Load a model folder, or a shipped base by its name. `kind` is float32 or int8; by default the folder decides.
 
-        `threads` compute a window, if not as many as torch would take: a server hears many recordings at once.
+        `threads` compute a window; the default is torch's number. A server, which hears many recordings at once, sets
+        it.
 
         Raises CheckpointError: damaged, foreign, or a model that no graph can be made of; TextError as the class.
         """
@@ -77,7 +78,7 @@ class Runner(Transcriber):
 
 
 def can_run(model: str | Path) -> bool:
-    """Whether a model can be transcribed with so: its encoder is known here, and onnxruntime is installed.
+    """Whether a Runner can run a model: its encoder is supported, and onnxruntime is installed.
 
     Raises CheckpointError: there is no such model, or its card is damaged.
     """
@@ -94,7 +95,7 @@ def can_run(model: str | Path) -> bool:
 
 
 def writing_in(folder: Path, card: Mapping[str, Any], *, greedy: bool = False) -> Writing:
-    """How the model of a folder writes what it hears; if `greedy`, without its language model.
+    """How the model of a folder writes; if `greedy`, without its language model.
 
     Raises CheckpointError: damaged, or of another version.
     """
@@ -115,12 +116,12 @@ def writing_in(folder: Path, card: Mapping[str, Any], *, greedy: bool = False) -
 
 
 def arithmetic_of(card: Mapping[str, Any]) -> Kind:
-    """What the matrices are computed in: int8 where `model.json` says so and the processor is made for it."""
+    """The arithmetic of the matrices: int8 if `model.json` says so and the processor has instructions for it."""
     return "int8" if card.get(ARITHMETIC) == "int8" and fast_in_int8() else "float32"
 
 
 def fast_in_int8() -> bool:
-    """Whether the processor has instructions for int8: without them it is no faster, and on older x86 less exact."""
+    """Whether the processor has instructions for int8. Without them int8 is no faster, and on older x86 less exact."""
     if platform.machine().lower() in ("arm64", "aarch64"):
         return True
     flags = Path("/proc/cpuinfo")
@@ -134,6 +135,6 @@ def _session(folder: Path, card: Mapping[str, Any], kind: Kind, threads: int) ->
 
 
 def _threads() -> int:
-    """As many as torch would take."""
+    """The number of threads that torch would use."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return int(asked) if asked.isdigit() and int(asked) else 0

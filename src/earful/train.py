@@ -1,4 +1,4 @@
-"""What the training loops share: schedule, optimiser, clipping, exact resume."""
+"""Common parts of the training loops: schedule, optimiser, clipping, exact resume."""
 
 import json
 import math
@@ -22,24 +22,25 @@ from earful.reading import check_regular
 from earful.writing import check_name, replacing
 
 OTHERS = 499_979
-"""What the randomness of each further process is away from that of the one before."""
+"""The distance between the random seeds of consecutive processes."""
 SAVED_AS = 2
-"""The version of what is saved: a state of another one is of another run."""
+"""The version of saved states: a state of another version belongs to another run."""
 MOST_STEPS = 1_000_000_000
 _LOOK_EVERY = 20  # steps between looks at whether the parameters are still numbers
 _PATIENCE = 50  # steps in a row without a finite gradient, after which nothing is to be hoped for
 
 
 WEIGHT_DECAY, CLIP_NORM = 0.01, 1.0
-"""AdamW's, where a recipe says nothing of them."""
+"""AdamW's defaults, if a recipe does not set them."""
 
 
 @dataclass(frozen=True)
 class Optimisation:
     """AdamW (Loshchilov and Hutter 2019): a linear rise to `rate`, then a cosine fall to a hundredth of it.
 
-    `weight_decay` and `clip_norm` (of a step's whole gradient; inf: none) are `decay` and `clip` where they are left
-    out; the outer loop of meta-training may be another optimiser, which has others (`metatrain.loop.Outer`).
+    If `weight_decay` and `clip_norm` (of a step's whole gradient; inf: none) are left out, `decay` and `clip` have
+    their values; the outer loop of meta-training may be another optimiser, with other defaults
+    (`metatrain.loop.Outer`).
     """
 
     steps: int
@@ -72,7 +73,7 @@ class Optimisation:
 
 
 class Step(NamedTuple):
-    """What a loop reports after a step: its number (from 1), losses by name, gradient norm, seconds since the start."""
+    """The report of a step: its number (from 1), losses by name, gradient norm, seconds since the start."""
 
     number: int
     losses: dict[str, float]
@@ -82,23 +83,23 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """Which run a state on disk belongs to: the digests of all that determines it, by names that people know.
+    """The identity of the run of a state on disk: the digests of all that determines it, by readable names.
 
-    `fit` adds what it is given itself. A state of another run is refused; or, where there is a `discard`, thrown away,
-    and `discard` is told so in a sentence.
+    `fit` adds its own arguments. A state of another run is refused; or, with `discard`, thrown away, and `discard` is
+    told so in a sentence.
     """
 
     parts: Mapping[str, str] = field(default_factory=dict)
     discard: Callable[[str], None] | None = None
 
     def also(self, **parts: str) -> "Run":
-        """The same with more parts; underscores in their names are spaces to people."""
+        """The same with more parts; underscores in their names are shown as spaces."""
         named = {name.replace("_", " "): value for name, value in parts.items()}
         return replace(self, parts={**self.parts, **named, "version": str(SAVED_AS)})
 
 
 def check_work(folder: Path) -> None:
-    """Refuse a folder that no state can be kept in, before any work. Raises ConfigError."""
+    """Refuse a folder where no state can be saved, before any work. Raises ConfigError."""
     try:
         check_name(folder)
         parent = next(place for place in (folder, *folder.absolute().parents) if place.exists())
@@ -114,7 +115,7 @@ def rate_at(step: int, optimisation: Optimisation) -> float:
 
 
 def schedule(step: int, steps: int, warmup: float, end: float = 0.0) -> float:
-    """What the rate is multiplied by: a linear rise in the share `warmup` of the steps, then a cosine fall to `end`."""
+    """The factor of the learning rate: a linear rise in the share `warmup` of all steps, a cosine fall to `end`."""
     warm = max(1, round(warmup * steps))
     if step < warm:
         return (step + 1) / warm
@@ -133,12 +134,12 @@ def fit(
     report: Callable[[Step], None] | None = None,
     run: Run = Run(),
 ) -> int:
-    """Train `model` in place; answers the number of non-finite steps, which are skipped.
+    """Train `model` in place; returns the number of non-finite steps, which are skipped.
 
-    `losses_of(step, generator)` gives the losses of a step by name; their sum, weighted by `weights_of(step)` (1 where
-    it says nothing), is minimised. All randomness of a step comes from `(seed, step)`, so a run resumed from the file
-    `state` equals one that was never interrupted. Under `torchrun` gradients and losses are averaged over the
-    processes, each of which takes its share of a batch (`processes.share`); the first one reports and saves.
+    `losses_of(step, generator)` gives the losses of a step by name. Their sum, weighted by `weights_of(step)` (default
+    1), is minimised. All randomness of a step comes from `(seed, step)`, so a run resumed from the file `state` equals
+    one that was never interrupted. Under `torchrun` gradients and losses are averaged over the processes, each of which
+    takes its share of a batch (`processes.share`); the first one reports and saves.
 
     Raises:
         CheckpointError: `state` is damaged or of another run, or cannot be written.
@@ -172,7 +173,7 @@ def fit(
 
 
 class Guard:
-    """Ends a training that has diverged, before anything of it is saved. `saved` is the step of the last good state."""
+    """Ends a diverged training before its state is saved. `saved` is the step of the last good state."""
 
     def __init__(self, state: Path, optimisation: Optimisation, saved: int) -> None:
         self.saved = saved
@@ -181,10 +182,10 @@ class Guard:
     def check(
         self, step: int, taken: bool, skipped: int, numbers: Callable[[], Iterable[Tensor]], *, now: bool = False
     ) -> None:
-        """After step `step` (from 1); `now` looks at once, else every 20 steps and after the last one.
+        """Check after step `step` (from 1): at once with `now`, else every 20 steps and after the last one.
 
-        Raises TrainingError where `numbers()`, parameters and the optimiser's state, hold NaN or infinity, and where
-        no step could be taken for long, at the end, or at all.
+        Raises TrainingError if `numbers()`, parameters and the optimiser's state, hold NaN or infinity, or if no step
+        could be taken for long, at the end, or at all.
         """
         self._idle = 0 if taken else self._idle + 1
         last, most = step == self._optimisation.steps, min(_PATIENCE, (self._optimisation.steps + 1) // 2)
@@ -203,7 +204,7 @@ class Guard:
 
 
 def _numbers(model: nn.Module, optimiser: torch.optim.Optimizer) -> Iterable[Tensor]:
-    """All that must stay finite: parameters, buffers, and the optimiser's running means."""
+    """All tensors that must stay finite: parameters, buffers, and the optimiser's running means."""
     yield from model.state_dict().values()
     for slots in optimiser.state_dict()["state"].values():
         yield from (value for value in slots.values() if isinstance(value, Tensor))
@@ -254,7 +255,7 @@ def _save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: 
 
 
 def slots_of(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """What an optimiser keeps of each parameter, as `optimiser.INDEX.SLOT`."""
+    """The optimiser's state of each parameter, as `optimiser.INDEX.SLOT`."""
     kept = optimiser.state_dict()["state"]
     return {
         f"optimiser.{index}.{slot}": value
@@ -265,7 +266,7 @@ def slots_of(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def set_slots(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give an optimiser what `slots_of` had of another; other tensors do not count."""
+    """Set an optimiser's state to what `slots_of` returned; other tensors are ignored."""
     slots: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("optimiser."):
@@ -275,7 +276,7 @@ def set_slots(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -
 
 
 def _restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, run: Run) -> tuple[int, int]:
-    """Steps done and steps skipped; `model` and `optimiser` as they were then."""
+    """Restore `model` and `optimiser`; returns the steps done and the steps skipped."""
     found = load_run(path, run)
     if found is None:
         return 0, 0
@@ -289,10 +290,10 @@ def _restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, run
 
 
 def load_run(path: Path, run: Run) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """The tensors and the header of a run's state; None where there is none, or it is another's and was discarded.
+    """The tensors and the header of a run's state; None if there is none, or if it was another run's and discarded.
 
     Raises:
-        CheckpointError: it is damaged, or another's and may not be discarded: says in what they differ.
+    CheckpointError: it is damaged, or another run's and may not be discarded; the message says how they differ.
     """
     found, problem = None, ""
     try:
@@ -323,10 +324,12 @@ def load_run(path: Path, run: Run) -> tuple[dict[str, Tensor], dict[str, Any]] |
 
 
 def save_state(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Write what a loop needs to go on: one safetensors file, beside and then renamed; the header is any JSON.
+    """Write the state that a loop needs to resume: one safetensors file, written beside its place and then renamed.
+
+    The header is any JSON.
 
     Raises:
-        CheckpointError: it cannot be written, for example on a full disk; what was saved before stands.
+    CheckpointError: it cannot be written, for example on a full disk; the last saved state stays.
     """
     whole = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
     try:
@@ -340,7 +343,7 @@ def save_state(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, A
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Tensors and header that `save_state` wrote; None where there is no file.
+    """Tensors and header that `save_state` wrote; None if there is no file.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -353,13 +356,14 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
             header = json.loads((file.metadata() or {})["state"])
             if not isinstance(header, dict):
                 raise ValueError("its header is no table")
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (no mapping)
+            # copies: tensors from safetensors keep the file mapped, and Windows does not replace a mapped file
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, header  # noqa: SIM118 (no mapping)
     except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: the saved state is damaged ({error}); delete it to start again") from error
 
 
 def append_log(path: Path, row: Mapping[str, Any]) -> None:
-    """Add one JSON line to a training log. Raises CheckpointError where it cannot be written."""
+    """Add one JSON line to a training log. Raises CheckpointError if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8", newline="\n") as file:

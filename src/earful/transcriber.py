@@ -1,4 +1,4 @@
-"""Transcriber: from sound to words with times, whatever computes the log-probabilities; it knows no torch."""
+"""Transcriber: from sound to words with times, for any source of log-probabilities; without torch."""
 
 import math
 from abc import ABC, abstractmethod
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
 LONGEST_GAP_S = 1.0
-"""No letter lasts longer, and between those of a word there is less."""
+"""The longest duration of a letter, and the longest gap between the letters of a word."""
 
 
 @dataclass(frozen=True)
 class Writing:
-    """How a model writes what it hears: its letters, how long an output frame is, its rules, and its lexicon.
+    """How a model writes: its letters, the length of an output frame, its rules, and its lexicon.
 
-    `shift` is that of its words' confidences by the best path. A `language` model is searched with.
+    `shift` belongs to the confidences of words by the best path. The search uses the `language` model.
     """
 
     alphabet: Alphabet
@@ -53,10 +53,10 @@ class Writing:
 
 
 class Transcriber(ABC):
-    """What transcribes: `Recognizer`, with torch, and `Runner`, without. They differ in `_logp_of` alone.
+    """The common part of `Recognizer`, with torch, and `Runner`, without. They differ only in `_logp_of`.
 
-    `greedy` leaves the language model out. `hot` are words or phrases to listen for, each with what a letter of it adds
-    in nats (`ctc.hot`). `guesses` asks for so many texts of each recording.
+    `greedy` leaves the language model out. `hot` are words or phrases to make likelier, each with a bonus per letter in
+    nats (`ctc.hot`). `guesses` is the number of texts for each recording.
 
     Raises TextError: a hot word has letters that the model does not write.
     """
@@ -75,7 +75,7 @@ class Transcriber(ABC):
         self._search = self._ready(hot or {})
 
     def listening_for(self, hot: Mapping[str, float]) -> Self:
-        """The same, with hot words in the place of its own; what was loaded is shared.
+        """The same with other hot words; the loaded parts are shared.
 
         Raises TextError: a hot word has letters that the model does not write.
         """
@@ -85,7 +85,7 @@ class Transcriber(ABC):
 
     @abstractmethod
     def _logp_of(self, samples_T: Samples) -> Numbers:
-        """Log-probabilities `[F, V]` of samples `[T]`, of a window at most."""
+        """Log-probabilities `[F, V]` of samples `[T]`, at most a window."""
 
     def transcribe(
         self,
@@ -96,17 +96,18 @@ class Transcriber(ABC):
         denoise: bool = False,
         advance: Callable[[float], None] | None = None,
     ) -> Transcript:
-        """Transcribe a recording of any length, in bounded memory beside what is given.
+        """Transcribe a recording of any length. The memory beyond the input is bounded.
 
         `audio` is a path, the bytes of a file, a file opened in binary mode, float samples `[T]` of 16 kHz mono, or
-        samples `[T]` or `[T, C]` and their rate in Hz. `channel`: that of `audio.files.read`, or "each", as the speaker
-        that each word has. Two seconds and more in which nobody speaks (`audio.silence`) are left out, so that nothing
-        is written there, unless `silences`. `denoise` suppresses steady noise first. `advance` is told the seconds of
-        each window that was heard. `earful.writers.formats.render` makes text, subtitles, ELAN's files … of it.
+        samples `[T]` or `[T, C]` and their rate in Hz. `channel` is as in `audio.files.read`, or "each": then the
+        channel is the speaker of each word. Silences of two seconds and more (`audio.silence`) are left out, so that
+        nothing is written there, unless `silences`. `denoise` suppresses steady noise first. `advance` gets the seconds
+        of each window that was heard. `earful.writers.formats.render` turns the result into text, subtitles, ELAN's
+        files …
 
         Raises:
             AudioError: the recording cannot be read, or the samples are no finite sound.
-            ConfigError: guesses were asked for, of each channel.
+            ConfigError: several guesses are wanted for each channel.
         """
         if isinstance(audio, np.ndarray):
             pieces = _heard(_slices(_checked(audio)), denoise, advance)
@@ -120,11 +121,11 @@ class Transcriber(ABC):
         if channel != "each":
             return one(channel)
         if self._guesses > 1:
-            raise ConfigError("guesses are of one channel, not of each; name one, as with --channel left")
+            raise ConfigError("guesses are possible for one channel only; name one, as with --channel left")
         return together({f"speaker {n}": one(n) for n in range(1, probe(source).channels + 1)})
 
     def transcribe_blocks(self, pieces: Iterable[Samples], *, silences: bool = False) -> Transcript:
-        """Transcribe consecutive blocks of samples, each WINDOW_S long but the last.
+        """Transcribe consecutive blocks of samples, all WINDOW_S long except the last.
 
         Raises:
             AudioError: there are no samples.
@@ -141,7 +142,7 @@ class Transcriber(ABC):
     ) -> Transcript:
         """Decode windows whose positions count units of `unit_s`; `logp_of` hears their content.
 
-        Stretches of the content that are not `spoken` (by GRID_S) are left out, and nothing is written there.
+        Stretches of the content that are not `spoken` (per GRID_S) are left out, and nothing is written there.
         """
         tapes, duration_s = list[Tape](), 0.0
         for window in recording:
@@ -163,30 +164,30 @@ class Transcriber(ABC):
         return Transcript(text, words, mean, duration_s, guesses if self._guesses > 1 else ())
 
     def transcript_of(self, logp_FV: Numbers, duration_s: float) -> Transcript:
-        """What the best path of a whole recording's log-probabilities `[F, V]` says."""
+        """The transcript of a whole recording's log-probabilities `[F, V]`, by the best path."""
         said = merge_stretches(*best_path(logp_FV), np.ones(len(logp_FV), np.bool_))
         words = tuple(self.written(self._words(said, duration_s)))
         mean = sum(word.confidence for word in words) / len(words) if words else 0.0
         return Transcript(self.text_of(words), words, mean, duration_s)
 
     def hear(self, content_T: Samples, spoken_G: NDArray[np.bool_]) -> tuple[Numbers, Numbers]:
-        """Log-probabilities `[F, V]` of at most a window of sound, and in which frames somebody may speak, `[F]`.
+        """Log-probabilities `[F, V]` of at most a window of sound, and the frames in which somebody may speak, `[F]`.
 
-        `spoken_G` tells the latter for each GRID_S: `audio.silence.spoken`.
+        `spoken_G` has the latter for each GRID_S: `audio.silence.spoken`.
         """
         return self._listen(_contiguous(content_T), self._logp_of, lambda _: spoken_G)
 
     def spell(self, logp_FV: Numbers, heard_F: Numbers) -> list[list[list[Emission]]]:
-        """The letters of each word of log-probabilities `[F, V]`, stretch by stretch of what may be spoken."""
+        """The letters of each word in log-probabilities `[F, V]`, for each stretch of possible speech."""
         return [list(self._spelt(stretch)) for stretch in self._decoded(self._kept(logp_FV), heard_F)[0]]
 
     def text_of(self, words: Iterable[Word]) -> str:
-        """The words as one text, as the model's rules have it."""
+        """The words as one text, by the model's rules."""
         text = " ".join(word.text for word in words)
         return text if self.writing.rules.writing != "characters" else between_scripts(text)
 
     def _decoded(self, whole: Sequence[Numbers], heard_F: Numbers) -> list[Said]:
-        """Letters of a whole recording, by what was kept of its windows: the best first, then other guesses."""
+        """The letters of a whole recording, from the kept windows: the best text first, then other guesses."""
         if self._search is None:
             best_F, p_F = whole
             return [merge_stretches(best_F, p_F, heard_F)]
@@ -194,7 +195,7 @@ class Transcriber(ABC):
         return search_stretches(self._search, logp_FV, heard_F, self._guesses)
 
     def _ready(self, hot: Mapping[str, float]) -> "Search | None":
-        """The search; None where there is nothing to search for: the best path does."""
+        """The search; None if there is nothing to search with: then the best path is used."""
         alphabet, language = self.writing.alphabet, self._language
         if language is None and not hot and self._guesses == 1:
             return None
@@ -207,7 +208,7 @@ class Transcriber(ABC):
         return Search(alphabet.size, hot=tree)
 
     def _kept(self, logp_FV: Numbers) -> tuple[Numbers, ...]:
-        """What is kept of a window: the best path, or all for a search."""
+        """The part of a window that is kept: the best path, or all for a search."""
         return best_path(logp_FV) if self._search is None else (logp_FV.astype(np.float16),)
 
     def _listen(
@@ -216,7 +217,7 @@ class Transcriber(ABC):
         logp_of: Callable[[Numbers], Numbers],
         spoken: Callable[[Samples], NDArray[np.bool_]] | None,
     ) -> tuple[Numbers, Numbers]:
-        """Log-probabilities of a window's content; and in which frames somebody may speak: the others write nothing."""
+        """Log-probabilities of a window's content, and the frames of possible speech; the others write nothing."""
         spoken_G = spoken(content) if spoken else np.ones(0, np.bool_)
         if spoken_G.all():
             logp_FV = logp_of(content)
@@ -235,7 +236,7 @@ class Transcriber(ABC):
         return self.words([word for stretch in said for word in self._spelt(stretch)], duration_s)
 
     def words(self, letters: Sequence[Sequence[Emission]], duration_s: float) -> list[Word]:
-        """The words of so many letters, as they are spelt, with their times and confidences.
+        """The words of these letters, as spelt, with their times and confidences.
 
         No word reaches beyond the end of the recording.
         """
@@ -260,7 +261,7 @@ class Transcriber(ABC):
                 letters.append(emission)
 
     def written(self, words: Iterable[Word]) -> Iterable[Word]:
-        """The words as the rules have them: syllables with their accents, or characters by the lexicon."""
+        """The words by the rules: syllables with their accents, or characters by the lexicon."""
         rules, lexicon = self.writing.rules, self.writing.lexicon
         if rules.writing == "given":
             return words
@@ -274,7 +275,7 @@ class Transcriber(ABC):
 
 
 def _joined(text: str, syllables: Sequence[Word]) -> Word:
-    """One word of several syllables; what stayed pinyin has its accent."""
+    """One word of several syllables; those that stayed pinyin have their accents."""
     confidence = sum(syllable.confidence for syllable in syllables) / len(syllables)
     return Word(with_marks(text), syllables[0].start_s, syllables[-1].end_s, confidence)
 
@@ -295,7 +296,7 @@ def _slices(samples_T: Samples) -> Iterator[Samples]:
 
 
 def _heard(pieces: Iterable[Samples], denoise: bool, advance: Callable[[float], None] | None) -> Iterator[Samples]:
-    """The windows, one by one, as they are wanted; tells how long each was."""
+    """The windows, one by one on demand; `advance` gets the length of each."""
     for piece_T in pieces:
         yield suppressed(piece_T) if denoise else piece_T
         if advance:

@@ -1,4 +1,4 @@
-"""What a recording says: its words, when they are said, and by whom."""
+"""A transcript: words with their times and speakers."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from earful.text.pinyin import closed_up
 
 PAUSE_S = 0.7
-"""After so long a pause something new begins: a subtitle, or what one says after another."""
+"""A pause of this length begins a new subtitle or turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word, when it is said, and how likely it is right (0 to 1, calibrated: `ctc.confidence`).
+    """A word with its times, and the probability that it is right (0 to 1, calibrated: `ctc.confidence`).
 
-    `speaker` is known where each channel of a recording was transcribed by itself.
+    `speaker` is known if each channel of a recording was transcribed separately.
     """
 
     text: str
@@ -26,9 +26,9 @@ class Word:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What a recording says; `confidence` is the mean of its words'.
+    """The transcript of a recording; `confidence` is the mean over its words.
 
-    `guesses` are the likeliest texts, the best first, where more than one was asked for.
+    `guesses` are the likeliest texts, the best first, if more than one was asked for.
     """
 
     text: str
@@ -39,7 +39,7 @@ class Transcript:
 
 
 def together(transcripts: Mapping[str, Transcript]) -> Transcript:
-    """The transcripts of the channels of one recording, by speaker, as one: the words in order of time."""
+    """The transcripts of a recording's channels, by speaker, merged into one: the words in order of time."""
     words = [replace(word, speaker=name) for name, each in transcripts.items() for word in each.words]
     words.sort(key=lambda word: word.start_s)
     confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
@@ -50,7 +50,7 @@ def together(transcripts: Mapping[str, Transcript]) -> Transcript:
 
 
 def turns(words: Sequence[Word]) -> Iterator[tuple[str | None, list[Word]]]:
-    """What one says before another does; words that fall into a pause of the other's, but not between two of his."""
+    """The turns of the speakers. A word of another speaker within a turn does not end it; only a pause does."""
     groups: list[tuple[str | None, list[Word]]] = []
     last: dict[str | None, list[Word]] = {}
     for word in words:

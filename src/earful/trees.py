@@ -41,7 +41,7 @@ def sum_of(tensors: Iterable[Tensor]) -> Tensor:
 
 
 def part(tree: Tree, prefix: str) -> dict[str, Tensor]:
-    """What stands under `prefix`, without it."""
+    """The entries under `prefix`, without the prefix."""
     return {name.removeprefix(prefix): value for name, value in tree.items() if name.startswith(prefix)}
 
 
@@ -51,7 +51,7 @@ def under(tree: Tree, prefix: str) -> dict[str, Tensor]:
 
 
 def split(tree: Tree, belongs: Callable[[str], bool]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The tensors whose names belong, and the rest."""
+    """The tensors whose names are selected, and the rest."""
     return {n: v for n, v in tree.items() if belongs(n)}, {n: v for n, v in tree.items() if not belongs(n)}
 
 

@@ -1,6 +1,6 @@
 """Files and folders that appear whole or not at all: written beside their place, then renamed or exchanged with it.
 
-What is beside names this machine and this process, so that the next run can tell what a dead one has left.
+The temporary name contains this machine and this process, so that the next run recognises leftovers of dead runs.
 """
 
 import ctypes
@@ -11,6 +11,7 @@ import re
 import shutil
 import socket
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -28,9 +29,9 @@ _cleared: set[tuple[str, int]] = set()
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; what is there in the end takes the place of `path`. A failure leaves nothing.
+    """A path beside `path` to write to; in the end its file replaces `path`. A failure leaves nothing.
 
-    Raises OSError where it cannot be renamed; whoever writes says what that means for his file.
+    Raises OSError if it cannot be renamed; the caller explains what that means for its file.
 
     >>> with replacing(Path("notes.txt")) as beside:  # doctest: +SKIP
     ...     beside.write_text("all or nothing", "utf-8")
@@ -48,10 +49,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
-    """The same for a folder: an empty one beside it, which in the end takes its place in one step.
+    """The same for a folder: an empty folder beside it, which in the end replaces it in one step.
 
-    At any moment there is the old folder or the new one, where the system can exchange two names (Linux). Elsewhere
-    there is none for a moment; a run that dies in it leaves the old one beside, and `clear_leftovers` puts it back.
+    If the system can exchange two names (Linux), the old or the new folder is there at any moment. Elsewhere there is
+    none for a moment. A run that dies then leaves the old folder beside, and `clear_leftovers` puts it back.
 
     Raises OSError as `replacing`.
     """
@@ -71,7 +72,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Have an error of writing name the file: that of a full disk does not by itself."""
+    """Add the file's name to an error of writing; the error of a full disk has none."""
     try:
         yield
     except OSError as error:
@@ -81,7 +82,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Remove from a folder what dead processes of this machine left half-written; each folder once a process.
+    """Remove half-written files of dead processes of this machine from a folder; each folder once per process.
 
     A folder whose replacement died between its two steps is put back.
     """
@@ -94,6 +95,16 @@ def clear_leftovers(folder: Path) -> None:
             found = _LEFT.match(place.name)
             if found and found["home"] == _home() and not _lives(int(found["pid"])):
                 _clear(place, found["kind"])
+
+
+def one_file(path: Path, system: str = sys.platform) -> str:
+    """A key that is equal for two paths if their names mean the same file.
+
+    Windows and macOS do not distinguish capital and small letters, and macOS not the two spellings of accents.
+    """
+    if system not in ("win32", "darwin"):
+        return str(path)
+    return unicodedata.normalize("NFC", str(path)).casefold()
 
 
 def check_name(path: Path) -> None:
@@ -109,7 +120,7 @@ def _shortened(text: str) -> str:
 
 
 def _beside(path: Path, kind: str) -> Path:
-    """Another one at each call, no longer than names may be."""
+    """A new temporary name at each call, no longer than names may be."""
     kept = os.fsencode(path.name)
     name = path.name if len(kept) <= _KEPT else hashlib.sha256(kept).hexdigest()[:16]
     return path.with_name(f".{name}.{_home()}-{os.getpid()}-{next(_numbers)}.{kind}")
@@ -117,7 +128,7 @@ def _beside(path: Path, kind: str) -> Path:
 
 @lru_cache(maxsize=1)
 def _home() -> str:
-    """Names what process numbers belong to: the machine, and the container where there is one."""
+    """Identifies the space of process numbers: the machine, and the container if there is one."""
     try:
         space = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
@@ -145,13 +156,13 @@ def _clear(place: Path, kind: str) -> None:
 
 
 def _meant(place: Path) -> Path | None:
-    """Where a folder was that lies beside as replaced; None where its name was too long to be kept."""
+    """The original place of a replaced folder; None if its name was too long to be kept."""
     name = place.name[1:].rsplit(".", 2)[0]
     return place.with_name(name) if name else None
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two names in one step; whether the system and the file system could."""
+    """Exchange two names in one step; False if the system or the file system cannot."""
     if not sys.platform.startswith("linux"):
         return False
     try:

@@ -1,3 +1,4 @@
+import os
 import resource
 import struct
 import tracemalloc
@@ -11,7 +12,7 @@ import soxr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from earful.audio.decode import decode, open_stream
+from earful.audio.decode import decode, name_for_libsndfile, open_stream
 from earful.audio.files import SAMPLE_RATE_HZ, blocks, probe, read, write
 from earful.errors import AudioError
 
@@ -292,3 +293,12 @@ def test_an_mp3_stays_open_between_its_parts_until_it_changes(tmp_path: Path, mo
     soundfile.write(path, sound(16_000, 31.0, seed=1), 16_000)
     np.testing.assert_allclose(read(path, 12.3, 0.5), read(path)[196_800:204_800], atol=2e-3)
     assert len(opened) == 2
+
+
+def test_names_reach_libsndfile_whole(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"\xff.wav")
+    assert name_for_libsndfile(odd, "linux") == b"\xff.wav" and name_for_libsndfile("þ.wav", "win32") == "þ.wav"
+    soundfile.write(tmp_path / "þ.wav", sound(16_000, 0.1), 16_000)
+    for system in ("linux", "win32"):  # soundfile takes text on every system
+        with soundfile.SoundFile(name_for_libsndfile(str(tmp_path / "þ.wav"), system)) as file:
+            assert file.frames == 1600

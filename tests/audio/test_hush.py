@@ -36,3 +36,14 @@ def test_the_last_thread_that_leaves_opens(capfd: pytest.CaptureFixture[str]) ->
     thread.join()
     os.write(2, b"heard\n")
     assert capfd.readouterr().err == "heard\n"
+
+
+def test_no_open_file_is_removed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError("as Windows does, where a file is open")
+
+    for name in ("unlink", "remove"):
+        monkeypatch.setattr(os, name, refuse)
+    with hushed():
+        os.write(2, b"Note: quiet\nheard\n")
+    assert capfd.readouterr().err == "heard\n"

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from earful.audio.files import write
+from earful.cli.check import within
 
 
 def test_summary(earful, clips: Path, tiny_base: Path) -> None:
@@ -175,3 +177,9 @@ def test_text_alone_needs_no_base(earful, tmp_path: Path) -> None:
         assert run.status == 2 and said in run.err and run.err.count("\n") == 1
     run = earful("check")
     assert run.status == 2 and "give CLIPS, --text FILE, or both" in run.err
+
+
+@pytest.mark.parametrize(("separator", "where"), [("/", "clips/a/x.wav:3"), ("\\", "clips\\a\\x.wav:3")])
+def test_paths_are_shown_without_the_folder(monkeypatch: pytest.MonkeyPatch, separator: str, where: str) -> None:
+    monkeypatch.setattr("os.sep", separator)
+    assert within(Path("clips/table.csv"), where) == separator.join(("a", "x.wav:3"))

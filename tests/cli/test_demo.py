@@ -39,7 +39,7 @@ def test_esperanto(earful, tiny_base: Path, tmp_path: Path) -> None:
     out = tmp_path / "demo"
     first = earful("demo", "--base", tiny_base, "--out", out)
     assert first.status == 0
-    assert "Esperanto. The base knows 1 language and has never heard it." in first.out
+    assert "Esperanto. earful trained the base on 1 language, but not on Esperanto." in first.out
     assert re.search(r"20 clips \(\d+ s\) to learn from, 37 others", first.out)
     assert re.search(r"before +\d+\.\d %", first.out) and re.search(r"after +\d+\.\d %", first.out)
     assert first.out.count(" said ") == demo.NEW and (out / "model" / "model.json").exists()

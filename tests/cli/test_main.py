@@ -1,5 +1,7 @@
 """Errors become one line on stderr and an exit status; nothing raises."""
 
+from pathlib import Path
+
 import pytest
 
 from earful.cli import main as cli
@@ -79,3 +81,17 @@ def test_no_command_shows_the_help(earful) -> None:
 
 def test_version(earful) -> None:
     assert earful("--version").out.startswith("earful ")
+
+
+def test_stars_are_expanded_where_the_shell_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("b 1.csv", "a 1.csv", "c.txt"):
+        (tmp_path / name).write_text("", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert cli.expanded("*.csv") == ["a 1.csv", "b 1.csv"] and cli.expanded("?.txt") == ["c.txt"]
+    assert cli.expanded("*.wav") == ["*.wav"] and cli.expanded("c.txt") == ["c.txt"] and cli.expanded("--*") == ["--*"]
+    for system, named in (("win32", "c.txt"), ("linux", "c.*")):
+        monkeypatch.setattr("sys.platform", system)
+        monkeypatch.setattr("sys.argv", ["earful", "check", "c.*"])
+        assert cli.main() == 2 and f"earful: {named}: " in capsys.readouterr().err

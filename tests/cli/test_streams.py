@@ -46,3 +46,8 @@ def test_a_name_that_is_no_unicode_does_not_end_a_run(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "earful", "check", "--text", str(tmp_path / odd)]
     done = subprocess.run(words, capture_output=True, check=False, env=os.environ | OLD)
     assert done.returncode == 0 and b"a\\udcff.txt" in done.stdout, done.stderr
+
+
+def test_an_encoding_without_lines_for_tables_gets_tables_of_ascii(tmp_path: Path) -> None:
+    done = run(tmp_path, PYTHONIOENCODING="cp1252:replace")
+    assert done.returncode == 0 and b"?tiri.txt" in done.stdout and done.stdout.decode("cp1252").startswith("+---")

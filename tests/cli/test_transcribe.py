@@ -1,6 +1,7 @@
 """`earful transcribe`: formats, folders, files that cannot be read, and places that are taken."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 import soundfile
 
 from earful.audio.files import write
+from earful.cli.transcribe import destinations
+from earful.errors import AudioError
 from earful.writers.formats import FORMATS
+from earful.writing import one_file
 
 
 def test_one_file(earful, tiny_base: Path, clips: Path) -> None:
@@ -195,6 +199,14 @@ def test_a_channel_that_is_not_there(earful, tiny_base: Path, clips: Path) -> No
 def test_guesses_are_of_one_channel(earful, tones, tiny_base: Path, tmp_path: Path) -> None:
     path = stereo(tmp_path, tones("abba cab"), tones("cab abba bac"))
     run = earful("transcribe", tiny_base, path, "--channel", "each", "--guesses", 2)
-    assert run.status == 2 and "guesses are of one channel" in run.err and run.err.count("\n") == 1
+    assert run.status == 2 and "guesses are possible for one channel" in run.err and run.err.count("\n") == 1
     row = json.loads(earful("transcribe", tiny_base, path, "--channel", "left", "--guesses", 2, "--json").out)
     assert len(row["guesses"]) == 2 and row["guesses"][0] == row["text"]
+
+
+def test_two_recordings_that_differ_in_capitals_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    files = [(Path("a/Talk.wav"), Path("Talk.wav")), (Path("b/talk.wav"), Path("talk.wav"))]
+    assert destinations(files, tmp_path, ".txt", False) == [tmp_path / "Talk.txt", tmp_path / "talk.txt"]
+    monkeypatch.setattr("earful.cli.transcribe.one_file", partial(one_file, system="darwin"))
+    with pytest.raises(AudioError, match="would both go to"):
+        destinations(files, tmp_path, ".txt", False)

@@ -187,8 +187,8 @@ def test_clipping_bounds_the_step_and_is_differentiated() -> None:
 
 def test_settings_that_an_implicit_gradient_does_not_know() -> None:
     for settings, message in (
-        ({"learned": "scalar"}, "implicit gradient knows no rates"),
-        ({"optimiser": "adam"}, "rest of plain descent"),
+        ({"learned": "scalar"}, "implicit gradient cannot learn rates"),
+        ({"optimiser": "adam"}, "needs plain descent"),
         ({"clip_norm": 1.0}, "leave out clip_norm"),
         ({"pull": 0.0}, "pull and iterations must be above 0"),
     ):

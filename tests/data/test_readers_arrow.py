@@ -299,7 +299,7 @@ def test_ids_differ(tmp_path: Path) -> None:
 def test_where_nothing_can_be_written_the_error_says_so(tmp_path: Path) -> None:
     parquet(tmp_path / "a.parquet", rows(cell(0.1)))
     (tmp_path / ".earful-sound").write_text("a file in the way")
-    with pytest.raises(AudioError, match=r"cannot lay out the sound here: .*; free some space, or copy"):
+    with pytest.raises(AudioError, match=r"cannot unpack the sound here: .*; free some space, or copy"):
         read_clips(tmp_path)
 
 

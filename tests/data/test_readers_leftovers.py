@@ -43,7 +43,7 @@ def test_every_file_is_accounted_for(tmp_path: Path) -> None:
     assert found == {
         "f.OGV": (1, ".ogv is not read"),
         "talk0.silk, talk1.silk, talk2.silk, talk3.silk, talk4.silk and 2 more": (7, ".silk is not read"),
-        "r.pcm": (1, ".pcm has no header, so nobody knows its rate"),
+        "r.pcm": (1, ".pcm has no header, so its rate is unknown"),
         "noname": (1, "holds sound, but its name does not say so"),
         "1.lab": (1, ".lab is not read"),
         "s.docx": (1, ".docx is not read"),
@@ -74,7 +74,7 @@ def test_media_of_a_sound_file_s_name_and_media_that_cannot_be_read(
     assert [u.audio.name for u in clips] == (["1.wav", "2.m4a"] if installed else ["1.wav"])
     groups = {group.names: (group.reason, group.remedy) for group in left_over(tmp_path, clips)}
     if installed:
-        assert groups == {"1.mp4": ("the sound file of its name is read", "to read it, too, give it another name")}
+        assert groups == {"1.mp4": ("a sound file of the same name is read", "to read it, too, give it another name")}
     else:
         reason, remedy = groups["2.m4a"]
         assert reason == ".m4a is not read" and 'pip install ".[media]"' in remedy and "ffmpeg -i IN" in remedy

@@ -1,5 +1,6 @@
 """The documents: links lead somewhere, commands are those that there are, examples run, facts are the code's."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from earful.metatrain.loop import Outer
 from earful.metatrain.speech.learning import LearnerSettings
 from earful.metatrain.speech.recipe import MetaRecipe, TaskRules
 from earful.pretrain.recipe import Corpus, Recipe
+from earful.text.languages import language_of
 from earful.train import Optimisation
 from earful.writers.formats import FORMATS
 
@@ -28,6 +30,9 @@ PATTERNS = ("*.md", "docs/*.md", "recipes/*/README.md")
 TEXTS = {p.relative_to(ROOT).as_posix(): p.read_text("utf-8") for g in PATTERNS for p in sorted(ROOT.glob(g))}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|tmp|root|opt|home|usr/local)/")
+
+
+SCRIPT = re.compile(r"python ((?:bench|recipes|docs)/[\w/]+\.py)([^\n#]*)")
 
 
 def without_code(text: str) -> str:
@@ -69,6 +74,28 @@ def test_links_lead_somewhere(document: str) -> None:
 @pytest.mark.parametrize("document", TEXTS)
 def test_no_document_names_a_place_on_somebodys_machine(document: str) -> None:
     assert not MACHINE_PATH.search(TEXTS[document])
+
+
+def test_scripts_and_their_options_exist() -> None:
+    asked = [
+        (document, *match.groups())
+        for document, text in TEXTS.items()
+        for match in SCRIPT.finditer(re.sub(r"\\\n\s*", " ", text))
+    ]
+    assert len(asked) > 30
+    for document, path, rest in asked:
+        assert (ROOT / path).is_file(), f"{document}: {path} is not there"
+        code = (ROOT / path).read_text("utf-8")
+        for option in re.findall(r"(?<![\w-])--[a-z][\w-]*", rest):
+            assert f'"{option}"' in code, f"{document}: {path} has no {option}"
+
+
+def test_the_number_of_languages_is_that_of_the_shipped_base() -> None:
+    about = json.loads((ROOT / "src/earful/bases/earful-base/model.json").read_text("utf-8"))["about"]
+    number = len({language_of(tag) for tag in about["languages"]})
+    assert f"trained on {number} languages" in TEXTS["docs/base-model.md"]
+    assert f"trained the base on {number} languages" in TEXTS["README.md"]
+    assert f"there are {number} in all" in TEXTS["recipes/base/README.md"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -114,7 +114,10 @@ def test_nothing_is_written_of_a_page_that_says_something_else(
         told = json.loads((folder / web.SETTINGS).read_text("utf-8"))
         (folder / web.SETTINGS).write_text(json.dumps({**told, "bonus": told["bonus"] - 4}), "utf-8")
 
-    for write, message in ((other_network, "the export says"), (other_language, "of the same numbers the page writes")):
+    for write, message in (
+        (other_network, "the export says"),
+        (other_language, "from the same numbers the page writes"),
+    ):
         monkeypatch.setattr(web, "write", write)
         with pytest.raises(ExportError, match=message):
             export(searcher, "web", tmp_path / "out", check=sound)

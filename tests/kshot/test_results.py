@@ -103,7 +103,7 @@ def test_other_clips_and_other_weights_are_refused(base: Checkpoint, settings: d
 def test_what_is_no_result_is_refused(text: str, settings: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_text(text, "utf-8")
-    with pytest.raises(ConfigError, match=r"results\.json: no results that can be gone on with"):
+    with pytest.raises(ConfigError, match=r"results\.json: no results that a run can continue"):
         read_results(path, settings)
     assert path.read_text("utf-8") == text
 

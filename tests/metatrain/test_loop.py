@@ -152,7 +152,7 @@ def test_errors_name_what_to_do(tmp_path: Path) -> None:
         run(tmp_path / "t", 2, {"tasks": 0})
     with pytest.raises(ConfigError, match="must be adamw, adam or sgd"):
         run(tmp_path / "t", 2, {"optimiser": "lion"})
-    with pytest.raises(ConfigError, match='adam knows no weight_decay; leave it out, or take optimiser = "adamw"'):
+    with pytest.raises(ConfigError, match='adam has no weight_decay; leave it out, or take optimiser = "adamw"'):
         Outer(Optimisation(2, weight_decay=0.1), optimiser="adam")
 
 

@@ -161,7 +161,7 @@ def test_rare_symbols_are_left_out(recipe: Recipe, dataset: Dataset) -> None:
     assert lost and "e" in fewer.alphabet.symbols
     for text, utterance in zip(fewer.texts, fewer.utterances, strict=True):
         assert fewer.alphabet.decode(text) == "".join(c for c in utterance.text or "" if c not in lost)
-    with pytest.raises(ConfigError, match="no letter comes 1000 times"):
+    with pytest.raises(ConfigError, match="no letter occurs 1000 times"):
         open_dataset(replace(recipe, rarest_symbol=1000))
 
 

@@ -185,7 +185,7 @@ def test_weights_that_do_not_belong_to_the_card(make: Made, tmp_path: Path) -> N
         }
         session_of(folder, config_in(folder), short, "float32", 1)
     more = {**read_weights(folder / WEIGHTS), "more": Weight(np.zeros(1, np.float32))}
-    with pytest.raises(CheckpointError, match=r"the weight 'more' is of no model of earful"):
+    with pytest.raises(CheckpointError, match=r"the weight 'more' belongs to no model of earful"):
         session_of(folder, config_in(folder), more, "float32", 1)
     damaged = tmp_path / WEIGHTS
     damaged.write_bytes((folder / WEIGHTS).read_bytes()[:-40])

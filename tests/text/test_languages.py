@@ -2,7 +2,7 @@
 
 import pytest
 
-from earful.text.languages import canonical, likely_script, name_of, script_of, shortened, tag_of
+from earful.text.languages import canonical, language_of, likely_script, name_of, script_of, shortened, tag_of
 from earful.text.normalize import TextRules, normalize
 
 NAMES = {
@@ -50,6 +50,11 @@ def test_scripts() -> None:
 
 def test_a_tag_is_shortened_from_its_end() -> None:
     assert shortened("en-gb-x-rp") == ["en-gb-x-rp", "en-gb", "en"]  # never "en-gb-x"
+
+
+def test_variants_are_of_one_language() -> None:
+    assert {language_of(tag) for tag in ("en", "en-gb", "en_US", "eng", "English")} == {"en"}
+    assert language_of("sr-Latn") == "sr" and language_of("ekk") == "et" and language_of("xyzzy") == "xyzzy"
 
 
 @pytest.mark.parametrize("name", ["tr", "tur", "tr-CY", "Turkish", "aze", "azj", "Azerbaijani", "crh", "gag"])

@@ -1,7 +1,7 @@
-"""Where in a recording somebody speaks, by Silero's voice-activity detector (the optional package `silero-vad`).
+"""Speech in a recording, found by Silero's voice-activity detector (the optional package `silero-vad`).
 
-The detector is a small network, trained on speech of many languages, that gives the probability of speech for every
-32 ms. It takes in quiet recordings as well as loud ones here, because the sound is first brought to one level.
+The detector is a small network, trained on speech of many languages. It gives the probability of speech for every
+32 ms. The sound is first brought to one level, so quiet recordings work as well as loud ones.
 """
 
 import threading
@@ -38,9 +38,9 @@ Stretch = tuple[float, float]  # start and end in seconds
 class ActivitySettings:
     """What counts as speech: `threshold` is the probability at which it begins.
 
-    A silence of less than `shortest_silence_s` does not end it, speech of less than `shortest_speech_s` is none, and
-    what is left is widened by `padding_s` on both sides, for the detector comes in late on soft sounds; where the
-    silence between is shorter than two paddings, each side gets half of it.
+    A silence shorter than `shortest_silence_s` does not end speech. Speech shorter than `shortest_speech_s` does not
+    count. The rest is widened by `padding_s` on both sides, because the detector is late on soft sounds. If the silence
+    between is shorter than two paddings, each side gets half of it.
     Raises ConfigError for a threshold outside 0 to 1 or a negative time.
     """
 
@@ -58,12 +58,11 @@ class ActivitySettings:
 
 
 def speech(sound: Samples | Iterable[Samples], settings: ActivitySettings = ActivitySettings()) -> list[Stretch]:
-    """Find where somebody speaks in samples [T] (mono, 16 kHz), or in consecutive blocks of them: (start_s, end_s).
+    """Find speech in samples [T] (mono, 16 kHz), or in consecutive blocks of them: (start_s, end_s).
 
-    The stretches are in order and do not overlap; two may touch. However the sound is cut into blocks, the result is
-    the same; of a long recording only half a minute is held, and half a megabyte for each hour.
-    Needs the extra `vad`. Raises AudioError without it, and for samples that are not
-    finite and mono.
+    The stretches are in order and do not overlap; two may touch. The division into blocks does not change the result.
+    Memory holds half a minute of a long recording, and half a megabyte for each hour.
+    Needs the extra `vad`. Raises AudioError without it, and for samples that are not finite and mono.
 
     >>> speech(blocks("interview.mp3", 60))  # doctest: +SKIP
     [(0.412, 3.94), (4.316, 9.732)]
@@ -99,9 +98,9 @@ def stretches(
 
 
 def load_detector() -> Any:
-    """Load the detector, once a thread, for it keeps its state in itself; whoever needs it soon may ask for it early.
+    """Load the detector, once per thread, because it keeps its state in itself. It can be loaded ahead of its use.
 
-    Raises AudioError if the package `silero-vad` is not installed, or not one that can be used.
+    Raises AudioError if the package `silero-vad` is not installed, or cannot be used.
     """
     return _detector(threading.get_ident())
 
@@ -120,7 +119,7 @@ def _detector(_thread: int) -> Any:
 def _one_thread() -> Iterator[None]:
     """One thread of torch's while the block runs, then as many as before.
 
-    The detector is tiny: on a busy machine two threads took it 25 times the processor time of one, for they wait for
+    The detector is tiny. On a busy machine two threads took 25 times the processor time of one, because they wait for
     each other by spinning.
     """
     threads = torch.get_num_threads()

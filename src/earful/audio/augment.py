@@ -35,8 +35,8 @@ _WITHIN = {  # a range's utmost ends
 class Augmentation:
     """How often each change happens, and the range it is drawn from (uniformly). The defaults suit clean speech.
 
-    Changes whose probability is 0 are for speech that lacks what they bring, above all synthetic speech, all of it from
-    few throats and no microphone. To begin with it, take: vocal_tract_probability 0.7, unsteady_probability 0.3,
+    Changes whose probability is 0 are for speech without such variation, above all synthetic speech, which has few
+    voices and no microphone. For synthetic speech begin with: vocal_tract_probability 0.7, unsteady_probability 0.3,
     microphone_probability 0.5, saturation_probability 0.1, codec_probability 0.3 (reasoned, not yet measured).
     """
 
@@ -76,9 +76,9 @@ class Augmentation:
 
 
 def augment(samples_T: Samples, augmentation: Augmentation, generator: torch.Generator) -> tuple[Samples, float]:
-    """Change samples as the world does: the speaker, the room, the noise in it, the microphone, the line, the level.
+    """Change samples as in real recordings: the speaker, the room, its noise, the microphone, the line, the level.
 
-    Returns the samples and the speed factor f: what was at time t is now at t / f.
+    Returns the samples and the speed factor f: sound that was at time t is now at t / f.
     Raises AudioError if the samples are not mono.
 
     >>> hiss_T = np.random.default_rng(0).standard_normal(16_000, dtype=np.float32)
@@ -174,7 +174,7 @@ def _recorded(samples_T: Samples, a: Augmentation, microphone: torch.Generator, 
 
 
 def _aside(generator: torch.Generator, count: int) -> list[torch.Generator]:
-    """Generators of their own for `count` changes; `generator` does not move, so what it draws next stays the same."""
+    """Separate generators for `count` changes. `generator` does not advance: its next draws stay the same."""
     copy = torch.Generator(generator.device).set_state(generator.get_state())
     seeds = torch.randint(2**62, (count,), generator=copy, device=copy.device).tolist()
     return [torch.Generator().manual_seed(seed) for seed in seeds]

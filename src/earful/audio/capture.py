@@ -1,4 +1,4 @@
-"""Sound as it comes: from a microphone (the optional package `sounddevice`), or from a pipe. float32, mono, 16 kHz."""
+"""Live sound, from a microphone (the optional package `sounddevice`) or a pipe. float32, mono, 16 kHz."""
 
 import queue
 import threading
@@ -15,24 +15,24 @@ from earful.audio.files import SAMPLE_RATE_HZ
 from earful.errors import AudioError, install
 
 BLOCK_S = 0.1
-"""So much is read at once: what waits for more would be late."""
+"""The sound that is read at once. Waiting for more would delay it."""
 HELD_S = 60.0
-"""So much sound may wait to be heard. A pipe then stands still, and a microphone's newest sound is lost."""
+"""The sound that may wait to be heard. Beyond it a pipe is stopped, and a microphone's newest sound is lost."""
 RATES_HZ = (4_000, 384_000)
 
 Samples = NDArray[np.float32]
 
 
 class Capture(Protocol):
-    """Sound that comes by itself."""
+    """A source of live sound."""
 
     lost_s: float
-    """How much was lost, because what came before was heard too slowly."""
+    """The seconds that were lost because earlier sound was processed too slowly."""
 
     def take(self, wait_s: float) -> Samples | None:
-        """All samples `[T]` that have come since the last time; none after waiting so long; None at the end.
+        """All samples `[T]` since the last call; none if nothing came in that time; None at the end.
 
-        Raises AudioError: no more can come, and it is not the end.
+        Raises AudioError: the source failed before its end.
         """
 
     def close(self) -> None:
@@ -51,12 +51,12 @@ class Stream:
         self._stream = None if same else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
 
     def resampled(self, samples_T: Samples, *, last: bool = False) -> Samples:
-        """What these samples bring; the `last` bring what was held back."""
+        """The output for these samples; with `last` also the samples that were held back."""
         return samples_T if self._stream is None else self._stream.resample_chunk(samples_T, last=last)
 
 
 def floats(content: bytes, width: int, channels: int) -> Samples:
-    """PCM of so many bytes a sample, little-endian, as floats: the mean of its channels, without half a frame."""
+    """Little-endian PCM, so many bytes per sample, as floats: the mean of its channels, without an incomplete frame."""
     whole = np.frombuffer(content, np.uint8)[: len(content) // (width * channels) * width * channels]
     if width == 1:  # the only one without a sign
         values = whole.astype(np.float32) - np.float32(128)
@@ -72,7 +72,7 @@ def floats(content: bytes, width: int, channels: int) -> Samples:
 
 @final
 class Piped:
-    """A pipe: WAV if it begins so, else raw PCM of 16 bits, mono, of `rate_hz`."""
+    """A pipe: WAV if it begins like WAV, else raw PCM of 16 bits, mono, at `rate_hz`."""
 
     lost_s = 0.0
 
@@ -125,7 +125,7 @@ def blocks_of(file: BinaryIO, rate_hz: int) -> Iterator[Samples]:
         rate_hz, width, channels = sound.getframerate(), sound.getsampwidth(), sound.getnchannels()
         read = lambda size: sound.readframes(size // (width * channels))  # noqa: E731
     if not RATES_HZ[0] <= rate_hz <= RATES_HZ[1]:
-        raise AudioError(f"a rate of {rate_hz} Hz is none of speech, expected {RATES_HZ[0]} to {RATES_HZ[1]} Hz")
+        raise AudioError(f"a rate of {rate_hz} Hz cannot be of speech, expected {RATES_HZ[0]} to {RATES_HZ[1]} Hz")
     stream, size = Stream(rate_hz), max(round(BLOCK_S * rate_hz), 1) * width * channels
     while content := read(size):
         yield stream.resampled(floats(content, width, channels))
@@ -134,13 +134,13 @@ def blocks_of(file: BinaryIO, rate_hz: int) -> Iterator[Samples]:
 
 @final
 class _Begun:
-    """A file some bytes of which have been read already."""
+    """A file of which some bytes have already been read."""
 
     def __init__(self, file: BinaryIO, begun: bytes) -> None:
         self._file, self._begun = file, begun
 
     def read(self, size: int) -> bytes:
-        """So many bytes, fewer at the end alone: a pipe gives what it has."""
+        """So many bytes, fewer only at the end, although a pipe returns what it has."""
         begun, self._begun = self._begun[:size], self._begun[size:]
         while len(begun) < size and (more := self._file.read(size - len(begun))):
             begun += more
@@ -151,7 +151,7 @@ class _Begun:
 class Microphone:
     """A microphone by its name, a part of it, or its number; None is the system's own.
 
-    Raises AudioError: without `sounddevice` or PortAudio, where there is no such microphone, or it cannot be opened.
+    Raises AudioError: `sounddevice` or PortAudio is missing, or there is no such microphone, or it cannot be opened.
     """
 
     def __init__(self, device: str | None) -> None:
@@ -172,7 +172,7 @@ class Microphone:
     def take(self, wait_s: float) -> Samples | None:
         """See Capture."""
         if not self._input.active and self._blocks.empty():
-            raise AudioError(f"{self.name}: the microphone has gone; plug it in again")
+            raise AudioError(f"{self.name}: the microphone is disconnected; plug it in again")
         return _taken(self._blocks, wait_s)
 
     def close(self) -> None:
@@ -200,7 +200,7 @@ class Microphone:
 
 
 def _taken(blocks: "queue.Queue[Samples | AudioError | None]", wait_s: float) -> Samples | None:
-    """All that is in the queue; the end, or what went wrong, once nothing is left before it."""
+    """All that is in the queue. The end, or an error, only if nothing is left before it."""
     taken: list[Samples] = []
     try:
         while True:

@@ -1,9 +1,9 @@
-"""Which channels of a recording hold speech: opposite phase, dead and noisy channels, a speaker on each.
+"""The channels of a recording that hold speech: opposite phase, dead and noisy channels, a speaker on each.
 
-By default a recording is heard as the mean of its channels, as long as that loses nothing: where they cancel each other
-out the loudest is heard alone, and a channel that is dead, or holds steady noise beside speech, is left out. Floats
-that were written as integers (±32768 in place of ±1), and recordings whose peak is below -20 dBFS, are brought to one
-level here, too: encoders know the level that they were trained at (`bench/levels.py`).
+By default a recording is heard as the mean of its channels, if that loses nothing. If they cancel each other out, only
+the loudest is heard. A channel that is dead, or holds steady noise beside speech, is left out. Floats that were written
+as integers (±32768 instead of ±1), and recordings with a peak below -20 dBFS, are scaled to one level: encoders expect
+the level of their training (`bench/levels.py`).
 """
 
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from earful.audio.source import Audio, Held, Source, source_of
 from earful.errors import AudioError, ConfigError
 
 Channel = int | Literal["auto", "mix"]
-"""A channel by its number from 1 on, the mean of all, or that of those that hold speech."""
+"""A channel by its number from 1 on, the mean of all channels, or the mean of those that hold speech."""
 
 FLOATS = ("FLOAT", "DOUBLE")
-"""What of libsndfile's subtypes may hold values beyond ±1."""
+"""The subtypes of libsndfile that can hold values beyond ±1."""
 NAMES = ("auto", "mix", "left", "right", "each")
 
 _BLOCK_S = 0.1
@@ -40,10 +40,10 @@ _BITS = (15, 23, 31)
 
 @dataclass(frozen=True)
 class Survey:
-    """What the channels of a file hold; the weights, one a channel, make of them what is heard by default.
+    """What the channels of a file hold; their weights, one per channel, give what is heard by default.
 
-    `gain` is what all samples are multiplied by. `warnings` say what of them is not heard, and why; `apart` is true
-    where two channels take turns, as in an interview with a microphone for each.
+    All samples are multiplied by `gain`. `warnings` say what is not heard, and why. `apart` is true if two channels
+    take turns, as in an interview with a microphone for each speaker.
     """
 
     weights: tuple[float, ...]
@@ -64,9 +64,9 @@ def channel_named(name: str) -> Channel | Literal["each"]:
 
 
 def survey(recording: Audio) -> Survey:
-    """Listen to all channels of a recording; of a file once: what was found is kept while the file stays as it is.
+    """Listen to all channels of a recording. The result for a file is kept while the file does not change.
 
-    Damage inside the file is not looked at. Raises AudioError for a file that `audio.files.probe` would refuse.
+    Damage inside the file is not detected here. Raises AudioError for a file that `audio.files.probe` would refuse.
 
     >>> survey("interview.wav").apart  # doctest: +SKIP
     True
@@ -79,7 +79,7 @@ def survey(recording: Audio) -> Survey:
 
 
 def weights_of(source: Source, sound: soundfile.SoundFile, channel: Channel) -> NDArray[np.float32]:
-    """By how much each channel of an open file is heard, [C]. Raises AudioError for a channel that it does not have."""
+    """The weight of each channel of an open file, [C]. Raises AudioError for a channel that it does not have."""
     count, found = sound.channels, survey(source)
     if channel == "auto" and len(found.weights) == count:
         weights = found.weights
@@ -95,7 +95,7 @@ def weights_of(source: Source, sound: soundfile.SoundFile, channel: Channel) -> 
 
 
 def heard(chunk_TC: NDArray[np.float32], weights_C: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The channels [T, C] by their weights, as one [T]."""
+    """The weighted sum [T] of the channels [T, C]."""
     if len(weights_C) == 1:
         return chunk_TC[:, 0] if weights_C[0] == 1 else np.multiply(chunk_TC[:, 0], weights_C[0], dtype=np.float32)
     mixed_T: NDArray[np.float32] = chunk_TC @ weights_C
@@ -171,7 +171,7 @@ def _judged(levels: _Levels) -> Survey:
 
 
 def _gain(peak: float) -> float:
-    """What brings floats that were written as integers to ±1, and a soft recording to a peak that encoders know."""
+    """The gain that scales floats written as integers to ±1, and a soft recording to a peak that encoders expect."""
     if peak <= _INTEGERS_FROM:
         return _LOUD / peak if _SILENT < peak < _SOFT else 1.0
     return float(2.0 ** -next((bits for bits in _BITS if peak <= 1.5 * 2**bits), _BITS[-1]))
@@ -186,7 +186,7 @@ def _changing(power_BC: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _range_db(power_BC: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far the louder blocks of each channel are above the softer ones, in dB."""
+    """The difference of the louder and the softer blocks of each channel, in dB."""
     low_C, high_C = np.quantile(power_BC, (0.1, 0.95), axis=0)
     return np.asarray(10 * np.log10((high_C + 1e-20) / (low_C + 1e-20)))
 
@@ -199,7 +199,7 @@ def _cancels(levels: _Levels) -> bool:
 
 
 def _apart(power_BC: NDArray[np.float64]) -> bool:
-    """Whether now the one channel is heard and now the other."""
+    """Whether the two channels take turns."""
     sound_BC = power_BC[power_BC.max(axis=1) > _SOUND * power_BC.max()]
     first, second = (np.mean(sound_BC[:, c] > _ALONE * sound_BC[:, 1 - c]) for c in (0, 1))
     return bool(min(first, second) > _ALONE_SHARE)

@@ -1,4 +1,4 @@
-"""Conditions under which many clips are heard, to make tasks of: noise at an SNR, a room, a microphone, a line."""
+"""Acoustic conditions that many clips share, for tasks: noise at an SNR, a room, a microphone, a line."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,10 +25,10 @@ _ONE_RATE = {"gsm": 13.0, "mulaw": 64.0}  # whatever rate is asked for: see `thr
 def draw_condition(augmentation: Augmentation, generator: torch.Generator) -> Augmentation:
     """One condition for many clips, of those that `augmentation` allows.
 
-    Its probabilities become 0 or 1, and its ranges points, rounded to two digits; what does not happen has the lowest,
-    a codec of one rate that rate. So two conditions of one augmentation that `describe` names alike are equal.
-    Speed, vocal tract and gain stay free: a condition has many voices. Sound is still made for each clip: other noise
-    of that colour, another room of that length, any microphone of that ripple, any kind of unsteady noise.
+    Its probabilities become 0 or 1, and its ranges points, rounded to two digits. A change that does not happen has the
+    lowest value; a codec of one rate has that rate. So two conditions of one augmentation are equal if `describe` names
+    them alike. Speed, vocal tract and gain stay random: a condition has many voices. Each clip gets its own sound:
+    other noise of that colour, another room of that length, any microphone of that ripple, any kind of unsteady noise.
 
     >>> describe(draw_condition(Augmentation(), torch.Generator().manual_seed(3)))
     'noise 7.6 dB colour 0.57, room 0.49 s direct 8.9 dB'

@@ -1,8 +1,8 @@
-"""What a sound file really holds, where its header lies: the pieces of sound in it, and what is wrong with it.
+"""The real content of a sound file whose header is wrong: its pieces of sound, and what is wrong with it.
 
-Formats are told by content, never by name. A file in which nothing is wrong is handed to the decoder as it is. Of
-another, the decoder is given the sound alone under a header that is true: of a WAV whose recorder crashed, an MP3
-without a count of its frames, several streams one behind the other.
+Formats are detected by content, never by name. The decoder gets a correct file unchanged. Of another file it gets the
+sound alone under a correct header: of a WAV whose recorder crashed, an MP3 without a count of its frames, several
+streams one after the other.
 """
 
 import io
@@ -53,14 +53,14 @@ _AU_UNKNOWN = b"\xff\xff\xff\xff"
 
 
 class Contents(NamedTuple):
-    """The streams of sound in a file, in order, and what is wrong with it; none: the decoder takes it as it is."""
+    """The streams of sound in a file, in order, and what is wrong with it. No streams: the decoder takes the file."""
 
     streams: tuple[Stream, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
 def examine(source: Source) -> Contents:
-    """Look at the bytes of a sound file that is there and not empty.
+    """Examine the bytes of a sound file that exists and is not empty.
 
     Raises AudioError for a format that is not read, and for a file that lacks much of what its header promises.
     """
@@ -71,7 +71,7 @@ def examine(source: Source) -> Contents:
 
 
 class Spliced(io.RawIOBase):
-    """Spans of a file, and bytes that are not in it, as one file to read and seek in. Close it."""
+    """Spans of a file, and bytes from elsewhere, as one file to read and seek in. Close it."""
 
     def __init__(self, source: Source, spans: Sequence[Span]) -> None:
         self._file = opened(source)
@@ -95,7 +95,7 @@ class Spliced(io.RawIOBase):
         return self._place
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        """Fill the buffer, but at the end: the decoder takes a short answer for the end of the file."""
+        """Fill the buffer, except at the end: a short read means the end of the file to the decoder."""
         wanted, filled = memoryview(buffer).cast("B"), 0
         while filled < len(wanted) and self._place < self._size:
             part = self._some(len(wanted) - filled)
@@ -144,7 +144,7 @@ def _refuse_unread(source: Source, data: Data) -> None:
 
 
 def _foreign(data: Data, begin: int) -> str | None:
-    """What libsndfile does not read; None for what it may."""
+    """The kind of a file that libsndfile does not read; None for a file that it may read."""
     kind = next((kind for place, magic, kind in _FOREIGN if holds(data, place, magic)), None)
     if kind is None and _is_adts(data, begin):
         return "AAC"

@@ -1,10 +1,11 @@
-"""Decoding: what libsndfile makes of a file, or of one stream in it, chunk by chunk and checked.
+"""Decoding by libsndfile, of a file or of one stream in it, chunk by chunk and checked.
 
-`audio.files` and `audio.channels` are made of this.
+`audio.files` and `audio.channels` build on it.
 """
 
 import os
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -43,10 +44,10 @@ Chunk = NDArray[np.float32]
 
 
 class _SoundFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """A sound file that is read straight on.
+    """A sound file that is read sequentially.
 
-    soundfile sends a file that can seek to where it is anyway after every read, and an MP3's decoder, sent anywhere,
-    begins anew and spoils what follows. `seek` still works.
+    After every read soundfile seeks, in a file that can, to the place where it is anyway. The decoder of MP3 begins
+    anew after every seek, and spoils the sound that follows. `seek` still works.
     """
 
     def seekable(self) -> bool:
@@ -54,7 +55,7 @@ class _SoundFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no
 
 
 def contents_of(source: Source) -> Contents:
-    """What is in a file, which must be there and not empty."""
+    """The content of a file, which must exist and not be empty."""
     _check_file(source)
     return examine(source)
 
@@ -66,7 +67,7 @@ def streams_of(contents: Contents) -> Iterator[Stream | None]:
 
 @contextmanager
 def open_stream(source: Source, stream: Stream | None) -> Iterator[soundfile.SoundFile | MediaSound]:
-    """Open a sound file, or one stream of it, that is known to libsndfile, or PyAV, and not truncated."""
+    """Open a sound file, or one stream of it, that libsndfile or PyAV reads and that is not truncated."""
     if stream is not None and stream.container:
         with open_media(source, stream.container) as media:
             if odd := odd_header(media):
@@ -86,7 +87,7 @@ def open_stream(source: Source, stream: Stream | None) -> Iterator[soundfile.Sou
     with sound, spliced or nullcontext():
         if sound.format == "RAW":  # libsndfile goes by the name
             raise AudioError(
-                f"{source}: has no header that says what it holds; convert it by one who knows, as with: "
+                f"{source}: has no header, so its format is unknown; convert it, naming the format, as with: "
                 "sox -t gsm -r 8000 IN OUT.wav"
             )
         _check_whole(sound, source, stream is None)
@@ -96,11 +97,11 @@ def open_stream(source: Source, stream: Stream | None) -> Iterator[soundfile.Sou
 def _sound_of(source: Source, spliced: Spliced | None) -> soundfile.SoundFile:
     """Open a file, or what is in no file of its own.
 
-    An MP3 is known to libsndfile only after it has looked for a resource fork, as a Mac leaves one beside each file on
-    a stick: `._NAME`, or `._` where there is no name. If it finds one, it takes the MP3 for damaged. A copy has none.
+    Before libsndfile recognises an MP3 it looks for a resource fork, which a Mac leaves beside each file on a memory
+    stick: `._NAME`, or `._` where there is no name. If it finds one, it takes the MP3 for damaged. A copy has none.
     """
     try:
-        return _SoundFile(spliced or os.fsencode(str(source)))
+        return _SoundFile(spliced or name_for_libsndfile(str(source)))
     except soundfile.LibsndfileError:
         with Spliced(source, ((0, size_of(source)),)) if spliced is None else nullcontext(spliced) as whole:
             whole.seek(0)
@@ -108,10 +109,15 @@ def _sound_of(source: Source, spliced: Spliced | None) -> soundfile.SoundFile:
             if head != b"ID3" and not (head[:1] == b"\xff" and head[1:2] >= b"\xe0"):
                 raise
             whole.seek(0)
-            with tempfile.TemporaryDirectory(prefix="earful-") as folder:
+            with tempfile.TemporaryDirectory(prefix="earful-", ignore_cleanup_errors=True) as folder:  # still open
                 with (Path(folder) / "copy.mp3").open("wb") as copy:
                     shutil.copyfileobj(whole, copy)
-                return _SoundFile(os.fsencode(copy.name))
+                return _SoundFile(name_for_libsndfile(copy.name))
+
+
+def name_for_libsndfile(path: str, system: str = sys.platform) -> str | bytes:
+    """A file name as soundfile passes it on whole: bytes, which may be no text; on Windows text, for bytes are ANSI."""
+    return path if system == "win32" else os.fsencode(path)
 
 
 class _Kept(threading.local):
@@ -127,9 +133,9 @@ _kept = _Kept()
 
 @contextmanager
 def open_kept(source: Source, stream: Stream | None) -> Iterator[soundfile.SoundFile | MediaSound]:
-    """The same for one who seeks at once: an MP3 stays open for the next part of it.
+    """The same for a caller who seeks at once: an MP3 stays open for its next part.
 
-    Its decoder looks at all frames that lie before a place that it is sent to, but at each only once.
+    To seek, its decoder reads all frames before the place, but each only once.
     """
     if isinstance(source, Held):
         with open_stream(source, stream) as sound:
@@ -170,7 +176,7 @@ def _check_file(source: Source) -> None:
 
 
 def _check_whole(sound: soundfile.SoundFile, source: Source, as_it_is: bool) -> None:
-    """Raise AudioError if the file's own header promises more than the file holds, or what cannot be."""
+    """Raise AudioError if the file's own header promises more than the file holds, or something impossible."""
     if odd := odd_header(sound):
         raise truncated(source, odd)
     if as_it_is and (missing := shortage(sound, source)):
@@ -190,7 +196,7 @@ def _ogg_page_is_cut(source: Source) -> bool:
 
 
 def seek(sound: soundfile.SoundFile, source: Source, frame: int) -> None:
-    """Send the decoder to a frame. Raises AudioError where it cannot get there."""
+    """Seek to a frame. Raises AudioError if that fails."""
     if frame == 0:
         return
     try:
@@ -203,9 +209,9 @@ def seek(sound: soundfile.SoundFile, source: Source, frame: int) -> None:
 def decode(
     sound: soundfile.SoundFile, source: Source, begin: int, frame_count: int | None, *, checked: bool = True
 ) -> Iterator[Chunk]:
-    """Yield chunks [T, C] at the file's rate, from the frame `begin`, where it stands, to the end or `frame_count` on.
+    """Yield chunks [T, C] at the file's rate: `frame_count` frames, or all, from `begin` on, where the file stands.
 
-    Every sample is checked, unless that is not wanted. Raises AudioError where the sound is damaged or ends early.
+    Every sample is checked, unless that is not wanted. Raises AudioError if the sound is damaged or ends early.
     """
     position, most = begin, max(1, _CHUNK // max(1, sound.channels // 2))
     end = sound.frames if frame_count is None else min(sound.frames, begin + frame_count)

@@ -1,9 +1,9 @@
 """Sound files: probe, read and write. Everything that libsndfile decodes comes out as float32, mono, 16 kHz.
 
-A recording may be given by its path, as the bytes of a file, or as a file opened in binary mode: it is read the same.
+A recording may be given by its path, as the bytes of a file, or as a file opened in binary mode. All are read alike.
 
-What a file really holds is read, whatever its header says (`audio.container`), and `AudioInfo.warnings` names the lies.
-What counts as damaged, and so raises an AudioError instead of giving a shorter recording:
+The real content of a file is read, whatever its header says (`audio.container`). `AudioInfo.warnings` names wrong
+headers. These count as damaged, and raise an AudioError instead of giving a shorter recording:
 a WAV, AIFF, AU or CAF file that lacks over 0.1 s of what its header promises (a recorder that crashed, or a stream of
 unknown length, promises nothing), an Ogg file cut inside a page, an MP3 that ends over 1 % and 0.1 s before its header
 says, a FLAC file whose decoding fails, and NaN or infinite samples. Silence and values beyond [-1, 1] are not damage.
@@ -38,9 +38,9 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a sound file holds; `sample_count` is per channel and at the file's own `rate_hz`, that of its beginning.
+    """The properties of a sound file; `sample_count` is per channel, at the file's own `rate_hz` at its beginning.
 
-    `warnings` says what is wrong with a file that can be read all the same: a header that lies, bytes that are missing.
+    `warnings` says what is wrong with a file that can still be read: a wrong header, missing bytes.
     """
 
     duration_s: float
@@ -53,7 +53,7 @@ class AudioInfo:
 
 
 def probe(recording: Audio) -> AudioInfo:
-    """Read a sound file's header, without decoding the sound (unless it is a stream that does not say its length).
+    """Read a sound file's header, without decoding the sound (except of a stream without a length).
 
     Raises AudioError if the file is missing, empty, truncated, not sound, or holds no samples.
 
@@ -82,8 +82,9 @@ def read(recording: Audio, start_s: float = 0.0, duration_s: float | None = None
 
     `channel` is a number from 1 on, "mix" for the mean of all, or "auto": the mean of those that hold speech, as
     `audio.channels.survey` finds them in the whole file. A part is found by seeking, and equals the same part of the
-    whole to within rounding; it may reach 0.1 s past the end of the file (durations get rounded) and is then shorter.
-    Raises AudioError for a file that `probe` would refuse, damaged or non-finite sound, and a part outside the file.
+    whole, except for rounding. It may reach 0.1 s past the end of the file (durations get rounded), and is then
+    shorter. Raises AudioError for a file that `probe` would refuse, damaged or non-finite sound, and a part outside the
+    file.
 
     >>> read("hello.flac", start_s=0.5, duration_s=0.25).shape  # doctest: +SKIP
     (4000,)
@@ -167,14 +168,14 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 
 def _whole(source: Source, contents: Contents, channel: Channel) -> Iterator[Samples]:
-    """The sound of all streams, one behind the other, mono, at 16 kHz."""
+    """The sound of all streams, one after the other, mono, at 16 kHz."""
     for stream in streams_of(contents):
         with open_stream(source, stream) as sound:
             yield from _mono(sound, source, 0, None, channel)
 
 
 def _cut(pieces: Iterator[Samples], start: int, count: int | None) -> Samples:
-    """The samples from `start` on, by going through all that comes before."""
+    """The samples from `start` on, by decoding all that comes before."""
     kept: list[Samples] = [np.zeros(0, np.float32)]
     place = 0
     for piece_T in pieces:
@@ -194,7 +195,7 @@ def _check_part(source: Source, start_s: float, duration_s: float | None) -> Non
 
 
 def _read_part(sound: soundfile.SoundFile, source: Source, start: int, count: int | None, channel: Channel) -> Samples:
-    """Decode output samples `start` to `start + count`; shorter, or empty, where the file ends before."""
+    """Decode output samples `start` to `start + count`; shorter, or empty, if the file ends before."""
     step = math.gcd(sound.samplerate, SAMPLE_RATE_HZ)
     step_in, step_out = sound.samplerate // step, SAMPLE_RATE_HZ // step
     margin = _MP3_MARGIN if sound.format == "MP3" else _MARGIN
@@ -212,7 +213,7 @@ def _read_part(sound: soundfile.SoundFile, source: Source, start: int, count: in
 def _mono(
     sound: soundfile.SoundFile, source: Source, begin: int, frame_count: int | None, channel: Channel
 ) -> Iterator[Samples]:
-    """Decode from the frame `begin`, where it stands: the channels that are wanted, mixed, at 16 kHz."""
+    """Decode from the frame `begin`, where the file stands: the wanted channels, mixed, at 16 kHz."""
     weights_C = weights_of(source, sound, channel)
     chunks = (heard(chunk_TC, weights_C) for chunk_TC in decode(sound, source, begin, frame_count))
     return _resampled(chunks, sound.samplerate)

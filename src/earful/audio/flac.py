@@ -1,6 +1,6 @@
-"""FLAC files as they are: how many samples their frames hold, whatever the description says; several in one file.
+"""The real content of FLAC files: the samples in their frames, whatever the description says; several files in one.
 
-A decoder stops where the description says that the sound ends. Source: RFC 9639.
+A decoder stops where, by the description, the sound ends. Source: RFC 9639.
 """
 
 import struct
@@ -34,9 +34,9 @@ class _Frame(NamedTuple):
 
 
 def flac_streams(source: Source, data: Data) -> tuple[tuple[Stream, ...], tuple[str, ...]]:
-    """The FLAC files one behind the other, each under a true count; none where the decoder can do by itself.
+    """The FLAC files one after the other, each with a correct count; none if the decoder needs no help.
 
-    Raises AudioError where over 1 % and 0.1 s of what a description promises is missing.
+    Raises AudioError if over 1 % and 0.1 s of what a description promises is missing.
     """
     begins = _begins(data)
     if not begins:  # the decoder will say what it is
@@ -88,7 +88,7 @@ def _mended(data: Data, begin: int, total: int) -> bytes:
 
 
 def _held(data: Data, begin: int, end: int) -> int:
-    """How many samples there are by the last two frames that follow each other; 0 where these are not found."""
+    """The number of samples, by the last two frames that follow each other; 0 if these are not found."""
     told = _described(data, begin)
     if told is None:
         return 0
@@ -105,7 +105,7 @@ def _held(data: Data, begin: int, end: int) -> int:
 
 
 def _frame(head: bytes, told: _Description) -> _Frame | None:
-    """The frame that begins here; None if none does: its header has a checksum of 8 bits."""
+    """The frame that begins here; None if none does (its header has a checksum of 8 bits)."""
     if len(head) < 6 or head[0] != 0xFF or head[1] & 0xFE != 0xF8 or head[2] >> 4 == 0 or head[2] & 15 == 15:
         return None
     if head[3] & 1 or head[3] >> 4 > 10 or ((head[3] >> 4) + 1 != told.channels and not _is_pair(head[3] >> 4, told)):
@@ -131,7 +131,7 @@ def _is_pair(code: int, told: _Description) -> bool:
 
 
 def _number(data: bytes) -> tuple[int, int]:
-    """A number in UTF-8's way, up to 36 bits, and how many bytes it takes; 0 bytes if it is none."""
+    """A number coded like UTF-8, up to 36 bits, and its number of bytes; 0 bytes if it is none."""
     first = data[0]
     if first < 0x80:
         return first, 1

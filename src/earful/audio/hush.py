@@ -1,4 +1,4 @@
-"""Quiet for decoders that print: libmpg123, inside libsndfile, writes what it thinks of a file on the screen."""
+"""Silence for decoders that print: libmpg123, inside libsndfile, writes its opinion of a file on the screen."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import IO
 
 _DECODERS = re.compile(
     rb"^(?:\[[^\]]*mpg123[^\]]*\]|(?:Note|Warning|Error): |\s*$|.*(?:mpg123|part2_3|Xing|MPEG|resync|big_values))"
@@ -16,18 +16,18 @@ _lock = threading.Lock()
 
 
 class _State:
-    """How many threads are inside, where stderr went before, and what caught what was written meanwhile."""
+    """How many threads are inside, where stderr went before, and the file that catches what is written meanwhile."""
 
     inside = 0
     before = -1
-    caught = -1
+    caught: IO[bytes]
 
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Keep what C libraries print to stderr from the screen while the block runs; lines of others come after it.
+    """Hide what C decoders print to stderr while the block runs. Other lines are printed after it.
 
-    stderr belongs to the process, not to a thread: while any thread is inside, all that is written to it is caught.
+    stderr belongs to the process, not to a thread: while any thread is inside, everything written to it is caught.
     """
     with _lock:
         if _State.inside == 0:
@@ -49,10 +49,8 @@ def _catch() -> None:
     except (OSError, ValueError, AttributeError):  # there is no stderr
         _State.before = -1
         return
-    file, name = tempfile.mkstemp(prefix="earful-")
-    Path(name).unlink()
-    os.dup2(file, 2)
-    _State.caught = file
+    _State.caught = tempfile.TemporaryFile(prefix="earful-")  # noqa: SIM115 (closed by `_release`)
+    os.dup2(_State.caught.fileno(), 2)
 
 
 def _release() -> None:
@@ -60,9 +58,7 @@ def _release() -> None:
         return
     os.dup2(_State.before, 2)
     os.close(_State.before)
-    size = os.lseek(_State.caught, 0, os.SEEK_END)
-    if size:
-        os.lseek(_State.caught, 0, os.SEEK_SET)
-        lines = os.read(_State.caught, size).splitlines(keepends=True)
-        os.write(2, b"".join(line for line in lines if not _DECODERS.match(line)))
-    os.close(_State.caught)
+    with _State.caught as caught:
+        caught.seek(0)
+        if lines := caught.read().splitlines(keepends=True):
+            os.write(2, b"".join(line for line in lines if not _DECODERS.match(line)))

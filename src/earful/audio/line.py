@@ -1,4 +1,4 @@
-"""What a recording went through on its way here: a telephone's band, or a codec that forgot what it could."""
+"""The line of a recording: a telephone's band, or a lossy codec."""
 
 import io
 from typing import Literal, NamedTuple, get_args
@@ -39,10 +39,9 @@ def through_codec(samples_T: Samples, codec: Codec, kbps: float) -> Samples:
     """Encode samples and decode them again, at about `kbps` thousand bits a second: same length, level and times.
 
     mp3 (8 to 160), vorbis (25 to 80) and opus (6 to 256) take the nearest rate that they have. gsm (13, GSM 06.10) and
-    mulaw (64) have one, at 8 kHz; adpcm (IMA) has 32 at 8 kHz and 64 at 16 kHz.
-    Silence, sound that is not finite, and all sound where libsndfile lacks the codec, come back as they are: a long
-    training does not end for that.
-    Raises AudioError if the samples are not mono, the codec is unknown, or `kbps` is not positive.
+    mulaw (64) have one, at 8 kHz; adpcm (IMA) has 32 at 8 kHz and 64 at 16 kHz. Silence, sound that is not finite, and
+    all sound if libsndfile lacks the codec, are returned unchanged, so that a long training does not end because of
+    them. Raises AudioError if the samples are not mono, the codec is unknown, or `kbps` is not positive.
     """
     check_mono(samples_T)
     if codec not in CODECS or not kbps > 0:
@@ -60,7 +59,7 @@ def through_codec(samples_T: Samples, codec: Codec, kbps: float) -> Samples:
 
 
 def _form(codec: Codec, kbps: float) -> _Form:
-    """How libsndfile writes a codec; its compression levels are linear in the bit rate, nearly so for vorbis."""
+    """libsndfile's settings for a codec. Its compression levels are linear in the bit rate, nearly so for vorbis."""
     if codec == "mp3":  # not down to 8: LAME refuses the exact end of its scale, and takes 8 for 9
         return _Form("MP3", "MPEG_LAYER_III", SAMPLE_RATE_HZ, (160 - min(max(kbps, 9), 160)) / (160 - 8), "CONSTANT")
     if codec == "opus":

@@ -1,8 +1,8 @@
 """Sound in the containers of telephones, cameras and the web, by PyAV (FFmpeg's libraries in a wheel; extra `media`).
 
-Only what libsndfile does not read comes here. A file is a `soundfile.SoundFile` to those who decode it: frames from the
-beginning of the container on, of which the video, too, has its times. Sound that begins later has silence before it,
-and a gap is silence, so that a time is the same whether one reads up to it or seeks it.
+It is for files that libsndfile does not read. To decoders a file looks like a `soundfile.SoundFile`: frames count from
+the beginning of the container, as the times of the video do. Sound that begins later has silence before it, and a gap
+is silence. So a time is the same whether it is reached by reading or by seeking.
 """
 
 from collections.abc import Generator, Iterator
@@ -26,7 +26,7 @@ _FULL = {"u1": 128.0, "i2": 32_768.0, "i4": 2_147_483_648.0, "i8": 9_223_372_036
 
 
 class _Facts(NamedTuple):
-    """What is known of a file before it is read; `origin_s` is where its time begins.
+    """The facts of a file that are known before reading; `origin_s` is where its time begins.
 
     `head` and `step` are the frames in its first packet and in each of the others.
     """
@@ -42,7 +42,7 @@ class _Facts(NamedTuple):
 
 @lru_cache(maxsize=1)
 def is_installed() -> bool:
-    """Whether PyAV is there; it is not imported."""
+    """Whether PyAV is installed; it is not imported."""
     return find_spec("av") is not None
 
 
@@ -55,13 +55,13 @@ def missing(path: Source, kind: str) -> AudioError:
 
 
 def conversion(source: Source) -> str:
-    """A command line that converts the recording, to be typed as it is."""
+    """A command line that converts the recording, ready to be typed."""
     names = ("IN", "OUT.flac") if isinstance(source, Held) else (source, source.with_suffix(".flac"))
     return f"ffmpeg -i {quoted(names[0])} {quoted(names[1])}"
 
 
 class MediaSound:
-    """The first, or best, sound in a container; read it straight on, or `seek` first. It has what SoundFile has."""
+    """The first, or best, sound in a container, with SoundFile's methods; read it sequentially, or `seek` first."""
 
     extra_info = ""
 
@@ -73,13 +73,13 @@ class MediaSound:
         self._held_TC: NDArray[np.float32] = np.zeros((0, facts.channels), np.float32)
 
     def seek(self, frame: int) -> None:
-        """Go to a frame. Raises AudioError where the file cannot."""
+        """Seek to a frame. Raises AudioError if the file cannot."""
         self.close()
         self._pieces = _pieces(self._path, self._facts, frame)
         self._held_TC = self._held_TC[:0]
 
     def read(self, frames: int, dtype: str = "float32", always_2d: bool = True) -> NDArray[np.float32]:
-        """The next frames [T, C]; fewer at the end alone. Raises AudioError for damage."""
+        """The next frames [T, C]; fewer only at the end. Raises AudioError for damage."""
         parts, count = [self._held_TC], len(self._held_TC)
         while count < frames:
             piece_TC = next(self._pieces, None)
@@ -156,7 +156,7 @@ def _facts_of(path: Source) -> _Facts:
 
 
 def _end_s(path: Source, container: Any, stream: Any, begin_s: float) -> float:
-    """Where the sound ends, by the header; where that does not say, by all packets, which are not decoded."""
+    """The end of the sound, by the header; else by all packets, without decoding them."""
     if stream.duration is not None and "mp4" in container.format.name:
         return float((stream.start_time or 0) * stream.time_base + stream.duration * stream.time_base)
     end_s = begin_s
@@ -177,7 +177,7 @@ def _packets(path: Source, container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _decoded(path: Source, container: Any, stream: Any, *, sought: bool = False) -> Iterator[Any]:
-    """The frames of sound from where the container stands; the first packets after a seek may lack their beginnings."""
+    """The frames of sound from the current place on; the first packets after a seek may lack their beginnings."""
     import av
 
     for packet in _packets(path, container, stream):
@@ -193,7 +193,7 @@ def _decoded(path: Source, container: Any, stream: Any, *, sought: bool = False)
 
 
 def _pieces(path: Source, facts: _Facts, start: int, *, seek: bool = True) -> Generator[NDArray[np.float32]]:
-    """Samples [T, C] from the frame `start` on, each at its time: silence in gaps, nothing twice."""
+    """Samples [T, C] from the frame `start` on, each at its time, with silence in gaps and without repetition."""
     with _opened(path) as container:
         stream = _stream(path, container)
         sought = seek and _sought(container, stream, facts, start)
@@ -220,7 +220,7 @@ def _silence(count: int, channels: int) -> Iterator[NDArray[np.float32]]:
 
 
 def _sought(container: Any, stream: Any, facts: _Facts, start: int) -> bool:
-    """Whether the container was sent to a little before the frame `start`, or stands at its beginning."""
+    """Whether a seek to a little before the frame `start` succeeded; the container is there, or at its beginning."""
     import av
 
     at_s = start / facts.rate_hz - _LEAD_S
@@ -234,7 +234,7 @@ def _sought(container: Any, stream: Any, facts: _Facts, start: int) -> bool:
 
 
 def _gap(told: int, place: int | None, facts: _Facts, sought: bool) -> int:
-    """How much silence comes before a packet that says that it begins at `told`, where `place` is expected."""
+    """The silence before a packet whose time is `told`, where `place` is expected."""
     if place is None and sought:
         return told
     missing = told - (place or 0)
@@ -242,9 +242,9 @@ def _gap(told: int, place: int | None, facts: _Facts, sought: bool) -> int:
 
 
 def _told(frame: Any, facts: _Facts) -> int:
-    """At which frame of the file a packet begins by its time, which some containers round to milliseconds.
+    """The frame at which a packet begins by its time, which some containers round to milliseconds.
 
-    Packets are of one size as a rule: the nearest place where one of that size begins is meant.
+    Most packets have one size: the nearest place where a packet of that size begins is taken.
     """
     told = (float(frame.pts * frame.time_base) - facts.origin_s) * facts.rate_hz
     if facts.step:
@@ -257,7 +257,7 @@ def _told(frame: Any, facts: _Facts) -> int:
 def _samples(path: Source, frame: Any, facts: _Facts) -> NDArray[np.float32]:
     """The samples [T, C] of a frame, between -1 and 1."""
     if (frame.sample_rate, len(frame.layout.channels)) != (facts.rate_hz, facts.channels):
-        raise AudioError(f"{path}: changes its rate or channels amid the sound; convert it with ffmpeg -i IN OUT.flac")
+        raise AudioError(f"{path}: changes its rate or channels midway; convert it with ffmpeg -i IN OUT.flac")
     array = frame.to_ndarray()
     array_TC = array.T if frame.format.is_planar else array.reshape(-1, facts.channels)
     kind = array_TC.dtype.str[1:]

@@ -1,4 +1,4 @@
-"""What a microphone and its amplifier do to sound: they colour it, and what is too loud for them they flatten."""
+"""The effect of a microphone and its amplifier: they colour sound, and flatten sound that is too loud."""
 
 import math
 
@@ -16,7 +16,7 @@ _BENDS = 8  # terms of the response's cosine series, over seven octaves
 def through_microphone(samples_T: Samples, ripple_db: float, generator: torch.Generator) -> Samples:
     """Give samples a random smooth frequency response that reaches, up or down, `ripple_db` from level.
 
-    The response is a cosine series over log frequency, of zero phase: nothing is moved in time. The mean power stays.
+    The response is a cosine series over log frequency with zero phase, so nothing moves in time. The mean power stays.
     Raises AudioError if the samples are not mono.
     """
     check_mono(samples_T)
@@ -34,7 +34,7 @@ def through_microphone(samples_T: Samples, ripple_db: float, generator: torch.Ge
 
 
 def saturate(samples_T: Samples, drive_db: float, hardness: float = 4.0) -> Samples:
-    """Flatten what is loud, with a ceiling `drive_db` below the peak; the mean power stays.
+    """Flatten loud sound, with a ceiling `drive_db` below the peak; the mean power stays.
 
     `hardness` bends the curve: 2 is a soft valve, 20 nearly cuts (Rapp 1991's amplifier: x / (1 + |x|^p)^(1/p)).
     Raises AudioError if the samples are not mono or the hardness is not positive.

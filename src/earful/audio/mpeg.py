@@ -1,6 +1,6 @@
-"""MP3 files as they are: frames counted, where there is no count or a wrong one; several files one behind the other.
+"""The real content of MP3 files: frames are counted if the count is missing or wrong; several files in one.
 
-A decoder that meets no Xing or Info frame guesses the length from the first frame's bit rate, and stops there. Source:
+Without a Xing or Info frame a decoder guesses the length from the first frame's bit rate, and stops there. Source:
 ISO/IEC 11172-3 and 13818-3 (frames); the Xing, Info and VBRI frames are customs of encoders.
 """
 
@@ -26,7 +26,7 @@ _TAG_BYTES = 128  # ID3, version 1
 
 
 class _Header(NamedTuple):
-    """What a frame's four bytes say."""
+    """The contents of a frame's four bytes."""
 
     size: int
     rate_hz: int
@@ -36,7 +36,7 @@ class _Header(NamedTuple):
 
 
 class _Run:
-    """The frames of one stream: where they lie, how many there are, and what the stream says of itself."""
+    """The frames of one stream: their places, their number, and what the stream itself says."""
 
     def __init__(self, header: _Header, told: bytes | None, count: int | None) -> None:
         self.header, self.told, self.promised = header, told, count
@@ -53,7 +53,7 @@ class _Run:
 
 
 def id3_size(data: Data, place: int) -> int:
-    """How many bytes of ID3 tags (version 2) stand here; 0 if none do."""
+    """The number of bytes of ID3 tags (version 2) at this place; 0 if there are none."""
     begin = place
     while data[place : place + 3] == b"ID3" and len(head := data[place + 6 : place + 10]) == 4:
         size = head[0] << 21 | head[1] << 14 | head[2] << 7 | head[3]
@@ -62,10 +62,10 @@ def id3_size(data: Data, place: int) -> int:
 
 
 def mpeg_streams(source: Source, data: Data) -> tuple[tuple[Stream, ...], tuple[str, ...]]:
-    """The streams of MPEG frames in a file, each under a count of its frames that is true.
+    """The streams of MPEG frames in a file, each with a correct count of its frames.
 
-    None where there are no frames, or one stream that says rightly how long it is and nothing else is in the file.
-    Raises AudioError where over 1 % and 0.1 s of what the first frame promises is missing.
+    None if there are no frames, or if the file holds only one stream with a correct length.
+    Raises AudioError if over 1 % and 0.1 s of what the first frame promises is missing.
     """
     runs, junk = _runs(data)
     if not runs:
@@ -96,7 +96,7 @@ def _warnings(runs: Sequence[_Run], junk: int) -> Iterator[str]:
 
 
 def _runs(data: Data) -> tuple[list[_Run], int]:
-    """Walk over all frames; answers the streams, and how many bytes between and around them are of no kind known."""
+    """Walk over all frames; returns the streams, and the number of unknown bytes between and around them."""
     runs: list[_Run] = []
     junk, place = 0, id3_size(data, 0)
     fresh = True  # whether what comes next need not belong to the stream before
@@ -121,7 +121,7 @@ def _runs(data: Data) -> tuple[list[_Run], int]:
 
 
 def _is_tag(data: Data, place: int) -> bool:
-    """ID3 of either version, an APE tag, lyrics; or zeros, with which programs fill up."""
+    """Whether it is ID3 of either version, an APE tag, lyrics, or zeros that programs fill up with."""
     return data[place : place + 3] in (b"ID3", b"TAG") or data[place : place + 8] in (
         b"APETAGEX",
         b"LYRICSBE",
@@ -141,7 +141,7 @@ def _skip(data: Data, place: int) -> int:
 
 
 def _goes_on(data: Data, place: int, header: _Header) -> bool:
-    """Whether another frame of the kind, or the end or a tag, follows the one that seems to begin here."""
+    """Whether another frame of the kind, the end, or a tag follows the frame that seems to begin here."""
     end = place + header.size
     if end >= len(data) or _is_tag(data, end):
         return end <= len(data)
@@ -171,7 +171,7 @@ def _header(four: bytes) -> _Header | None:
 
 
 def _told(data: Data, begin: int, end: int, header: _Header) -> tuple[int, int | None] | None:
-    """Where in the file a Xing or Info frame says what follows, and how many frames it promises; None for sound."""
+    """The place of a Xing or Info frame's data, and the number of frames that it promises; None for sound."""
     if header.kind[1] != 3:
         return None
     place = begin + 4 + _side(header)
@@ -184,13 +184,13 @@ def _told(data: Data, begin: int, end: int, header: _Header) -> tuple[int, int |
 
 
 def _side(header: _Header) -> int:
-    """Bytes of side information, after which the Xing frame says what it is."""
+    """The bytes of side information; the Xing frame's data follow them."""
     first, mono = header.kind[0] == 3, header.channels == 1
     return (17 if mono else 32) if first else (9 if mono else 17)
 
 
 def _stream(run: _Run) -> Stream:
-    """The frames under a first one that counts them: the stream's own, mended, or a new one."""
+    """The frames after a first frame that counts them: the stream's own, corrected, or a new one."""
     spans: list[Span] = [(begin, end) for begin, end in run.spans]
     size = sum(end - begin for begin, end in run.spans)
     header = run.header
@@ -209,7 +209,7 @@ def _stream(run: _Run) -> Stream:
 
 
 def _empty_frame(run: _Run) -> bytearray:
-    """A frame of the stream's kind without sound, long enough for what is to be said in it (64 kbit/s and more do)."""
+    """A frame of the stream's kind without sound, long enough for the data (64 kbit/s and more are)."""
     version, layer, rate, mono = run.header.kind
     for index in range(1, 15):
         bits = (

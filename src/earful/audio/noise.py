@@ -1,4 +1,4 @@
-"""Noise made from a generator, none of it recorded (steady, gusts, babble, clatter), and how it joins a signal."""
+"""Noise from a random generator, none of it recorded (steady, gusts, babble, clatter), and its addition to a signal."""
 
 import math
 
@@ -20,7 +20,7 @@ _BURST_S = 0.4
 def add_noise(samples_T: Samples, noise_T: Samples, snr_db: float) -> Samples:
     """Add noise at a signal-to-noise ratio of mean powers; short noise is repeated, long noise is cut at the end.
 
-    Silence has no such ratio: if either is silent, the samples come back as they are.
+    Silence has no such ratio: if either is silent, the samples are returned unchanged.
     Raises AudioError if one of them is not mono.
     """
     check_mono(samples_T)
@@ -49,7 +49,7 @@ def coloured_noise(count: int, exponent: float, generator: torch.Generator) -> S
 
 
 def unsteady_noise(count: int, generator: torch.Generator) -> Samples:
-    """Make `count` samples of noise of power 1 that does not keep still: gusts, babble or clatter, each as often."""
+    """Make `count` samples of changing noise of power 1: gusts, babble or clatter, equally often."""
     kind, first, second = _between([0, 0, 0], [3, 1, 1], generator)
     if kind < 1:
         return gusts(count, 2 * first, 1 + 7 * second, generator)
@@ -65,7 +65,7 @@ def gusts(count: int, exponent: float, rate_hz: float, generator: torch.Generato
 
 
 def babble(count: int, voices: int, generator: torch.Generator) -> Samples:
-    """Voices that talk at once, in no language: buzzes of wandering pitch, in syllables, in bands like formants."""
+    """Voices that talk at once, in no language: buzzes of varying pitch, in syllables, in bands like formants."""
     size = fft_size(count)
     frequency_hz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
     bands = np.zeros((len(_BANDS) + 1, count), np.float32)
@@ -97,7 +97,7 @@ def clatter(count: int, rate_hz: float, generator: torch.Generator) -> Samples:
 
 
 def _burst(length: int, generator: torch.Generator) -> NDArray[np.float32]:
-    """A tone with some noise that sets in within 3 ms and dies away within 10 to 300 ms."""
+    """A tone with some noise that rises within 3 ms and decays within 10 to 300 ms."""
     lowest = [math.log(150), math.log(0.003), -20, 0, 0]
     highest = [math.log(6000), math.log(0.1), 0, 1, 2 * math.pi]
     pitch, decay, level_db, hiss, phase = _between(lowest, highest, generator)

@@ -1,4 +1,4 @@
-"""Ogg files of several streams one behind the other ("chained"), or with pages missing. Source: RFC 3533."""
+"""Ogg files of several streams one after the other ("chained"), or with missing pages. Source: RFC 3533."""
 
 import struct
 import zlib
@@ -13,9 +13,9 @@ _TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def ogg_streams(source: Source, data: Data) -> tuple[tuple[Stream, ...], tuple[str, ...]]:
-    """The chained streams, or groups of streams side by side; none where the decoder can do by itself.
+    """The chained streams, or groups of parallel streams; none if the decoder needs no help.
 
-    Raises AudioError where over 1 % of the pages are damaged.
+    Raises AudioError if over 1 % of the pages are damaged.
     """
     begins: list[int] = []
     numbers: dict[bytes, int] = {}
@@ -57,9 +57,9 @@ def ogg_streams(source: Source, data: Data) -> tuple[tuple[Stream, ...], tuple[s
 
 
 def _is_whole(page: bytes) -> bool:
-    """Whether a page is as its checksum says; decoders leave out those that are not, without a word.
+    """Whether a page agrees with its checksum. Decoders silently leave out pages that do not.
 
-    Ogg's CRC takes bits from the other end than zlib's: turned around, it is the same.
+    Ogg's CRC takes bits in the opposite order to zlib's: reversed, it is the same.
     """
     told = int.from_bytes(page[22:26], "little")
     turned = (page[:22] + bytes(4) + page[26:]).translate(_TURNED)
@@ -68,7 +68,7 @@ def _is_whole(page: bytes) -> bool:
 
 
 def _page_end(data: Data, place: int) -> int | None:
-    """Where the page ends that begins here; None if there is none, or it is cut."""
+    """The end of the page that begins here; None if there is none, or it is cut."""
     if data[place : place + 4] != b"OggS" or place + 27 > len(data):
         return None
     lacing = data[place + 27 : place + 27 + data[place + 26]]

@@ -1,5 +1,5 @@
-"""What the header of a rarer format promises beside what the file holds: libsndfile reads what is there, and says
-nothing. Formats that do not say how long they are (IRCAM, PAF, PVF, XI) promise nothing.
+"""Headers of rarer formats compared with what the file holds: libsndfile reads what is there, without an error.
+Formats without a length (IRCAM, PAF, PVF, XI) promise nothing.
 """
 
 import re
@@ -10,7 +10,7 @@ from earful.audio.riff import STREAM_BYTES
 from earful.audio.source import Source, opened
 
 RATES_HZ = (1_000, 768_000)
-"""Sound of other rates there is none; a header that says so is damaged."""
+"""The range of rates of sound; a header with another rate is damaged."""
 CHANNELS = 256
 _SLACK_S = 0.1
 _WAVES = ("WAV", "WAVEX", "RF64")  # what is wrong with their headers has been looked at
@@ -28,7 +28,7 @@ _NIST = re.compile(rb"^(sample_count|sample_n_bytes|channel_count) -i (\d+)", re
 
 
 def odd_header(sound: soundfile.SoundFile) -> str | None:
-    """What cannot be in a header; None if nothing is."""
+    """An impossible value in a header; None if there is none."""
     least, most = RATES_HZ
     if not least <= sound.samplerate <= most:
         return f"its header says {sound.samplerate} samples a second, expected {least} to {most}"
@@ -38,7 +38,7 @@ def odd_header(sound: soundfile.SoundFile) -> str | None:
 
 
 def shortage(sound: soundfile.SoundFile, source: Source) -> str | None:
-    """What is missing of an open file that is read as it is, over 0.1 s of it; None if nothing is."""
+    """What an open file that is read unchanged lacks, if over 0.1 s; else None."""
     if sound.format in _WAVES:
         return None
     log = sound.extra_info
@@ -55,7 +55,7 @@ def shortage(sound: soundfile.SoundFile, source: Source) -> str | None:
 
 
 def _byte_rate(sound: soundfile.SoundFile, held: int) -> float:
-    """Bytes of a second, as far as the file tells."""
+    """Bytes per second, if the file says."""
     return held * float(sound.samplerate) / max(1, int(sound.frames))
 
 
@@ -72,14 +72,14 @@ def _promised_frames(sound: soundfile.SoundFile, source: Source, log: str) -> in
 
 
 def _nist_frames(source: Source) -> int:
-    """What a NIST SPHERE header says: frames, each of all channels."""
+    """The frames, each of all channels, in a NIST SPHERE header."""
     with opened(source) as file:
         found = {name: int(value) for name, value in _NIST.findall(file.read(1024))}
     return found.get(b"sample_count", 0)
 
 
 def _voc_frames(sound: soundfile.SoundFile, log: str) -> int:
-    """Of the block that the file ends in."""
+    """The frames of the block in which the file ends."""
     found = re.findall(r"(?:Extended II|Sound Data|Data) *: *(\d+)", log)
     width = 2 if sound.subtype == "PCM_16" else 1
     return int(found[-1]) // (width * sound.channels) if found else int(sound.frames + sound.samplerate)

@@ -1,4 +1,4 @@
-"""WAV files whose headers lie: recorders that crashed, lengths that nobody filled in, chunks that are not padded.
+"""WAV files with wrong headers: crashed recorders, lengths that were not filled in, chunks without padding.
 
 Source: IBM and Microsoft 1991, "Multimedia programming interface and data specifications"; EBU Tech 3306 (RF64).
 """
@@ -36,7 +36,7 @@ _BEHIND = frozenset(  # chunks that stand behind the sound; some say wrongly how
 
 
 class _Wave(NamedTuple):
-    """One WAV file inside the file: where its sound begins and ends, and what is wrong with it."""
+    """One WAV file inside the file: the beginning and end of its sound, and what is wrong with it."""
 
     format: bytes
     begin: int
@@ -54,9 +54,9 @@ class _Chunk(NamedTuple):
 
 
 def riff_streams(source: Source, data: Data) -> tuple[tuple[Stream, ...], tuple[str, ...]]:
-    """The WAV files in a file, mostly one; none where the decoder can do by itself.
+    """The WAV files in a file, usually one; none if the decoder needs no help.
 
-    Raises AudioError where the header is sound but over 0.1 s of what it promises is missing.
+    Raises AudioError if the header is valid but over 0.1 s of what it promises is missing.
     """
     waves: list[_Wave] = []
     place = 0
@@ -75,7 +75,7 @@ def riff_streams(source: Source, data: Data) -> tuple[tuple[Stream, ...], tuple[
 
 
 def _wave(source: Source, data: Data, place: int) -> _Wave | None:
-    """The WAV file that begins at `place`; None where it has no sound chunk, or no description before it."""
+    """The WAV file that begins at `place`; None if it has no sound chunk, or no description before it."""
     described, promised_64, unpadded = b"", None, False
     for chunk in _chunks(data, place + 12):
         unpadded |= chunk.unpadded
@@ -93,7 +93,7 @@ def _wave(source: Source, data: Data, place: int) -> _Wave | None:
 
 
 def _chunks(data: Data, place: int) -> Iterator[_Chunk]:
-    """Chunks up to the one with the sound. After one of odd length there should be a byte of padding; some lack it."""
+    """Chunks up to the one with the sound. A byte of padding should follow a chunk of odd length; some lack it."""
     while place + 8 <= len(data):
         name, (size,) = data[place : place + 4], struct.unpack_from("<I", data, place + 4)
         end = place + 8 + size
@@ -108,7 +108,7 @@ def _is_name(name: bytes) -> bool:
 
 
 def _measured(source: Source, data: Data, described: bytes, header: tuple[int, int, int, int], unpadded: bool) -> _Wave:
-    """Compare what the header (place, size of all, place of the sound, its size) promises with what is there."""
+    """Compare the header (place, size of all, place of the sound, its size) with what is there."""
     place, riff, begin, promised = header
     byte_rate, align = struct.unpack_from("<IH", described, 8)
     slack = max(align, round(_SLACK_S * byte_rate))
@@ -133,7 +133,7 @@ def _measured(source: Source, data: Data, described: bytes, header: tuple[int, i
 
 
 def _is_in_order(data: Data, end: int, slack: int) -> bool:
-    """Whether the sound ends where the header says: there the file ends, or chunks, tags or silence follow."""
+    """Whether the sound ends where the header says: the file ends there, or chunks, tags or silence follow."""
     if len(data) - end < max(8, slack):
         return True
     if data[end : end + 8].startswith(_TAGS) or _next_file(data, end) < len(data):
@@ -146,7 +146,7 @@ def _is_in_order(data: Data, end: int, slack: int) -> bool:
 
 
 def _next_file(data: Data, end: int) -> int:
-    """Where another WAV file begins behind the sound, before which chunks may stand; else the end of the file."""
+    """The beginning of another WAV file after the sound, with possible chunks before it; else the end of the file."""
     for start in (end, end + 1):
         place = start
         while place + 12 <= len(data):
@@ -160,7 +160,7 @@ def _next_file(data: Data, end: int) -> int:
 
 
 def _without_tail(data: Data, begin: int) -> int:
-    """The end of sound whose length nobody knows: the file's, or where a chunk begins that ends there."""
+    """The end of sound of unknown length: the file's end, or the beginning of a last chunk."""
     first = max(begin, len(data) - _TAIL)
     tail = data[first:]
     for name in _BEHIND:
@@ -173,7 +173,7 @@ def _without_tail(data: Data, begin: int) -> int:
 
 
 def _header(wave: _Wave) -> bytes:
-    """A WAV header that is true."""
+    """A correct WAV header."""
     size = min(wave.end - wave.begin, _MOST)
     described = b"fmt " + struct.pack("<I", len(wave.format)) + wave.format + b"\0" * (len(wave.format) % 2)
     return (

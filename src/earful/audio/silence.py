@@ -1,8 +1,8 @@
-"""Where in a recording certainly nobody speaks: digital silence, hum, steady noise, for two seconds or more.
+"""Stretches of a recording without speech: digital silence, hum, steady noise, for two seconds or more.
 
-A recogniser writes words into such stretches now and then, and holds the last letter of a word until somebody speaks
-again. What is asked here is not where speech is (`audio.activity`), which misses soft speech, but where none can be:
-where for two seconds no band of the spectrum rises over the floor that it has in the seconds around (after Martin 2001,
+A recogniser sometimes writes words into such stretches, or extends the last letter of a word until somebody speaks
+again. This module does not detect speech (`audio.activity`), which misses soft speech, but certain silence: for two
+seconds no band of the spectrum rises over its floor in the seconds around (after Martin 2001,
 "Noise power spectral density estimation based on optimal smoothing and minimum statistics", in its simplest form).
 """
 
@@ -16,10 +16,10 @@ HOP_S = 0.02
 GRID_S = 0.12
 """A multiple of the hops of all encoders (20, 30, 40 ms), at which sound is cut without moving their frames."""
 SHORTEST_S = 2.0
-"""A silence that is shorter is a pause, and left to the recogniser."""
+"""A shorter silence is a pause, and left to the recogniser."""
 MARGIN_S = 0.36
-"""So much of it at both ends belongs to the speech beside it: soft ends of words, echoes. More of it costs errors, for
-the recogniser hears speech against the mean of all that it hears (`bench/silence.py`)."""
+"""The time at both ends that belongs to the speech beside it: soft ends of words, echoes. A longer time costs errors,
+because the recogniser subtracts the mean of all that it hears (`bench/silence.py`)."""
 
 _FRAME = 640  # samples, 40 ms
 _HOP = round(HOP_S * SAMPLE_RATE_HZ)
@@ -31,9 +31,9 @@ _NOTHING_DBFS = -85.0  # the last bit of 16
 
 
 def silences(samples_T: Samples) -> NDArray[np.bool_]:
-    """For each 20 ms of samples [T] (mono, 16 kHz), whether it is amid two seconds or more without speech: [F].
+    """For each 20 ms of samples [T] (mono, 16 kHz), whether it lies within two seconds or more without speech: [F].
 
-    F is T / 320, rounded up. A frame that is 40 ms of its own and the next's samples.
+    F is T / 320, rounded up. A frame is 40 ms: its own samples and the next frame's.
     """
     check_mono(samples_T)
     count = -(-len(samples_T) // _HOP)
@@ -63,7 +63,7 @@ def _band_power(samples_T: Samples, count: int) -> NDArray[np.float64]:
 
 
 def _rise_db(power_FB: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far the bands that rise most are over their floors, in dB: [F]."""
+    """The rise of the strongest bands over their floors, in dB: [F]."""
     level_FB = 10 * np.log10(np.maximum(power_FB, 10 ** (_NOTHING_DBFS / 10)))
     size = round(_FLOOR_S / HOP_S)
     around = np.pad(
@@ -77,7 +77,7 @@ def _rise_db(power_FB: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _long(quiet_F: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Runs of at least SHORTEST_S, without their margins; at the ends of the recording there is none."""
+    """Runs of at least SHORTEST_S, without their margins; the ends of the recording have no margin."""
     found_F = np.zeros_like(quiet_F)
     edges = np.flatnonzero(np.diff(np.concatenate(([False], quiet_F, [False])).astype(np.int8)))
     margin = round(MARGIN_S / HOP_S)

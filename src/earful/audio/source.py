@@ -1,4 +1,4 @@
-"""Where sound comes from: a file, or bytes that are held in memory. Both are read by the same code."""
+"""Sources of sound: a file, or bytes in memory. The same code reads both."""
 
 import io
 import mmap
@@ -16,12 +16,12 @@ from earful.errors import AudioError
 Data = mmap.mmap | bytes
 """All bytes of a recording, to search and to slice."""
 _BLOCK = 1 << 23
-"""Bytes of a file that are looked at before their pages are given back."""
+"""The bytes of a file that are examined before their pages are given back."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """A whole recording in memory. As text it is what messages call it."""
+    """A whole recording in memory. Its text is the name in messages."""
 
     content: bytes = field(repr=False)
     name: str = "the recording given as bytes"
@@ -32,11 +32,11 @@ class Held:
 
 Source = Path | Held
 Audio = str | Path | bytes | bytearray | memoryview | BinaryIO | Held
-"""What a program may give for a recording: a path, all bytes of a file, or a file opened in binary mode."""
+"""A recording as programs may give it: a path, all bytes of a file, or a file opened in binary mode."""
 
 
 def source_of(audio: Audio) -> Source:
-    """The recording as one of two kinds; a file that was opened is read from where it stands to its end.
+    """The recording as one of two kinds; an open file is read from its position to its end.
 
     Raises AudioError for anything else, and for a file that was opened as text.
 
@@ -61,7 +61,7 @@ def source_of(audio: Audio) -> Source:
 def from_samples(samples_TC: np.ndarray[Any, Any], rate_hz: int) -> Held:
     """Samples `[T]` or `[T, C]` of any rate, integers at their full scale or floats at ±1, as a recording in memory.
 
-    Raises AudioError where they are not finite, or the shape, kind or rate is none of sound.
+    Raises AudioError if they are not finite, or if shape, type or rate cannot be of sound.
     """
     name = "the recording given as samples"
     if samples_TC.ndim not in (1, 2) or samples_TC.dtype.kind not in "fi" or not 0 < rate_hz < 1 << 31:
@@ -89,7 +89,7 @@ def opened(source: Source) -> BinaryIO:
 
 
 class _Looked(mmap.mmap):
-    """A file to search and to slice, whose pages are given back: else all of a long recording counts as memory."""
+    """A file to search and to slice. Its pages are given back, else all of a long recording would count as memory."""
 
     looked: int = 0
 
@@ -116,7 +116,7 @@ class _Looked(mmap.mmap):
 
 @contextmanager
 def all_of(source: Source) -> Iterator[Data]:
-    """All bytes of a recording that is not empty; of a file without reading what nobody looks at."""
+    """All bytes of a recording that is not empty; of a file only the examined parts are read."""
     if isinstance(source, Held):
         yield source.content
         return
@@ -125,7 +125,7 @@ def all_of(source: Source) -> Iterator[Data]:
 
 
 def size_of(source: Source) -> int:
-    """How many bytes it has."""
+    """Its number of bytes."""
     return len(source.content) if isinstance(source, Held) else source.stat().st_size
 
 

@@ -1,4 +1,4 @@
-"""One stream of sound inside a file: which bytes of it, under which header."""
+"""One stream of sound inside a file: its bytes and their header."""
 
 from typing import NamedTuple
 
@@ -9,9 +9,9 @@ Span = bytes | tuple[int, int]  # bytes that are not in the file, or where a str
 
 
 class Stream(NamedTuple):
-    """What a decoder is given in place of the file: spans, one behind the other.
+    """The input of a decoder in place of the file: spans, one after the other.
 
-    `container` names what the whole file is where another decoder reads it (`audio.media`).
+    `container` names the format of the whole file if another decoder reads it (`audio.media`).
     """
 
     spans: tuple[Span, ...]
@@ -19,7 +19,7 @@ class Stream(NamedTuple):
 
 
 def holds(data: Data, place: int, magic: bytes) -> bool:
-    """Whether these bytes stand in the file at this place."""
+    """Whether the file has these bytes at this place."""
     return data[place : place + len(magic)] == magic
 
 

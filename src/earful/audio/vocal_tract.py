@@ -1,8 +1,8 @@
 """Another speaker's vocal tract: formants move, while pitch, tempo and times stay.
 
-Each short-time spectrum is taken for excitation times envelope. The excitation, that is harmonics and phases, is kept;
-the envelope is stretched along frequency, as by a shorter or longer tube. It comes from the lowest cepstral
-coefficients by a true-envelope search, so that it runs over the peaks of the harmonics, not the valleys between.
+Each short-time spectrum is modelled as excitation times envelope. The excitation, that is harmonics and phases, is
+kept. The envelope is stretched along frequency, as by a shorter or longer tube. It comes from the lowest cepstral
+coefficients by a true-envelope search, so that it follows the peaks of the harmonics, not the valleys between them.
 Warping is linear in these coefficients: one matrix for each factor, which makes it fast.
 
 Sources: Jaitly & Hinton 2013 (perturbation for recognition, on mel bins); Röbel & Rodet 2005 (true envelope);
@@ -49,7 +49,7 @@ def change_vocal_tract(samples_T: Samples, factor: float) -> Samples:
 
 
 def _gains(spectrum: NDArray[np.complexfloating], factor: float) -> _Matrix:
-    """By how much to multiply each bin of each frame [F, K]: the warped envelope over the envelope."""
+    """The factor of each bin of each frame [F, K]: the warped envelope over the envelope."""
     strength = np.square(spectrum.real) + np.square(spectrum.imag)
     strength += np.float32(_FLOOR) * strength.mean(1, keepdims=True) + np.float32(1e-30)
     log_power = np.log(strength)

@@ -1,4 +1,4 @@
-"""What all changes of a waveform share: its type and power, a filter that delays nothing, sizes of fast FFTs."""
+"""Common parts of all waveform changes: type and power, a filter without delay, sizes of fast FFTs."""
 
 import math
 from collections.abc import Callable

@@ -1,6 +1,7 @@
 """`earful check`: what is wrong with my data, before I wait for it."""
 
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ MOST_ROWS = 10
 
 if TYPE_CHECKING:
     from earful.data.check import Inspection
+    from earful.data.check_reading import TextInspection
     from earful.data.clips import Clips
     from earful.data.finding import Finding
     from earful.data.manifest import Manifest
@@ -51,7 +53,6 @@ def check(
     """
     from earful.adapt.resources import missing
     from earful.adapt.start import start_from
-    from earful.config import to_mapping
     from earful.data.check_reading import inspect_text
     from earful.data.clips import Clips
     from earful.data.manifest import Manifest
@@ -75,15 +76,29 @@ def check(
         if clips and config
         else None
     )
-    if json:
-        print_json((summary(inspection) if inspection else {}) | ({"text": to_mapping(reading)} if reading else {}))
-    else:
-        if inspection and clips:
-            print_inspection(inspection, clips)
-        if reading and text:
-            print_reading(reading, text)
+    show(inspection, clips, reading, text, json=json)
     if (inspection and not inspection.usable_clips) or (reading and not reading.usable):
         raise typer.Exit(2)
+
+
+def show(
+    inspection: "Inspection | None",
+    clips: Path | None,
+    reading: "TextInspection | None",
+    text: Path | None,
+    *,
+    json: bool,
+) -> None:
+    """Print what was found in clips and in a text, where there are such."""
+    from earful.config import to_mapping
+
+    if json:
+        print_json((summary(inspection) if inspection else {}) | ({"text": to_mapping(reading)} if reading else {}))
+        return
+    if inspection and clips:
+        print_inspection(inspection, clips)
+    if reading and text:
+        print_reading(reading, text)
 
 
 def inspected(manifest: "Manifest", config: "ModelConfig") -> "Inspection":
@@ -156,7 +171,8 @@ def rows_of(findings: "Sequence[Finding]", clips: Path) -> Iterator[tuple[str, s
 
 def within(clips: Path, where: str) -> str:
     """A path without the folder of the clips, which is known."""
-    return where.removeprefix(f"{clips if clips.is_dir() else clips.parent}/")
+    folder = str(clips if clips.is_dir() else clips.parent)
+    return where.removeprefix(f"{folder}{os.sep}")
 
 
 def shortened(names: tuple[str, ...], most: int = 12) -> str:

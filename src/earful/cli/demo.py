@@ -90,12 +90,17 @@ def esperanto(out: Path, seed: int) -> "tuple[Manifest, Manifest]":
 
 
 def introduce(start: "Checkpoint", language: str, learn: "Manifest", test: "Manifest") -> None:
-    """Say what is going to happen, and whether the base really has not heard the language."""
+    """Say what is going to happen, and whether earful trained the base on the language.
+
+    Variants (`en-gb`, `en-us`) count as one language. What a pre-trained encoder below has heard is not in `about`.
+    """
+    from earful.text.languages import language_of
+
     name = NAMES[language]
-    heard = start.about.get("languages")
+    heard = {language_of(tag) for tag in start.about.get("languages", [])}
     if heard:
-        has = "has heard it" if language in heard else "has never heard it"
-        print(f"{name}. The base knows {counted(len(heard), 'language')} and {has}.")
+        among = f"among them {name}" if language in heard else f"but not on {name}"
+        print(f"{name}. earful trained the base on {counted(len(heard), 'language')}, {among}.")
     print(
         f"{counted(len(learn), 'clip')} ({learn.duration_s:.0f} s) to learn from, {len(test)} others to measure with."
     )

@@ -5,6 +5,7 @@ torch and the rest of earful are imported by the commands that need them, so tha
 """
 
 import errno
+import glob
 import os
 import sys
 import traceback
@@ -105,6 +106,8 @@ def run(
     try:
         # not app(): each version of typer turns interruptions and closed pipes into something else
         command, words = typer.main.get_command(commands), list(sys.argv[1:] if arguments is None else arguments)
+        if arguments is None and sys.platform == "win32":
+            words = [each for word in words for each in expanded(word)]
         with command.make_context(name, words, obj=told) as context:
             command.invoke(context)
         sys.stdout.flush()
@@ -119,6 +122,13 @@ def run(
         message, status = explain(error, str(told["command"] or ""), name, resumable)
         print(f"earful: {plain(message)}", file=sys.stderr)
     return status
+
+
+def expanded(word: str) -> list[str]:
+    """The files that a word with * or ? means, sorted; else the word itself. The shells of Windows do not do so."""
+    pattern = not word.startswith("-") and any(sign in word for sign in "*?")
+    found = sorted(glob.glob(word)) if pattern else []  # noqa: PTH207 (`Path.glob` takes no absolute pattern)
+    return found or [word]
 
 
 def explain(

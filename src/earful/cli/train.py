@@ -10,6 +10,10 @@ from earful.cli.progress import warn
 from earful.cli.tables import peak_memory_mb, print_facts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from earful.checkpoint import Checkpoint
+    from earful.pretrain.dataset import Dataset
     from earful.pretrain.recipe import Recipe
     from earful.train import Step
 
@@ -63,7 +67,12 @@ def train(
         if rank:
             return
         save_checkpoint(plan.out, checkpoint, half=True, replace=overwrite)
-    found = {
+    print_facts(summary(plan, dataset, checkpoint, steps), {"losses": losses_of(steps)}, json=json)
+
+
+def summary(plan: "Recipe", dataset: "Dataset", checkpoint: "Checkpoint", steps: "Sequence[Step]") -> dict[str, object]:
+    """The training in numbers."""
+    return {
         "model": str(plan.out),
         "clips": len(dataset.utterances),
         "parameters": sum(tensor.numel() for tensor in checkpoint.params.values()),
@@ -73,7 +82,6 @@ def train(
         "seconds": round(steps[-1].elapsed_s, 1) if steps else 0.0,
         "peak_memory_mb": peak_memory_mb(),
     }
-    print_facts(found, {"losses": losses_of(steps)}, json=json)
 
 
 def upon(plan: "Recipe", encoder: str) -> "Recipe":

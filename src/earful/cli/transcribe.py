@@ -15,7 +15,7 @@ from earful.cli.listening import listen
 from earful.cli.progress import progress
 from earful.cli.streams import plain
 from earful.cli.tables import counted, print_json
-from earful.writing import replacing
+from earful.writing import one_file, replacing
 
 if TYPE_CHECKING:
     from earful.audio.channels import Channel
@@ -209,15 +209,16 @@ def destinations(files: Sequence[tuple[Path, Path]], out: Path, suffix: str, ove
 
     if out.exists() and not out.is_dir():
         raise AudioError(f"{out}: is a file; name a folder for the transcripts")
-    taken: dict[Path, Path] = {}
-    for file, name in files:
-        place = out / name.with_suffix(suffix)
-        if place in taken:
-            raise AudioError(f"{taken[place]} and {file} would both go to {place}; transcribe them one by one")
+    taken: dict[str, Path] = {}
+    places = [out / name.with_suffix(suffix) for _, name in files]
+    for place, (file, _) in zip(places, files, strict=True):
+        key = one_file(place)
+        if key in taken:
+            raise AudioError(f"{taken[key]} and {file} would both go to {place}; transcribe them one by one")
         if place.exists() and not overwrite:
             raise AudioError(f"{place}: exists already; name another folder, or add --overwrite")
-        taken[place] = file
-    return list(taken)
+        taken[key] = file
+    return places
 
 
 def write(place: Path, text: str) -> None:

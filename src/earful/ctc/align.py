@@ -1,4 +1,4 @@
-"""When each symbol of a known text is said: the likeliest CTC path that spells it (Viterbi, forced alignment)."""
+"""Forced alignment: the time of each symbol of a known text, by the likeliest CTC path that spells it (Viterbi)."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any

@@ -1,5 +1,5 @@
-"""Arrays in one safetensors file, with what they are and a checksum: safetensors has none, and a flipped bit in a
-count would pass unseen."""
+"""Arrays in one safetensors file, with their kind and a checksum. safetensors has no checksum, so a flipped bit in a
+count would not be noticed."""
 
 import json
 import zlib
@@ -20,7 +20,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def write_arrays(path: Path, arrays: Arrays, about: Mapping[str, Any], format_: str) -> None:
-    """Write beside its place first, then rename. Raises CheckpointError: it cannot be written."""
+    """Write a file beside its place, then rename it. Raises CheckpointError: it cannot be written."""
     said = json.dumps(about)
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # else written as they lie
     header = {"format": format_, "about": said, "crc32": _checksum(said, arrays)}
@@ -35,7 +35,7 @@ def write_arrays(path: Path, arrays: Arrays, about: Mapping[str, Any], format_: 
 
 
 def read_arrays(path: Path, format_: str, what: str = "language model") -> tuple[dict[str, Any], Arrays]:
-    """What `write_arrays` wrote. Raises CheckpointError: missing, foreign, damaged, or of another format."""
+    """Read what `write_arrays` wrote. Raises CheckpointError: missing, foreign, damaged, or of another format."""
     try:
         check_regular(path)
         with safe_open(path, "numpy") as file:
@@ -57,7 +57,7 @@ def read_arrays(path: Path, format_: str, what: str = "language model") -> tuple
 
 
 def _in_order(content: bytes) -> bytes:
-    """The same file with its metadata in the order of their names: safetensors draws one, and bytes would differ."""
+    """The same file with its metadata sorted by name: safetensors has a random order, and bytes would differ."""
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:end])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))

@@ -1,9 +1,9 @@
 """Prefix beam search for CTC (Hannun et al. 2014, algorithm 1) with a language model of letters and words.
 
-What is sought is the text y of greatest log p(y | sound) + weight · log p(y | language) + bonus · |y|, where
-p(y | sound) sums over all paths that spell y. Of each of the likeliest beginnings the search keeps the probability of
-the paths that end in a blank and of those that end in its last symbol. Letters are counted by an n-gram while a word is
-written; where it ends, they give way to the mixture of letters and known words (`ctc.words`). The blank has the id 0.
+It looks for the text y with the greatest log p(y | sound) + weight · log p(y | language) + bonus · |y|, where
+p(y | sound) sums over all paths that spell y. For each of the likeliest prefixes the search keeps the probability of
+the paths that end in a blank, and of those that end in its last symbol. While a word is written, an n-gram scores its
+letters. When it ends, the mixture of letters and known words (`ctc.words`) replaces that score. The blank has the id 0.
 The search itself is in `ctc.search`.
 """
 
@@ -37,20 +37,20 @@ LEAST_LOGP = -7.0  # from -5 to -9, texts hardly differ (Dutch); the time does
 WEIGHTS = (0.5, 0.75, 1.0, 1.25)
 BONUSES = (0.5, 1.0, 1.5, 2.0, 2.5)
 PRIOR = 1500.0
-"""How many characters of held-out transcripts the experience with other recordings (`unusual`) weighs as much as."""
+"""The prior from other recordings (`unusual`) weighs as much as this number of held-out characters."""
 USUAL = 1.0, 1.5
-"""The weight and bonus that experience says, where there is nothing to tune them on."""
+"""The default weight and bonus, from other recordings, if there are no recordings to tune them on."""
 LATER = 25
-"""After so many frames, half a second, the search is asked how sure it is of a symbol: it has heard what follows."""
+"""The certainty of a symbol is taken this many frames later, half a second, when the search knows what follows."""
 _BLANK, _ROOT = 0, 0
 _BLOCK = 1024  # frames read at once; and the alignment of a long recording may be cut once in as many
 _CACHED_NUMBERS = 2**21  # in the rows of the n-gram that a search keeps: 46,000 rows of 45 symbols
 
 
 class Fusion(NamedTuple):
-    """How much the language model and the length count; and the character error rate that can be expected of it.
+    """The weights of the language model and of the length, and the character error rate to be expected with them.
 
-    That is of each recording by the weight and bonus that the others choose: `errors` has its wrong characters.
+    That rate is of each recording with the weight and bonus chosen on the others: `errors` has its wrong characters.
     """
 
     weight: float
@@ -60,7 +60,7 @@ class Fusion(NamedTuple):
 
 
 class Guess(NamedTuple):
-    """A text that the search ended with: its symbols, and its score in nats."""
+    """A resulting text of the search: its symbols, and its score in nats."""
 
     symbols: tuple[int, ...]
     score: float
@@ -76,11 +76,11 @@ class Heard(NamedTuple):
 @final
 @dataclass(frozen=True, eq=False)
 class Search:
-    """A search, made ready once for many recordings: what it knows of the language, and how much that counts.
+    """A search, prepared once for many recordings: its language model, and the model's weight.
 
-    `size` is that of the alphabet, `width` beginnings of texts are kept. A symbol less likely than `least_logp` is not
-    tried, and a frame without a likelier one costs next to nothing. With no limit to either (a great width, minus
-    infinity) the search is exact.
+    `size` is that of the alphabet; `width` prefixes are kept. Symbols less likely than `least_logp` are not tried, and
+    a frame without a likelier symbol costs almost nothing. With no limit (a large width, minus infinity) the search is
+    exact.
 
     Raises:
         ConfigError: the language model has another alphabet, or `width` or `least_logp` is out of range.
@@ -142,7 +142,7 @@ class Search:
 
     @cached_property
     def _known(self) -> "tuple[Letters, Any, _Memory]":
-        """The tables that the search reads, and a memory of the rows that it met."""
+        """The tables that the search reads, and a cache of their rows."""
         ngram = self.ngram if self.weight else None
         words = vocabulary(self.words, ngram.alphabet) if ngram and self.words else no_words(self.size)
         return _letters(ngram), words, _Memory(self.size, len(ngram.sources) if ngram else 0)
@@ -156,7 +156,7 @@ class Search:
 
 
 class _Memory(threading.local):
-    """Rows of the n-gram that a search met; each thread has its own, for threads of a server search at once."""
+    """A cache of rows of the n-gram; each thread has its own, because threads of a server search at the same time."""
 
     def __init__(self, size: int, sources: int) -> None:
         count = max(_CACHED_NUMBERS // size, 1)
@@ -195,9 +195,9 @@ def spelt(emissions: Iterable[Emission], alphabet: Alphabet) -> list[list[Emissi
 
 
 class Recording(NamedTuple):
-    """A held-out recording: its log-probabilities, its transcript, and language models that have not met it.
+    """A held-out recording: its log-probabilities, its transcript, and language models trained without it.
 
-    Recordings of one `group` say nothing new of each other (`data.apart`); without one it is on its own.
+    Recordings of one `group` are not independent of each other (`data.apart`); without a group it is on its own.
     """
 
     logp_FV: "Tensor"
@@ -216,12 +216,12 @@ def tune(
     width: int = TUNING_WIDTH,
     least_logp: float = LEAST_LOGP,
 ) -> Fusion:
-    """The weight and bonus of least character error rate on held-out recordings, and on others before (`unusual`).
+    """The weight and bonus with the lowest character error rate on held-out recordings and on earlier ones (`unusual`).
 
-    A handful of recordings say little: by them alone, chance often picks what costs much elsewhere. So their errors are
-    added to those that experience expects of so many characters as `prior` says; of hours, only their own errors count.
-    What comes of it is told by cross-validation, group by group: a rate by the very clips that choose flatters. Where
-    two are as good, the smaller weight, then the smaller bonus.
+    A few recordings are too little: chance would often choose values that cost much elsewhere. So their errors are
+    added to those that the prior expects of `prior` characters; with hours of recordings, only their own errors matter.
+    The resulting rate is cross-validated, group by group, because the rate on the clips that choose is too low. Of
+    equally good values the smaller weight is taken, then the smaller bonus.
 
     Raises:
         ConfigError: as `Search`. TextError: there are no recordings.
@@ -260,10 +260,10 @@ def tune(
 
 
 def unusual(weight: float, bonus: float) -> float:
-    """What character error rate a weight and bonus cost beyond the `USUAL` ones.
+    """The character error rate that a weight and bonus cost in comparison with the `USUAL` ones.
 
-    A parabola, fitted by eye to a few runs on real Dutch: a unit of weight wants 1.3 more of bonus, and along that line
-    little changes.
+    It is a parabola, fitted by eye to a few runs on real Dutch: a unit of weight needs 1.3 more of bonus, and along
+    that line little changes.
     """
     further, longer = weight - USUAL[0], bonus - USUAL[1]
     return 0.025 * further**2 + 0.013 * (longer - 1.3 * further) ** 2
@@ -273,7 +273,7 @@ def unusual(weight: float, bonus: float) -> float:
 
 
 def _frames(logp_FV: "Numbers | Tensor", least_logp: float) -> Frames:
-    """The frames in which a symbol other than the blank reaches `least_logp`, and which symbols do."""
+    """The frames in which a symbol other than the blank reaches `least_logp`, and those symbols."""
     places, blanks, counts, symbols, p = [], [], [], [], []
     for begin in range(0, len(logp_FV), _BLOCK):
         logp = array(logp_FV[begin : begin + _BLOCK]).astype(np.float64)
@@ -325,7 +325,7 @@ def _path(tree: np.ndarray, node: int) -> list[int]:
 def _said(
     logp_FV: "Numbers | Tensor", frames: Frames, path: Sequence[int], nodes_NK: np.ndarray, scores_NK: np.ndarray
 ) -> list[tuple[int, int]]:
-    """Where a long recording may be cut (the likeliest blank of each whole block), and how much was said before."""
+    """The possible cuts of a long recording (the likeliest blank of each whole block), and the symbols before each."""
     depths, found = {node: depth for depth, node in enumerate([_ROOT, *path])}, []
     for begin in range(0, len(logp_FV) // _BLOCK * _BLOCK, _BLOCK):
         place = begin + int(logp_FV[begin : begin + _BLOCK, _BLANK].argmax())
@@ -337,7 +337,7 @@ def _said(
 
 
 def _aligned(logp_FV: "Numbers | Tensor", ids: Sequence[int], said: Sequence[tuple[int, int]]) -> Iterator[Emission]:
-    """The emissions of the text, piece by piece, since a piece costs its frames times its symbols."""
+    """The emissions of the text, piece by piece, because a piece costs its frames times its symbols."""
     cuts, end = [(0, 0)], (len(logp_FV), len(ids))
     for cut in said:
         if _fits(cuts[-1], cut, ids):

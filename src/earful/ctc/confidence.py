@@ -1,9 +1,9 @@
-"""How likely each word of a text is right, calibrated: of words with a confidence of 0.7, seven of ten are right.
+"""Calibrated confidences: the probability that a word is right. Of words with 0.7, seven of ten are right.
 
-A logistic regression (Platt 1999, "Probabilistic outputs for support vector machines") of how clearly a word's letters
-were heard, how sure the search was of them, and what the language model thinks of the word. Its weights were fitted on
-real Dutch and on a synthesiser's Esperanto, German and Finnish (bench/confidence.py), where each recogniser has a shift
-of its own; a new one is shifted by what its own held-out clips show.
+It is a logistic regression (Platt 1999, "Probabilistic outputs for support vector machines"). Its inputs are how
+clearly a word's letters were heard, how sure the search was of them, and the language model's probability of the word.
+Its weights were fitted on real Dutch and on synthetic Esperanto, German and Finnish (bench/confidence.py), with a shift
+for each recogniser. The shift of a new recogniser comes from its own held-out clips.
 """
 
 import math
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 SEARCHED = (-1.96, 1.01, -0.12, 1.15, -0.33, 0.69, 0.29, 0.17, 2.75, 0.08)
 BEST_PATH = (0.15, 2.52, 1.36, -0.49, 1.0)
-"""The bias, then a weight for each clue: as bench/confidence.py fits them."""
+"""The bias, then a weight for each clue, as fitted by bench/confidence.py."""
 DOUBT = 1.0
-"""How far a recogniser's own shift is expected from none, in logits."""
+"""The standard deviation of a recogniser's own shift, in logits."""
 _LEAST = 1e-6
 _STEPS = 30
 
@@ -33,11 +33,12 @@ Clues = NDArray[np.float64]
 def clues_of(
     words: Sequence[Sequence[Emission]], texts: Sequence[str], ngram: "NGram | None", known: "Words | None"
 ) -> Clues:
-    """What is known of each word of a recording, `[W, C]`.
+    """The clues on each word of a recording, `[W, C]`.
 
-    Logarithms of the mean and the least probability of its letters by the sound, of how sure the search was of all and
-    of the least sure, and of its length; the means of the first and third in the recording; whether the word is known;
-    and its log-probability by letters. Without a language model: the first two, the length, and the mean of the first.
+    They are logarithms of: the mean and the least probability of its letters by the sound, the search's certainty of
+    all letters and of the least certain one, the length. Then the means of the first and third in the recording,
+    whether the word is known, and its log-probability by letters. Without a language model: the first two, the length,
+    and the mean of the first.
     """
     rows = []
     for letters, text in zip(words, texts, strict=True):
@@ -58,14 +59,14 @@ def clues_of(
 
 
 def confidences(clues_WC: Clues, shift: float = 0.0) -> list[float]:
-    """How likely each word is right, from 0 to 1."""
+    """The probability that each word is right, from 0 to 1."""
     return [float(p) for p in 1 / (1 + np.exp(-(_logits(clues_WC) + shift)))]
 
 
 def shift_of(clues_WC: Clues, right: Sequence[bool]) -> float:
-    """By how many logits a recogniser differs from others, of words that are known to be right or wrong.
+    """The shift of a recogniser in logits, from words that are known to be right or wrong.
 
-    The likeliest shift where it is normal beforehand with the deviation DOUBT (maximum a posteriori, Newton's steps).
+    It is the maximum a posteriori with a normal prior of deviation DOUBT, by Newton's steps.
     """
     logits_W, right_W, shift = _logits(clues_WC), np.array(right, float), 0.0
     for _ in range(_STEPS):

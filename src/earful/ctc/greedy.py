@@ -15,9 +15,9 @@ Numbers = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """One symbol of a text: its id, the frames `[start, end)` that say it, and its mean probability there.
+    """One symbol of a text: its id, its frames `[start, end)`, and its mean probability there.
 
-    `sure` is how likely a search held it, given what came before (1 where nothing was searched for).
+    `sure` is the search's probability of it, given the symbols before (1 without a search).
     """
 
     symbol: int
@@ -28,12 +28,12 @@ class Emission:
 
 
 def array(values: "Numbers | Tensor") -> Numbers:
-    """The numbers of an array, or of a tensor wherever it is: the decoders know no torch."""
+    """The numbers of an array, or of a tensor on any device: the decoders do not import torch."""
     return values if isinstance(values, np.ndarray) else values.detach().cpu().double().numpy()
 
 
 def best_path(logp_FV: "Numbers | Tensor") -> tuple[Numbers, Numbers]:
-    """The likeliest symbol of each frame and its probability, `[F]` and `[F]`: all that is kept of a long recording."""
+    """The likeliest symbol of each frame and its probability, `[F]` and `[F]`; a long recording keeps nothing else."""
     logp = array(logp_FV)
     best_F = logp.argmax(-1)
     return best_F, np.exp(np.take_along_axis(logp, best_F[:, None], -1)[:, 0], dtype=np.float32)

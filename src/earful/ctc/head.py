@@ -7,7 +7,7 @@ from torch import Tensor, nn
 class Upsample(nn.Module):
     """Each encoder frame becomes `factor` frames, one linear layer each (sub-pixel convolution, Shi et al. 2016).
 
-    The encoder works at 40 ms, which is cheap; CTC gets 20 ms: fast speech would leave it hardly a path at 40.
+    The encoder works at 40 ms, which is cheap. CTC gets 20 ms, because at 40 ms fast speech would leave hardly a path.
     `hidden_BFD` → `[B, factor · F, D]`.
     """
 
@@ -29,7 +29,7 @@ class Upsample(nn.Module):
 
 
 class Head(nn.Linear):
-    """One row of weights a symbol; row 0 is the blank. `hidden_BFD` → `logp_BFV`, float32, normalised over `V`."""
+    """One row of weights per symbol; row 0 is the blank. `hidden_BFD` → `logp_BFV`, float32, normalised over `V`."""
 
     def forward(self, hidden_BFD: Tensor) -> Tensor:
         return super().forward(hidden_BFD).float().log_softmax(-1)

@@ -1,8 +1,7 @@
-"""Hot words: names and terms that a user expects, made likelier in the search by so much a letter.
+"""Hot words: names and terms that a user expects. The search gives each letter of them a bonus.
 
-They stand in a tree of letters (Zhao et al. 2019, shallow-fusion contextual biasing): each letter that leads on from
-the beginning of a word grants its share at once, so that the beam keeps it; what does not end as a hot word gives
-back what it was granted.
+They form a tree of letters (Zhao et al. 2019, shallow-fusion contextual biasing). Each letter that continues a hot word
+gets its bonus at once, so that the beam keeps it. If the word does not end as a hot word, the bonus is taken back.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +13,12 @@ from earful.errors import TextError
 from earful.text.alphabet import Alphabet
 
 BOOST = 1.5
-"""What a letter of a hot word adds, in nats, where the user says nothing."""
+"""The default bonus of a letter of a hot word, in nats."""
 SPACE = " "
 
 
 def hot_tree(boosts: Mapping[str, float], alphabet: Alphabet) -> Hot:
-    """The tree of words or phrases (as the model writes them), each with what every letter of it adds.
+    """The tree of words or phrases (as the model writes them), each with its bonus per letter.
 
     Raises TextError: one has letters that the model does not write.
     """
@@ -55,17 +54,17 @@ def _check(phrase: str, alphabet: Alphabet) -> None:
 
 
 def _kept(path: str, states: Mapping[str, int], final: Sequence[float]) -> float:
-    """What stays where a phrase breaks off: that of the longest hot word which had ended, by a space, on the way."""
+    """The bonus that stays if a phrase breaks off: that of the longest hot word that had ended by a space before."""
     ends = (path[:place] for place in range(len(path) - 1, 0, -1) if path[place] == SPACE)
     return next((final[states[end]] for end in ends if final[states[end]]), 0.0)
 
 
 def _again(path: str, states: Mapping[str, int]) -> int:
-    """Where one stands if the phrase is given up: at what begins with a later word of it, the longest; or nowhere."""
+    """The node after giving up the phrase: the longest beginning of a hot word at a later word of it; or none."""
     starts = (path[place + 1 :] for place in range(len(path)) if path[place] == SPACE)
     return next((states[start] for start in starts if start in states), DEAD)
 
 
 def no_hot() -> Hot:
-    """The tree of none."""
+    """The empty tree."""
     return Hot(0, np.zeros((0, 0), np.int64), np.zeros(0), np.zeros(0), np.zeros(0, np.int64), np.zeros(0))

@@ -199,7 +199,8 @@ def _memory(size: int) -> NDArray[np.float64]:
 
 
 _pool: list[ThreadPoolExecutor] = []
-os.register_at_fork(after_in_child=_pool.clear)  # a child has none of its parent's threads
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_pool.clear)  # a child has none of its parent's threads
 
 
 def _threads() -> ThreadPoolExecutor:

@@ -1,4 +1,4 @@
-"""The recursions of CTC in tensor operations: on every device, slower than the kernels, and what they must equal."""
+"""The recursions of CTC in tensor operations, for every device; slower than the kernels, and their reference."""
 
 from collections.abc import Iterable
 
@@ -74,7 +74,7 @@ def _shares(logp_FBV: Tensor, lattice: Lattice, impossible: float) -> tuple[Tens
 
 
 def _ahead(emission_FBS: Tensor, first_BS: Tensor, skips_BS: Tensor) -> Tensor:
-    """What reaches each state before its own frame is counted (Graves et al. 2006, eq. 6)."""
+    """The probability that reaches each state before its own frame is counted (Graves et al. 2006, eq. 6)."""
     rows = [first_BS]
     for emission_BS in emission_FBS[:-1]:
         said_BS = rows[-1] + emission_BS

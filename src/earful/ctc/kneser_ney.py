@@ -1,10 +1,10 @@
 """Interpolated modified Kneser-Ney smoothing (Chen and Goodman 1999): from text to counts to probabilities.
 
-A source of text is kept as its counts. The probabilities follow from them, so that those after any context sum to 1
-however the counts were stored. NumPy throughout: a megabyte of text takes about a second.
+A source of text is stored as its counts. The probabilities follow from them, so those after any context always sum to
+1. It is all NumPy: a megabyte of text takes about a second.
 
-Ids are those of the alphabet. Id 0, the CTC blank, which no text holds, is the edge of a text here: as a continuation
-it is the end, at the head of a context the start.
+Ids are those of the alphabet. Id 0 is the CTC blank, which no text holds. Here it is the edge of a text: the end as a
+continuation, the start at the head of a context.
 """
 
 import unicodedata
@@ -32,10 +32,10 @@ Row = NDArray[np.float32]
 
 
 class Level(NamedTuple):
-    """The `N` n-grams of one length, sorted, so that those which continue the same of the `P` one shorter lie together.
+    """The `N` n-grams of one length, sorted so that those that continue the same shorter n-gram (of `P`) are together.
 
     `symbols_N` is the last symbol of each, and `counts_N` its count in the text or, below the highest order, the number
-    of symbols that it follows. `children_P` says how many continue each shorter one, `pruned_P` what counts it lost.
+    of symbols that it follows. `children_P` is the number that continue each shorter one, `pruned_P` its lost counts.
     """
 
     symbols_N: Ints
@@ -47,14 +47,14 @@ class Level(NamedTuple):
 @final
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """What is kept of a source of text: a level for each length from 1 on, and the discounts `[order, 3]`."""
+    """The counts of a source of text: a level for each length from 1 on, and the discounts `[order, 3]`."""
 
     levels: tuple[Level, ...]
     discounts: Floats
     _known: "dict[int, Chances]" = field(init=False, repr=False, default_factory=dict)
 
     def chances(self, size: int) -> "Chances":
-        """Its probabilities, for an alphabet of this size. They are kept, since a source is mixed with many others."""
+        """Its probabilities, for an alphabet of this size. Cached, because a source is mixed with many others."""
         if size not in self._known:
             self._known[size] = chances(self, size)
         return self._known[size]
@@ -73,7 +73,7 @@ class _Found(NamedTuple):
 
 
 def count(texts: Iterable[str], alphabet: Alphabet, order: int = DEFAULT_ORDER, most: int = MOST_NGRAMS) -> Counts:
-    """Count n-grams of up to `order` symbols; the rarest of the longer ones are pruned until at most `most` are left.
+    """Count n-grams of up to `order` symbols; the rarest of the longer ones are pruned until at most `most` remain.
 
     Raises:
         TextError: no symbol of the alphabet is in the texts. ConfigError: the order is not in ORDERS.
@@ -117,7 +117,7 @@ def _tokens(texts: Iterable[str], alphabet: Alphabet) -> Ints:
 
 
 def _find(tokens_T: Ints, size: int, order: int) -> list[_Found]:
-    """The distinct n-grams of each length. None reaches across an edge or a character without a symbol."""
+    """The distinct n-grams of each length. None crosses an edge or a character without a symbol."""
     found: list[_Found] = []
     places = np.flatnonzero(tokens_T >= 0)
     ids_T = np.zeros(len(tokens_T), dtype=np.int64)  # of the n-gram one shorter that begins there
@@ -137,9 +137,9 @@ def _find(tokens_T: Ints, size: int, order: int) -> list[_Found]:
 
 
 def _distinct(keys: Ints, places: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """The distinct keys in order, the first place and the count of each, and which of them each key is.
+    """The distinct keys in order, the first place and the count of each, and the index of each key among them.
 
-    As `numpy.unique`, whose sort is stable and so takes several times as long.
+    It equals `numpy.unique`, whose stable sort takes several times as long.
     """
     order = np.argsort(keys)
     sorted_ = keys[order]
@@ -154,18 +154,18 @@ def _distinct(keys: Ints, places: Ints) -> tuple[Ints, Ints, Ints, Ints]:
 
 
 def _lower_counts(found: _Found, tokens_T: Ints, length: int) -> Ints:
-    """How many symbols precede each n-gram; the count itself for those that begin a text, which nothing precedes.
+    """The number of symbols that precede each n-gram; the count itself for those that begin a text.
 
-    One that only follows characters without a symbol is taken to follow one symbol.
+    An n-gram that only follows characters without a symbol counts as following one symbol.
     """
     begins_N = (tokens_T[found.first_N] == EDGE_ID) & (length > 1)
     return np.where(begins_N, found.raw_N, np.maximum(found.preceding_N, 1))
 
 
 def _discounts(counts_N: Ints) -> tuple[float, float, float]:
-    """What is taken from counts of 1, 2, and 3 or more (Chen and Goodman 1999, modified Kneser-Ney).
+    """The discounts of counts of 1, 2, and 3 or more (Chen and Goodman 1999, modified Kneser-Ney).
 
-    Where too few are rare for that, as in a handful of transcripts: one discount for all (Ney et al. 1994), which
+    If too few n-grams are rare for that, as in a few transcripts, it is one discount for all (Ney et al. 1994), which
     predicts held-out Dutch and German better than fixed ones.
     """
     n1, n2, n3, n4 = (int((counts_N == times).sum()) for times in (1, 2, 3, 4))
@@ -178,7 +178,7 @@ def _discounts(counts_N: Ints) -> tuple[float, float, float]:
 
 
 def _least_count(found: Sequence[_Found], most: int) -> int:
-    """The count that an n-gram longer than UNPRUNED must have for at most `most` to be left."""
+    """The minimum count of n-grams longer than UNPRUNED with which at most `most` remain."""
     raw_N = np.concatenate([np.zeros(0, dtype=np.int64), *(each.raw_N for each in found[UNPRUNED:])])
     room = max(most - sum(len(each.keys_N) for each in found[:UNPRUNED]), 0)
     return 1 if len(raw_N) <= room else int(np.sort(raw_N)[-1 - room]) + 1
@@ -188,7 +188,7 @@ def _least_count(found: Sequence[_Found], most: int) -> int:
 
 
 class Chances(NamedTuple):
-    """The states of one source (state 0 is the empty context, the others are its n-grams) and what continues them.
+    """The states of one source (state 0 is the empty context, the others are its n-grams) and their continuations.
 
     State `c` is continued by the symbols from `starts_C1[c]` to `starts_C1[c + 1]`, with the probabilities `p_N`, into
     the states `next_N`; any other symbol has `gammas_C[c]` times its probability in the state `shorter_C[c]`.
@@ -234,7 +234,7 @@ def chances(counts: Counts, size: int) -> Chances:
 
 
 def _linked(levels: tuple[Level, ...], suffix_N: Ints, p_N: Floats, gammas_C: Floats) -> Chances:
-    """Join the n-grams: one that nothing continues gives way to its longest suffix that something does."""
+    """Link the n-grams: one without continuations is replaced by its longest suffix that has some."""
     children_C = np.concatenate([level.children_P for level in levels]).astype(np.int64)
     state_C = np.arange(len(children_C))
     ends = np.cumsum([1, *(len(level.symbols_N) for level in levels[:-1])])

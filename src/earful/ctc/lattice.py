@@ -1,4 +1,4 @@
-"""What the recursions of CTC run over: the labels of each clip, and how many frames may carry them."""
+"""The input of the recursions of CTC: the labels of each clip, and its number of frames."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ def check(logp_FBV: Tensor, lattice: Lattice) -> None:
 
 
 def frames_needed(labels: Sequence[object]) -> int:
-    """The least number of frames that can carry `labels`: one each, and a blank between two equal neighbours."""
+    """The least number of frames for `labels`: one each, and a blank between two equal neighbours."""
     return len(labels) + sum(a == b for a, b in pairwise(labels))

@@ -1,8 +1,8 @@
 """The CTC loss (Graves et al. 2006), exact to second order: minus the logarithm of the sum of every path to the labels.
 
-Three functions that know each other: the loss, its gradient, and the gradient's change along a direction. CTC's Hessian
-is symmetric, so the backward pass of the gradient is that change, by one more forward-backward in dual numbers; so is
-its forward derivative. Each has a rule for `vmap`: many tasks are one larger batch.
+It has three functions: the loss, its gradient, and the gradient's change along a direction. CTC's Hessian is symmetric,
+so the backward pass of the gradient is that change, computed by one more forward-backward in dual numbers. The
+gradient's forward-mode derivative is the same. Each function has a rule for `vmap`: many tasks are one larger batch.
 """
 
 import inspect
@@ -47,9 +47,9 @@ def ctc_loss(
     A clip with too few frames for its labels gives infinity and a gradient that is not a number; with
     `zero_infinity`, zero and a zero gradient.
 
-    The gradient is the derivative by the log-probabilities, minus the posterior of each symbol at each frame. torch's
-    own answers exp(log_probs) minus the posterior, which is right only behind a softmax (pytorch issue 82545); behind a
-    softmax the two agree.
+    The gradient is the derivative with respect to the log-probabilities: minus the posterior of each symbol at each
+    frame. torch's own returns exp(log_probs) minus the posterior, which is right only behind a softmax (pytorch issue
+    82545); behind a softmax the two agree.
 
     Raises:
         ValueError: naming the item whose length or label id is out of range.
@@ -84,7 +84,7 @@ def occupancies(
 ) -> Tensor:
     """The posterior `[F, B, V]` of each symbol at each frame, given the labels (Graves et al. 2006, eq. 14, 15).
 
-    Arguments as of `ctc_loss`, whose gradient by the log-probabilities is minus this; differentiable once.
+    Arguments as of `ctc_loss`, whose gradient is minus this; differentiable once.
     """
     frame_counts, label_counts = _lengths(input_lengths), _lengths(target_lengths)
     labels_BL = _padded(targets, label_counts).long()
@@ -124,7 +124,7 @@ def _impossible(zero_infinity: bool) -> float:
 
 
 class _Loss(Function):
-    """Minus the log-likelihood `[B]`, and the posteriors of blank and labels, which the gradient is made of."""
+    """Minus the log-likelihood `[B]`, and the posteriors of blank and labels, for the gradient."""
 
     @staticmethod
     def forward(logp_FBV: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
@@ -162,7 +162,7 @@ class _Loss(Function):
 
 
 class _Gradient(Function):
-    """The weighted gradient of the loss by the log-probabilities."""
+    """The weighted gradient of the loss with respect to the log-probabilities."""
 
     @staticmethod
     def forward(logp_FBV: Tensor, weights_B: Tensor, shares_BFL: Tensor, *rest: Any) -> Tensor:
@@ -231,7 +231,7 @@ def _as_one_batch(
     axes: tuple[int, ...],
     out_axes: tuple[int, ...],
 ) -> tuple[Any, Any]:
-    """`vmap` by making one batch of the batches of all tasks; `axes` say where each input has its batch."""
+    """`vmap` by joining the batches of all tasks into one; `axes` are the batch axes of the inputs."""
     settings = inputs[len(axes) :]
     folded = [
         (x.movedim(dim, axis) if dim is not None else x.unsqueeze(axis).expand(*x.shape[:axis], tasks, *x.shape[axis:]))

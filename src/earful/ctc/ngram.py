@@ -1,8 +1,8 @@
-"""Character n-gram models: how likely each symbol is to come next, learned from text. ctc/beam.py asks them.
+"""Character n-gram models: the probability of the next symbol, learned from text, for ctc/beam.py.
 
-One source of text is smoothed as in ctc/kneser_ney.py. Two, the few transcripts and much other text, are mixed by
-linear interpolation (Jelinek and Mercer 1980) with the weights that best predict transcripts held out in turn: on Dutch
-and German that is as good as counting the transcripts several times over, and needs no guess at how many times.
+One source of text is smoothed as in ctc/kneser_ney.py. Two sources, the few transcripts and much other text, are mixed
+by linear interpolation (Jelinek and Mercer 1980) with the weights that best predict held-out transcripts. On Dutch and
+German that is as good as counting the transcripts several times, and needs no guess how many times.
 """
 
 import math
@@ -63,7 +63,7 @@ class NGram:
         return int(self._joined([each.next_N[EDGE_ID] for each in self.chances]))
 
     def row(self, context: int) -> Row:
-        """The natural logarithms `[V]` of how likely each symbol comes next; at 0, that the text ends. Read-only."""
+        """The natural logarithms `[V]` of the probabilities of the next symbol; at 0, of the text's end. Read-only."""
         return self._look(context)[0]
 
     def extend(self, context: int, symbol: int) -> int:
@@ -83,7 +83,7 @@ class NGram:
         return math.exp(-np.concatenate([self.logp(text) for text in texts]).mean())
 
     def _look(self, context: int) -> tuple[Row, Any]:
-        """The row, and the contexts `[V]` that its symbols lead to; kept, since a search comes back to them."""
+        """The row, and the contexts `[V]` after each of its symbols; cached, because a search returns to them."""
         if context not in self._seen:
             if len(self._seen) * self.alphabet.size >= _CACHED_NUMBERS:
                 self._seen.clear()
@@ -127,8 +127,8 @@ def mix_with(
 ) -> NGram:
     """Learn from transcripts, and mix that with what was learned from `others`, at least one other source of text.
 
-    Each counts as much as it helps to predict transcripts that were held out, every fifth in turn; with fewer than two
-    transcripts all sources count the same. Raises as `learn`.
+    The weight of each source is how much it helps to predict held-out transcripts, every fifth in turn. With fewer than
+    two transcripts all sources have the same weight. Raises as `learn`.
     """
     transcripts = [text for text in transcripts if text.strip()]
     own = [learn(transcripts, others[0].alphabet, order, most)] if transcripts else []
@@ -143,7 +143,7 @@ def mix_with(
 
 
 def folds_of(transcripts: Sequence[str]) -> Iterator[tuple[list[str], list[str]]]:
-    """Every fifth transcript in turn, with all others before it; nothing with fewer than two that say something."""
+    """Each fold: the other transcripts, then every fifth one in turn; no folds with fewer than two non-empty ones."""
     said = [text for text in transcripts if text.strip()]
     folds = min(_FOLDS, len(said)) if len(said) > 1 else 0
     for fold in range(folds):
@@ -160,7 +160,7 @@ def mix(models: Sequence[NGram], weights: Sequence[float]) -> NGram:
 
 
 def _weights(p_KN: Floats) -> list[float]:
-    """The weights of K models that make N symbols likeliest, by expectation maximisation (Dempster et al. 1977)."""
+    """The likeliest weights of K models for N symbols, by expectation maximisation (Dempster et al. 1977)."""
     weights_K = np.full(len(p_KN), 1 / len(p_KN))
     for _ in range(_EM_STEPS):
         shares_KN = weights_K[:, None] * p_KN
@@ -172,7 +172,7 @@ def _weights(p_KN: Floats) -> list[float]:
 
 
 def save_ngram(path: str | Path, model: NGram) -> None:
-    """Write a model as one safetensors file of its counts: beside its place first, then renamed.
+    """Write a model as one safetensors file of its counts, first beside its place, then renamed.
 
     Raises:
         CheckpointError: it cannot be written.

@@ -1,6 +1,6 @@
-"""A recording with silences in it: each stretch of speech between two is decoded by itself.
+"""Decoding of a recording with silences: each stretch of speech between two silences is decoded separately.
 
-So no word goes across a silence, and no letter is held until somebody speaks again.
+So no word crosses a silence, and no letter is extended until somebody speaks again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from earful.ctc.beam import Guess, Search
 
 NEVER = -30.0
-"""The log-probability of a letter where nobody speaks."""
+"""The log-probability of a letter in a silence."""
 
 Said = tuple[tuple[Emission, ...], ...]
 """The letters of a recording, stretch by stretch; their frames are those of the whole recording."""
@@ -56,22 +56,22 @@ def likeliest(found: "Iterable[Sequence[Guess]]", count: int) -> list[tuple[tupl
 
 
 def stretches(heard_F: Numbers) -> list[tuple[int, int]]:
-    """Where frames begin and end in which somebody may speak."""
+    """The beginnings and ends of the stretches in which somebody may speak."""
     edges = np.flatnonzero(np.diff(np.pad(np.asarray(heard_F, np.int8), 1))).tolist()
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def silent_frames(count: int, symbols: int) -> Numbers:
-    """Log-probabilities `[F, V]` of frames that certainly are blank."""
+    """Log-probabilities `[F, V]` of frames that are certainly blank."""
     logp_FV = np.full((count, symbols), NEVER, np.float32)
     logp_FV[:, 0] = 0.0
     return logp_FV
 
 
 def said_in(letters: Sequence[Emission], longest: int) -> tuple[int, int]:
-    """The frames in which a word is said: of its letters those that most follow each other within `longest` frames.
+    """The frames of a word: the largest group of its letters that follow each other within `longest` frames.
 
-    CTC may write a letter late, when nobody speaks any more, or hold it.
+    CTC may write a letter late, after the speech, or extend it.
     """
     groups: list[list[Emission]] = []
     for letter in letters:

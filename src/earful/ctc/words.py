@@ -1,10 +1,10 @@
-"""Words that are known, beside the n-gram of letters that can spell any: how likely each is, and which follows which.
+"""A model of known words, beside the n-gram of letters, which can spell any word: unigrams and bigrams.
 
-A source of text gives p(w | h) by Witten and Bell's interpolation (1991, method C): what followed the word before, then
-the word alone; a word list gives its frequencies. With the n-gram of letters they are mixed linearly (Jelinek and
-Mercer 1980): p(w | h) = share₀ · p(letters of w) + Σ share · p_source(w | h), so that every word stays possible. The
-shares are those that best predict transcripts held out in turn, with experience for a few words more. Languages that
-write no spaces, or join their words as they please, find few of them here, and the letters' share becomes nearly all.
+A source of text gives p(w | h) by Witten and Bell's interpolation (1991, method C): the words that followed the word
+before, then the word alone. A word list gives its frequencies. They are mixed linearly with the n-gram of letters
+(Jelinek and Mercer 1980): p(w | h) = share₀ · p(letters of w) + Σ share · p_source(w | h), so that every word stays
+possible. The shares are those that best predict held-out transcripts, with a prior that counts as a few words. In
+languages that write no spaces, or freely join words, few words are known, and nearly all of the share is the letters'.
 """
 
 from collections import Counter
@@ -26,11 +26,11 @@ from earful.errors import CheckpointError, ConfigError, EarfulError
 from earful.text.alphabet import Alphabet
 
 MOST_WORDS = 150_000
-"""The most frequent words of a source; more would hardly ever be said, and take room."""
+"""The number of words that are kept of a source; rarer ones are hardly ever said, and take memory."""
 FORMAT = "1"
 SPACE = " "
 EXPERIENCE, LETTERS = 30.0, 0.3
-"""Before anything is known of a language: so many words, of which the letters explain this share."""
+"""The prior of a language: this number of words, of which the letters explain this share."""
 _EM_STEPS = 50
 
 Ints = NDArray[np.integer[Any]]
@@ -40,9 +40,9 @@ Floats = NDArray[np.floating[Any]]
 @final
 @dataclass(frozen=True, eq=False)
 class WordCounts:
-    """A source of words: how often each came, and how often one followed another (by their places in `words`).
+    """A source of words: counts of words, and of pairs of consecutive words (by their places in `words`).
 
-    `kinds`, the number of different words, says how likely one more is new (0 for a list, whose counts are
+    `kinds`, the number of different words, gives the probability of a new word (0 for a list, whose counts are
     probabilities).
     """
 
@@ -55,7 +55,7 @@ class WordCounts:
     _hashes: dict[Alphabet, Ints] = field(init=False, repr=False, default_factory=dict)
 
     def hashes(self, alphabet: Alphabet) -> Ints:
-        """The hash `[W]` of each word; 0 for one that the alphabet cannot write. Kept: a source is mixed with many."""
+        """The hash `[W]` of each word; 0 if the alphabet cannot write it. Cached for mixing with many sources."""
         if alphabet not in self._hashes:
             self._hashes[alphabet] = _hashed(self.words, alphabet)
         return self._hashes[alphabet]
@@ -64,10 +64,10 @@ class WordCounts:
 @final
 @dataclass(frozen=True, eq=False)
 class Words:
-    """Sources of words with their shares: first that of the letters, then of each source; together 1.
+    """Sources of words with their shares: first the share of the letters, then of each source; they sum to 1.
 
-    `p_space` is how likely a word is followed by another one, and does not end the text. Raises ConfigError if the
-    shares are none.
+    `p_space` is the probability that a word is followed by another one and does not end the text. Raises ConfigError
+    for impossible shares.
     """
 
     sources: tuple[WordCounts, ...]
@@ -86,7 +86,7 @@ class Words:
 
 
 def count_words(lines: Iterable[str], most: int = MOST_WORDS) -> WordCounts:
-    """Count the words of normalised text, a sentence or so a line, and which followed which in a line."""
+    """Count the words of normalised text, about a sentence per line, and the pairs of consecutive words in a line."""
     split = [line.split() for line in lines]
     counts = Counter(word for words in split for word in words)
     kept = {word: place for place, (word, _) in enumerate(counts.most_common(most))}
@@ -102,7 +102,7 @@ def count_words(lines: Iterable[str], most: int = MOST_WORDS) -> WordCounts:
 
 
 def listed_words(frequencies: Mapping[str, float], most: int = MOST_WORDS) -> WordCounts:
-    """A word list as a source: each word as likely as it is frequent."""
+    """A word list as a source, with frequencies as probabilities."""
     kept = sorted(frequencies, key=lambda word: (-frequencies[word], word))[:most]
     counts_W = np.array([frequencies[word] for word in kept], np.float64)
     none = np.zeros(0, np.int32)
@@ -114,7 +114,7 @@ def listed_words(frequencies: Mapping[str, float], most: int = MOST_WORDS) -> Wo
 
 
 class Fold(NamedTuple):
-    """Transcripts that were held out, what was learned of the others, and the letters as these have them."""
+    """Held-out transcripts, the model learned from the others, and the n-gram of letters of the others."""
 
     held: Sequence[str]
     rest: Sequence[str]
@@ -122,7 +122,7 @@ class Fold(NamedTuple):
 
 
 def mix_words(transcripts: Sequence[str], others: Sequence[WordCounts], folds: Iterable[Fold]) -> Words:
-    """The words of transcripts and of `others`, each with the share that best predicts transcripts held out in turn."""
+    """The words of transcripts and of `others`, each with the share that best predicts held-out transcripts."""
     own = [count_words(transcripts)] if any(text.split() for text in transcripts) else []
     words, texts = sum(len(text.split()) for text in transcripts), len(transcripts)
     p_space = min(max(1 - (texts + 1) / (words + 8), 0.5), 0.99)
@@ -138,7 +138,7 @@ def mix_words(transcripts: Sequence[str], others: Sequence[WordCounts], folds: I
 
 
 def _alone(source: WordCounts, p_space: float, alphabet: Alphabet) -> Vocabulary:
-    """One source as if there were no other."""
+    """One source alone."""
     return vocabulary(Words((source,), (1e-9, 1 - 1e-9), p_space), alphabet)
 
 
@@ -159,7 +159,7 @@ def _explained(fold: Fold, sources: Sequence[Vocabulary], p_space: float) -> Flo
 
 
 def _shares(p_KN: Floats, prior_K: Floats) -> Floats:
-    """The shares that make N words likeliest, by expectation maximisation, EXPERIENCE counted in."""
+    """The shares that maximise the likelihood of N words, by expectation maximisation, with the prior EXPERIENCE."""
     shares_K = prior_K.copy()
     for _ in range(_EM_STEPS):
         parts_KN = shares_K[:, None] * p_KN
@@ -180,13 +180,13 @@ def _hash(ids: Iterable[int]) -> int:
 
 
 def no_words(size: int) -> Vocabulary:
-    """What the search takes where no words are known; `size` is that of the alphabet."""
+    """The search's tables if no words are known; `size` is that of the alphabet."""
     ints, floats = np.zeros(0, np.int64), np.zeros((0, 0))
     return Vocabulary(size, 1.0, 0.5, ints, ints, np.zeros(0), floats, floats, ints, np.zeros(0))
 
 
 def vocabulary(model: Words, alphabet: Alphabet) -> Vocabulary:
-    """The tables of a word model, for those of its words that the alphabet can write. Word 0 is the start of a text."""
+    """The tables of a word model, for words that the alphabet can write. Word 0 is the start of a text."""
     if SPACE not in alphabet.symbols:
         return no_words(alphabet.size)
     hashes_S = [source.hashes(alphabet) for source in model.sources]
@@ -216,7 +216,7 @@ def vocabulary(model: Words, alphabet: Alphabet) -> Vocabulary:
 
 
 def _places(hashes_S: Sequence[Ints]) -> tuple[Ints, list[Ints]]:
-    """The hashes of all words that can be written, as they first come, and the place of each word, from 1 on; or 0."""
+    """The hashes of all writable words, in their first order, and the place of each word, from 1 on; 0 for others."""
     together = np.concatenate([np.zeros(0, np.int64), *hashes_S])
     distinct, first, inverse = np.unique(together, return_index=True, return_inverse=True)
     written = distinct != 0
@@ -228,7 +228,7 @@ def _places(hashes_S: Sequence[Ints]) -> tuple[Ints, list[Ints]]:
 
 
 def _hashed(words: Sequence[str], alphabet: Alphabet) -> Ints:
-    """The hash of each word; 0 for one that the alphabet cannot write."""
+    """The hash of each word; 0 if the alphabet cannot write it."""
     text, lengths_W = "".join(words), np.array([len(word) for word in words], np.int64)
     if not text:
         return np.zeros(len(words), np.int64)
@@ -256,7 +256,7 @@ def _hash_all(ids_T: Any, lengths_W: Any, hashes_W: Any) -> None:
 
 
 def _summed(keys_N: Ints, p_N: Floats) -> tuple[Ints, Floats]:
-    """A table of pairs of words; the same pair of several sources counts together."""
+    """A table of pairs of words; counts of the same pair in several sources are added."""
     table, places_N = _table(keys_N)
     return table, np.bincount(places_N, p_N, len(table)).astype(np.float64)
 

@@ -1,7 +1,7 @@
-"""Which clips belong together when some of them measure: what one of them teaches would flatter the rate of another.
+"""Groups of clips that must stay together in a held-out split: a clip in training would lower the rate of its group.
 
-Clips with the same sentence, the same sound (a copy of it, in another format too) and spans of one recording that
-overlap are one group; so are the clips of one speaker, where there are enough speakers for that.
+Clips with the same sentence, the same sound (also a copy in another format), and overlapping spans of one recording
+are one group. So are the clips of one speaker, if there are enough speakers for that.
 """
 
 from collections import Counter, defaultdict
@@ -16,12 +16,12 @@ from torch import Tensor
 from earful.data.utterance import Utterance
 
 Voices = Literal["new", "met", "unknown"]
-"""Whether clips that measure are of speakers that are not learned from."""
+"""Whether held-out clips are of speakers that are not in training."""
 
 ENOUGH_VOICES = 4
-"""So many groups that share no speaker are enough to keep speakers apart: with fewer, a voice or two would tell."""
+"""The least number of groups of speakers that are kept apart: with fewer, one or two voices would decide."""
 MOST_OF_A_VOICE = 0.5
-"""No group of a speaker may have more of the clips: too little would be left to learn from."""
+"""The largest share of the clips in one speaker's group: with more, too little would be left for training."""
 
 _PIECES, _COPY = 16, 0.85
 """Two Dutch clips are at most 0.78 alike by the means of so many pieces, a clip and its MP3 or Ogg 0.9 and more."""
@@ -30,23 +30,23 @@ _OVERLAP_S = 0.02  # spans that touch by rounding share no speech
 
 
 class Apart(NamedTuple):
-    """The group of each clip, counted from 0 in the order in which they come; and what that says of voices."""
+    """The group of each clip, numbered from 0 in order of appearance; and what that means for voices."""
 
     groups: tuple[int, ...]
     voices: Voices
 
     @property
     def parts(self) -> int:
-        """How many groups there are."""
+        """The number of groups."""
         return len(set(self.groups))
 
 
 def apart(
     clips: Sequence[Utterance], texts: Sequence[str], frames: Sequence[Tensor] = (), *, least: int = ENOUGH_VOICES
 ) -> Apart:
-    """The groups of `groups_of`; of speakers, too, where that leaves enough to measure with.
+    """The groups of `groups_of`, also joined by speaker if that leaves enough groups.
 
-    That is where every clip names its speaker, and at least `least` groups remain, none with more than half of them.
+    That needs a speaker for every clip, and at least `least` groups, none with more than half of the clips.
     """
     ties = _ties(clips, texts, frames)
     groups = joined(len(clips), ties)
@@ -60,7 +60,7 @@ def apart(
 
 
 def groups_of(clips: Sequence[Utterance], texts: Sequence[str], frames: Sequence[Tensor] = ()) -> tuple[int, ...]:
-    """The group of each clip, by sentence and sound: `texts` are the transcripts, normalised, copies told by `frames`.
+    """The group of each clip, by sentence and sound: `texts` are the normalised transcripts; `frames` show copies.
 
     `frames` are `[F, M]` of each clip; without them only spans of one file are known to share their sound.
     """
@@ -72,7 +72,7 @@ def _ties(clips: Sequence[Utterance], texts: Sequence[str], frames: Sequence[Ten
 
 
 def joined(count: int, ties: Iterable[tuple[int, int]]) -> tuple[int, ...]:
-    """The group of each of so many, where those of a tie are in one; counted from 0 in the order in which they come.
+    """The group of each of `count` items, where tied items are in one group; numbered from 0 in order of appearance.
 
     >>> joined(5, [(0, 3), (3, 4)])
     (0, 1, 2, 0, 0)
@@ -92,7 +92,7 @@ def joined(count: int, ties: Iterable[tuple[int, int]]) -> tuple[int, ...]:
 
 
 def _equal(values: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Ties of those that are the same, and not empty."""
+    """Ties of equal, non-empty items."""
     first: dict[str, int] = {}
     for i, value in enumerate(values):
         if value and first.setdefault(value, i) != i:
@@ -100,7 +100,7 @@ def _equal(values: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 
 def _overlapping(clips: Sequence[Utterance]) -> Iterator[tuple[int, int]]:
-    """Ties of spans that share some of one recording; of two channels of it, too: each hears the other."""
+    """Ties of spans that overlap in one recording, also on two channels, because each hears the other."""
     spans: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
     for i, clip in enumerate(clips):
         end_s = inf if clip.duration_s is None else clip.start_s + clip.duration_s
@@ -115,7 +115,7 @@ def _overlapping(clips: Sequence[Utterance]) -> Iterator[tuple[int, int]]:
 
 
 def _copies(frames: Sequence[Tensor]) -> Iterator[tuple[int, int]]:
-    """Ties of clips that sound the same: of like length, with nearly the same means of each sixteenth."""
+    """Ties of clips that sound the same: of similar length, with nearly the same means of each sixteenth."""
     order = sorted((len(each), i) for i, each in enumerate(frames) if len(each) >= _PIECES)
     if len(order) < 2:
         return

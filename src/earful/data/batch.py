@@ -1,4 +1,4 @@
-"""Examples, batches, and how clips of different lengths come together in one."""
+"""Examples and batches of clips of different lengths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from earful.device import even
 
 
 class Batch(NamedTuple):
-    """What a recogniser learns from: frames and label ids, padded with zeros. A NamedTuple, so a pytree."""
+    """Training data of a recogniser: frames and label ids, padded with zeros. A NamedTuple, so a pytree."""
 
     frames_BFM: Tensor
     frame_counts_B: Tensor
@@ -42,7 +42,7 @@ def pad(rows: Sequence[Tensor], fill: float = 0) -> tuple[Tensor, Tensor]:
 
 
 def collate(examples: Sequence[Example], frames: int = 0) -> Batch:
-    """Put examples into one Batch, of so many frames where the longest has fewer."""
+    """Put examples into one Batch, padded to at least so many frames."""
     frames_BFM, frame_counts_B = pad([example.frames_FM for example in examples])
     if (more := frames - frames_BFM.shape[1]) > 0:
         frames_BFM = torch.nn.functional.pad(frames_BFM, (0, 0, 0, more))

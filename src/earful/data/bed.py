@@ -11,9 +11,9 @@ from earful.audio.files import SAMPLE_RATE_HZ, read
 from earful.data.utterance import Utterance
 
 BED_S, PIECE_S, GAP_S = 11.0, 5.0, 0.5
-"""How long a bed is, a clip in it at most, and the silence after each. Whisper's 30 s leave 19 s then."""
+"""The lengths of a bed, of the longest clip in it, and of the silence after each. 19 s of Whisper's 30 s are left."""
 TRIED = 200
-"""Clips that are looked at, at most: a bed is full with a few."""
+"""The most clips that are examined: a few fill a bed."""
 
 
 def bed_of(
@@ -23,10 +23,10 @@ def bed_of(
     seconds: float = BED_S,
     augmentation: Augmentation | None = None,
 ) -> Tensor:
-    """Samples `[T]` of clips drawn at random, until they are `seconds`, or all the clips there are.
+    """Samples `[T]` of randomly drawn clips, until they are `seconds` long or all clips are used.
 
-    Each is cut to PIECE_S, changed by the `augmentation` where there is one, and followed by silence. Longer clips than
-    GAP_S come first. Raises AudioError where a recording cannot be read.
+    Each is cut to PIECE_S, changed by the `augmentation` if there is one, and followed by silence. Clips longer than
+    GAP_S come first. Raises AudioError if a recording cannot be read.
     """
     order = torch.randperm(len(utterances), generator=generator).tolist()[:TRIED]
     order.sort(key=lambda i: (utterances[i].duration_s or 0) < 2 * GAP_S)

@@ -1,4 +1,4 @@
-"""What is wrong with my data, before I wait for it: every clip heard once, every transcript read once."""
+"""Checks of clips and transcripts before training: every clip is heard once, every transcript read once."""
 
 import os
 import statistics
@@ -22,11 +22,11 @@ _ENOUGH_S = 60.0
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `inspect` found: findings, the worst first, and a summary over all clips that can be read.
+    """The result of `inspect`: findings, the worst first, and a summary over all clips that can be read.
 
-    `alphabet` maps each symbol, the space among them, to how often it comes (most often first), after normalisation;
-    `kept` and `dropped` each sign that stays in the transcripts and each character that goes (`text.normalize.signs`).
-    `characters_per_s` is the median over the clips; None where no clip has both sound and text.
+    `alphabet` maps each symbol, including the space, to its count after normalisation (most frequent first); `kept` and
+    `dropped` map the signs that stay in the transcripts, and the characters that go (`text.normalize.signs`).
+    `characters_per_s` is the median over the clips; None if no clip has both sound and text.
     """
 
     findings: tuple[Finding, ...]
@@ -42,7 +42,7 @@ class Inspection:
     characters_per_s: float | None
 
     def count(self, severity: str) -> int:
-        """How many findings have this severity."""
+        """The number of findings of this severity."""
         return sum(finding.severity == severity for finding in self.findings)
 
 
@@ -53,10 +53,10 @@ def inspect(
     decode: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> Inspection:
-    """Inspect clips and transcripts; nothing raises for bad data, everything becomes a finding.
+    """Inspect clips and transcripts. Bad data raises no error, but becomes a finding.
 
-    `frame_s`: seconds of one output frame of the recogniser. `decode=False` looks at headers only, so that silence,
-    clipping, damage inside a file and equal sound go unseen. `progress(1)` is called after each clip.
+    `frame_s`: seconds of one output frame of the recogniser. `decode=False` reads only headers, and so does not find
+    silence, clipping, damage inside a file and equal sound. `progress(1)` is called after each clip.
 
     >>> inspect(read_clips("clips")).count("error")  # doctest: +SKIP
     0
@@ -117,7 +117,7 @@ def _equal_sound(clips: Sequence[Spoken], sounds: Sequence[Sound]) -> Iterator[F
 
 
 def _equal_names(manifest: Manifest) -> Iterator[Finding]:
-    """Recordings that differ in their suffix alone: one in two formats, most likely, and both have one text."""
+    """Recordings that differ only in their suffix: probably one recording in two formats, with one text."""
     first: dict[Path, Utterance] = {}
     for clip in manifest:
         known = first.setdefault(clip.audio.with_suffix(""), clip)

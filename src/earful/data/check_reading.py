@@ -1,4 +1,4 @@
-"""What a text is that is going to be read beside clips: how much, in which writing and language, and how like them."""
+"""Description of other text beside the clips: its amount, script and language, and its likeness to the clips."""
 
 import re
 from collections import Counter
@@ -34,10 +34,10 @@ _JOINTS = re.compile("['\u200c·]")
 
 @dataclass(frozen=True)
 class Likeness:
-    """How like the clips a text is, all after normalisation; counts are of letters, shares of the clips' words.
+    """The likeness of a text to the clips, all after normalisation; counts are of letters, shares of the clips' words.
 
-    `unheard`: letters of the text that no clip holds. `unread`: letters of the clips that the text never has.
-    `covered`, `covered_distinct`: the share of the clips' running, and of their different words that the text has.
+    `unheard`: letters of the text that no clip has. `unread`: letters of the clips that the text lacks.
+    `covered`, `covered_distinct`: the shares of the clips' running words, and of their different words, in the text.
     """
 
     unheard: Mapping[str, int]
@@ -48,12 +48,12 @@ class Likeness:
 
 @dataclass(frozen=True)
 class TextInspection:
-    """What `inspect_text` found.
+    """The result of `inspect_text`.
 
-    `kilobytes` are 1000 bytes each; `lines` those that are not empty, `repeated_lines` those of them that an earlier
-    one equals. `scripts` counts letters. `likeliest` gives the share of the text's running words that are in word
-    lists, for the likeliest languages; `listed` that in the list of the text's own language, None where there is none.
-    `likeness` is None without clips.
+    `kilobytes` are 1000 bytes each; `lines` are non-empty lines, `repeated_lines` those of them that equal an earlier
+    one. `scripts` counts letters. `likeliest` has the shares of the text's running words in word lists, for the
+    likeliest languages; `listed` the share in the list of the text's own language, None if there is no list. `likeness`
+    is None without clips.
     """
 
     findings: tuple[Finding, ...]
@@ -71,12 +71,12 @@ class TextInspection:
 
     @property
     def usable(self) -> bool:
-        """Whether adaptation would read it."""
+        """Whether adaptation would use it."""
         return not any(finding.severity == "error" for finding in self.findings)
 
 
 def inspect_text(path: str | Path, transcripts: Sequence[str] = (), rules: TextRules | None = None) -> TextInspection:
-    """Say what is in a text file, and how like the transcripts it is. Raises SynthesisError if it cannot be read.
+    """Describe a text file, and its likeness to the transcripts. Raises SynthesisError if it cannot be read.
 
     >>> inspect_text("stories.txt").kind  # doctest: +SKIP
     'sentences'
@@ -112,9 +112,9 @@ def inspect_text(path: str | Path, transcripts: Sequence[str] = (), rules: TextR
 
 
 def kind_of(lines: Sequence[str]) -> Kind:
-    """Whether lines, none of them empty, look like sentences, one word each, or verses with their numbers.
+    """Whether non-empty lines look like sentences, single words, or numbered verses.
 
-    Numbers are of verses where most are one more than the one before, and there are many among the words.
+    Numbers belong to verses if most are one more than the one before, and there are many among the words.
     """
     words = [line.split() for line in lines]
     single = sum(sum(any(c.isalpha() for c in word) for word in line) == 1 for line in words)
@@ -140,10 +140,10 @@ def likeness(texts: Sequence[str], clips: Sequence[str]) -> Likeness:
 
 
 def listed_shares(words: Sequence[str], language: str) -> tuple[float | None, dict[str, float]]:
-    """The share of normalised running words in the list of the language, and in those that hold most, by their names.
+    """The share of normalised running words in the list of the language, and in the best other lists, by name.
 
-    None, and nothing, where words are not told apart by spaces, are too few, or the lists are not installed; None for
-    a list in another script, too.
+    None, and no others, if spaces do not separate words, words are too few, or the lists are not installed. None also
+    for a list in another script.
     """
     words = [word for word in words if any(c.isalpha() for c in word)]
     words = words[:: len(words) // _MOST_COMPARED + 1]
@@ -175,7 +175,7 @@ def _letters_without(here: Counter[str], there: Counter[str]) -> dict[str, int]:
 def _findings(
     seen: TextInspection, spoken: Mapping[str, int], rules: TextRules, figures: int
 ) -> Iterator[tuple[Severity, str, str, str]]:
-    """Severity, kind, what is so, and what to do."""
+    """Severity, kind, message and remedy of each finding."""
     script, theirs = next(iter(seen.scripts), None), next(iter(spoken), None)
     if theirs and script != theirs:
         message = f"is in {script or 'no'} letters, the transcripts are in {theirs}; adaptation does not read it"
@@ -185,25 +185,25 @@ def _findings(
         own = "" if seen.listed is None else f", {seen.listed:.0%} in that of {name_of(rules.language)}"
         yield "warning", "another language", share + own, "look whether it is the right file, and the right language"
     if seen.kind == "numbered verses":
-        message = "numbers count its verses or sentences, and are read as if they were said"
+        message = "its verses or sentences are numbered, and the numbers are read as if they were said"
         yield "warning", "numbered verses", message, "take the numbers out"
     elif figures > _FIGURES_SHARE * seen.sentences:
-        message = f"{figures} of {seen.sentences} sentences hold figures, which say nothing of how a number sounds"
+        message = f"{figures} of {seen.sentences} sentences hold digits, which do not say how a number is pronounced"
         yield "note", "figures", message, "write numbers as words, or leave such sentences out"
     if seen.kind == "word list":
-        message = "is a list of words: what follows what is not learned from it"
+        message = "is a list of words: it teaches no word order"
         yield "note", "word list", message, "give running sentences, too, if there are any"
     if seen.repeated_lines > _REPEATED_SHARE * seen.lines:
         message = f"{seen.repeated_lines} of {seen.lines} lines repeat an earlier one, and count as often"
         yield "warning", "repeated lines", message, "keep one of each, if people do not say them so often"
     often = [c for c, n in seen.likeness.unread.items() if n >= _OFTEN] if seen.likeness and script == theirs else []
     if often:
-        message = f"never has letters that the clips do: {listed(often, most=20)}"
+        message = f"lacks letters of the clips: {listed(often, most=20)}"
         yield "warning", "letters missing", message, "look whether both are spelled alike"
 
 
 def _another(seen: TextInspection, rules: TextRules) -> str | None:
-    """The list of another language that the text clearly is in; None where it is in none, or in its own."""
+    """The list of another language in which the text clearly is; None if there is none, or if it is its own."""
     name, share = next(iter(seen.likeliest.items()), ("", 0.0))
     if not rules.language:
         return None

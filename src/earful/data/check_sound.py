@@ -1,4 +1,4 @@
-"""What is wrong with the sound of one clip: unreadable, silent, clipped, too short or long, from a telephone."""
+"""Checks of the sound of one clip: unreadable, silent, clipped, too short or long, from a telephone."""
 
 import hashlib
 import math
@@ -30,7 +30,7 @@ _ODD_REMEDY = "listen whether all of it is there; written again, it warns no mor
 
 @dataclass(frozen=True)
 class Sound:
-    """What one clip sounds like; what comes from decoding is None where nothing was decoded.
+    """Measurements of one clip's sound; those that need decoding are None if nothing was decoded.
 
     `duration_s` is None for a clip that cannot be read. `digest` is the same for two clips of the same samples.
     """
@@ -44,7 +44,7 @@ class Sound:
 
 
 def listen(utterance: Utterance, decode: bool, frame_s: float) -> tuple[Sound, tuple[Finding, ...]]:
-    """Measure the sound of one utterance, and say what is wrong with it."""
+    """Measure the sound of one utterance, and list its problems."""
     try:
         info = probe(utterance.audio)
         duration_s = _part_s(utterance, info)
@@ -59,7 +59,7 @@ def listen(utterance: Utterance, decode: bool, frame_s: float) -> tuple[Sound, t
 
 
 def _channels(utterance: Utterance, info: AudioInfo) -> Iterator[Finding]:
-    """What is to be known of a recording with several channels; and of floats at another scale."""
+    """Findings on a recording with several channels, and on floats at another scale."""
     if info.channels == 1 and info.subtype not in FLOATS:
         return
     found = survey(utterance.audio)
@@ -69,13 +69,13 @@ def _channels(utterance: Utterance, info: AudioInfo) -> Iterator[Finding]:
                 "warning", "channels", utterance, said, "listen to each channel; a column `channel` names one"
             )
         if found.apart:
-            said = "the channels hold different speech, as of an interview; heard is their mean"
+            said = "the channels hold different speech, as in an interview; their mean is used"
             remedy = "name one in a column `channel`; transcribe with --channel each"
             yield _finding("warning", "channels", utterance, said, remedy)
 
 
 def _part_s(utterance: Utterance, info: AudioInfo) -> float:
-    """How long the utterance lasts; raises AudioError if it lies outside its file."""
+    """The length of the utterance; raises AudioError if it lies outside its file."""
     held_s = info.duration_s - utterance.start_s
     wanted_s = held_s if utterance.duration_s is None else utterance.duration_s
     if held_s <= 0 or wanted_s > held_s + _SLACK_S:
@@ -87,7 +87,7 @@ def _part_s(utterance: Utterance, info: AudioInfo) -> float:
 
 
 def _measured(utterance: Utterance, info: AudioInfo, sound: Sound) -> Sound:
-    """Decode once, in blocks where the clip is a whole file, so that an hour does not fill the memory."""
+    """Decode once, in blocks if the clip is a whole file, so that an hour does not fill the memory."""
     peak, clipped, count, energy, high, total = 0.0, 0, 0, 0.0, 0.0, 0.0
     digest = hashlib.blake2b(digest_size=16)
     for samples_T in _pieces(utterance, info):
@@ -114,7 +114,7 @@ def _pieces(utterance: Utterance, info: AudioInfo) -> Iterator[NDArray[np.float3
 
 
 def _energies(samples_T: NDArray[np.float32]) -> tuple[float, float]:
-    """The energy of the samples, and that part of it that is above telephone band; long blocks by their middle."""
+    """The energy of the samples, and the part of it above the telephone band; of long blocks only the middle."""
     middle = len(samples_T) // 2
     part_T = samples_T[max(0, middle - SAMPLE_RATE_HZ) : middle + SAMPLE_RATE_HZ]
     power_K = np.square(np.abs(np.fft.rfft(part_T * np.hanning(len(part_T)))))

@@ -1,4 +1,4 @@
-"""What is wrong with transcripts: empty, longer than their sound can carry, of another clip, in letters seen once."""
+"""Checks of transcripts: empty, too long for their sound, of another clip, with letters seen once."""
 
 import math
 import re
@@ -24,7 +24,7 @@ _OPENS, _CLOSES = re.compile(r"(?<!\w)['’‘`´](?=\w)"), re.compile(r"(?<=\w)
 
 @dataclass(frozen=True)
 class Spoken:
-    """One clip as the transcript checks see it: its text as a model would read it, and how long it really lasts."""
+    """One clip for the transcript checks: its normalised text, and its real length."""
 
     utterance: Utterance
     text: str
@@ -32,12 +32,12 @@ class Spoken:
 
     @property
     def rate(self) -> float | None:
-        """Characters a second; None where there is no text or no sound."""
+        """Characters per second; None if there is no text or no sound."""
         return len(self.text) / self.duration_s if self.text and self.duration_s else None
 
 
 def check_texts(clips: Sequence[Spoken], frame_s: float) -> Iterator[Finding]:
-    """Say what is wrong with the transcripts, clip by clip and together; `frame_s` is the recogniser's output frame."""
+    """List the problems of the transcripts, clip by clip and together; `frame_s` is the recogniser's output frame."""
     for clip in clips:
         yield from _empty(clip)
         yield from _too_long(clip, frame_s)
@@ -51,7 +51,7 @@ def check_texts(clips: Sequence[Spoken], frame_s: float) -> Iterator[Finding]:
 
 
 def frames_needed(text: str) -> int:
-    """How many frames CTC needs to write a text: one a label, and a blank between equal ones (Graves et al. 2006)."""
+    """The frames that CTC needs for a text: one per label, and a blank between equal labels (Graves et al. 2006)."""
     return len(text) + sum(a == b for a, b in pairwise(text))
 
 
@@ -60,7 +60,7 @@ def _empty(clip: Spoken) -> Iterator[Finding]:
         return
     written = (clip.utterance.text or "").strip()
     if written:
-        message = f"nothing is left of the transcript {_short(written)!r} once punctuation and symbols are taken away"
+        message = f"the transcript {_short(written)!r} has no letters, only punctuation and symbols"
         yield _of(clip, "error", "empty transcript", message, "write what is said in letters, or leave the clip out")
     else:
         message = "has no transcript" if clip.utterance.text is None else "the transcript is empty"
@@ -87,14 +87,14 @@ def _mixed_words(clip: Spoken) -> Iterator[Finding]:
         if len(letters) > 1 and letters.keys() <= _LOOK_ALIKE:
             rare = min(letters, key=lambda name: len(letters[name]))
             message = f"the word {word!r} mixes scripts: {', '.join(map(_named, dict.fromkeys(letters[rare])))}"
-            yield _of(clip, "warning", "mixed scripts", message, "type the letters that only look alike again")
+            yield _of(clip, "warning", "mixed scripts", message, "type the letters again that only look alike")
 
 
 def _odd_rates(clips: Sequence[Spoken]) -> Iterator[Finding]:
     """Clips that are far longer or shorter than their transcripts suggest (Iglewicz and Hoaglin 1993, on a log scale).
 
-    What a transcript suggests is a line through all clips, not a rate: the pauses around the words last as long in
-    short clips as in long ones, and a rate would suspect every short word.
+    The expected length is a line through all clips, not a rate: the pauses around the words are as long in short clips
+    as in long ones, and a rate would suspect every short word.
     """
     timed = [(clip, len(clip.text), clip.duration_s) for clip in clips if clip.text and clip.duration_s]
     if len(timed) < _FEWEST_TO_COMPARE:
@@ -128,7 +128,7 @@ def _line(points: Sequence[tuple[int, float]]) -> tuple[float, float]:
 
 
 def _shifted(clips: Sequence[Spoken]) -> Iterator[Finding]:
-    """Long transcripts go with long clips; if they go with the neighbours instead, the list has slipped by a line."""
+    """Whether the list is shifted by a line: then long transcripts go with the neighbours of long clips."""
     rated = [(len(clip.text), clip.duration_s) for clip in clips if clip.text and clip.duration_s]
     if len(rated) < _FEWEST_TO_COMPARE:
         return
@@ -139,7 +139,7 @@ def _shifted(clips: Sequence[Spoken]) -> Iterator[Finding]:
         side = "before" if before > after else "after"
         message = f"the lengths of the transcripts fit the clips {side} them better than their own"
         yield Finding(
-            "warning", "shifted", None, "all clips", message, "check that the list has not slipped by one line"
+            "warning", "shifted", None, "all clips", message, "check that the list is not shifted by one line"
         )
 
 
@@ -155,7 +155,9 @@ def _foreign_scripts(clips: Sequence[Spoken]) -> Iterator[Finding]:
                 where = [clip.utterance.id for clip in group if set(clip.text) & set(counts)]
                 described = listed([_named(letter) for letter, _ in counts.most_common()])
                 message = f"letters of another script{f' in {language!r}' if language else ''}: {described}"
-                yield _together("warning", "foreign letters", where, message, "write these words as the language does")
+                yield _together(
+                    "warning", "foreign letters", where, message, "write these words in the language's own script"
+                )
 
 
 def _seen_once(clips: Sequence[Spoken]) -> Iterator[Finding]:
@@ -170,7 +172,7 @@ def _seen_once(clips: Sequence[Spoken]) -> Iterator[Finding]:
 def _digits(clips: Sequence[Spoken]) -> Iterator[Finding]:
     where = [clip.utterance.id for clip in clips if any(character.isdigit() for character in clip.text)]
     if where:
-        message = f"{len(where)} transcripts hold digits, which say nothing of how a number sounds"
+        message = f"{len(where)} transcripts hold digits, which do not say how a number is pronounced"
         yield _together("warning", "digits", where, message, "write numbers as the words that are spoken")
 
 
@@ -185,7 +187,7 @@ def _repeated(clips: Sequence[Spoken]) -> Iterator[Finding]:
 
 
 def edge_apostrophes(clips: Sequence[Spoken]) -> Iterator[Finding]:
-    """Apostrophes at the edges of words that no other one closes: normalising drops them as quotation marks."""
+    """Unpaired apostrophes at the edges of words, which normalising drops as quotation marks."""
     texts = [(clip.utterance.id, clip.utterance.text or "") for clip in clips]
     edges = [(id, len(_OPENS.findall(text)), len(_CLOSES.findall(text))) for id, text in texts]
     odd = {id: opens + closes for id, opens, closes in edges if opens != closes}

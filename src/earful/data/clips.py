@@ -1,4 +1,4 @@
-"""Clips in whatever form they come: a manifest, a table, annotations, a folder; the form is told from what is there."""
+"""Reading of clips in any form: a manifest, a table, annotations, a folder. The form is detected."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ _MANIFESTS, _TABLES = (".jsonl", ".json"), (".csv", ".tsv")
 
 
 class Clips(NamedTuple):
-    """Clips; what is to be said of how they were read; the files of annotations, or of a data set, that gave them."""
+    """Clips; findings on how they were read; and the files of annotations, or of a data set, that gave them."""
 
     manifest: Manifest
     findings: tuple[Finding, ...] = ()
@@ -35,14 +35,14 @@ class Clips(NamedTuple):
 
 
 def read_clips(path: str | Path, choice: Choice = Choice()) -> Manifest:  # noqa: B008 (frozen)
-    """Read clips and their transcripts, and fill in durations that are not given.
+    """Read clips and their transcripts, and fill in missing durations.
 
     Accepted: a JSONL manifest; a table; a file of annotations; a data set of Hugging Face's; a folder with a manifest,
     with one table, of clips with text files, of recordings with annotations, of Common Voice, of Kaldi, or of parquet
-    or Arrow. A sound file that is missing or damaged is no error here: `earful.data.check` lists them all. `choice`
-    says which tier of annotations is read.
-    Raises ManifestError that says what was found, or what is wrong with it and where; AudioError where the sound of a
-    data set cannot be laid out.
+    or Arrow. A missing or damaged sound file is no error here: `earful.data.check` lists them all. `choice` selects the
+    tier of annotations.
+    Raises ManifestError, which says what was found, or what is wrong with it and where; AudioError if the sound of a
+    data set cannot be unpacked.
 
     >>> len(read_clips("my recordings"))  # doctest: +SKIP
     20
@@ -55,9 +55,9 @@ def read_with_findings(
     choice: Choice = Choice(),  # noqa: B008 (frozen)
     tell: arrow.Tell | None = None,
 ) -> Clips:
-    """The same, and which tier of annotations was taken, why, and what was left out.
+    """The same, with findings: which tier of annotations was taken, why, and what was left out.
 
-    `tell` is told how far a data set has been read: its sound has to be laid out.
+    `tell` gets the progress of reading a data set, whose sound has to be unpacked.
     """
     path = Path(path)
     clips = _read_any(path, choice, tell)
@@ -149,8 +149,8 @@ def _described(files: Sequence[Path]) -> list[Path]:
 
 
 def _read_annotated(path: Path, files: Sequence[Path], choice: Choice) -> Clips:
-    """A folder with files of annotations. Where a clip has a text file, that is its transcript, unless a tier is named:
-    aligners leave a TextGrid of single words beside each."""
+    """A folder with files of annotations. If a clip has a text file, that is its transcript, unless a tier is named:
+    aligners leave a TextGrid of single words beside each clip."""
     plain = folder.read(path) if choice.tier is None and folder.has_texts(path) else Manifest()
     spoken = plain.filter(lambda clip: clip.text is not None)
     texts = {clip.audio for clip in spoken}

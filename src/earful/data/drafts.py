@@ -1,8 +1,8 @@
-"""What earful wrote into an ELAN file, told from what a person corrected.
+"""Marks that distinguish earful's drafts in an ELAN file from a person's corrections.
 
-A property in the document's header, which ELAN keeps, holds for each drafted annotation by its id the span, confidence
-and text that earful gave it. ELAN keeps ids when it saves. A draft that stands as it was written is untouched; one
-whose text or span differs was corrected, one that is missing was deleted; an annotation without a mark is a person's.
+A property in the document's header, which ELAN keeps, has the span, confidence and text of each drafted annotation by
+its id. ELAN keeps ids when it saves. An unchanged draft is untouched; one whose text or span differs was corrected; one
+that is missing was deleted. An annotation without a mark is a person's.
 """
 
 import json
@@ -17,7 +17,7 @@ from earful.data.eaf import Annotation, annotations
 from earful.errors import ManifestError
 
 PHRASES, WORDS = "earful drafts", "earful draft words"
-"""The properties: of phrases and segments, which a person corrects, and of the words below them."""
+"""The properties: for phrases and segments, which a person corrects, and for the words below them."""
 
 
 class Draft(NamedTuple):
@@ -31,7 +31,7 @@ class Draft(NamedTuple):
 
 
 class Reviewed(NamedTuple):
-    """A draft and what stands there now; None where it was deleted."""
+    """A draft and the current annotation; None if it was deleted."""
 
     draft: Draft
     now: Annotation | None
@@ -46,7 +46,7 @@ class Reviewed(NamedTuple):
 
 
 def untouched(root: Element, path: Path) -> frozenset[Draft]:
-    """The drafts of a document (phrases and words) that nobody has touched: what no person vouches for.
+    """The drafts of a document (phrases and words) that nobody has touched; they are not a person's transcripts.
 
     Raises ManifestError as `drafts`.
 
@@ -58,14 +58,14 @@ def untouched(root: Element, path: Path) -> frozenset[Draft]:
 
 
 def reviewed(root: Element, kind: str, path: Path) -> list[Reviewed]:
-    """The drafts of a document, PHRASES or WORDS, beside what became of them. Raises ManifestError as `drafts`."""
+    """The drafts of a document, PHRASES or WORDS, with their current annotations. Raises ManifestError as `drafts`."""
     written = drafts(root, kind, path)
     now = {each.id: each for each in annotations(root)} if written else {}
     return [Reviewed(draft, now.get(draft.id)) for draft in written]
 
 
 def drafts(root: Element, kind: str, path: Path) -> list[Draft]:
-    """What the marks of a document say. Raises ManifestError (it names `path`) where they are not as earful writes."""
+    """The drafts in the marks of a document. Raises ManifestError (it names `path`) if the marks are malformed."""
     marks = _property(root, kind)
     if marks is None:
         return []

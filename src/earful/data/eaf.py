@@ -1,7 +1,7 @@
-"""ELAN's files (`.eaf`): the document, read guardedly and as it is, its recording and its annotations.
+"""ELAN's files (`.eaf`): the document, read safely and completely, its recording and its annotations.
 
 Comments, attributes and elements that earful does not know stay in the tree, so that a document can be written back
-with nothing else changed. A file with a DOCTYPE is refused: ELAN writes none.
+without other changes. A file with a DOCTYPE is refused: ELAN writes none.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from earful.errors import ManifestError
 
 
 class Annotation(NamedTuple):
-    """An annotation; its span in milliseconds is its own or that of the one it hangs on, None where none is known."""
+    """An annotation; its span in milliseconds is its own or that of its parent, None if unknown."""
 
     id: str
     tier: str
@@ -28,11 +28,11 @@ class Annotation(NamedTuple):
 
 
 def parse_eaf(path: Path, content: bytes | None = None, *, as_it_is: bool = True) -> Element:
-    """The root of a document; `content` is what the file holds, where it has been read already.
+    """The root of a document; `content` is the content of the file, if it has been read already.
 
     `as_it_is`: with its comments, to be written back.
 
-    Raises ManifestError (with the line) for what is no XML or no document of ELAN's.
+    Raises ManifestError (with the line) for a file that is no XML or no ELAN document.
     """
     root = read_markup(path, content, as_it_is=as_it_is)
     if root.getroottree().docinfo.doctype:
@@ -58,7 +58,7 @@ class Recording(NamedTuple):
 def recording_of(root: Element, path: Path, given: Path | None = None) -> Recording:
     """The recording of the document at `path`: `given`, or as `linked_by`.
 
-    Raises ManifestError where none is there.
+    Raises ManifestError if it does not exist.
     """
     links = _links(root)
     if given is not None:
@@ -73,12 +73,11 @@ def recording_of(root: Element, path: Path, given: Path | None = None) -> Record
 
 
 def linked_by(root: Element, path: Path) -> Recording:
-    """The recording that a document links, sound before video: as ELAN looks for it.
+    """The recording that a document links, sound before video, found as ELAN does.
 
-    That is at its absolute place, at the one relative to the document, or of that name beside it.
-
-    Or else the one of the document's own name; where that is not there, either, the place where it was expected.
-    Raises ManifestError where its origin is no time.
+    That is at its absolute place, at the place relative to the document, or of the same name beside the document. Else
+    it is the recording of the document's own name. If that does not exist either, it is the expected place. Raises
+    ManifestError if its origin is no time.
     """
     links = _links(root)
     for link in links:
@@ -121,7 +120,7 @@ def annotations(root: Element) -> Iterator[Annotation]:
 
 
 def _spans(root: Element) -> dict[str, tuple[int | None, int | None]]:
-    """The span of each annotation by its id: by its time slots, or by the annotation that it refers to."""
+    """The span of each annotation by its id, from its time slots, or from the annotation that it refers to."""
     times = {
         slot.get("TIME_SLOT_ID"): int(value) if (value := slot.get("TIME_VALUE", "")).isdecimal() else None
         for slot in root.iterfind("TIME_ORDER/TIME_SLOT")

@@ -1,7 +1,7 @@
-"""Episodes: tasks drawn from utterances, each with clips to adapt on (support) and clips to measure it by (query).
+"""Episodes: tasks drawn from utterances, each with clips to adapt on (support) and clips to measure with (query).
 
-What is drawn follows from (seed, number) alone, so an interrupted run goes on with the next number and no state.
-What could go wrong is looked for when the sampler is made, before any training.
+A draw depends only on (seed, number), so an interrupted run continues with the next number, without a state.
+Problems are detected when the sampler is made, before any training.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _TRIES, _DEALT = 50, 100_000  # deals of a task's clips: in a draw; and clips de
 
 
 class Episode(NamedTuple):
-    """What a task is adapted on, and what tells whether it was worth it. A NamedTuple, so a pytree."""
+    """Support, on which a task is adapted, and query, which measures it. A NamedTuple, so a pytree."""
 
     support: Any
     query: Any
@@ -34,7 +34,7 @@ class Episode(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Shots:
-    """How much an episode holds: `query` clips, and a support of `clips` or, with the clip that reaches it, `seconds`.
+    """The size of an episode: `query` clips, and a support of `clips`, or of clips until `seconds` are reached.
 
     Raises ConfigError unless one of `clips` and `seconds` is given, and all are above 0.
     """
@@ -61,19 +61,19 @@ class Draw:
 
 
 class EpisodeSampler:
-    """Draws episodes from the tasks that utterances make up: each language, speaker or condition, or two at once.
+    """Draws episodes from tasks: each language, speaker or condition of the utterances, or a combination of two.
 
-    A condition is what a clip is heard under (noise, a room, a line), in words: `extra["condition"]`. A clip may come
-    under several of them, or in augmented copies (a number, `extra["copy"]`), once each; where a task holds such
-    copies, each counts, and all are on one side.
-    `apart`: what support and query must not share beside clips: "speaker", "text" (normalised to the same).
-    `alpha`: tasks come in proportion to clips^alpha: 0 each alike, 1 by size (Lample & Conneau 2019, § 3.1).
-    `skip_small` leaves out tasks too small for an episode: `left_out` has them and why, `tasks` the others' clips.
-    Speakers are told by name: where corpora give different people one name, take "language+speaker".
+    A condition (noise, a room, a line) is described in words: `extra["condition"]`. A clip may occur under several of
+    them, or in augmented copies (a number, `extra["copy"]`), once each. If a task has such copies, each counts, and all
+    are on one side.
+    `apart`: what support and query must not share besides clips: "speaker", "text" (after normalisation).
+    `alpha`: tasks are drawn in proportion to clips^alpha: 0 equally, 1 by size (Lample & Conneau 2019, § 3.1).
+    `skip_small` leaves out tasks too small for an episode: `left_out` has them with reasons, `tasks` the other clips.
+    Speakers are distinguished by name: if corpora give different people one name, use "language+speaker".
 
     Raises:
-        ConfigError: an option that cannot be.
-        ManifestError: an utterance that lacks what is needed of it, or a task too small: which, and what to do.
+    ConfigError: an impossible option.
+    ManifestError: an utterance lacks a needed value, or a task is too small; the message says which, and the remedy.
     """
 
     def __init__(
@@ -107,9 +107,9 @@ class EpisodeSampler:
             raise ManifestError(f"task {task!r} {why}{more}; {remedy}")
 
     def draw(self, number: int, weights: Mapping[str, float] | None = None) -> Draw:
-        """The episode of this number; its task comes by size or, if given, by `weights` (of every task, 0 for never).
+        """The episode of this number; its task is drawn by size, or by `weights` (one per task, 0 for never).
 
-        Raises ConfigError for weights that are not of these tasks, or no weights.
+        Raises ConfigError for weights of other tasks, or impossible weights.
         """
         weights = self._sizes if weights is None else weights
         odd = sorted(weights.keys() ^ self.tasks) or [t for t, w in weights.items() if not 0 <= w < math.inf]
@@ -125,7 +125,7 @@ class EpisodeSampler:
         return Draw(task, *dealt)
 
     def _split(self, clips: Sequence[int], generator: torch.Generator) -> dict[Mark, int] | str:
-        """Whose each mark is (0 support, 1 query) in a split that fills both sides; or why none is, or was found."""
+        """The side of each mark (0 support, 1 query) in a split that fills both; or the reason why there is none."""
         support, query = self._wanted
         left = sum(sorted(self._worth[clip] for clip in clips)[:-query])
         if left < support:
@@ -140,9 +140,9 @@ class EpisodeSampler:
     def _deal(
         self, clips: Sequence[int], generator: torch.Generator, tries: int, owner: Mapping[Mark, int] | None = None
     ) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-        """Deal shuffled clips, each free one to the side that lacks more of what it wants; None if one stays short.
+        """Deal shuffled clips, each free one to the side that lacks more; None if one side stays too small.
 
-        Marks that have an owner already stay with it; a clip with marks of both sides is nobody's.
+        Marks that already have a side keep it; a clip with marks of both sides is not used.
         """
         for _ in range(tries):
             owners, lack = dict(owner or {}), list(self._wanted)
@@ -163,7 +163,7 @@ class EpisodeSampler:
 def weights_by_loss(losses: Mapping[str, float], temperature: float) -> dict[str, float]:
     """Weights that favour tasks of a high mean query loss: softmax(loss / temperature).
 
-    After Xiao et al. 2021 (adversarial meta sampling), where a network makes them of past losses.
+    After Xiao et al. 2021 (adversarial meta sampling), where a network computes them from past losses.
     Raises ConfigError for a temperature that is not above 0, no losses, or a loss that is not finite.
     """
     if not temperature > 0:
@@ -176,7 +176,7 @@ def weights_by_loss(losses: Mapping[str, float], temperature: float) -> dict[str
 
 
 def random_of(seed: int, what: object) -> torch.Generator:
-    """A generator for each pair; hashed, as torch takes 32 bits of a seed, and sums would meet those of other seeds."""
+    """A generator for each pair. The seed is hashed: torch takes 32 bits, and sums would collide with other seeds."""
     return torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(f"{seed} {what}".encode()).digest()[:4]))
 
 
@@ -192,7 +192,7 @@ def _check_options(by: By, apart: Collection[Apart], alpha: float) -> None:
 
 
 def _check_utterances(utterances: Sequence[Utterance], texts: Sequence[str], needed: Sequence[str]) -> None:
-    """Every utterance has what is needed and comes once a condition and copy; no language goes by two names."""
+    """Check the values of utterances; each must occur once per condition and copy, and languages have one name."""
     if not utterances:
         raise ManifestError("there are no utterances to draw episodes from; give clips with transcripts")
     once: dict[object, str] = {}
@@ -212,7 +212,7 @@ def _check_utterances(utterances: Sequence[Utterance], texts: Sequence[str], nee
 
 
 def _known(utterance: Utterance, key: str) -> object:
-    """What is known of an utterance by this name; a condition that is no text is none."""
+    """The value of an utterance by this name; a condition that is no text counts as missing."""
     if key != "condition":
         return getattr(utterance, key)
     condition = utterance.extra.get(key)
@@ -220,5 +220,5 @@ def _known(utterance: Utterance, key: str) -> object:
 
 
 def _stretch(utterance: Utterance) -> tuple[object, ...]:
-    """What copies of one clip have in common, whatever they are heard under."""
+    """The identity of a clip, which its copies under all conditions share."""
     return utterance.audio, utterance.start_s, utterance.duration_s

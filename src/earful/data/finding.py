@@ -1,4 +1,4 @@
-"""One thing that is wrong, or worth knowing, about somebody's recordings and transcripts."""
+"""Findings: problems of recordings and transcripts, and notes on them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,8 +14,8 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 class Finding:
     """A finding: "error" (the clip cannot be used), "warning" (look at it) or "note".
 
-    `kind` is a short fixed name to group by; `utterance_id` is None where it concerns the whole collection; `where` is
-    the sound file, or the ids of the clips; `message` says what is so and `remedy` what to do.
+    `kind` is a short fixed name to group by; `utterance_id` is None if it concerns the whole collection; `where` is the
+    sound file, or the ids of the clips; `message` describes the problem, and `remedy` says what to do.
     """
 
     severity: Severity
@@ -27,7 +27,7 @@ class Finding:
 
 
 def left_out(path: Path, error: Exception) -> Finding:
-    """What is said of a file that is broken where others are read: what the error says, with its line, and no error.
+    """The finding for a broken file among others: the text of its error, with the line.
 
     >>> found = left_out(Path("a.eaf"), ValueError("a.eaf:3: not XML (mismatched tag); save it again"))
     >>> found.where, found.message, found.remedy
@@ -51,7 +51,7 @@ def listed(names: Sequence[str], most: int = 5) -> str:
 
 
 def gathered(findings: Iterable[Finding], most: int) -> Iterator[tuple[Finding, tuple[str, ...]]]:
-    """Each finding with the ids of its clips; where over `most` clips have one of a kind, one finding for all of them.
+    """Each finding with the ids of its clips; if over `most` clips have one of a kind, one finding for all of them.
 
     Kinds are in the order of their first findings. A finding about the whole collection has no ids.
     """

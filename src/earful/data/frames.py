@@ -2,8 +2,9 @@
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,11 +22,11 @@ from earful.writing import replacing
 ROWS, INDEX = "frames.f16", "index.json"
 
 Front = Callable[[Tensor], Tensor]
-"""What makes frames `[F, M]` of samples `[T]`: a filterbank, or the frozen part of a model."""
+"""A function from samples `[T]` to frames `[F, M]`: a filterbank, or the frozen part of a model."""
 
 
 class Clip(NamedTuple):
-    """Features of one clip, and by how much augmentation made it faster (label times shrink by it)."""
+    """Features of one clip, and the speed factor of its augmentation (label times shrink by it)."""
 
     frames_FM: Tensor
     speed: float
@@ -45,12 +46,12 @@ def compute_clips(
     threads: int | None = None,
     skip: Callable[[Utterance, AudioError], None] | None = None,
 ) -> Iterator[Clip]:
-    """Frames of many utterances, in order. Each has randomness of its own, whatever the others do.
+    """Frames of many utterances, in order. The random numbers of each are independent of the others.
 
-    `front` and `augmentation` are one for all, or a sequence that gives each utterance its own (no augmentation: it is
-    left as it is).
-    Clips are read, augmented and heard ahead, as many at once as torch has threads, or `threads`, each by one thread:
-    `front` is called by several. With `skip`, which is told why, a recording that cannot be read gives no clip.
+    `front` and `augmentation` are one for all, or a sequence with one for each utterance (None: no augmentation).
+    Clips are read, augmented and put through `front` ahead, as many at once as torch has threads, or `threads`, each on
+    one thread: several threads call `front`. With `skip`, an unreadable recording gives no clip, and `skip` gets the
+    reason.
 
     Raises (with the first clip, as all this is lazy):
         AudioError: a recording cannot be read, and there is no `skip`; the message names the clip.
@@ -67,31 +68,36 @@ def compute_clips(
         samples_T, speed = _heard(utterance, each[index], torch.Generator().manual_seed(seed * 1_000_003 + index))
         return Clip(fronts[index](samples_T), speed)
 
+    with closing(_ahead(one, utterances, threads or torch.get_num_threads())) as clips:
+        for utterance, clip in zip(utterances, clips, strict=True):
+            try:
+                found = clip.result()
+            except AudioError as error:
+                if skip is None:
+                    raise
+                skip(utterance, error)
+            else:
+                yield found
+
+
+def _ahead(
+    function: Callable[[int, Utterance], Clip], utterances: Sequence[Utterance], workers: int
+) -> Generator[Future[Clip]]:
+    """`function(index, utterance)` of each, in order, as futures; up to eight calls per worker run ahead.
+
+    Close the generator: calls that have not begun are then cancelled, also after an error or Ctrl-C.
+    """
     shared = torch.get_num_threads()
-    workers = threads or shared
     pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))  # of each of its threads
     pending: deque[Future[Clip]] = deque()
-    order = iter(utterances)
-
-    def ready() -> Iterator[Clip]:
-        utterance = next(order)
-        try:
-            clip = pending.popleft().result()
-        except AudioError as error:
-            if skip is None:
-                raise
-            skip(utterance, error)
-        else:
-            yield clip
-
     try:
         for index, utterance in enumerate(utterances):
-            pending.append(pool.submit(one, index, utterance))
+            pending.append(pool.submit(function, index, utterance))
             if len(pending) >= 8 * workers:
-                yield from ready()
+                yield pending.popleft()
         while pending:
-            yield from ready()
-    finally:  # after an error or Ctrl-C, what has not begun is not begun
+            yield pending.popleft()
+    finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(shared)  # threads that are still to come ask what was set last
 
@@ -99,7 +105,7 @@ def compute_clips(
 def _heard(
     utterance: Utterance, augmentation: Augmentation | None, generator: torch.Generator | None
 ) -> tuple[Tensor, float]:
-    """The samples `[T]` of one utterance, augmented if asked for, and how much faster that made them."""
+    """The samples `[T]` of one utterance, augmented if asked for, and the speed factor."""
     try:
         samples_T = read(utterance.audio, utterance.start_s, utterance.duration_s, utterance.channel)
     except AudioError as error:
@@ -111,10 +117,10 @@ def _heard(
 
 
 class FrameStore:
-    """Clips on disk, read through the page cache: a store larger than memory works, a smaller one is as fast as it.
+    """Clips on disk, read through the page cache. A store may be larger than memory; a smaller one is as fast.
 
-    One or more folders, each of `frames.f16` (raw float16, one row a frame) and `index.json` (counts and speeds). The
-    index is written last: a folder without one is an interrupted build.
+    One or more folders, each with `frames.f16` (raw float16, one row per frame) and `index.json` (counts and speeds).
+    The index is written last: a folder without one is an interrupted build.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -138,7 +144,7 @@ class FrameStore:
         return part
 
     def digest(self) -> str:
-        """Of all frames, of how they belong to clips, and of the speeds."""
+        """The digest of all frames, their division into clips, and the speeds."""
         return digest([digest_of_arrays(self._rows), self.speeds])
 
     def __len__(self) -> int:
@@ -149,7 +155,7 @@ class FrameStore:
 
 
 def is_built(folder: Path) -> bool:
-    """Whether `folder` holds a whole store; one that was damaged since is none."""
+    """Whether `folder` holds a whole, undamaged store."""
     try:
         index = _index_of(folder)
         return (folder / ROWS).stat().st_size == 2 * int(sum(index["counts"]) * index["bins"])
@@ -158,7 +164,7 @@ def is_built(folder: Path) -> bool:
 
 
 def _index_of(folder: Path) -> dict[str, Any]:
-    """What the index says. Raises OSError where there is none, ConfigError where it is damaged."""
+    """The content of the index. Raises OSError if there is none, ConfigError if it is damaged."""
     try:
         index = json.loads((folder / INDEX).read_text("utf-8"))
         counts, speeds, bins = index["counts"], index["speeds"], index["bins"]
@@ -186,7 +192,7 @@ def build_store(folder: Path, clips: Iterable[Clip], advance: Callable[[], None]
 
 
 def _write_rows(path: Path, clips: Iterable[Clip], advance: Callable[[], None] | None) -> dict[str, Any]:
-    """Write the frames of all clips; answers the index."""
+    """Write the frames of all clips; returns the index."""
     counts, speeds, bins = [], [], 0
     with path.open("wb") as file:
         for clip in clips:

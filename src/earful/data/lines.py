@@ -1,4 +1,4 @@
-"""Text files that describe clips: read as UTF-8, with line numbers, and with one message for all that is wrong."""
+"""Text files that describe clips: UTF-8 with line numbers, and one message for all errors."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ Problem = tuple[int, str]  # line number, message
 
 
 def read_bytes(path: Path, expected: str) -> bytes:
-    """Read a whole file; `expected` says in the error what it should have been."""
+    """Read a whole file; `expected` describes the expected file in the error."""
     try:
         return read_whole(path)
     except FileNotFoundError:
@@ -22,7 +22,7 @@ def read_bytes(path: Path, expected: str) -> bytes:
 def read_text(path: Path, expected: str) -> str:
     """Read a UTF-8 file, with or without a byte order mark.
 
-    Raises ManifestError that names the line where the file is not UTF-8.
+    Raises ManifestError, which names the line that is not UTF-8.
     """
     content = read_bytes(path, expected).removeprefix(b"\xef\xbb\xbf")
     try:
@@ -33,7 +33,7 @@ def read_text(path: Path, expected: str) -> str:
 
 
 def raise_first(path: Path, problems: Sequence[Problem]) -> None:
-    """Raise a ManifestError for the first line that is wrong, if there is one, and say how many more there are."""
+    """Raise a ManifestError for the first wrong line, if there is one, with the number of the others."""
     if problems:
         number, first = min(problems)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

@@ -74,7 +74,7 @@ class Manifest(Sequence[Utterance]):
         return Manifest(tuple(u for u in self if predicate(u)))
 
     def group_by(self, key: str | Callable[[Utterance], object]) -> "dict[str, Manifest]":
-        """Group by a function, a field or a key of `extra`; in order of appearance, what is unknown under ""."""
+        """Group by a function, a field or a key of `extra`, in order of appearance; unknown values are under ""."""
         groups: dict[str, list[Utterance]] = {}
         for utterance in self:
             value = _field(utterance, key) if isinstance(key, str) else key(utterance)
@@ -100,10 +100,10 @@ class Manifest(Sequence[Utterance]):
 
 
 def read_manifest(path: str | Path) -> Manifest:
-    """Read a JSONL manifest (UTF-8). Whether the sound files exist is not looked at: `earful.data.check` does that.
+    """Read a JSONL manifest (UTF-8). `earful.data.check` checks whether the sound files exist.
 
     A line without an id gets the sound file's name, made unique with #2, #3, …
-    Raises ManifestError that names the file, the first line that is wrong, and how many more there are.
+    Raises ManifestError, which names the file, the first wrong line, and the number of the others.
 
     >>> read_manifest("train.jsonl")[0].text  # doctest: +SKIP
     'good morning'

@@ -1,4 +1,4 @@
-"""XML files of other programs, read without what XML can do to a reader: entities that grow, files that it fetches."""
+"""Safe reading of other programs' XML files: without expanding entities, and without fetching files."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from earful.errors import ManifestError
 
 
 def read_markup(path: str | Path, content: bytes | None = None, *, as_it_is: bool = False) -> Element:
-    """Read an XML file, in any encoding that it names, and answer its root; `content` is what has been read of it.
+    """Read an XML file, in any encoding that it names, and return its root; `content` is its content, if read already.
 
     Comments and instructions are left out, unless the document is wanted `as_it_is`, to be written back. A DOCTYPE that
-    only names the file of its grammar, as Transcriber writes, is no matter: nothing is fetched.
-    Raises ManifestError, naming file and line, for what is no XML, and for one that declares or calls for entities.
+    only names the file of its grammar, as Transcriber writes, is allowed: nothing is fetched.
+    Raises ManifestError, naming file and line, for a file that is no XML, or that declares or uses entities.
 
     >>> read_markup("story.eaf").tag  # doctest: +SKIP
     'ANNOTATION_DOCUMENT'
@@ -41,11 +41,11 @@ def read_markup(path: str | Path, content: bytes | None = None, *, as_it_is: boo
 
 
 def _refuse_entities(path: Path, root: Element, parser: etree.XMLParser) -> None:
-    """Entities are not expanded, but a text in which one stands is not the text that somebody wrote."""
+    """Refuse entities. They are not expanded, but a text with one is not the text that somebody wrote."""
     declared = root.getroottree().docinfo.internalDTD
     if declared is not None and any(True for _ in declared.iterentities()):
         raise ManifestError(
-            f"{path}: declares entities or refers to other files, which is not read; "
+            f"{path}: declares entities or refers to other files, which earful does not read; "
             "take the <!ENTITY …> out of it, or save it again with the program that wrote it"
         )
     unknown = next((each for each in parser.error_log if each.type == etree.ErrorTypes.WAR_UNDECLARED_ENTITY), None)

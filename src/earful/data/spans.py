@@ -1,4 +1,4 @@
-"""From the tiers that were taken to clips: what speech is not, and what cannot be used, is left out and counted."""
+"""From the chosen tiers to clips: spans without speech, and unusable spans, are left out and counted."""
 
 import re
 from bisect import bisect_left, bisect_right
@@ -34,7 +34,7 @@ _SHOWN = 8
 
 
 class Reason(NamedTuple):
-    """Why spans are left out."""
+    """A reason to leave out spans."""
 
     severity: Severity
     said: str
@@ -56,7 +56,7 @@ REASONS = {
 
 @dataclass
 class _Count:
-    """How often each reason, and each mark, was met, and where first."""
+    """The count and the first place of each reason and each mark."""
 
     reasons: dict[str, list[str]] = field(default_factory=dict)
     marks: Counter[str] = field(default_factory=Counter)
@@ -67,7 +67,7 @@ class _Count:
 
 
 class _Said(NamedTuple):
-    """A span of a tier, as it may become a clip; times are those of the recording."""
+    """A span of a tier that may become a clip; times are those of the recording."""
 
     start_s: float
     end_s: float
@@ -79,10 +79,10 @@ class _Said(NamedTuple):
 def utterances_of(
     taken: Sequence[Taken], choice: Choice, names: Sequence[str]
 ) -> tuple[tuple[Utterance, ...], tuple[Finding, ...]]:
-    """The clips in the tiers that were taken, file by file in the order of their times, and what was left out.
+    """The clips in the chosen tiers, file by file in the order of their times, and what was left out.
 
-    `names` are those of the files; the id of a clip is that and its second.
-    Raises ConfigError where `choice.drop` is no regular expression, ManifestError for a tier of speakers that none has.
+    `names` are those of the files; the id of a clip is that name and its second.
+    Raises ConfigError if `choice.drop` is no regular expression, ManifestError if no file has the tier of speakers.
     """
     marks = _pattern(MARKS if choice.drop is None else choice.drop)
     count = _Count()
@@ -99,7 +99,7 @@ def utterances_of(
 
 
 def end_in(end_s: float, lasts_s: float) -> float:
-    """Where a span ends in a recording: at its end, if it hangs over by little.
+    """The end of a span in a recording: the recording's end, if the span is only a little longer.
 
     >>> end_in(9.5, 10.0), end_in(10.1, 10.0), end_in(12.0, 10.0)
     (9.5, 10.0, 12.0)
@@ -108,7 +108,7 @@ def end_in(end_s: float, lasts_s: float) -> float:
 
 
 def without_marks(clips: Manifest, choice: Choice) -> tuple[Manifest, tuple[Finding, ...]]:
-    """The clips without marks in their texts, and how many were taken out. Raises ConfigError as `utterances_of`."""
+    """The clips without marks in their texts, and the number of marks. Raises ConfigError as `utterances_of`."""
     marks, count = _pattern(MARKS if choice.drop is None else choice.drop), _Count()
     if marks is None:
         return clips, ()
@@ -119,9 +119,9 @@ def without_marks(clips: Manifest, choice: Choice) -> tuple[Manifest, tuple[Find
 
 
 def marks_kept(clips: Manifest) -> Iterator[Finding]:
-    """What looks like the usual marks in texts that somebody wrote for earful, from which nothing is taken out unasked.
+    """A finding on likely marks in transcripts that were written for earful, where nothing is removed unasked.
 
-    The remedy is an option that takes out what was found, as a shell takes it.
+    The remedy is an option, quoted for a shell, that removes them.
     """
     found: dict[str, Counter[str]] = {}
     for pattern in USUAL:
@@ -188,7 +188,7 @@ def _wrong(span: Span, text: str, words: str, start_s: float, stop_s: float, end
 
 
 def _facts(recording: Path) -> tuple[float | None, int | None]:
-    """Seconds and channels by the header; None for a recording that cannot be read: `earful.data.check` says why."""
+    """Seconds and channels by the header; None for an unreadable recording (`earful.data.check` says why)."""
     try:
         info = probe(recording)
     except (AudioError, OSError):
@@ -226,7 +226,7 @@ def _utterance(file: Annotated, span: _Said, name: str, speakers: Tier | None) -
 
 
 def _spoken_by(span: _Said, speakers: Tier | None, origin_s: float) -> str | None:
-    """The text of the tier of speakers that lasts longest in the span."""
+    """The text of the tier of speakers with the longest overlap with the span."""
     if speakers is None or not speakers.spans:
         return None
     start_s, end_s = span.start_s - origin_s, span.end_s - origin_s

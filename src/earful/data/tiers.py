@@ -1,4 +1,4 @@
-"""Annotations of a recording as every reader of them gives it, and which of their tiers is transcribed speech."""
+"""Annotations of a recording, the common result of all readers, and the choice of the tier with transcribed speech."""
 
 import difflib
 from collections import Counter, defaultdict
@@ -23,7 +23,7 @@ _NOT_SPEECH = {
 
 
 class Span(NamedTuple):
-    """A stretch of a recording, in seconds, and what is written for it."""
+    """A stretch of a recording, in seconds, and its text."""
 
     start_s: float
     end_s: float
@@ -31,7 +31,7 @@ class Span(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """An annotation that has no place in time: why, and its text."""
+    """An annotation without a place in time: the reason, and its text."""
 
     reason: str
     text: str
@@ -39,10 +39,10 @@ class Lost(NamedTuple):
 
 @dataclass(frozen=True)
 class Tier:
-    """The annotations of one kind, of one speaker or of all; `kind` is the type that the file gives the tier.
+    """The annotations of one kind, of one speaker or of all; `kind` is the tier's type in the file.
 
-    `aligned` says whether the spans are the tier's own, rather than those of what its annotations refer to. `channel`,
-    from 1 on, is where the speech is in a recording of several; None where the file does not say.
+    `aligned` is true if the spans are the tier's own, and false if they come from other annotations. `channel`, from 1
+    on, is the channel of the speech in a recording of several; None if the file does not say.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Tier:
 
 @dataclass(frozen=True)
 class Annotated:
-    """A file of annotations, and the recording that they are of, which may not exist.
+    """A file of annotations, and its recording, which may not exist.
 
     `origin_s` is the second of the recording at which the times of the file begin.
     """
@@ -68,16 +68,16 @@ class Annotated:
 
     @property
     def key(self) -> tuple[Path, Path]:
-        """What tells it from others: a file may be of several recordings."""
+        """Its identity: a file may describe several recordings."""
         return self.path, self.recording
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What of annotations is read: `tier` is the name of a tier, a type, or a glob; None lets it be told.
+    """The part of annotations that is read: `tier` is the name of a tier, a type, or a glob; None detects it.
 
-    `speaker_tier` names the tier whose texts say who speaks. `drop` is a regular expression of what is no word;
-    None stands for the usual marks, in annotations alone, "" for nothing.
+    `speaker_tier` names the tier whose texts are the speakers. `drop` is a regular expression of text that is no word;
+    None means the usual marks, in annotations only, "" nothing.
     """
 
     tier: str | None = None
@@ -93,7 +93,7 @@ class Taken(NamedTuple):
 
 
 def by_speaker(kind: str, said: Iterable[tuple[str | None, Span]]) -> tuple[Tier, ...]:
-    """A tier of this type for each speaker; one for all where nobody is named."""
+    """A tier of this type for each speaker; one for all if no speaker is named."""
     spans: dict[str | None, list[Span]] = {}
     for speaker, span in said:
         spans.setdefault(speaker, []).append(span)
@@ -105,10 +105,10 @@ def by_speaker(kind: str, said: Iterable[tuple[str | None, Span]]) -> tuple[Tier
 def take(
     files: Sequence[Annotated], choice: Choice, *, spare: bool = False
 ) -> tuple[tuple[Taken, ...], tuple[Finding, ...]]:
-    """The tiers to read of each file that has such, and what is to be said of the choice.
+    """The tiers to read of each file that has some, and findings on the choice.
 
-    Raises ManifestError where no file has the tier that was asked for, or one has two of its name: to `spare` the
-    others, that file is left out, and named.
+    Raises ManifestError if no file has the wanted tier, or if a file has two of its name; with `spare`, such a file is
+    left out and named instead.
     """
     taken, findings = _named(files, choice.tier) if choice.tier is not None else _told(files)
     kept = []
@@ -126,14 +126,14 @@ def take(
 
 
 def speaker_tier(file: Annotated, name: str) -> Tier | None:
-    """The tier of this name, or None. Raises ManifestError where the file has two."""
+    """The tier of this name, or None. Raises ManifestError if the file has two."""
     tiers = _matching(file, name)
     _refuse_twins(file, tiers)
     return tiers[0] if tiers else None
 
 
 def no_tier(files: Sequence[Annotated], name: str) -> ManifestError:
-    """The error that no file has such a tier; the nearest names are offered, or all."""
+    """The error that no file has such a tier; it offers the nearest names, or all."""
     names = list(dict.fromkeys(tier.name for file in files for tier in file.tiers))
     kinds = list(dict.fromkeys(tier.kind for file in files for tier in file.tiers if tier.kind))
     near = difflib.get_close_matches(name, [*names, *kinds], n=3, cutoff=0.5)
@@ -157,7 +157,7 @@ def _named(files: Sequence[Annotated], name: str) -> tuple[list[Taken], list[Fin
 
 
 def _matching(file: Annotated, name: str) -> tuple[Tier, ...]:
-    """The tiers of this name; or else of this type; or else those that the glob fits."""
+    """The tiers of this name; else of this type; else those that match the glob."""
     named = tuple(tier for tier in file.tiers if tier.name == name)
     typed = tuple(tier for tier in file.tiers if tier.kind == name)
     globbed = (tier for tier in file.tiers if fnmatchcase(tier.name, name) or fnmatchcase(tier.kind or "", name))
@@ -174,7 +174,7 @@ def _refuse_twins(file: Annotated, tiers: Iterable[Tier]) -> None:
 
 
 def _told(files: Sequence[Annotated]) -> tuple[list[Taken], list[Finding]]:
-    """The likeliest tiers of all files; of files that lack them, theirs, and so on; each choice is said."""
+    """The best tiers of all files; for files without them, the best of theirs, and so on; a finding for each choice."""
     taken, findings, rest = [], list[Finding](), list(files)
     while rest:
         groups = _groups(rest)
@@ -194,7 +194,7 @@ _Group = list[tuple[Annotated, Tier]]
 
 
 def _groups(files: Sequence[Annotated]) -> dict[tuple[str, str], _Group]:
-    """Tiers that belong together: of one type and of several speakers, or else of one name."""
+    """Groups of tiers: of one type and of several speakers, or else of one name."""
     apart = _of_several_speakers(files)
     groups: dict[tuple[str, str], _Group] = defaultdict(list)
     for file in files:
@@ -204,7 +204,7 @@ def _groups(files: Sequence[Annotated]) -> dict[tuple[str, str], _Group]:
 
 
 def _of_several_speakers(files: Sequence[Annotated]) -> set[str]:
-    """The types that each speaker of a file has one tier of, at most."""
+    """The types of which each speaker of a file has at most one tier."""
     speakers: dict[str, list[list[str | None]]] = defaultdict(list)
     for file in files:
         for kind in {tier.kind for tier in file.tiers if tier.kind}:
@@ -221,7 +221,7 @@ def _stem(tier: Tier) -> str:
 
 
 def _worth(group: _Group) -> float:
-    """How much transcribed speech it may be: letters of texts that differ, for phones and labels come again."""
+    """A measure of transcribed speech: the letters of distinct texts, because phones and labels repeat."""
     texts = {span.text for _, tier in group for span in tier.spans}
     letters = scripts(texts)
     total = sum(letters.values())

@@ -1,7 +1,7 @@
-"""Sound that lies inside another file, laid out once as files of its own: what listens to clips wants to seek in them.
+"""Sound inside another file, unpacked once into files of its own, so that readers of clips can seek in it.
 
-The files are in the hidden folder `.earful-sound` beside the file that holds the sound. A name tells the row, and the
-content: what is there already is not written again. The folder may be removed at any time.
+The files are in the hidden folder `.earful-sound` beside the file that holds the sound. Names contain the row and a
+digest of the content, so existing files are not written again. The folder may be removed at any time.
 """
 
 import hashlib
@@ -16,16 +16,16 @@ _MAGIC = ((b"RIFF", ".wav"), (b"fLaC", ".flac"), (b"OggS", ".ogg"), (b"ID3", ".m
 
 
 class Unpacked:
-    """The sound in one file: where its parts go, and how many bytes were written anew."""
+    """The sound in one file: the place of its parts, and the number of newly written bytes."""
 
     def __init__(self, container: Path) -> None:
         self.folder = container.parent / FOLDER / container.name
         self.written = 0
 
     def lay_out(self, content: bytes, row: int, name: str = "") -> Path:
-        """The sound of a row as a file that is whole; `name` is what the row calls it.
+        """The sound of a row as a complete file; `name` is its name in the row.
 
-        Raises AudioError where it cannot be written.
+        Raises AudioError if it cannot be written.
         """
         digest = hashlib.blake2b(content, digest_size=6).hexdigest()
         place = self.folder / f"{row}-{digest}{_suffix(content, name)}"
@@ -37,7 +37,7 @@ class Unpacked:
                 beside.write_bytes(content)
         except OSError as error:
             raise AudioError(
-                f"{self.folder}: cannot lay out the sound here: {error.strerror}; free some space, or copy the data "
+                f"{self.folder}: cannot unpack the sound here: {error.strerror}; free some space, or copy the data "
                 "to a place that can be written"
             ) from error
         self.written += len(content)
@@ -45,7 +45,7 @@ class Unpacked:
 
 
 def _suffix(content: bytes, name: str) -> str:
-    """That of the name, if it is one of sound; else by the first bytes: a name helps who looks into the folder."""
+    """The suffix of the name, if it is one of sound, else by the first bytes; it is for people who open the folder."""
     named = Path(name).suffix.lower()
     if named in (*SUFFIXES, *MEDIA):
         return named

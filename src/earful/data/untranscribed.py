@@ -1,4 +1,4 @@
-"""Recordings of any length that nobody has transcribed, cut into clips of speech for self-supervised training."""
+"""Untranscribed recordings of any length, cut into clips of speech for self-supervised training."""
 
 import os
 import sys
@@ -30,12 +30,12 @@ Phrase = list[Stretch]  # stretches of speech with the pauses between them
 
 @dataclass(frozen=True)
 class CutSettings:
-    """How clips are cut from where speech was found.
+    """How clips are cut from detected speech.
 
-    A pause of up to `pause_s` stays inside a clip, a longer one is left out. A clip lasts at most `longest_s`: a longer
-    one is cut at its longest pause, and where it has none that leaves `shortest_s` on both sides, into equal parts. One
-    shorter than `shortest_s` is joined with the nearer neighbour that is at most `near_s` away, and dropped if there
-    is none. Raises ConfigError if the times do not fit each other.
+    A pause of up to `pause_s` stays inside a clip; a longer one is left out. A clip lasts at most `longest_s`: a longer
+    one is cut at its longest pause, or into equal parts if no pause leaves `shortest_s` on both sides. A clip shorter
+    than `shortest_s` is joined with the nearer neighbour that is at most `near_s` away, and dropped if there is none.
+    Raises ConfigError if the times do not fit each other.
     """
 
     longest_s: float = 15.0
@@ -56,7 +56,7 @@ class CutSettings:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A recording that gave no clips: its file, and in a sentence why."""
+    """A recording without clips: its file, and the reason in a sentence."""
 
     path: Path
     reason: str
@@ -66,8 +66,8 @@ def read_recordings(path: str | Path) -> Manifest:
     """List the recordings of a folder (sorted by path, hidden files left out), of a manifest, or the one file.
 
     In a folder the id is the path inside it without the suffix; a `manifest.jsonl` in it is read instead of the files.
-    Nothing is opened but the manifest: what is wrong with a recording comes to light in `cut`.
-    Raises ManifestError that says what is expected.
+    Only the manifest is opened; `cut` reports problems of recordings.
+    Raises ManifestError, which says what is expected.
 
     >>> len(read_recordings("radio"))  # doctest: +SKIP
     10000
@@ -103,8 +103,8 @@ def read_beside(folder: str | Path, clips: Iterable[Utterance]) -> Manifest:
 def speech_of(recordings: Manifest, tell: Callable[[int, int], None]) -> tuple[Manifest, tuple[Skipped, ...]]:
     """The clips of speech in the recordings, cut as `cut` does; and the recordings that gave none.
 
-    `tell(done, skipped)` is called before each recording, with how many were heard, and how many of them gave nothing.
-    Raises AudioError if the optional package of the detector is missing.
+    `tell(done, skipped)` is called before each recording, with the numbers of heard recordings and of those without
+    clips. Raises AudioError if the optional package of the detector is missing.
     """
     skipped: list[Skipped] = []
 
@@ -126,11 +126,11 @@ def cut(
 ) -> Iterator[Utterance]:
     """Yield clips that hold speech, recording by recording, in order of time, with `extra["recording"]`, its id.
 
-    A clip keeps its recording's language, speaker and `extra`, not its text; its id is the recording's and where it
-    starts, in milliseconds. A recording that cannot be read to its end, or has no speech long enough, is no error: it
-    is handed to `skip` (`skipped.append`, say) and gives no clips. `hear` finds the speech in blocks of samples; it is
-    `earful.audio.activity.speech` unless given.
-    Raises AudioError at the first clip if the optional package of the detector is missing.
+    A clip keeps its recording's language, speaker and `extra`, but not its text; its id is the recording's id and its
+    start in milliseconds. A recording that cannot be read to its end, or has no speech of sufficient length, is no
+    error: `skip` gets it (for example `skipped.append`), and it gives no clips. `hear` finds the speech in blocks of
+    samples; the default is `earful.audio.activity.speech`. Raises AudioError at the first clip if the optional package
+    of the detector is missing.
 
     >>> skipped: list[Skipped] = []
     >>> clips = Manifest(tuple(cut(read_recordings("radio"), skip=skipped.append)))  # doctest: +SKIP
@@ -160,7 +160,7 @@ def pieces(found: Sequence[Stretch], settings: CutSettings = CutSettings()) -> l
 
 
 def _phrases(found: Sequence[Stretch], pause_s: float) -> Iterator[Phrase]:
-    """Group stretches between which there are only short pauses."""
+    """Group stretches with only short pauses between them."""
     phrase: Phrase = []
     for stretch in found:
         if phrase and stretch[0] - phrase[-1][1] > pause_s + _TOUCH_S:
@@ -185,9 +185,9 @@ def _shortened(phrase: Phrase, settings: CutSettings) -> Iterator[Phrase]:
 
 
 def _longest_pause(phrase: Phrase, shortest_s: float) -> int:
-    """The stretch before which the longest pause is that leaves `shortest_s` on both sides; 0 if there is none.
+    """The stretch after the longest pause that leaves `shortest_s` on both sides; 0 if there is none.
 
-    Of pauses that are equally long, the one nearest the middle.
+    Of equally long pauses it is the one nearest the middle.
     """
     start_s, end_s = _ends(phrase)
     ranked = [
@@ -199,7 +199,7 @@ def _longest_pause(phrase: Phrase, shortest_s: float) -> int:
 
 
 def _equal_parts(phrase: Phrase, longest_s: float) -> list[Phrase]:
-    """Cut at equal distances, through speech if need be: as few parts as do."""
+    """Cut into as few equal parts as possible, through speech if necessary."""
     start_s, end_s = _ends(phrase)
     edges_s = np.linspace(start_s, end_s, int(np.ceil((end_s - start_s) / longest_s)) + 1).tolist()
     inside = (
@@ -259,7 +259,7 @@ def _sound(recording: Utterance) -> Iterator[Samples]:
 
 
 def _first(sound: Iterator[Samples], wanted_s: float | None) -> Iterator[Samples]:
-    """Pass on blocks until so much has come: manifests say how long a file lasts, and seeking costs more."""
+    """Pass on blocks up to a length: manifests give the length of a file, and seeking costs more."""
     left = sys.maxsize if wanted_s is None else round(wanted_s * SAMPLE_RATE_HZ)
     for block_T in sound:
         yield block_T[:left]

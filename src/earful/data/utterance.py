@@ -1,4 +1,4 @@
-"""One utterance: a stretch of a recording and what is known about it."""
+"""One utterance: a stretch of a recording, and its text, language, speaker and other values."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping
@@ -15,7 +15,7 @@ Json = Any  # str, int, float, bool, None, and lists and dicts of them
 
 @dataclass(frozen=True)
 class Utterance:
-    """A stretch of the recording `audio` and, where they are known, its words, language and speaker.
+    """A stretch of the recording `audio` with its words, language and speaker, if known.
 
     `start_s` and `duration_s` are in seconds; a duration of None lasts to the end of the recording. `extra` holds any
     other JSON values, read-only; equality covers it, the hash does not.
@@ -36,7 +36,7 @@ class Utterance:
 
     @property
     def channel(self) -> Channel:
-        """Which channel of the recording it is: what `extra` has under "channel", or those that hold speech."""
+        """Its channel of the recording: the value of "channel" in `extra`, or the channels that hold speech."""
         given = self.extra.get("channel")
         try:
             named = channel_named(str(given)) if isinstance(given, str | int) else "auto"
@@ -60,7 +60,7 @@ class Utterance:
 
 
 def unique_ids(wanted: Iterable[str], taken: Collection[str] = ()) -> list[str]:
-    """Make names distinct from each other and from `taken`: those that come again get the suffix #2, #3, …
+    """Make names distinct from each other and from `taken`: repeated names get the suffix #2, #3, …
 
     >>> unique_ids(["a", "b", "a"], taken=["b"])
     ['a', 'b#2', 'a#2']

@@ -1,1 +1,1 @@
-"""A recogniser inside ELAN: what is installed there, and how it answers when ELAN calls it."""
+"""A recogniser inside ELAN: its installation, and its answers to ELAN's calls."""

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 PHRASES, WORDS = "earful_phrases", "earful_words"
 ADAPTED = 0.9
-"""How full ELAN's bar is when a model is adapted, at most; the rest is for transcribing."""
+"""The share of ELAN's progress bar for adaptation; the rest is for transcribing."""
 Tiers = dict[str, list[tuple[int, int, str]]]
 
 
 def answer(stdin: BinaryIO, stdout: BinaryIO, folder: Path) -> bool:
-    """Do what one call asks for, and say so on stdout; answers whether there is a result. Nothing raises but an end."""
+    """Carry out one call, with messages on stdout; returns whether there is a result. Raises only on termination."""
     said = Answer(stdout)
     said.progress(0.0, "starting")
     try:
@@ -99,7 +99,7 @@ def _tiers(transcript: "Transcript") -> Tiers:
 
 
 def _in_segments(recognizer: "Recognizer", audio: Path, spans: Sequence[Span], said: Answer, begin: float) -> Tiers:
-    """Each segment by itself; one in which nothing is said has an empty text. Raises AudioError."""
+    """Each segment separately; a segment without speech has an empty text. Raises AudioError."""
     from dataclasses import replace
 
     from earful.audio.files import read
@@ -123,7 +123,7 @@ def _in_whole(words: "Sequence[Word]") -> list[tuple[int, int, str]]:
 
 
 def _adapt(recognizer: "Recognizer", request: Mapping[str, str], audio: Path, said: Answer) -> "Recognizer":
-    """A recogniser adapted to what is written in the corrected tier. Raises EarfulError."""
+    """A recogniser adapted to the texts of the corrected tier. Raises EarfulError."""
     from earful.data.manifest import Manifest
     from earful.data.utterance import Utterance
 
@@ -147,7 +147,7 @@ def _adapt(recognizer: "Recognizer", request: Mapping[str, str], audio: Path, sa
 
 
 class Stages:
-    """Progress through stages of which nobody knows how many come: each takes a quarter of what is left.
+    """Progress through an unknown number of stages: each takes a quarter of the rest.
 
     ELAN's bar never goes back, so a stage must not fill it.
     """

@@ -1,4 +1,4 @@
-"""The description of the recogniser by which ELAN knows it and draws its panel (CMDI)."""
+"""The description of the recogniser from which ELAN draws its panel (CMDI)."""
 
 from collections.abc import Iterable
 from html import escape
@@ -11,11 +11,10 @@ NAMESPACE = "http://www.clarin.eu/cmd/"
 
 
 def cmdi(models: Iterable[str], result: Path, linux: str, mac: str, windows: str) -> str:
-    """The description; `models` are names without spaces, `result` is the file that is proposed for the transcript.
+    """The description; `models` are names without spaces, `result` is the proposed file for the transcript.
 
-    The others are the command on each system.
-
-    ELAN parts commands and choices at spaces, and drops a parameter that has no `info`.
+    The other arguments are the command on each system. ELAN splits commands and choices at spaces, and drops a
+    parameter without `info`.
     """
     names = tuple(models)
     run = f'runLinux="{escape(linux)}" runMac="{escape(mac)}" runWin="{escape(windows)}"'

@@ -1,4 +1,4 @@
-"""Putting the recogniser where ELAN looks for it, on Linux, macOS and Windows."""
+"""Installation of the recogniser where ELAN looks for it, on Linux, macOS and Windows."""
 
 import re
 import sys
@@ -36,11 +36,11 @@ _PLACES: Mapping[str, Sequence[tuple[str, str]]] = {
         ("PROGRAMFILES(X86)", "ELAN*/app/extensions"),
     ),
 }
-"""Where installers put ELAN: a folder, or a variable of the environment that names one, and what lies below it."""
+"""The places of ELAN's installers: a folder, or an environment variable that names one, and the path below it."""
 
 
 class Installed(NamedTuple):
-    """Where the recogniser is now, and the models that ELAN offers."""
+    """The place of the recogniser, and the models that ELAN offers."""
 
     folder: Path
     models: tuple[str, ...]
@@ -71,12 +71,12 @@ def _version(path: Path) -> tuple[int, ...]:
 def install(extensions: Path, models: Sequence[str], home: Path, python: Path = Path(sys.executable)) -> Installed:
     """Write the recogniser's folder into `extensions`; models that were installed before stay in the list.
 
-    `models` are folders or names of shipped bases, `home` is where models go that are made in ELAN. What is there of an
-    earlier installation is replaced, file by file.
+    `models` are folders or names of shipped bases; `home` is the folder for models made in ELAN. Files of an earlier
+    installation are replaced, one by one.
 
     Raises:
         CheckpointError: a model cannot be read.
-        ConfigError: what stands at the place is not earful's, or the interpreter's path holds a quotation mark.
+        ConfigError: another program's folder is at the place, or the interpreter's path holds a quotation mark.
         OSError: the place cannot be written.
     """
     folder = extensions / FOLDER
@@ -99,9 +99,10 @@ def install(extensions: Path, models: Sequence[str], home: Path, python: Path = 
 
 
 def describe(folder: Path, python: Path = Path(sys.executable)) -> None:
-    """Write the description anew, with the models that the settings have. Raises ConfigError; OSError.
+    """Write the description again, with the models of the settings. Raises ConfigError; OSError.
 
-    On Windows ELAN cannot stop what a batch file has started; so it calls the interpreter itself if its path allows.
+    On Windows ELAN cannot stop a program that a batch file has started, so it calls the interpreter itself if its path
+    has no space.
     """
     models = read_settings(folder).models
     direct = f"{python} {_MODULE}" if " " not in str(python) else f"cmd /c {BATCH}"

@@ -1,7 +1,7 @@
-"""How ELAN and a local recogniser talk: parameters on stdin, then lines on stdout.
+"""The protocol between ELAN and a local recogniser: parameters on stdin, then lines on stdout.
 
-Read in ELAN's sources (6.9) and in a plug-in for ELAN 7; stderr and stdout are one stream for ELAN, which reads it in
-Java's default charset: ASCII alone is the same in all of them.
+It follows ELAN's sources (6.9) and a plug-in for ELAN 7. stderr and stdout are one stream for ELAN, which reads it in
+Java's default charset; only ASCII is the same in all charsets.
 """
 
 import re
@@ -18,9 +18,9 @@ _PARAM = re.compile(r"<param\s+name=([\"'])(?P<name>.*?)\1\s*>(?P<value>.*?)</pa
 
 
 def read_request(stream: BinaryIO) -> dict[str, str]:
-    """The parameters of a call, by name: all that comes until the end of the stream.
+    """The parameters of a call, by name, read to the end of the stream.
 
-    ELAN says that it is UTF-8, and writes in Java's default charset, which before Java 18 is Windows' own there.
+    ELAN declares UTF-8, but writes in Java's default charset, which on Windows before Java 18 is the system's own.
 
     >>> import io
     >>> read_request(io.BytesIO(b'<PARAM>\\n<param name="model">A &amp;amp; B</param>\\n</PARAM>'))
@@ -49,7 +49,7 @@ def needed(request: Mapping[str, str], name: str, what: str) -> Path:
 
 
 class Answer:
-    """What is said to ELAN, a line at a time: ASCII, at once."""
+    """The output to ELAN, line by line, in ASCII, without buffering."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -61,7 +61,7 @@ class Answer:
         self._stream.flush()
 
     def progress(self, done: float, message: str) -> None:
-        """How much is done, from 0 to 1, and what is going on."""
+        """The progress from 0 to 1, and the current activity."""
         self.say(f"PROGRESS: {min(max(done, 0.0), 1.0):.2f} {message}")
 
     def end(self, done: bool) -> None:
@@ -70,7 +70,7 @@ class Answer:
 
 
 def in_ascii() -> None:
-    """What libraries write to stdout and stderr must not break the stream either."""
+    """Make stdout and stderr ASCII, so that output of libraries cannot break the stream."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="ascii", errors="backslashreplace", line_buffering=True)

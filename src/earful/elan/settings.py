@@ -1,4 +1,4 @@
-"""What the extension in ELAN's folder knows: the models to choose from, and where new ones go."""
+"""The settings of the extension in ELAN's folder: the models to choose from, and the folder for new ones."""
 
 import json
 import re
@@ -22,7 +22,7 @@ class Settings:
 
 
 def read_settings(folder: Path) -> Settings:
-    """Raises ConfigError where the file is missing or is not as earful writes it."""
+    """Read the settings. Raises ConfigError if the file is missing or malformed."""
     place = folder / NAME
     try:
         row = json.loads(read_whole(place).decode("utf-8"))
@@ -33,14 +33,14 @@ def read_settings(folder: Path) -> Settings:
 
 
 def write_settings(folder: Path, settings: Settings) -> None:
-    """Whole or not at all. Raises OSError."""
+    """Write the settings, whole or not at all. Raises OSError."""
     row = {"models": dict(settings.models), "home": str(settings.home)}
     with replacing(folder / NAME) as beside:
         beside.write_text(json.dumps(row, ensure_ascii=False, indent=1) + "\n", "utf-8", newline="\n")
 
 
 def named(model: str, taken: Iterable[str]) -> str:
-    """A name for a model in ELAN's list, which parts names at spaces.
+    """A name for a model in ELAN's list, which splits names at spaces.
 
     >>> named("models/my model", ["my_model"])
     'my_model-2'

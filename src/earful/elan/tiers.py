@@ -20,7 +20,7 @@ _QUOTES = {"&quot;": '"', "&apos;": "'"}
 
 
 class Span(NamedTuple):
-    """A stretch of a recording, and what is written there."""
+    """A stretch of a recording, and its text."""
 
     start_s: float
     end_s: float
@@ -28,11 +28,11 @@ class Span(NamedTuple):
 
 
 def read_spans(path: Path) -> list[Span]:
-    """The spans of a tier that ELAN has written, in order: those that last.
+    """The spans of a tier that ELAN has written, in order, without empty ones.
 
-    `&` and `<` in a text make no XML; what is between `<v>` and `</v>` is the text all the same.
+    ELAN does not escape `&` and `<`, so the file may be no XML; the text is everything between `<v>` and `</v>`.
 
-    Raises ManifestError where a time is no number; OSError.
+    Raises ManifestError if a time is no number; OSError.
     """
     content = read_whole(path).decode("utf-8-sig", "replace")
     spans = list[Span]()

@@ -1,4 +1,4 @@
-"""Multi-head self-attention with rotary positions, in plain matrix products, so that it has all its derivatives."""
+"""Multi-head self-attention with rotary positions, in plain matrix products, so that all derivatives exist."""
 
 import math
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from earful.encoder.encoder import BranchEnd
 
 
 class Layout(NamedTuple):
-    """What all attention layers need to know of one batch, computed once.
+    """Data of one batch that all attention layers need, computed once.
 
     valid_BF1 is true on real frames; bias_B11F is added to the scores; cosine_F1E and sine_F1E turn by position.
     """
@@ -56,7 +56,7 @@ class SelfAttention(nn.Module):
     """Scaled dot-product self-attention over the valid frames (Vaswani et al. 2017, eq. 1), hidden_BFD to hidden_BFD.
 
     PyTorch's fused kernels have no second derivative. The products written out have one, and under bfloat16 on a CPU
-    they are also the faster way, at the lengths of utterances.
+    they are also faster, at the lengths of utterances.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -66,7 +66,7 @@ class SelfAttention(nn.Module):
         self.project_out = BranchEnd(width, width)
 
     def forward(self, hidden_BFD: Tensor, layout: Layout) -> Tensor:
-        """Attend within every item; frames beyond its counts come out as anything finite."""
+        """Attend within every item; frames beyond its count have any finite values."""
         batch, frames, width = hidden_BFD.shape
         qkv_BF3HE = self.project_in(hidden_BFD).view(batch, frames, 3, self.heads, width // self.heads)
         query_BFHE, key_BFHE, value_BFHE = qkv_BF3HE.unbind(2)

@@ -1,7 +1,7 @@
 """Public pre-trained encoders as the lower part of a model: frozen below, adapted above.
 
-A backbone is cut between two of its layers. What lies below the cut is frozen, so it is computed once a clip and kept;
-what lies above it moves with the rest of the model, whole or by low-rank adapters.
+A backbone is cut between two of its layers. The part below the cut is frozen: it is computed once per clip and kept.
+The part above is trained with the rest of the model, whole or by low-rank adapters.
 """
 
 import itertools
@@ -20,19 +20,19 @@ from earful.errors import ConfigError
 LAYERS = "layers."
 ADAPTERS = (".down", ".up")
 FAR_BELOW = -30_000.0
-"""Added to an attention score, it leaves no weight; unlike the lowest number, it is finite in bfloat16 and float16."""
+"""Added to an attention score, it makes the weight zero; unlike the lowest float32 it is finite in float16."""
 
 C = TypeVar("C", bound="Cut")
 Bed = tuple[Tensor, Tensor]
-"""Keys and values, `[F, D]` each, of frames that are attended to beside an item's own."""
+"""Keys and values, `[F, D]` each, of extra frames that every item attends to."""
 
 
 class Cut(Protocol):
-    """What the configurations of all backbones share.
+    """The common configuration of all backbones.
 
-    `layers` layers of `width` features and `heads` heads; those below `frozen` are frozen; those above have low-rank
-    adapters of `rank`, or move themselves where it is 0. Frames of the last, one every `stride_s`, are averaged over
-    `pool`.
+    `layers` layers have `width` features and `heads` heads. The first `frozen` layers are frozen. The others have
+    low-rank adapters of `rank`, or are trained themselves if it is 0. The frames of the last layer, one every
+    `stride_s`, are averaged over `pool`.
     """
 
     @property
@@ -63,12 +63,12 @@ def check_cut(cut: Cut) -> None:
 
 
 def pooling_above(cut: Cut) -> int:
-    """How many frames that enter the moving part become one in it: pooling comes after the last layer."""
+    """The number of frames entering the trained part that become one in it: pooling follows the last layer."""
     return 1 if cut.frozen == cut.layers else cut.pool
 
 
 def hop_below(cut: Cut) -> float:
-    """Seconds from one frame that the frozen part gives to the next."""
+    """Seconds between the frames of the frozen part."""
     return cut.stride_s * cut.pool / pooling_above(cut)
 
 
@@ -81,24 +81,24 @@ def moves(cut: Cut, name: str) -> bool:
 
 
 class Backbone(nn.Module, ABC):
-    """A pre-trained encoder of `config`. `lower` is the frozen part, of one clip; `upper` the rest, of a padded batch.
+    """A pre-trained encoder of `config`. `lower` is the frozen part, for a clip; `upper` the rest, for a padded batch.
 
-    Together they give what the original gives. With all layers frozen `upper` is the identity.
+    Together they equal the original. With all layers frozen `upper` is the identity.
     """
 
     config: Any
 
     @property
     def bed_s(self) -> float:
-        """Seconds of other speech amid which it hears each clip; 0 where it hears them alone."""
+        """Seconds of other speech, the bed, amid which it hears each clip; 0 if it hears them alone."""
         return 0.0
 
     @abstractmethod
     def lower(self, samples_T: Tensor) -> Tensor:
-        """Samples `[T]` of 16 kHz in [-1, 1] to frames `[F, D]`: what is kept of a clip. Never differentiated."""
+        """Samples `[T]` of 16 kHz in [-1, 1] to frames `[F, D]`, which are kept for a clip. Never differentiated."""
 
     def amid(self, samples_T: Tensor) -> "Backbone":
-        """The same encoder, which hears every clip amid these samples; itself, if it hears them alone."""
+        """The same encoder with these samples as its bed; itself, if it hears clips alone."""
         return self
 
     @abstractmethod
@@ -107,7 +107,7 @@ class Backbone(nn.Module, ABC):
 
 
 class Linear(nn.Linear):
-    """A linear layer with, where `rank` > 0, a low-rank adapter beside it (Hu et al. 2021, "LoRA", eq. 3)."""
+    """A linear layer, with a low-rank adapter beside it if `rank` > 0 (Hu et al. 2021, "LoRA", eq. 3)."""
 
     def __init__(self, inputs: int, outputs: int, rank: int = 0, *, bias: bool = True) -> None:
         super().__init__(inputs, outputs, bias=bias)
@@ -122,10 +122,10 @@ class Linear(nn.Linear):
 
 
 class Layer(nn.Module):
-    """A Transformer layer as the public encoders have it: the norm before each branch (`pre_norm`) or after the sum.
+    """A Transformer layer as in the public encoders: the norm before each branch (`pre_norm`) or after the sum.
 
-    `bias_B11F`, of the padding, is added to the attention scores, and so are relative positions `positions_HFF` where
-    an encoder has them, after `gate` (`encoder.wavlm`) has weighed them. A `bed` is attended to by all items.
+    `bias_B11F`, for the padding, is added to the attention scores. So are relative positions `positions_HFF` if an
+    encoder has them, weighted by `gate` (`encoder.wavlm`). All items attend to a `bed`.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class Layer(nn.Module):
         positions_HFF: Tensor | None = None,
         bed: Bed | None = None,
     ) -> Tensor:
-        """Multi-head self-attention, and to the bed where there is one; a bed goes with no relative positions."""
+        """Multi-head self-attention, also to a bed if there is one. A bed and relative positions exclude each other."""
         batch, frames, width = x_BFD.shape
         shape = (batch, frames, self.heads, width // self.heads)
         query, key, value = (each(x_BFD).view(shape).transpose(1, 2) for each in (self.query, self.key, self.value))
@@ -194,7 +194,7 @@ class Layer(nn.Module):
 
 
 def padding_bias(valid_BF: Tensor, dtype: torch.dtype) -> Tensor:
-    """What keeps attention from the padding: `[B, 1, 1, F]`, far below zero where there is no frame."""
+    """The bias that excludes padding from attention: `[B, 1, 1, F]`, far below zero where there is no frame."""
     return torch.zeros_like(valid_BF, dtype=dtype).masked_fill(~valid_BF, FAR_BELOW)[:, None, None]
 
 
@@ -204,7 +204,7 @@ def without_padding(frames_BFD: Tensor, valid_BF: Tensor) -> Tensor:
 
 
 def pooled(frames_BFD: Tensor, counts_B: Tensor, pool: int) -> tuple[Tensor, Tensor]:
-    """Means of `pool` frames, of fewer at the end of an item; and the counts. Zeros beyond them."""
+    """Means of `pool` frames, of fewer at the end of an item, and the counts; zeros beyond the counts."""
     size = frames_BFD.shape[1]
     valid_BF1 = (torch.arange(size, device=counts_B.device) < counts_B[:, None]).unsqueeze(-1)
     sum_BFD, count_BF1 = (
@@ -217,9 +217,9 @@ def pooled(frames_BFD: Tensor, counts_B: Tensor, pool: int) -> tuple[Tensor, Ten
 def in_pieces(
     samples_T: Tensor, longest: int, hop: int, encode: Callable[[Tensor], Tensor], overlap: int = 0
 ) -> Tensor:
-    """Encode a clip that is longer than `longest` samples in pieces of like length, each a multiple of `hop`.
+    """Encode a clip longer than `longest` samples in pieces of similar length, each a multiple of `hop`.
 
-    Every piece but the last is `overlap` samples longer: a frame that reaches as far beyond its hop is not lost.
+    All pieces except the last are `overlap` samples longer, so that frames that reach beyond their hop are not lost.
     """
     if len(samples_T) <= longest:
         return encode(samples_T)
@@ -230,12 +230,12 @@ def in_pieces(
 
 
 def recut(cut: C, *, frozen: int, rank: int = 0) -> C:
-    """The same backbone with another part of it moving."""
+    """The same backbone with another part of it trained."""
     return replace(cut, frozen=frozen, rank=rank)  # type: ignore[type-var]
 
 
 def first_adapter(name: str, shape: Sequence[int], generator: torch.Generator | None = None) -> Tensor:
-    """A low-rank adapter's factor as it starts: `down` random, `up` zero, so that the layer starts as it was loaded."""
+    """The initial factor of a low-rank adapter: `down` random, `up` zero, so that the layer starts as loaded."""
     if name.endswith(".up"):
         return torch.zeros(*shape)
     return torch.randn(*shape, generator=generator) / math.sqrt(shape[-1])

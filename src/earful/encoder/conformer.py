@@ -1,4 +1,4 @@
-"""The Conformer: attention for what is far, convolution for what is near."""
+"""The Conformer: attention for distant context, convolution for near context."""
 
 from typing import final
 
@@ -37,7 +37,7 @@ class Convolution(nn.Module):
 class ConformerLayer(nn.Module):
     """Half a feed-forward step, attention, convolution, half a feed-forward step (Gulati et al. 2020, eq. 1).
 
-    Dropout sits at the end of each branch and nowhere else: on a CPU, random masks are dear.
+    Dropout is only at the end of each branch: on a CPU, random masks are expensive.
     """
 
     def __init__(self, config: EncoderConfig) -> None:

@@ -1,4 +1,4 @@
-"""What every encoder is: its configuration, its contract, and the normalisation that comes first in all of them."""
+"""The configuration, the contract and the input normalisation of all encoders."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ SUBSAMPLINGS = (1, 2, 3, 4)
 class EncoderConfig:
     """The dimensions of an encoder; a checkpoint stores them.
 
-    `kind` is one of KINDS; the default is the one that was the most accurate after equal processor time
-    (`bench/encoders.json`). `bins` mel bins enter, `width` features leave, one vector for every `subsampling` frames.
-    `heads` belongs to the conformer and the transformer, `kernel` (hidden frames) to the conformer, `expansion` (of the
-    feed-forward layers) to both; the recurrent encoders ignore them. With frames every 10 ms, `subsampling=4` gives an
-    output frame every 40 ms. `subsampling=1` is for the frames of a pre-trained encoder.
+    `kind` is one of KINDS; the default was the most accurate after equal processor time (`bench/encoders.json`). The
+    input has `bins` mel bins, the output `width` features, one vector for every `subsampling` frames. `heads` belongs
+    to the conformer and the transformer, `kernel` (hidden frames) to the conformer, `expansion` (of the feed-forward
+    layers) to both; the recurrent encoders ignore them. With frames every 10 ms, `subsampling=4` gives an output frame
+    every 40 ms. `subsampling=1` is for the frames of a pre-trained encoder.
 
-    Raises ConfigError, which names the key, for values that cannot be built.
+    Raises ConfigError, which names the key, for impossible values.
 
     Example:
         >>> EncoderConfig(width=96, layers=4, subsampling=3).width
@@ -64,14 +64,14 @@ def _refusal(key: str, value: object, expected: str) -> ConfigError:
 
 
 class Encoder(nn.Module, ABC):
-    """Frames to hidden frames. The contract, which `tests/contract/test_encoders.py` holds for every kind:
+    """Frames to hidden frames. `tests/contract/test_encoders.py` tests this contract for every kind:
 
-    - An item gives the same output alone, in a batch and under any padding; what lies in the padding is never read.
+    - An item gives the same output alone, in a batch and under any padding; the padding is never read.
     - `output_counts` is exact, at least 1 for at least 1 frame, and hidden frames beyond it are zero.
     - Twice differentiable in the parameters and in the frames, through `torch.func.functional_call` too.
     - No buffer changes in a forward pass; the only randomness is `nn.Dropout` in training mode.
 
-    It has two parts, for those who mask what is between them: `subsample` makes local frames, `context` relates them.
+    It has two parts, for training that masks between them: `subsample` makes local frames, `context` relates them.
     """
 
     width: int
@@ -80,7 +80,7 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def context(self, hidden_BFD: Tensor, valid_BF: Tensor) -> Tensor:
-        """Local frames to contextual ones, hidden_BFD both; the padding comes out as zero."""
+        """Local frames to contextual frames, both hidden_BFD; the padding of the output is zero."""
 
     def forward(self, frames_BFM: Tensor, frame_counts_B: Tensor) -> tuple[Tensor, Tensor]:
         """Encode a padded batch: (frames_BFM, frame_counts_B) to (hidden_BFD, hidden_counts_B), in their dtype."""
@@ -88,20 +88,20 @@ class Encoder(nn.Module, ABC):
         return self.context(hidden_BFD, valid_BF).to(frames_BFM.dtype), hidden_counts_B
 
     def output_counts(self, frame_counts_B: Tensor) -> Tensor:
-        """The number of hidden frames that as many input frames give: ceil(frames / subsampling)."""
+        """The number of hidden frames for each number of input frames: ceil(frames / subsampling)."""
         return (frame_counts_B + self.subsampling - 1) // self.subsampling
 
 
 def valid_frames(counts_B: Tensor, frame_count: int) -> Tensor:
-    """Which frames of a padded batch are real: counts_B to a boolean valid_BF."""
+    """The real frames of a padded batch: counts_B to a boolean valid_BF."""
     return torch.arange(frame_count, device=counts_B.device) < counts_B.unsqueeze(1)
 
 
 def subtract_mean(frames_BFM: Tensor, valid_BF: Tensor) -> Tensor:
     """Take away each utterance's mean per bin over its valid frames; the padding becomes zero.
 
-    A channel multiplies the spectrum, so in the logarithm it adds a constant, which this removes (Atal 1974, cepstral
-    mean subtraction). The variance is left alone: on a clip of a few frames it is mostly chance.
+    A channel multiplies the spectrum, so it adds a constant to the logarithm, which this removes (Atal 1974, cepstral
+    mean subtraction). The variance is not normalised: on a clip of a few frames it is mostly chance.
     """
     # `where` and not a product, so that not even a NaN in the padding comes through.
     kept_BFM = torch.where(valid_BF.unsqueeze(-1), frames_BFM, frames_BFM.new_zeros(()))
@@ -149,8 +149,8 @@ def noise_from(generator: torch.Generator) -> Iterator[None]:
 class Dropout(nn.Dropout):
     """nn.Dropout that draws eight mask elements from one random word, so that p is rounded to 1/256.
 
-    Drawing one number per element took a fifth of a training step on a CPU; so it takes a thirtieth.
-    Under `torch.vmap` say `randomness="different"` (or "same"), as for nn.Dropout.
+    Drawing one number per element took a fifth of a training step on a CPU; this takes a thirtieth.
+    Under `torch.vmap` give `randomness="different"` (or "same"), as for nn.Dropout.
     """
 
     def forward(self, x: Tensor) -> Tensor:

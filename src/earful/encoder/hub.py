@@ -1,4 +1,4 @@
-"""Pre-trained encoders by name: a folder here, or a repository on huggingface.co, fetched once and kept."""
+"""Pre-trained encoders by name: a local folder, or a repository on huggingface.co, fetched once and kept."""
 
 import re
 from collections.abc import Sequence
@@ -19,15 +19,15 @@ WANTED = (
     "model.safetensors.index.json",
     "model-*-of-*.safetensors",
 )
-"""Not `*.safetensors`: a repository of MMS has an adapter for each of its thousand languages."""
+"""Not `*.safetensors`, because a repository of MMS has an adapter for each of its thousand languages."""
 
 _NAME = re.compile(r"(?P<repository>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>\S+))?")
 
 
 def fetch_pretrained(name_or_folder: str | Path) -> Path:
-    """The folder of `hf:FOLDER`, or of `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION`, which is fetched if it is not here.
+    """The folder of `hf:FOLDER`, or of `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION`, which is fetched if needed.
 
-    The prefix may be left out. Fetching needs the extra `hf`; what is fetched stays in Hugging Face's cache.
+    The prefix may be left out. Fetching needs the extra `hf`; fetched files stay in Hugging Face's cache.
 
     Raises:
         CheckpointError: no such folder or repository, no network, no extra, or no safetensors there.

@@ -1,4 +1,4 @@
-"""Hugging Face's settings of encoders, and its names of their weights, in the words of earful."""
+"""Hugging Face's settings of encoders and names of weights, translated into those of earful."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Whisper:
-    """What matters to a Whisper encoder in `config.json`."""
+    """The keys of `config.json` that a Whisper encoder needs."""
 
     num_mel_bins: int
     d_model: int
@@ -29,7 +29,7 @@ class _Whisper:
 
 @dataclass(frozen=True)
 class _Wav2Vec2:
-    """What matters to an encoder of the family of wav2vec 2.0; optional is what old files do not have."""
+    """The keys that an encoder of the wav2vec 2.0 family needs; keys that old files lack are optional."""
 
     conv_dim: tuple[int, ...]
     conv_kernel: tuple[int, ...]
@@ -55,7 +55,7 @@ class _Wav2Vec2:
 
 @dataclass(frozen=True)
 class _Sound:
-    """What matters in `preprocessor_config.json`."""
+    """The needed keys of `preprocessor_config.json`."""
 
     do_normalize: bool = True
     sampling_rate: int = RATE_HZ
@@ -77,9 +77,9 @@ def whisper_config(theirs: Mapping[str, Any]) -> WhisperConfig:
 
 
 def wav2vec2_config(theirs: Mapping[str, Any], sound: Mapping[str, Any]) -> Wav2Vec2Config:
-    """The encoder's configuration, all its layers frozen; `sound` is what `preprocessor_config.json` says.
+    """The encoder's configuration, all its layers frozen; `sound` has the content of `preprocessor_config.json`.
 
-    Heads, quantisers and what else stands above the last layer are left. Raises ConfigError.
+    Heads, quantisers and other parts above the last layer are left out. Raises ConfigError.
     """
     t, s = _read(_Wav2Vec2, theirs, "config.json"), _read(_Sound, sound, "preprocessor_config.json")
     _check(t, s)
@@ -112,7 +112,7 @@ def _read(cls: type[T], theirs: Mapping[str, Any], where: str) -> T:
 
 
 def _check(t: _Wav2Vec2, sound: _Sound) -> None:
-    """Refuse what would come out otherwise than the original does."""
+    """Refuse settings with which the result would differ from the original."""
     if t.adapter_attn_dim is not None and t.do_stable_layer_norm:
         raise ConfigError(
             f"adapter_attn_dim is {t.adapter_attn_dim}: its layers have an adapter for each language (MMS), "
@@ -143,7 +143,7 @@ _WHISPER_WHOLE = {"conv1": "first", "conv2": "second", "layer_norm": "norm_out"}
 
 
 def whisper_name(theirs: str) -> str | None:
-    """`model.encoder.layers.0.fc1.weight` → `layers.0.widen.weight`; None for what is not the encoder's."""
+    """`model.encoder.layers.0.fc1.weight` → `layers.0.widen.weight`; None for other parts' weights."""
     inner = theirs.removeprefix("model.")
     if not inner.startswith("encoder."):
         return None
@@ -179,9 +179,9 @@ _SINGLE = {
 
 
 def wav2vec2_name(theirs: str, config: Wav2Vec2Config) -> str | None:
-    """`wav2vec2.encoder.layers.0.layer_norm.bias` → `layers.0.norm_attention.bias`; None for what is not the encoder's.
+    """`wav2vec2.encoder.layers.0.layer_norm.bias` → `layers.0.norm_attention.bias`; None for other parts' weights.
 
-    The positions' weight is in two factors (Salimans & Kingma 2016), which `folded` puts together.
+    The positions' weight has two factors (Salimans & Kingma 2016), which `folded` multiplies.
     """
     inner = theirs
     for prefix in ("wav2vec2.", "hubert.", "wavlm."):
@@ -210,7 +210,7 @@ def _renamed(theirs: str, layer: Mapping[str, str], whole: Mapping[str, str]) ->
 
 
 def folded(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights with the two factors of the positions' one put together: w = g v / ‖v‖, for each place of the kernel."""
+    """Weights with the two factors of the positions' weight multiplied: w = g v / ‖v‖, for each place of the kernel."""
     if _DIRECTIONS not in weights or _LENGTHS not in weights:
         return dict(weights)
     directions = weights[_DIRECTIONS]

@@ -42,8 +42,8 @@ def load_backbone(
     `generator` draws the low-rank adapters (PyTorch's own if None).
 
     Raises:
-        CheckpointError: `read_pretrained` says when.
-        ConfigError: it cannot be cut so.
+    CheckpointError: as `read_pretrained`.
+    ConfigError: this cut is impossible.
     """
     config, weights = read_pretrained(folder)
     config = replace(config, frozen=config.layers if frozen is None else frozen, rank=rank, pool=pool)
@@ -61,10 +61,10 @@ def load_backbone(
 def read_pretrained(folder: str | Path) -> tuple[BackboneConfig, dict[str, Tensor]]:
     """Configuration and float32 weights, by the backbone's own names, of an encoder that Hugging Face's library saved.
 
-    All layers are frozen; `encoder.backbone.recut` makes some of them move.
+    All layers are frozen; `encoder.backbone.recut` makes some of them trainable.
 
     Raises:
-        CheckpointError: missing, damaged, of a kind that is not read here, or without safetensors.
+        CheckpointError: missing, damaged, of an unknown kind, or without safetensors.
     """
     folder = Path(folder)
     try:
@@ -77,7 +77,7 @@ def read_pretrained(folder: str | Path) -> tuple[BackboneConfig, dict[str, Tenso
 
 
 def _described(folder: Path) -> tuple[BackboneConfig, Name]:
-    """The configuration, and what turns Hugging Face's name of a weight into the backbone's."""
+    """The configuration, and the function from Hugging Face's names of weights to the backbone's."""
     theirs = _json(folder / CONFIG)
     match theirs.get("model_type"):
         case "whisper":
@@ -93,7 +93,7 @@ def _described(folder: Path) -> tuple[BackboneConfig, Name]:
 
 
 def _sound(folder: Path) -> Mapping[str, Any]:
-    """How sound is prepared for the model; a folder may say it in one of two files, or leave it to the defaults."""
+    """How sound is prepared for the model: from one of two files of the folder, or the defaults."""
     if (folder / SOUND).exists():
         return _json(folder / SOUND)
     if (folder / PROCESSOR).exists():
@@ -112,7 +112,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _weights(folder: Path, name_of: Name) -> dict[str, Tensor]:
-    """The encoder's tensors by our names, out of one file or several; what is not the encoder's is never read."""
+    """The encoder's tensors by our names, from one file or several; other tensors are never read."""
     found: dict[str, Tensor] = {}
     for path in _files(folder, name_of):
         try:
@@ -150,7 +150,7 @@ def _files(folder: Path, name_of: Name) -> Iterable[Path]:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether it names a file in the folder itself, on any system."""
+    """Whether it names a file directly in the folder, on any system."""
     return name not in ("", ".", "..") and not any(mark in name for mark in "/\\:\0")
 
 

@@ -3,7 +3,7 @@
 Packed sequences are not used: two passes of a one-directional layer, the second over each item reversed within its own
 length, give every item the same result under any padding, and all derivatives.
 
-What holds of the derivatives, with PyTorch 2.13:
+The derivatives that exist with PyTorch 2.13:
 
 - On a CPU, second derivatives in reverse mode: GRU and LSTM.
 - Forward mode (`torch.func.jvp`, Hessian-vector products forward over reverse): GRU; LSTM in float64, or in float32
@@ -60,7 +60,7 @@ class Recurrent(Encoder):
     """Bidirectional recurrent encoder, each direction as wide as the encoder, with residual connections.
 
     GRU: Cho et al. 2014. LSTM: Hochreiter and Schmidhuber 1997; both directions: Graves and Schmidhuber 2005.
-    The docstring of the module says which derivatives exist.
+    The module's docstring lists the derivatives that exist.
     """
 
     def __init__(self, config: EncoderConfig) -> None:

@@ -1,6 +1,6 @@
-"""What enters an encoder: two 3 × 3 convolutions in time and frequency that lower the frame rate by 2, 3 or 4.
+"""The input layers of an encoder: two 3 × 3 convolutions in time and frequency that lower the frame rate by 2, 3 or 4.
 
-Or, where frames are those of a pre-trained encoder and so at a low rate already, one linear layer.
+For frames of a pre-trained encoder, which already have a low rate, it is one linear layer.
 """
 
 import torch.nn.functional as F
@@ -19,14 +19,14 @@ def subsampled_counts(frame_counts_B: Tensor, subsampling: int) -> Tensor:
 
 
 def entrance(config: EncoderConfig) -> nn.Module:
-    """The entrance that the configuration asks for; see `Subsample` for what goes in and comes out."""
+    """The input layers for the configuration; see `Subsample` for inputs and outputs."""
     if config.subsampling == 1:
         return Project(config.bins, config.width, config.dropout)
     return Subsample(config.bins, config.width, config.subsampling, config.dropout)
 
 
 class Project(nn.Module):
-    """Mean normalisation and a linear layer, with the signature of `Subsample`; frames are dropped out before it."""
+    """Mean normalisation, dropout of the frames, and a linear layer; the signature is that of `Subsample`."""
 
     def __init__(self, bins: int, width: int, dropout: float) -> None:
         super().__init__()
@@ -44,10 +44,9 @@ class Project(nn.Module):
 class Subsample(nn.Module):
     """Mean normalisation, two convolutions, and a linear layer to the width of the encoder.
 
-    (frames_BFM, frame_counts_B) to (hidden_BFD, hidden_counts_B, valid_BF), hidden zero beyond its counts. What lies in
-    the padding is set to zero before each convolution, so every item sees the zeros that it would see alone.
-    After Dong et al. 2018, "Speech-Transformer", with fewer channels: on a CPU,
-    16 and 32 take 0.7 of the time of 32 and 32.
+    (frames_BFM, frame_counts_B) to (hidden_BFD, hidden_counts_B, valid_BF), hidden zero beyond its counts. The padding
+    is set to zero before each convolution, so every item sees the zeros that it would see alone. After Dong et al.
+    2018, "Speech-Transformer", with fewer channels: on a CPU, 16 and 32 take 0.7 of the time of 32 and 32.
     """
 
     def __init__(self, bins: int, width: int, subsampling: int, dropout: float) -> None:

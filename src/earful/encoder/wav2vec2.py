@@ -28,7 +28,7 @@ from earful.errors import ConfigError
 
 RATE_HZ = 16_000
 LONGEST_S = 30.0
-"""Longer clips are heard in pieces: the memory that attention takes grows with the square."""
+"""Longer clips are processed in pieces, because the memory of attention grows with the square of the length."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Wav2Vec2Config:
 
     One convolution of samples for each of `channels`, `kernels` and `strides`; `norm` after the first ("group") or all
     of them ("layer"). `pre_norm` layers are those that fairseq calls "layer norm first" and transformers "stable layer
-    norm": large models have them. `position_kernel` and `position_groups` are of the convolution that tells positions.
-    `buckets` of distances up to `farthest` frames are WavLM's; 0 elsewhere. `inner` is of feed-forward.
+    norm": large models have them. `position_kernel` and `position_groups` belong to the convolution for positions.
+    `buckets` of distances up to `farthest` frames are WavLM's; 0 elsewhere. `inner` is the width of feed-forward.
     """
 
     kind: Literal["wav2vec2", "hubert", "wavlm"]
@@ -82,7 +82,7 @@ class Wav2Vec2Config:
 
     @property
     def reach(self) -> int:
-        """Samples that one frame of the convolutions is computed from."""
+        """The number of samples from which one frame of the convolutions is computed."""
         reach = 1
         for kernel, stride in zip(reversed(self.kernels), reversed(self.strides), strict=True):
             reach = (reach - 1) * stride + kernel
@@ -106,7 +106,7 @@ class Wav2Vec2Config:
 
 @final
 class Convolution(nn.Module):
-    """A convolution of the feature encoder, a norm where there is one, GELU: x_BCT to x_BCT."""
+    """A convolution of the feature encoder, an optional norm, GELU: x_BCT to x_BCT."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, *, bias: bool, norm: str | None) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class Wav2Vec2(Backbone):
         self.norm_out = nn.LayerNorm(config.width) if config.pre_norm else nn.Identity()
 
     def lower(self, samples_T: Tensor) -> Tensor:
-        """Samples `[T]` to frames `[F, D]`; pieces of a clip longer than 30 s are heard apart."""
+        """Samples `[T]` to frames `[F, D]`; a clip longer than 30 s is processed in pieces."""
         c = self.config
         if c.normalise_input:
             samples_T = standardised(samples_T)
@@ -160,7 +160,7 @@ class Wav2Vec2(Backbone):
         return x_1FD[0].to(samples_T.dtype)
 
     def _embedded(self, samples_T: Tensor) -> Tensor:
-        """What enters the first layer."""
+        """The input of the first layer."""
         first, *rest = self.features
         # In float32, since bfloat16 would add noise to the sound itself.
         with torch.autocast(samples_T.device.type, enabled=False):

@@ -1,4 +1,4 @@
-"""The relative positions of WavLM: a bias of the attention scores by distance, which each layer weighs by a gate.
+"""The relative positions of WavLM: a bias of the attention scores by distance, which each layer weights by a gate.
 
 Chen et al. 2022, "WavLM", section III-B; the buckets are those of Raffel et al. 2020, "T5", section 2.1.
 """
@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 PARTS = 4
-"""Each of a gate's two numbers is a sum of four projections. One would do, but so the public weights have it."""
+"""Each of a gate's two numbers is a sum of four projections, as in the public weights; one would be enough."""
 
 
 @final
 class Gate(nn.Module):
-    """How much a head of a layer heeds the distances, frame by frame (Chen et al. 2022, eq. 5 to 7)."""
+    """The weight of distances in a head of a layer, for each frame (Chen et al. 2022, eq. 5 to 7)."""
 
     def __init__(self, heads: int, head_width: int) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class Gate(nn.Module):
         self.scale_1H11 = nn.Parameter(torch.ones(1, heads, 1, 1))
 
     def forward(self, x_BFHE: Tensor) -> Tensor:
-        """What enters attention, split into heads, to factors `[B, H, F, 1]` between 1 and 2 + scale."""
+        """The input of attention, split into heads, to factors `[B, H, F, 1]` between 1 and 2 + scale."""
         sums_BFH2 = self.project(x_BFHE).unflatten(-1, (2, PARTS)).sum(-1)
         update_BHF1, reset_BHF1 = sums_BFH2.sigmoid().transpose(1, 2).chunk(2, dim=-1)
         return update_BHF1 * (reset_BHF1 * self.scale_1H11 - 1.0) + 2.0  # type: ignore[no-any-return]
@@ -49,7 +49,7 @@ class Distances(nn.Module):
 def bucket_of(distance: Tensor, buckets: int, farthest: int) -> Tensor:
     """The bucket of signed distances: half of them for either direction, a quarter for single near frames.
 
-    Farther ones share buckets that widen with the logarithm, up to `farthest`.
+    Farther distances share buckets whose width grows logarithmically, up to `farthest`.
     """
     half, near = buckets // 2, buckets // 4
     far = distance.abs().clamp(min=1)

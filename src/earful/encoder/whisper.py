@@ -25,14 +25,14 @@ from earful.errors import ConfigError
 from earful.features.whisper import HOP, RATE_HZ, whisper_logmel
 
 BED = "bed_"
-"""How the names of the weights begin that are made of the bed."""
+"""The prefix of the names of the weights that come from the bed."""
 
 
 @dataclass(frozen=True)
 class WhisperConfig:
     """The dimensions of a Whisper encoder, and where it is cut (`encoder.backbone.Cut`). `inner` is of feed-forward.
 
-    `bed` is how many frames of 20 ms of other speech it hears before every clip; with 0 it hears clips alone.
+    `bed` is the number of 20 ms frames of other speech before every clip; with 0 it hears clips alone.
     """
 
     kind: Literal["whisper"]
@@ -75,9 +75,9 @@ class WhisperConfig:
 class Whisper(Backbone):
     """Log-mel, two convolutions, sinusoids, pre-norm layers, a norm; then the mean of `pool` frames.
 
-    Whisper was trained on windows full of speech, and hears a short clip better amid other speech of its language. Of
-    such a bed the model keeps what attention needs, the keys and values of each layer: the bed does not hear the clip,
-    so they are the same for every clip, and cost each clip little (`bench/company.py` measures it).
+    Whisper was trained on windows full of speech, and hears a short clip better amid other speech of its language, a
+    bed. The model keeps what attention needs of it: the keys and values of each layer. The bed does not attend to the
+    clip, so they are the same for every clip, and cost each clip little (`bench/company.py` measures it).
     """
 
     def __init__(self, config: WhisperConfig) -> None:
@@ -97,11 +97,11 @@ class Whisper(Backbone):
 
     @property
     def bed_s(self) -> float:
-        """Seconds of its bed."""
+        """The bed's length in seconds."""
         return float(self.config.bed * self.config.stride_s)
 
     def amid(self, samples_T: Tensor) -> "Whisper":
-        """The same encoder, its weights shared, which hears every clip after these samples, whole frames of them."""
+        """The same encoder with shared weights and these samples (whole frames of them) as its bed."""
         frames = min(len(samples_T) // (2 * HOP), self.config.positions - self.config.pool)
         with torch.device("meta"):
             found = Whisper(replace(self.config, bed=frames))
@@ -119,7 +119,7 @@ class Whisper(Backbone):
         return found.requires_grad_(False).train(self.training)
 
     def lower(self, samples_T: Tensor) -> Tensor:
-        """Samples `[T]` to frames `[F, D]`; pieces of a clip beyond Whisper's 30 s, less the bed, are heard apart."""
+        """Samples `[T]` to frames `[F, D]`; a clip longer than Whisper's 30 s, less the bed, is processed in pieces."""
         longest = (self.config.positions - self.config.bed) * 2 * HOP
         return in_pieces(samples_T, longest, 2 * HOP * self.config.pool, self._lower)
 
@@ -138,7 +138,7 @@ class Whisper(Backbone):
         return x_1FD[0].to(samples_T.dtype)
 
     def _entered(self, samples_T: Tensor, position: int) -> Tensor:
-        """What enters the first layer, `[1, F, D]`, the first frame at `position`."""
+        """The input of the first layer, `[1, F, D]`, with the first frame at `position`."""
         mel_1MF = whisper_logmel(samples_T, self.config.mels).T[None].contiguous()
         x_1DF = F.gelu(self.second(F.gelu(self.first(mel_1MF))))
         return x_1DF.transpose(1, 2) + self.positions_FD[position : position + x_1DF.shape[2]]

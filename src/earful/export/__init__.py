@@ -1,1 +1,1 @@
-"""A model taken to where it must run; and the proof that it says the same there."""
+"""Export of a model to other programs, with a proof that the results are the same there."""

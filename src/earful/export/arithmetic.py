@@ -1,4 +1,4 @@
-"""What a model is computed in where it was made: int8 if that costs its own clips next to nothing, else float32."""
+"""The arithmetic of a new model: int8 if its own clips show almost no cost, else float32."""
 
 import json
 from collections.abc import Callable
@@ -20,10 +20,10 @@ Tell = Callable[[str, float, float], None]
 
 
 def choose(folder: Path, clips: Manifest, tell: Tell) -> Kind:
-    """Transcribe clips in float32 and in int8, and write into `model.json` which of them it is to be from now on.
+    """Transcribe clips in float32 and in int8, and write the choice into `model.json`.
 
-    It is int8 where that costs less than MOST_COST of CER by the best path; float32 where int8 is no faster here, where
-    there is nothing to measure on, or no graph can be made of the model. Raises CheckpointError; OSError.
+    It is int8 if that costs less than MOST_COST of CER by the best path. It is float32 if int8 is no faster here, if
+    there are no clips to measure on, or if no graph can be made of the model. Raises CheckpointError; OSError.
     """
     if not can_run(folder) or not fast_in_int8():
         return "float32"

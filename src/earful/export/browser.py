@@ -1,4 +1,4 @@
-"""The exported page run in a real Chromium, on a server of its own on this machine; and held to what earful says."""
+"""Runs the exported page in a real Chromium, from a local server, and compares it with earful."""
 
 import base64
 import shutil
@@ -22,7 +22,7 @@ from earful.transcriber import Samples
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LONGEST_S = 300
-"""So long the page may take to load, and to hear a recording."""
+"""The time limit for loading the page, and for each recording."""
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".json": "application/json"}
 _PACKED = """(values) => {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
@@ -48,7 +48,7 @@ _HEAR = f"""async ([file, greedy]) => {{
 
 
 def missing() -> str | None:
-    """What is not here of what runs a page, and how to get it."""
+    """What is missing to run a page, and how to get it."""
     if not find_spec("playwright"):
         return f"playwright is not installed: {install('web')}"
     return None if chromium() else "there is no Chromium: apt-get install chromium"
@@ -82,7 +82,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @final
 class Page:
-    """An exported page that is open in Chromium, and every address that it asked for."""
+    """An exported page that is open in Chromium, and every address that it requested."""
 
     def __init__(self, page: Any, address: str) -> None:
         self.page, self._address = page, address
@@ -90,13 +90,13 @@ class Page:
         page.on("request", lambda request: self.asked.append(request.url))
 
     def load(self) -> None:
-        """Load it. Raises ExportError: it says that it cannot."""
+        """Load it. Raises ExportError: the page reports an error."""
         self.page.goto(self._address)
         if problem := self.page.evaluate(_READY):
             raise ExportError(f"the page does not load: {problem}; please report it")
 
     def hear(self, samples_T: Samples, *, greedy: bool = False) -> tuple[Written, Tape, float]:
-        """What it says of a recording, of what numbers, and how many seconds long the recording is to it."""
+        """The page's transcript of a recording, its log-probabilities, and the length that it finds."""
         file = base64.b64encode(as_file(samples_T)).decode()
         found = self.page.evaluate(_HEAR, [file, greedy])
         if "problem" in found:
@@ -106,7 +106,7 @@ class Page:
         return heard, tape_in(found["tape"]), float(found["duration"])
 
     def strangers(self) -> list[str]:
-        """Addresses that it asked for and that are not its own."""
+        """Requested addresses that are not its own."""
         own = urlsplit(self._address).netloc
         return [url for url in self.asked if urlsplit(url.removeprefix("blob:")).netloc not in ("", own)]
 
@@ -130,7 +130,7 @@ def opened(folder: Path, *flags: str) -> Iterator[Page]:
 
 
 def tape_in(packed: dict[str, str]) -> Tape:
-    """The numbers of a recording, as the page hands them over."""
+    """The log-probabilities of a recording, as the page returns them."""
     kinds = {"logp": np.float16, "best": np.uint16, "heard": np.uint8}
     logp, best_F, heard_F = (np.frombuffer(base64.b64decode(packed[name]), kind) for name, kind in kinds.items())
     logp_FV = logp.reshape(len(best_F), len(logp) // max(len(best_F), 1))
@@ -138,9 +138,10 @@ def tape_in(packed: dict[str, str]) -> Tape:
 
 
 def runner(page: Page, ears: Whole) -> Run:
-    """Run the page on recordings; `ears` are told of what numbers it wrote what.
+    """Run the page on recordings; `ears` get its log-probabilities and its transcripts.
 
-    Raises ExportError where earful writes something else of the same numbers, or the page asked others for something.
+    Raises ExportError if earful writes something else for the same log-probabilities, or if the page requested other
+    addresses.
     """
 
     def run(recordings: Sequence[Samples]) -> list[Written]:
@@ -156,7 +157,9 @@ def _heard(page: Page, ears: Whole, samples_T: Samples) -> Written:
     ears.tapes[id(samples_T)] = tape, duration_s
     mine = ears.of(tape, duration_s)
     if mine.text != heard.text or not _same_times(mine, heard):
-        raise ExportError(f"of the same numbers the page writes {heard.text!r}, earful {mine.text!r}; please report it")
+        raise ExportError(
+            f"from the same numbers the page writes {heard.text!r}, earful {mine.text!r}; please report it"
+        )
     if strangers := page.strangers():
         raise ExportError(f"the page asks for {strangers[0]}; please report it")
     return heard

@@ -1,6 +1,6 @@
-"""What earful says of a recording with all that it has, silences left out and the language model asked, in float32.
+"""earful's complete transcript of a recording, without silences and with the language model, in float32.
 
-The best path alone (`proof.Exact`) is what most targets are held to; the page of `web` does all that earful does.
+Most targets are compared with the best path alone (`proof.Exact`); the page of `web` does all that earful does.
 """
 
 import io
@@ -20,7 +20,7 @@ from earful.transcriber import Samples, Transcriber
 
 
 class Tape(NamedTuple):
-    """Of a recording: log-probabilities `[F, V]`, the likeliest symbols `[F]`, and where somebody may speak `[F]`."""
+    """For a recording: log-probabilities `[F, V]`, likeliest symbols `[F]`, and frames of possible speech `[F]`."""
 
     logp_FV: Numbers
     best_F: Numbers
@@ -29,7 +29,7 @@ class Tape(NamedTuple):
 
 @final
 class Whole(Transcriber):
-    """earful itself, by torch, which remembers what numbers it wrote its last text of."""
+    """earful itself, by torch; it remembers the log-probabilities of its last text."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(source.writing)
@@ -54,18 +54,18 @@ class Whole(Transcriber):
         return super()._decoded([tape.logp_FV.astype(np.float16)], tape.heard_F)
 
     def heard(self, samples_T: Samples) -> Written:
-        """What it says of a recording, given as a file, as a page is given it."""
+        """Its transcript of a recording, given as a file, as for the page."""
         found = self.transcribe(as_file(samples_T))
         return Written(found.text, (), tuple((word.text, word.start_s, word.end_s) for word in found.words))
 
     def of(self, tape: Tape, duration_s: float) -> Written:
-        """What it would say of another's numbers."""
+        """Its transcript for other log-probabilities."""
         best, *_ = self._written_down(tape)
         words = self._words(best, duration_s)
         return Written(self.text_of(words), (), tuple((word.text, word.start_s, word.end_s) for word in words))
 
     def as_likely(self, samples_T: Samples) -> Iterator[Written]:
-        """What it says of the target's own numbers (`tapes`), if they are its own but for rounding."""
+        """Its transcript for the target's log-probabilities (`tapes`), if they equal its own except for rounding."""
         self.heard(samples_T)
         tape, duration_s = self.tapes[id(samples_T)]
         if self._last is not None and _near(tape, self._last):
@@ -73,14 +73,14 @@ class Whole(Transcriber):
 
 
 def as_file(samples_T: Samples) -> bytes:
-    """A WAV file of float32, in which nothing is rounded."""
+    """A WAV file of float32, without rounding."""
     file = io.BytesIO()
     soundfile.write(file, samples_T, SAMPLE_RATE_HZ, format="WAV", subtype="FLOAT")
     return file.getvalue()
 
 
 def _near(mine: Tape, theirs: Tape) -> bool:
-    """Whether both leave out the same silences, and what may be said is as likely to both."""
+    """Whether both leave out the same silences, and their probabilities agree elsewhere."""
     if mine.logp_FV.shape != theirs.logp_FV.shape or (mine.heard_F != theirs.heard_F).any():
         return False
     likely_FV = (theirs.logp_FV >= LEAST_LOGP) | (mine.logp_FV >= LEAST_LOGP)

@@ -1,4 +1,4 @@
-"""A model to a target: written beside its place, run there, compared, and only then put in its place."""
+"""Export of a model to a target: written beside its place, run, compared, and only then moved to its place."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -25,7 +25,7 @@ TARGETS: tuple[Target, ...] = get_args(Target)
 Kind = Literal["float32", "float16", "int8"]
 Tell = Callable[[str, float, float], None]
 HEARD_TWICE = 20
-"""On so many recordings what a language model changes is measured."""
+"""The number of recordings for measuring the effect of the language model."""
 ONNX_ASR = (
     "onnx-asr computes the features of sound itself, mels of its own that it normalises for each recording, and this "
     "model hears others; its only models of raw sound are of 8 kHz in chunks: export to onnx or sherpa-onnx"
@@ -34,7 +34,7 @@ ONNX_ASR = (
 
 @dataclass(frozen=True)
 class Exported:
-    """What came of an export. `otherwise` and `cost` are those of `proof.Proof`, `notes` what a user has to know."""
+    """The result of an export. `otherwise` and `cost` are those of `proof.Proof`; `notes` are for the user."""
 
     target: Target
     folder: str
@@ -59,11 +59,11 @@ def export(
     overwrite: bool = False,
     tell: Tell = lambda stage, done, total: None,
 ) -> Exported:
-    """Take a model to a target, and prove that it says the same there: on the recordings in `check`, or synthetic ones.
+    """Export a model to a target, and prove the same results there, on the recordings in `check` or synthetic ones.
 
     Raises:
         CheckpointError: there is no such model, or it is damaged.
-        ExportError: the target cannot take it, or says something else; the folder exists, or cannot be written.
+        ExportError: the target cannot take it, or gives another result; the folder exists, or cannot be written.
         AudioError: a recording to check with cannot be read.
     """
     check_place(out, overwrite=overwrite)
@@ -136,7 +136,7 @@ def _proved_page(
 
 
 def _done(target: Target, kind: Kind, found: "Proof", notes: Sequence[str]) -> Exported:
-    """What a proof found, as the outcome of an export."""
+    """The result of a proof, as the result of an export."""
     return Exported(
         target,
         "",
@@ -153,14 +153,14 @@ def _done(target: Target, kind: Kind, found: "Proof", notes: Sequence[str]) -> E
 
 
 def language_matters(source: Source, recordings: Sequence[Samples]) -> float:
-    """The share of letters that the language model makes others."""
+    """The share of letters that the language model changes."""
     with_it, without = Runner.load(source.folder), Runner.load(source.folder, greedy=True)
     texts = [with_it.transcribe(each).text for each in recordings]
     return score(texts, [without.transcribe(each).text for each in recordings]).cer if any(texts) else 0.0
 
 
 def _recordings(source: Source, check: Path | None) -> tuple[str, list[Recording]]:
-    """What it is proved on, in words and as recordings. Raises ExportError; AudioError."""
+    """The recordings of the proof, and their description. Raises ExportError; AudioError."""
     if check is not None:
         found = [each for each in recordings_in(check) if len(each.samples_T)]
         return "your recordings", found

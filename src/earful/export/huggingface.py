@@ -1,4 +1,4 @@
-"""The target `huggingface`: a folder ready for a hub, the model as it is and a card that tells people of it."""
+"""The target `huggingface`: a folder for a hub, with the unchanged model and a card for people."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ CARD_OF_PEOPLE, SETTINGS, VOCABULARY = "README.md", "config.json", "vocab.json"
 
 
 def write(source: Source, folder: Path) -> None:
-    """Write the model's own files, the settings and the vocabulary that hubs look for, and the card."""
+    """Write the model's own files, the settings and vocabulary that hubs expect, and the card."""
     for name in sorted(FILES | {NOTICE}):
         if (source.folder / name).is_file():
             shutil.copyfile(source.folder / name, folder / name)
@@ -26,7 +26,7 @@ def write(source: Source, folder: Path) -> None:
 
 
 def card(source: Source) -> str:
-    """The model card: what it writes, of what data, how wrong it is, and whose work is in it."""
+    """The model card: the model's output, its data, its error rates, and the authors of its parts."""
     language, adapted = source.writing.rules.language, source.about.get("adapted") or {}
     front = ["---", "library_name: earful", "pipeline_tag: automatic-speech-recognition", "tags: [earful, ctc]"]
     front += [f"language: {json.dumps(language)}"] if language else []
@@ -49,7 +49,7 @@ def card(source: Source) -> str:
 
 
 def _measured(adapted: dict[str, Any]) -> list[str]:
-    """Data and rates, as the report of the adaptation has them."""
+    """Data and error rates, from the report of the adaptation."""
     if not adapted:
         return ["It is a base to be adapted.", ""]
     rows = []
@@ -82,7 +82,7 @@ def _usage() -> list[str]:
 
 
 def push(folder: Path, name: str, *, private: bool = False) -> str:
-    """Put an exported folder on the hub as `OWNER/NAME`; answers its address. The hub is that of HF_ENDPOINT.
+    """Upload an exported folder to the hub as `OWNER/NAME`; returns its address. HF_ENDPOINT names the hub.
 
     Raises ExportError: the folder is no such export, the extra is missing, or the hub refuses.
     """

@@ -1,4 +1,4 @@
-"""The target `onnx`: one file, raw sound in, log-probabilities out, the whole front end within; run by onnxruntime."""
+"""The target `onnx`: one file with the whole front end, from raw sound to log-probabilities; run by onnxruntime."""
 
 import json
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ BLANK = "<blk>"
 
 
 def write(source: Source, folder: Path, kind: Kind) -> None:
-    """Write the model, its letters, and how it is used."""
+    """Write the model, its letters, and a README."""
     made = recording_model(source.config, source.weights, WINDOWING, kind=kind)
     helper.set_model_props(made, properties(source, kind))
     onnx.save_model(made, str(folder / MODEL))
@@ -35,7 +35,7 @@ def write(source: Source, folder: Path, kind: Kind) -> None:
 
 
 def properties(source: Source, kind: Kind) -> dict[str, str]:
-    """What the file says of itself."""
+    """The metadata of the file."""
     rules = source.writing.rules
     return {
         "earful": version(),
@@ -53,7 +53,7 @@ def properties(source: Source, kind: Kind) -> dict[str, str]:
 
 
 def runner(folder: Path, exact: Exact) -> Run:
-    """Run it as a user of onnxruntime does: recordings in one batch, padded."""
+    """Run it like a user of onnxruntime: recordings in one padded batch."""
     session = onnxruntime.InferenceSession(str(folder / MODEL), options_of(0), ["CPUExecutionProvider"])
 
     def run(recordings: Sequence[Samples]) -> list[Written]:

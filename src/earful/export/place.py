@@ -2,20 +2,19 @@
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from earful.errors import ExportError
+from earful.writing import replacing_folder
 
 ABOUT = "earful-export.json"
-"""What says of a folder that it is an export, and how it was proved."""
+"""The file that marks a folder as an export, and describes its proof."""
 
 
 def check_place(out: Path, *, overwrite: bool) -> None:
-    """Refuse a place that nothing can be exported to, before any work is done for it. Raises ExportError."""
+    """Refuse a place where nothing can be exported, before any work is done. Raises ExportError."""
     if out.exists() or out.is_symlink():
         if not overwrite:
             raise ExportError(f"{out}: exists already; name another folder, or replace it with --overwrite")
@@ -28,24 +27,16 @@ def check_place(out: Path, *, overwrite: bool) -> None:
 
 @contextmanager
 def whole_folder(out: Path) -> Iterator[Path]:
-    """A folder beside `out` to write into, which takes its place in the end. After a failure there is nothing.
+    """A folder beside `out` to write into, which takes its place in the end. After a failure `out` is as it was.
 
-    Raises ExportError where it cannot be written.
+    Raises ExportError if it cannot be written.
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
-        try:
+        with replacing_folder(out) as beside:
             yield beside
-            for path in [beside, *beside.rglob("*")]:  # made for the owner's eyes only
+            for path in [beside, *beside.rglob("*")]:  # some writers make files for the owner alone
                 path.chmod(0o755 if path.is_dir() else 0o644)
-            old = beside.with_suffix(".old")
-            if out.exists():
-                out.replace(old)
-            beside.replace(out)
-            shutil.rmtree(old, ignore_errors=True)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
         raise ExportError(f"{out}: cannot be written ({error}); free some space or name another folder") from error
 

@@ -1,4 +1,4 @@
-"""The proof of an export: the target itself is run, and what it says is compared with earful's own best path."""
+"""The proof of an export: the target itself is run, and its transcripts are compared with earful's own best path."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,18 +22,18 @@ from earful.transcriber import Samples, Transcriber, Writing
 from earful.transcript import Transcript
 
 NEAR_S = 0.020
-"""Times may differ by a frame of 20 ms."""
+"""The largest difference of times: a frame of 20 ms."""
 MOST_COST = 0.002
-"""What fewer bits may cost, in the rate of wrong characters."""
+"""The largest cost of fewer bits, in CER."""
 MOST_OTHERWISE = 0.05
-"""Where nobody knows what is said: the share of letters that may be otherwise with fewer bits."""
+"""The largest share of letters that may differ with fewer bits, if there are no transcripts."""
 TOSS_UP = 0.02
-"""Two symbols of a frame whose log-probabilities are so near are as likely: rounding may choose either."""
+"""Two symbols of a frame whose log-probabilities are so close count as equally likely: rounding may choose either."""
 _ROUNDING_S, _MOST_TOSSED = 1e-6, 8
 
 
 class Written(NamedTuple):
-    """What a target said of a recording: letters and when each begins; words with their times, where it has them."""
+    """A target's transcript of a recording: letters with their beginnings; words with their times, if it has them."""
 
     text: str
     starts_s: tuple[float, ...]
@@ -46,10 +46,10 @@ Tell = Callable[[str, float, float], None]
 
 @dataclass(frozen=True)
 class Proof:
-    """How a target did: on how many recordings of what, how many texts were the same, how far times were off.
+    """The result of a target: the recordings, the number of equal texts, the largest difference of times.
 
-    `otherwise` is the share of letters that are not those of the best path in float32, `cost` the change in the rate of
-    wrong characters, where what is said is known.
+    `otherwise` is the share of letters that differ from the best path in float32, `cost` the change of CER, if there
+    are transcripts.
     """
 
     on: str
@@ -62,7 +62,7 @@ class Proof:
 
 
 class Ears(Protocol):
-    """What a target is held to: what earful says of a recording, and what it might as well have said."""
+    """The reference for a target: earful's transcript of a recording, and equally likely ones."""
 
     writing: Writing
 
@@ -72,7 +72,7 @@ class Ears(Protocol):
 
 
 def network(source: Source) -> Callable[[Samples], Numbers]:
-    """Log-probabilities of a window by torch, in float32 whatever the processor would rather compute in."""
+    """Log-probabilities of a window by torch, always in float32."""
     model = load_checkpoint(source.folder).build()
 
     def logp_of(samples_T: Samples) -> Numbers:
@@ -90,7 +90,7 @@ def network(source: Source) -> Callable[[Samples], Numbers]:
 
 @final
 class Exact(Transcriber):
-    """earful's best path by torch, in float32; silences are heard like all else."""
+    """earful's best path by torch, in float32; silences are not skipped."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(source.writing, greedy=True)
@@ -100,18 +100,18 @@ class Exact(Transcriber):
         return self._network(samples_T)
 
     def logp_of(self, samples_T: Samples) -> Numbers:
-        """Log-probabilities of a recording of any length, window by window; silences are heard like all else."""
+        """Log-probabilities of a recording of any length, window by window; silences are not skipped."""
         size, around = (round(s * SAMPLE_RATE_HZ) for s in (WINDOW_S, CONTEXT_S))
         parts = windows((samples_T[i : i + size] for i in range(0, len(samples_T), size)), around)
         own = [self._logp_of(w.content)[w.own(1 / SAMPLE_RATE_HZ, self.writing.hop_s)] for w in parts]
         return np.concatenate(own)
 
     def heard(self, samples_T: Samples) -> Written:
-        """What it says of a recording."""
+        """Its transcript of a recording."""
         return heard_in(self, self.logp_of(samples_T), len(samples_T) / SAMPLE_RATE_HZ)
 
     def as_likely(self, samples_T: Samples) -> Iterator[Written]:
-        """What it would say if rounding chose otherwise where two symbols are as likely, in some frames or in all."""
+        """Its transcripts if rounding chose the other of two equally likely symbols, in some frames or in all."""
         logp_FV = self.logp_of(samples_T)
         second_F, first_F = np.argsort(logp_FV, axis=1)[:, -2:].T
         every_F = np.arange(len(logp_FV))
@@ -125,16 +125,16 @@ class Exact(Transcriber):
 
 
 def heard_in(transcriber: Transcriber, logp_FV: Numbers, duration_s: float) -> Written:
-    """What the best path of log-probabilities says, with its times."""
+    """The transcript by the best path of log-probabilities, with times."""
     transcript: Transcript = transcriber.transcript_of(logp_FV, duration_s)
     starts = tuple(each.start * transcriber.writing.hop_s for each in greedy(logp_FV))
     return Written(transcript.text, starts, tuple((w.text, w.start_s, w.end_s) for w in transcript.words))
 
 
 def prove(on: str, recordings: Sequence[Recording], exact: Ears, run: Run, tell: Tell) -> Proof:
-    """Run the target, and hold what it says to the best path. Raises ExportError, which names the first difference.
+    """Run the target, and compare its transcripts with the best path. Raises ExportError with the first difference.
 
-    None is it where two symbols of a frame are as likely and the target takes the other: that is said in the notes.
+    If two symbols of a frame are equally likely and the target takes the other, that is no difference; a note says so.
     """
     off_s, batch, tossed = 0.0, 4, list[str]()
     for begin in range(0, len(recordings), batch):
@@ -154,7 +154,7 @@ def prove(on: str, recordings: Sequence[Recording], exact: Ears, run: Run, tell:
 
 
 def measure(on: str, recordings: Sequence[Recording], exact: Ears, run: Run, tell: Tell) -> Proof:
-    """As `prove`, for fewer bits: texts may differ, as little as is allowed. Raises ExportError where it is more."""
+    """As `prove`, for fewer bits: texts may differ within limits. Raises ExportError beyond these."""
     expected, found = list[str](), list[str]()
     for number, each in enumerate(recordings, 1):
         expected.append(exact.heard(each.samples_T).text)
@@ -191,7 +191,7 @@ def _agrees(expected: Written, found: Written) -> bool:
 
 
 def _difference(name: str, expected: Written, found: Written) -> float:
-    """By how much times differ. Raises ExportError where texts or words do, or times by more than a frame."""
+    """The difference of times. Raises ExportError if texts or words differ, or times by more than a frame."""
     if found.text != expected.text:
         raise ExportError(
             f"{name}: the export says {_short(found.text)}, earful {_short(expected.text)}; nothing was written: "

@@ -1,4 +1,4 @@
-"""What an export is proved on: the user's recordings, else synthetic speech of the language, else signals."""
+"""The recordings of a proof: the user's, else synthetic speech of the language, else test signals."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from earful.errors import AudioError, ExportError, ManifestError, SynthesisError
 from earful.transcriber import Samples
 
 MOST, LONGEST_S = 50, 60.0
-"""So many recordings, and so much of each, are compared at most."""
+"""The largest number of recordings, and the largest length of each, that are compared."""
 SPOKEN = 20
 
 
 @dataclass(frozen=True)
 class Recording:
-    """Samples `[T]`, and what is said in them, where that is known."""
+    """Samples `[T]`, and their transcript, if known."""
 
     name: str
     samples_T: Samples
@@ -46,7 +46,7 @@ def recordings_in(check: Path) -> list[Recording]:
 
 
 def spoken_in(languages: list[str], count: int = SPOKEN) -> list[Recording]:
-    """Synthetic speech in the first of the languages that espeak-ng speaks; none where it speaks none of them."""
+    """Synthetic speech in the first of the languages that espeak-ng speaks; none if it speaks none of them."""
     for language in languages:
         try:
             with TemporaryDirectory() as folder:
@@ -58,7 +58,7 @@ def spoken_in(languages: list[str], count: int = SPOKEN) -> list[Recording]:
 
 
 def signals() -> list[Recording]:
-    """Sound that is no speech: tones that glide and stop, amid noise; the last longer than two windows."""
+    """Test signals: tones that glide and stop, with noise; the last is longer than two windows."""
     found = []
     for number, seconds in enumerate((0.4, 1.0, 2.5, 4.0, 7.3, 15.0, 15.02, 34.0)):
         rng, t = np.random.default_rng(number), np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ

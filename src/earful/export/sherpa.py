@@ -1,7 +1,7 @@
 """The target `sherpa-onnx`: a folder that `sherpa_onnx.OfflineRecognizer` loads, on phones, in browsers, in products.
 
-Its class for "omnilingual" models is given raw sound, so that the whole front end is in the graph; it counts frames of
-20 ms. It sets each recording to a mean of 0 and a variance of 1 beforehand; the graph sets the level of speech again.
+Its class for "omnilingual" models gets raw sound, so the whole front end is in the graph; its frames are 20 ms. It
+normalises each recording to mean 0 and variance 1 first; the graph restores the level of speech.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from earful.transcriber import Samples
 
 FRAME_S = 0.020
 USUAL_LEVEL = 0.1
-"""The standard deviation of recorded speech, where no recordings say it."""
+"""The default standard deviation of recorded speech, without recordings."""
 SPACE = "▁"
 TAKEN = frozenset({BLANK, "<eps>", "<blank>", "<unk>", "SIL", "</s>", SPACE})
 _HIGHEST_BYTE = 0xC6  # what has bytes up to this, and it itself, sherpa-onnx takes for byte-level BPE
@@ -49,7 +49,7 @@ def check(source: Source) -> None:
 
 
 def tokens(symbols: Sequence[str]) -> str:
-    """`tokens.txt`: the blank first; a space as sherpa-onnx knows it; one line more where it would see bytes.
+    """`tokens.txt`: the blank first; sherpa-onnx's sign for a space; an extra line if it would see bytes.
 
     >>> tokens([" ", "a"]).splitlines()
     ['<blk> 0', '▁ 1', 'a 2']
@@ -69,21 +69,21 @@ def level_of(recordings: Sequence[Samples]) -> float:
 
 
 def levelled(samples_T: Samples, level: float) -> Samples:
-    """Sound as the model hears it there."""
+    """Sound at the level that the model gets there."""
     centred_T = samples_T - samples_T.mean()
     spread = centred_T.std()
     return np.asarray(centred_T / spread * level if spread > 0 else centred_T, np.float32)
 
 
 def level_matters(exact: Exact, recordings: Sequence[Samples], level: float) -> float:
-    """The share of letters that are other ones because sherpa-onnx sets the level of each recording."""
+    """The share of letters that differ because sherpa-onnx normalises the level of each recording."""
     as_it_is = [exact.heard(each).text for each in recordings]
     set_anew = [exact.heard(levelled(each, level)).text for each in recordings]
     return score(as_it_is, set_anew).cer if any(as_it_is) else 0.0
 
 
 def write(source: Source, folder: Path, kind: Kind, level: float) -> None:
-    """Write the model, its tokens, and how it is used."""
+    """Write the model, its tokens, and a README."""
     made = recording_model(
         source.config,
         source.weights,
@@ -100,7 +100,7 @@ def write(source: Source, folder: Path, kind: Kind, level: float) -> None:
 
 
 def runner(folder: Path) -> Run:
-    """Run it as a user of sherpa-onnx does. Raises ExportError: it is not installed."""
+    """Run it like a user of sherpa-onnx. Raises ExportError: it is not installed."""
     try:
         import sherpa_onnx
     except ImportError:

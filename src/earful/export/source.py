@@ -1,4 +1,4 @@
-"""The model that is exported, and what no target takes of models."""
+"""The exported model, and the checks for all targets."""
 
 from dataclasses import dataclass
 from importlib import metadata
@@ -20,7 +20,7 @@ WHISPER = "The encoder is that of OpenAI's Whisper (MIT License, Copyright (c) 2
 
 @dataclass(frozen=True)
 class Source:
-    """A model folder: its card, how it writes, its weights, and the name that it was given by."""
+    """A model folder: its card, its writing, its weights, and its name as given."""
 
     name: str
     folder: Path
@@ -35,12 +35,12 @@ class Source:
 
     @property
     def about(self) -> dict[str, Any]:
-        """How it came to be."""
+        """The history of the model."""
         return dict(self.card.get("about") or {})
 
     @property
     def licences(self) -> str:
-        """Whose work is in it besides the user's own, in words; "" where none is."""
+        """The authors of parts of the model, besides the user, in words; "" if there are none."""
         return WHISPER if self.config["features"].get("kind") == "whisper" else ""
 
 
@@ -52,7 +52,7 @@ def read_source(model: str | Path) -> Source:
 
 
 def check_graph(source: Source, target: str) -> None:
-    """Refuse what no graph says rightly: by name, with what to do instead. Raises ExportError."""
+    """Refuse models that no graph can represent, with the remedy. Raises ExportError."""
     name, rules = source.name, source.writing.rules
     if "inner" in source.card:
         raise ExportError(f"{name}: is a base that has learned how to be adapted, not a recogniser; adapt it first")
@@ -71,5 +71,5 @@ def check_graph(source: Source, target: str) -> None:
 
 
 def version() -> str:
-    """earful's."""
+    """The version of earful."""
     return metadata.version("earful")

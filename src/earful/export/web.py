@@ -1,7 +1,7 @@
-"""The target `web`: a folder with a page that recognises in the browser, with nothing from elsewhere.
+"""The target `web`: a folder with a page that recognises in the browser, without other servers.
 
-The page is built from `web/` and lies in `web_page`; beside it come the model, for one window, and what its search
-knows of the language. What is large is packed: the page unpacks it.
+The page is built from `web/` into `web_page`. The export adds the model, for one window, and its language model. Large
+files are packed; the page unpacks them.
 """
 
 import gzip
@@ -26,7 +26,7 @@ _LEVEL = 9
 
 
 def write(source: Source, folder: Path, kind: Kind) -> None:
-    """Write the page, the model, its language, and how it is used. Raises ExportError: the page is not there."""
+    """Write the page, the model, its language model, and a README. Raises ExportError: the page is missing."""
     for path in sorted(page_folder().iterdir()):
         if path.is_file() and path.name != BUILT:
             shutil.copyfile(path, folder / path.name)
@@ -42,7 +42,7 @@ def write(source: Source, folder: Path, kind: Kind) -> None:
 
 
 def page_folder() -> Path:
-    """Where the built page lies. Raises ExportError: it does not."""
+    """The folder of the built page. Raises ExportError: it is missing."""
     folder = Path(str(resources.files("earful"))) / "export" / "web_page"
     if not (folder / BUILT).is_file():
         raise ExportError(f"{folder}: the page is missing; install earful again, or build it: make web")
@@ -50,7 +50,7 @@ def page_folder() -> Path:
 
 
 def settings(source: Source, kind: Kind) -> dict[str, Any]:
-    """What the page is told of the model."""
+    """The page's settings of the model."""
     writing, language = source.writing, source.writing.language
     return {
         "earful": version(),
@@ -69,7 +69,7 @@ def settings(source: Source, kind: Kind) -> dict[str, Any]:
 
 
 def page_built() -> dict[str, Any]:
-    """What the page was built of: digests of sources and files, and the packages in it."""
+    """The sources of the page: digests of sources and files, and its packages."""
     found: dict[str, Any] = json.loads((page_folder() / BUILT).read_text("utf-8"))
     return found
 

@@ -1,1 +1,1 @@
-"""Measurements that a user runs on data of their own: which base, and which way to adapt it, learns most of K clips."""
+"""Benchmarks on a user's own data: which base, and which way to adapt it, learns most from K clips."""

@@ -1,4 +1,4 @@
-"""K clips → how good? Bases, and ways to adapt them, on the same clips, tested on the same others."""
+"""The K-shot benchmark: bases, and ways to adapt them, on the same clips, tested on the same other clips."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -19,11 +19,11 @@ from earful.kshot.protocol import USUAL, Protocol, Task, tasks_of
 from earful.kshot.results import Cell, Known, Row, read_results, settings_of, write_results
 
 Tell = Callable[[str, float, float, str], None]
-"""`tell(stage, done, total, note)`: how far the work is."""
+"""`tell(stage, done, total, note)`: the progress."""
 STAGE = "benchmarking"
 BUSY_CLIPS, STEP = 20, 3
-"""For the time left: a step takes a batch of a minute, which more clips make no longer; and by itself it costs as much
-as to test some clips."""
+"""For the estimate of the time left: a step uses at most a batch of a minute, for any number of clips, and has a fixed
+cost of testing some clips."""
 
 
 def benchmark(
@@ -36,14 +36,13 @@ def benchmark(
 ) -> list[Row]:
     """Run the protocol: a row for each entrant, task, seed, number of clips and of steps.
 
-    Each row is an adaptation of its own, from the same clips for all entrants, as `earful adapt --steps` makes it, but
-    for two things: it does not go back to the base where that would be better, and it is tested by the best path. With
-    the file `results` it is written after every row, and what is there already is not done again: more bases, steps or
-    seeds may be asked for later. It computes on the `device`. Clips are taken as they are: `earful.data.check` tells
-    those that cannot be used.
+    Each row is a separate adaptation, from the same clips for all entrants, as by `earful adapt --steps`, with two
+    differences: it does not return to the base if that is better, and it is tested by the best path. The file `results`
+    is written after every row, and existing rows are not computed again: more bases, steps or seeds may be added later.
+    It computes on the `device`. Clips are used unchecked: `earful.data.check` finds unusable ones.
 
     Raises:
-        ManifestError: clips that make no such tasks; before anything is run.
+    ManifestError: clips that do not make such tasks; before anything is run.
         CheckpointError: a base that cannot be read.
         ConfigError: `results` are of other settings, or cannot be written.
         AudioError: a recording cannot be read.
@@ -73,7 +72,7 @@ def benchmark(
 
 
 def entrants_of(protocol: Protocol, clips: Manifest) -> list[Entrant]:
-    """The bases; one that has learned how to be adapted enters twice. Raises CheckpointError, ConfigError."""
+    """The bases; a meta-trained base is entered twice. Raises CheckpointError, ConfigError."""
     texts, entrants = [u.text or "" for u in clips], list[Entrant]()
     for base in protocol.bases:
         checkpoint = start_from(base, texts, to_mapping(protocol.rules))
@@ -89,7 +88,7 @@ def cells_of(protocol: Protocol, task: Task, seed: int, shots: int, entrant: Ent
 
 
 def every_cell(protocol: Protocol, tasks: Sequence[Task], entrants: Sequence[Entrant]) -> list[Cell]:
-    """All cells, in the order in which they are run: entrants in turn, so that no hour of the machine is but one's."""
+    """All cells, in their order: entrants take turns, so that a busy hour of the machine does not affect only one."""
     groups = product(tasks, range(protocol.seeds), protocol.shots, entrants)
     return [cell for group in groups for cell in cells_of(protocol, *group)]
 
@@ -97,7 +96,7 @@ def every_cell(protocol: Protocol, tasks: Sequence[Task], entrants: Sequence[Ent
 def works_of(
     protocol: Protocol, tasks: Sequence[Task], entrants: Sequence[Entrant], known: Collection[Cell]
 ) -> dict[Cell, float]:
-    """How much work each cell is that is not `known`, roughly: clips that are tested, and clips times steps."""
+    """The approximate work of each cell that is not `known`: tested clips, and clips times steps."""
     plans = {(e.name, shots): plan_from(e.checkpoint, shots, 0.0) for e in entrants for shots in protocol.shots}
     tests, works = {task.name: len(task.test) for task in tasks}, {}
     for cell in every_cell(protocol, tasks, entrants):
@@ -109,14 +108,14 @@ def works_of(
 
 @dataclass
 class Course:
-    """How far a benchmark is, in the work that there was at its beginning."""
+    """The progress of a benchmark, as a share of the work at its beginning."""
 
     works: dict[Cell, float]
     tell: Tell | None
     done: float = 0.0
 
     def within(self, cell: Cell, share: float) -> None:
-        """A cell has taken this share of its steps, and is still to be tested."""
+        """A cell has taken this share of its steps; the test is still to come."""
         self._say(cell, 0.9 * share * self.works[cell])
 
     def passed(self, cell: Cell) -> None:

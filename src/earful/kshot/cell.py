@@ -32,7 +32,7 @@ from earful.text.score import errors_of_each
 
 
 class Entrant(NamedTuple):
-    """What is compared: a base, and a way to adapt it, which is that of its checkpoint."""
+    """An entrant of the comparison: a base, and a way to adapt it, that of its checkpoint."""
 
     name: str
     base: str
@@ -41,7 +41,7 @@ class Entrant(NamedTuple):
 
 @dataclass
 class Ear:
-    """Frames of clips as one base hears them, by id, each computed once; and the processor seconds that they took."""
+    """Frames of clips from one base, by id, each computed once, and the processor seconds that they took."""
 
     front: Front
     frames: dict[str, Tensor] = field(default_factory=dict)
@@ -60,9 +60,9 @@ class Ear:
 
 
 class Ready(NamedTuple):
-    """What is there before the first step; `cpu_s` is what that took, and `learned` what was of the inner loop.
+    """The state before the first step; `cpu_s` is its cost, and `learned` the learned part of the inner loop.
 
-    `lexicon` turns pinyin into characters, where the rules want these.
+    `lexicon` turns pinyin into characters, if the rules want these.
     """
 
     heard: Heard
@@ -85,8 +85,8 @@ def rows_of(
 ) -> Iterator[Row]:
     """Adapt to the one support of some `cells`, which differ in their steps, and test after each number of them.
 
-    `report(cell, share)` says how far a cell is. Processor time is that of all that a recogniser needs until it is
-    there; the augmented copies of the clips count for every cell that learns from them, though they are made but once.
+    `report(cell, share)` gets the progress of a cell. Processor time includes everything up to the finished recogniser.
+    Augmented copies of the clips count for every cell that learns from them, though they are made only once.
     """
     if not cells:
         return
@@ -110,7 +110,7 @@ def rows_of(
 
 
 def amid_support(entrant: Entrant, support: Manifest, ear: Ear) -> tuple[Entrant, Ear]:
-    """The entrant as it hears amid the support, as `adapt` lets it, with frames of its own."""
+    """The entrant with the support as its bed, as in `adapt`, with its own frames."""
     device, at_rest = entrant.checkpoint.device, entrant.checkpoint.on(CPU)
     base = in_company(at_rest, support)
     if base is at_rest:
@@ -147,7 +147,7 @@ def ready_of(entrant: Entrant, support: Manifest, rules: TextRules, seed: int, e
 
 
 def start_of(entrant: Entrant, texts: Sequence[str], rules: TextRules, seed: int) -> Checkpoint:
-    """What the entrant starts from; where that is untrained it is another one each seed, made for the `texts`."""
+    """The start of the entrant; an untrained one is another for each seed, made for the `texts`."""
     checkpoint = entrant.checkpoint
     if "untrained" in checkpoint.about:
         return start_from(entrant.base, texts, to_mapping(rules), seed)
@@ -155,9 +155,9 @@ def start_of(entrant: Entrant, texts: Sequence[str], rules: TextRules, seed: int
 
 
 def plan_after(plan: Plan, steps: Steps) -> Plan | None:
-    """The plan for so many steps, which measures nothing; None for no steps.
+    """The plan for so many steps, without measurements; None for no steps.
 
-    Of a base that was meta-trained these are the steps that it has learned, and no others; "usual" is the whole plan.
+    For a meta-trained base these are only its learned steps; "usual" is the whole plan.
     """
     if steps == 0:
         return None
@@ -169,7 +169,7 @@ def plan_after(plan: Plan, steps: Steps) -> Plan | None:
 def moved(
     ready: Ready, copies: Sequence[Sequence[Example]], plan: Plan, cell: Cell, report: Callable[[Cell, float], None]
 ) -> tuple[Params, int]:
-    """The parameters after the steps of the plan, and how many were taken: those that had a finite gradient."""
+    """The parameters after the steps of the plan, and the number of steps with a finite gradient."""
     return finetune_in_stages(
         AcousticModel(with_dropout(ready.config, plan.dropout)).to(ready.device),
         ready.params,
@@ -183,7 +183,7 @@ def moved(
 
 
 def tested(cell: Cell, taken: int, ready: Ready, params: Params, cpu_s: float, task: Task, ear: Ear) -> Row:
-    """The errors on the clips that test, by the best path. A letter that the support lacks is an error there."""
+    """The errors on the test clips, by the best path. A letter that the support lacks is an error."""
     adapted = Checkpoint(ready.config, params, lexicon=ready.lexicon).on(ready.device)
     recognizer = Recognizer(adapted, greedy=True)
     references = [as_written(u.text or "", task.rules) for u in task.test]
@@ -203,5 +203,5 @@ def tested(cell: Cell, taken: int, ready: Ready, params: Params, cpu_s: float, t
 
 
 def _vary(heard: Heard, config: ModelConfig, front: Front, copies: int, seed: int) -> list[list[Example]]:
-    """Each clip as it is, and so many augmented copies of it."""
+    """Each clip unchanged, and so many augmented copies of it."""
     return vary(heard, config, front, copies=copies, augmentation=ADAPTATION, seed=seed, tell=lambda *told: None)

@@ -1,4 +1,4 @@
-"""Rows of a benchmark in short: medians, bootstrap intervals over tasks and seeds, paired differences, and caveats."""
+"""Summaries of benchmark rows: medians, bootstrap intervals over tasks and seeds, paired differences, and caveats."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from earful.kshot.results import Row
 
 RESAMPLES = 2000
 ENOUGH = 5
-"""Values below which an interval says little."""
+"""The number of values below which an interval means little."""
 ALIKE = 1.25
-"""Processor times that differ by less are taken for equal."""
+"""Processor times that differ by less count as equal."""
 
 Values = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -24,8 +24,8 @@ Interval = tuple[float, float]
 class Summary:
     """One entrant at one number of clips and of steps, over all tasks and seeds: medians, with 95 % intervals.
 
-    `difference` is what it is worse than the first entrant (below 0: better), clip by clip the same tasks and supports:
-    the median of the differences. Both intervals are None where there is but one value.
+    `difference` is the median difference from the first entrant (below 0: better), on the same tasks and supports. Both
+    intervals are None if there is only one value.
     """
 
     entrant: str
@@ -41,7 +41,7 @@ class Summary:
 
 
 def summarise(rows: Sequence[Row], seed: int = 0) -> list[Summary]:
-    """A summary of each entrant, shots and steps, in the order in which rows bring them; of whole grids only."""
+    """A summary of each entrant, shots and steps, in the order of the rows; of complete grids only."""
     entrants, shots, steps = (list(dict.fromkeys(getattr(r, name) for r in rows)) for name in _AXES)
     found = []
     for count in shots:
@@ -74,9 +74,9 @@ _AXES = ("entrant", "shots", "steps")
 def interval(values_TS: Values, seed: int = 0, resamples: int = RESAMPLES) -> Interval | None:
     """The 95 % interval of the median of `[tasks, seeds]`, by percentiles; None for a single value.
 
-    A bootstrap in two stages (Davison & Hinkley 1997, section 3.8): tasks are drawn with replacement, and of each its
-    seeds. With one task it says what another draw of clips may bring, not another language. Of few values it is too
-    narrow rather than too wide.
+    A bootstrap in two stages (Davison & Hinkley 1997, section 3.8): tasks are drawn with replacement, and then the
+    seeds of each. With one task it covers other draws of clips, but not other languages. With few values it is rather
+    too narrow than too wide.
     """
     tasks, seeds = values_TS.shape
     if tasks * seeds < 2:
@@ -90,13 +90,13 @@ def interval(values_TS: Values, seed: int = 0, resamples: int = RESAMPLES) -> In
 
 
 def notes_on(rows: Sequence[Row]) -> list[str]:
-    """What keeps the figures from saying what they seem to say: compute that differs, and few values."""
+    """Caveats on the figures: different compute, and few values."""
     entrants = list(dict.fromkeys(r.entrant for r in rows))
     return [*_equal_steps(rows, entrants), *_own_steps(rows, entrants), *_few(rows)]
 
 
 def _equal_steps(rows: Sequence[Row], entrants: Sequence[str]) -> Iterator[str]:
-    """Who takes another time for the same clips and steps."""
+    """Entrants whose time differs for the same clips and steps."""
     spent = {e: sum(r.cpu_s for r in rows if r.entrant == e and r.steps not in (0, USUAL)) for e in entrants}
     first = spent[entrants[0]]
     for entrant in entrants[1:]:
@@ -108,7 +108,7 @@ def _equal_steps(rows: Sequence[Row], entrants: Sequence[str]) -> Iterator[str]:
 
 
 def _own_steps(rows: Sequence[Row], entrants: Sequence[str]) -> Iterator[str]:
-    """Who takes how many steps, where each takes as many as it would."""
+    """The numbers of steps of each entrant, if each takes its usual number."""
     own = {e: [r for r in rows if r.entrant == e and r.steps == USUAL] for e in entrants}
     if any(own.values()) and len({tuple(sorted(r.taken for r in each)) for each in own.values()}) > 1:
         told = [

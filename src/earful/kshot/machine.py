@@ -1,4 +1,4 @@
-"""What a measurement was made on, for every JSON file of figures: no host names, no paths."""
+"""The machine of a measurement, for every JSON file of figures; without host names and paths."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ import torch
 
 
 def machine() -> dict[str, Any]:
-    """What this is measured on: processor, cores that may be used, threads, GPU and versions; no names, no paths."""
+    """This machine: processor, usable cores, threads, GPU and versions; without names and paths."""
     return {
         "cpu": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -24,7 +24,7 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The processor's name as Linux gives it, or else its architecture."""
+    """The processor's name on Linux, else its architecture."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text("utf-8", "replace").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""The picture of a benchmark: CER against clips and against steps, a line an entrant, as SVG."""
+"""The picture of a benchmark: CER against clips and against steps, a line per entrant, as SVG."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ PANEL = (3.2, 3.0)
 def draw(found: Sequence[Summary], path: Path) -> None:
     """Write the picture: above, a panel for each number of steps; below, for each number of clips; intervals shaded.
 
-    Raises ConfigError where the package that draws is missing, or the file cannot be written.
+    Raises ConfigError if matplotlib is missing, or the file cannot be written.
     """
     try:
         from matplotlib import rc_context

@@ -1,4 +1,4 @@
-"""The K-shot protocol: what is compared on what; and the tasks that clips make up, dealt alike to all."""
+"""The K-shot protocol: entrants and settings, and tasks drawn from clips, the same for all."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from earful.text.normalize import TextRules, normalize, usual_writing
 ALL: Literal["all"] = "all"
 USUAL: Literal["usual"] = "usual"
 Steps = int | Literal["usual"]
-"""A number of steps, or as many as `adapt` would take."""
+"""A number of steps, or the number that `adapt` takes."""
 APART: tuple[Apart, ...] = ("text",)
 
 
@@ -26,12 +26,12 @@ class Protocol:
     """Every base × every task × `seeds` draws × `shots` (clips to adapt to) × `steps`.
 
     `bases` are named as `adapt` names them. A task is a language, a speaker, a condition (`extra["condition"]`), two of
-    these at once, or with "all" all clips. It is tested on `test_clips` of its clips or, where `test_s` is given, on
-    so many seconds and the clip that reaches them; the same ones for all. With `usual` a base that brings an inner loop
-    of its own enters twice: adapted by that, and as any other base is. `rules` say how everyone writes; their language
-    is the task's, and Mandarin is written as `adapt` writes it. `skip_small` leaves out tasks with too few clips.
+    these at once, or with "all" all clips. It is tested on `test_clips` of its clips or, with `test_s`, on clips until
+    these seconds are reached; the same ones for all. With `usual` a base with its own inner loop is entered twice:
+    adapted by that loop, and as any other base. `rules` are the writing of all; their language is the task's, and
+    Mandarin is written as `adapt` writes it. `skip_small` leaves out tasks with too few clips.
 
-    Raises ConfigError for a value that cannot be.
+    Raises ConfigError for an impossible value.
     """
 
     bases: tuple[str, ...]
@@ -62,9 +62,9 @@ class Protocol:
 
 
 class Task(NamedTuple):
-    """What is adapted to: clips that test, and those that supports are drawn from, which share no sentence with them.
+    """A task: test clips, and the clips from which supports are drawn, which share no sentence with the test.
 
-    `rules` say how its transcripts are written.
+    `rules` are the writing of its transcripts.
     """
 
     name: str
@@ -73,16 +73,16 @@ class Task(NamedTuple):
     rules: TextRules
 
     def support(self, seed: int, count: int) -> Manifest:
-        """`count` clips to adapt to; of a seed, those of a smaller count are the first of a larger."""
+        """`count` clips to adapt to; for one seed, a smaller support is the beginning of a larger one."""
         order = torch.randperm(len(self.pool), generator=random_of(seed, self.name)).tolist()[:count]
         return Manifest(tuple(self.pool[i] for i in order))
 
 
 def tasks_of(clips: Manifest, protocol: Protocol) -> tuple[tuple[Task, ...], Mapping[str, str]]:
-    """The tasks; and those that are left out, with the reason.
+    """The tasks, and those that are left out, with the reason.
 
-    Raises ManifestError, which names it, for a clip without a transcript or without what tasks are made by, clips or
-    languages that come under two names, and a task that is too small.
+    Raises ManifestError, which names it, for a clip without a transcript or without the value that defines tasks, for
+    clips or languages with two names, and for a task that is too small.
     """
     by: By = "language" if protocol.by == ALL else protocol.by
     labelled = [replace(u, language=ALL) for u in clips] if protocol.by == ALL else list(clips)
@@ -106,7 +106,7 @@ def tasks_of(clips: Manifest, protocol: Protocol) -> tuple[tuple[Task, ...], Map
 
 
 def _too_small(members: Sequence[Utterance], protocol: Protocol) -> str | None:
-    """Why a task has too few clips, if so."""
+    """The reason why a task has too few clips, if it has."""
     has, most = f"has {len(members)} clips", max(protocol.shots)
     if protocol.test_s is None:
         needed = protocol.test_clips + most
@@ -126,7 +126,7 @@ def _refused(small: Mapping[str, str], protocol: Protocol) -> ManifestError:
 
 
 def _task(name: str, members: Sequence[Utterance], test: Sequence[Utterance], protocol: Protocol) -> Task:
-    """The task with its test; whatever shares a sentence, or some of the sound, with that is nobody's to adapt to."""
+    """The task with its test; clips that share a sentence or sound with the test are not used for adaptation."""
     texts = [normalize(u.text or "", TextRules(language=u.language or "")) for u in members]
     groups = dict(zip((u.id for u in members), groups_of(members, texts), strict=True))
     met = {groups[u.id] for u in test}

@@ -1,4 +1,4 @@
-"""results.json: every cell of a benchmark, the settings that it is of, and the machine; written after each cell."""
+"""results.json: every cell of a benchmark, its settings, and the machine; written after each cell."""
 
 import hashlib
 import json
@@ -18,11 +18,11 @@ from earful.writing import replacing
 
 FORMAT = 1
 GROWING = ("bases", "steps", "seeds", "weights")
-"""Settings of which a file may hold more than one run asks for; a row tells its own, and none depends on another's."""
+"""Settings of which a file may hold more values than one run has; each row has its own value, independent of others."""
 
 
 class Cell(NamedTuple):
-    """What a row is of; `steps` as they were asked for."""
+    """The identity of a row; `steps` as they were asked for."""
 
     entrant: str
     task: str
@@ -33,11 +33,11 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """What one adaptation came to on the task's test, by the best path: `errors` of `characters`, and as rates.
+    """The result of one adaptation on the task's test, by the best path: `errors` of `characters`, and rates.
 
-    `taken` are its steps. `cpu_s` are processor seconds, all cores together, of what came before the recogniser was
-    there: hearing the clips, and their augmented copies, the rows of its letters, and the steps. `speech_s` is what it
-    was adapted to.
+    `taken` are its steps. `cpu_s` are processor seconds, of all cores, up to the finished recogniser: computing frames
+    of the clips and of their augmented copies, the rows of its letters, and the steps. `speech_s` is the length of its
+    clips.
     """
 
     entrant: str
@@ -59,14 +59,14 @@ class Row:
 
 
 def settings_of(protocol: Protocol, clips: Manifest, bases: Mapping[str, Checkpoint]) -> dict[str, Any]:
-    """What rows must have in common to stand in one file: the protocol, and fingerprints of clips and weights."""
+    """The settings that rows of one file share: the protocol, and fingerprints of clips and weights."""
     rows = [[u.id, u.start_s, u.duration_s, u.text, u.language, u.speaker, u.extra.get("condition")] for u in clips]
     weights = {name: _digest(_sums(checkpoint)) for name, checkpoint in bases.items()}
     return dict(to_mapping(protocol)) | {"clips": _digest(rows), "weights": weights}
 
 
 class Known(NamedTuple):
-    """Rows that are there already, the machines that made them, and the settings of these and of a run to come."""
+    """Existing rows, the machines that made them, and the merged settings of these and of the new run."""
 
     rows: list[Row]
     machines: list[dict[str, Any]]
@@ -74,11 +74,11 @@ class Known(NamedTuple):
 
 
 def read_results(path: Path, settings: Mapping[str, Any]) -> Known:
-    """The rows of earlier runs to which one with `settings` can add its own; none where there is no file.
+    """The rows of earlier runs to which a run with `settings` can add its own; none if there is no file.
 
-    That one may have other bases, steps and seeds: the file then holds those of all.
+    That run may have other bases, steps and seeds: the file then holds those of all.
 
-    Raises ConfigError for a file that is damaged, or of other settings: the first that differs is named.
+    Raises ConfigError for a file that is damaged, or of other settings; the message names the first difference.
     """
     if not path.exists():
         return Known([], [], dict(settings))
@@ -89,9 +89,7 @@ def read_results(path: Path, settings: Mapping[str, Any]) -> Known:
             raise ValueError(f"format {found['format']}, this version reads {FORMAT}")
         both = {name: _both(before[name], settings[name]) for name in GROWING}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ConfigError(
-            f"{path}: no results that can be gone on with ({error}); remove it, or overwrite it"
-        ) from None
+        raise ConfigError(f"{path}: no results that a run can continue ({error}); remove it, or overwrite it") from None
     weights = before["weights"]
     changed = [name for name, value in settings.items() if name not in GROWING and before.get(name) != value]
     changed += ["weights" for base, own in settings["weights"].items() if weights.get(base, own) != own]
@@ -103,7 +101,7 @@ def read_results(path: Path, settings: Mapping[str, Any]) -> Known:
 
 
 def _both(before: Any, now: Any) -> Any:
-    """What one or the other has: of lists the members, of mappings the entries, of numbers the larger."""
+    """The union of two settings: members of lists, entries of mappings, the larger of numbers."""
     if isinstance(now, int):
         return max(before, now)
     return before | now if isinstance(now, Mapping) else [*before, *(each for each in now if each not in before)]
@@ -116,9 +114,9 @@ def write_results(
     tasks: Sequence[Task],
     rows: Sequence[Row],
 ) -> None:
-    """Write the file: beside it first, then renamed. `machines` made earlier rows; this one is put beside them.
+    """Write the file, first beside its place, then renamed. `machines` made earlier rows; this one is added.
 
-    Raises ConfigError where that cannot be done.
+    Raises ConfigError if that fails.
     """
     here = machine()
     machines = [*machines, *([here] if here not in machines else [])]

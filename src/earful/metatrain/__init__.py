@@ -1,4 +1,4 @@
-"""Meta-learning for any pure `loss(params, batch)`: find the start, and the way to move from it, that adapts best.
+"""Meta-learning for any pure `loss(params, batch)`: find the start, and the inner loop from it, that adapt best.
 
 >>> import torch
 >>> from earful.metatrain import maml
@@ -32,7 +32,7 @@ LEARNERS = {
     "multitask": multitask,
     "scratch": scratch,
 }
-"""Every learner by the name that recipes use."""
+"""Every learner by its name in recipes."""
 
 __all__ = [
     "LEARNERS",

@@ -1,4 +1,4 @@
-"""What a meta-learner has to beat: to train on all tasks at once and fine-tune, and to start from nothing."""
+"""Baselines for meta-learners: training on all tasks at once with fine-tuning, and training from scratch."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from earful.trees import part
 
 
 def multitask(loss: Loss, *, rate: float, steps: int = 1, moves: Moves = everything, **inner: Any) -> Learner:
-    """The gradient of the mean loss of support and query before any adaptation; adapts by fine-tuning."""
+    """The gradient of the mean loss of support and query before any adaptation; adaptation is fine-tuning."""
     settings = Inner(rate, steps, **inner)
 
     def objective(meta: Meta, episode: Episode) -> Tensor:
@@ -21,7 +21,7 @@ def multitask(loss: Loss, *, rate: float, steps: int = 1, moves: Moves = everyth
 
 
 def scratch(loss: Loss, *, rate: float, steps: int = 1, moves: Moves = everything, **inner: Any) -> Learner:
-    """Learns nothing from tasks: the gradient is zero. Adapts by training from where it started."""
+    """Learns nothing from tasks: the gradient is zero. Adaptation is training from the initial parameters."""
     learner = multitask(loss, rate=rate, steps=steps, moves=moves, **inner)
 
     def gradient(meta: Meta, episode: Episode) -> tuple[dict[str, Tensor], Tensor]:

@@ -13,7 +13,7 @@ from earful.metatrain.maml import maml
 def cavia(loss: Loss, *, rate: float, context: Moves, steps: int = 1, **settings: Any) -> Learner:
     """The inner loop moves only the parameters that `context` names, from zero; the outer loop moves only the others.
 
-    A low-rank adapter whose one factor is named is such a context: at zero it changes nothing.
+    One factor of a low-rank adapter can be such a context: at zero it changes nothing.
     """
     inner = maml(loss, rate=rate, steps=steps, moves=context, **settings)
 

@@ -1,4 +1,4 @@
-"""Implicit MAML (Rajeswaran et al. 2019): the meta-gradient of where adaptation ends, not of the way there."""
+"""Implicit MAML (Rajeswaran et al. 2019): the meta-gradient of the end of adaptation, not of its steps."""
 
 from typing import Any
 
@@ -24,22 +24,22 @@ def imaml(
     """The inner loop minimises the support loss plus `pull`/2 times the squared distance from the start (eq. 3).
 
     At its end the meta-gradient is (I + H / pull)⁻¹ g, with H the Hessian of the support loss and g the query gradient
-    (lemma 1), solved by `iterations` of conjugate gradients (algorithm 2). Memory does not grow with `steps`. What the
-    inner loop does not move gets g itself. Rates cannot be learned: the end does not depend on them. Nor can the loop
-    be Adam's, whose decoupled pull has its rest elsewhere than this objective.
+    (lemma 1), solved by `iterations` of conjugate gradients (algorithm 2). Memory does not grow with `steps`. The
+    gradient of parameters that the inner loop does not move is g itself. Rates cannot be learned, because the end does
+    not depend on them. The loop cannot be Adam's: its decoupled pull has another fixed point than this objective.
 
-    H v is the derivative of the gradient, backwards: its graph is built once for all iterations, and needs no rule for
-    forward mode, which oneDNN's LSTM has not.
+    H v is the derivative of the gradient, computed backwards. Its graph is built once for all iterations, and needs no
+    forward-mode rule, which oneDNN's LSTM lacks.
     """
     if not (pull > 0 and iterations > 0):
         raise ConfigError(f"pull and iterations must be above 0, got {pull} and {iterations}")
     if inner.get("optimiser", "sgd") != "sgd":
-        raise ConfigError('an implicit gradient is of the rest of plain descent: leave out optimiser, or take "sgd"')
+        raise ConfigError('an implicit gradient needs plain descent: leave out optimiser, or take "sgd"')
     settings = Inner(rate, steps, **{"decay": pull, **inner})
     if settings.learned or settings.learn_momentum or settings.decay != pull:
-        raise ConfigError("an implicit gradient knows no rates: leave out learned, learn_momentum and decay")
+        raise ConfigError("an implicit gradient cannot learn rates: leave out learned, learn_momentum and decay")
     if settings.clip_norm is not None:
-        raise ConfigError("clipped steps may rest where the implicit gradient is another: leave out clip_norm")
+        raise ConfigError("clipped steps may end where the implicit gradient is wrong: leave out clip_norm")
 
     def gradient(meta: Meta, episode: Episode) -> tuple[dict[str, Tensor], Tensor]:
         support, query = episode
@@ -62,8 +62,8 @@ def imaml(
 def conjugate_gradients(product: Any, right: dict[str, Tensor], iterations: int) -> dict[str, Tensor]:
     """x with `product(x) = right`, for a linear and positive definite `product` (Hestenes and Stiefel 1952).
 
-    Where a direction of negative curvature is met, which a pull weaker than the loss is curved leaves, it stops before
-    it (Dembo and Steihaug 1983); met at once, x is `right` itself: the first-order gradient.
+    It stops before a direction of negative curvature (Dembo and Steihaug 1983), which occurs if the pull is weaker than
+    the curvature of the loss. If the first direction is such, x is `right` itself: the first-order gradient.
     """
     x = scale(right, 0.0)
     residual, direction = right, right

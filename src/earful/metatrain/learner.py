@@ -1,8 +1,8 @@
-"""What every learner is: three pure functions over a flat tree of meta-parameters.
+"""The interface of learners: three pure functions over a flat tree of meta-parameters.
 
-The tree holds the start (`start.NAME` for every parameter) and whatever of the inner rule is learned (`rate.…`,
-`momentum`). So any `torch.optim` optimiser is the outer loop, a checkpoint is a dictionary of tensors, and `vmap` runs
-many tasks at once: `vmap(learner.gradient, (None, 0))(meta, episodes)`.
+The tree holds the start (`start.NAME` for every parameter) and the learned parts of the inner rule (`rate.…`,
+`momentum`). So any `torch.optim` optimiser can be the outer loop, a checkpoint is a dictionary of tensors, and `vmap`
+runs many tasks at once: `vmap(learner.gradient, (None, 0))(meta, episodes)`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from earful.trees import part, under
 Loss = Callable[[Params, Any], Tensor]
 Meta = Mapping[str, Tensor]
 Episode = tuple[Any, Any]
-"""Support and query: what a task is adapted on, and what tells whether it was worth it."""
+"""Support, on which a task is adapted, and query, which measures the result."""
 
 START = "start."
 
@@ -26,8 +26,8 @@ START = "start."
 class Learner(NamedTuple):
     """`init(params) → meta`; `adapt(meta, support, steps=None) → params`; `gradient(meta, episode) → (tree, loss)`.
 
-    `gradient` answers a tree shaped like meta, and the query loss after adaptation. `inner` is what `adapt` does as a
-    value, for a checkpoint to keep.
+    `gradient` returns a tree shaped like meta, and the query loss after adaptation. `inner` is the inner loop of
+    `adapt` as a value, for checkpoints.
     """
 
     init: Callable[[Params], dict[str, Tensor]]
@@ -45,7 +45,7 @@ def init_of(inner: Inner, params: Params, moves: Moves = everything) -> dict[str
 def walk(
     loss: Loss, inner: Inner, meta: Meta, batches: Sequence[Any], *, moves: Moves = everything, order: int
 ) -> Iterator[dict[str, Tensor]]:
-    """The parameters after each step from the start in `meta`, differentiable by it as `descend` says of `order`."""
+    """The parameters after each step from the start in `meta`; differentiable up to `order`, as in `descend`."""
     start = part(meta, START)
     rule = rule_of(inner, meta, start)
     steps = descend(loss, start, batches, rule, moves=moves, clip_norm=inner.clip_norm, order=order)
@@ -53,7 +53,7 @@ def walk(
 
 
 def adapt_by(loss: Loss, inner: Inner, moves: Moves = everything) -> Callable[..., dict[str, Tensor]]:
-    """`adapt(meta, support, steps=None)`: the start after so many steps, as many as were meta-trained if not said."""
+    """`adapt(meta, support, steps=None)`: the start after so many steps; the default is the meta-trained number."""
 
     def adapt(meta: Meta, support: Any, steps: int | None = None) -> dict[str, Tensor]:
         batches = [support] * (inner.steps if steps is None else steps)
@@ -65,14 +65,14 @@ def adapt_by(loss: Loss, inner: Inner, moves: Moves = everything) -> Callable[..
 def learner_of(
     loss: Loss, inner: Inner, gradient: Callable[[Meta, Episode], tuple[dict[str, Tensor], Tensor]], moves: Moves
 ) -> Learner:
-    """The learner that adapts by `inner`, and is meta-trained by `gradient`."""
+    """A learner that adapts by `inner`, and is meta-trained by `gradient`."""
     return Learner(lambda params: init_of(inner, params, moves), adapt_by(loss, inner, moves), gradient, inner)
 
 
 def gradient_of(
     objective: Callable[[Meta, Episode], Tensor],
 ) -> Callable[[Meta, Episode], tuple[dict[str, Tensor], Tensor]]:
-    """The derivative of a task's objective by the meta-parameters, and its value."""
+    """The derivative of a task's objective with respect to the meta-parameters, and its value."""
 
     def gradient(meta: Meta, episode: Episode) -> tuple[dict[str, Tensor], Tensor]:
         value, pull = torch.func.vjp(lambda tree: objective(tree, episode), dict(meta))[:2]
@@ -84,11 +84,11 @@ def gradient_of(
 
 
 def started_by(begin: Callable[[Params, Any], dict[str, Tensor]], learner: Learner, rows: Moves = nothing) -> Learner:
-    """The same learner, but a task starts from `begin(start, support)`: for parts that are each task's own.
+    """The same learner, but a task starts from `begin(start, support)`, for parts that belong to the task.
 
-    An output layer with as many rows as the task has classes is such a part. The gradient by the task's start is pulled
-    back through `begin`, so what holds of a learner holds of this one. Parameters named by `rows` may differ in their
-    number of rows from task to task; learned rates of theirs are the same for all rows.
+    An output layer with one row per class of the task is such a part. The gradient with respect to the task's start is
+    pulled back through `begin`, so all properties of the learner stay. Parameters named by `rows` may have a different
+    number of rows in each task; their learned rates are the same for all rows.
     """
 
     def of_task(meta: Meta, start: Params) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
-"""The outer loop: tasks, their meta-gradients, one optimiser step; exact resume; over processes where there are some.
+"""The outer loop: tasks, their meta-gradients, one optimiser step; exact resume; several processes.
 
-Everything random is the caller's: `draw(step, task, losses)` answers the same for the same three. So a resumed run is
-bit for bit an uninterrupted one, and processes need not talk about who does which task.
+The caller draws all random numbers: `draw(step, task, losses)` gives the same for the same three arguments. So a
+resumed run equals an uninterrupted one bit for bit, and processes need not communicate about tasks.
 """
 
 import math
@@ -23,7 +23,7 @@ from earful.train import Guard, Optimisation, Run, load_run, rate_at, save_state
 from earful.trees import is_finite, plus, scale, under
 
 MEMORY = 0.9
-"""What a running mean of losses keeps of itself at each meeting."""
+"""The decay of the running means of losses."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Outer:
     """The outer loop: `tasks` episodes a step, and `optimisation` says how fast it moves.
 
     `optimiser` is "adamw", as elsewhere; "adam", the same without decay; or "sgd", plain descent along the mean
-    gradient: without clipping and decay, where `optimisation` does not ask for them. With Reptile it is the paper's.
-    `chunk` is how many tasks run at once under `vmap`; 1 runs them one by one, in the memory of one, and is the only
-    way for encoders without a rule for `vmap` (recurrent ones). `validate_every` and `save_every` count outer steps.
+    gradient, without clipping and decay unless `optimisation` sets them. With Reptile "sgd" is the paper's.
+    `chunk` is the number of tasks that run at once under `vmap`; 1 runs them one by one, in the memory of one. Encoders
+    without a rule for `vmap` (recurrent ones) need 1. `validate_every` and `save_every` count outer steps.
     """
 
     optimisation: Optimisation
@@ -50,17 +50,17 @@ class Outer:
         if self.optimiser not in ("adamw", "adam", "sgd"):
             raise ConfigError(f"optimiser is {self.optimiser}, must be adamw, adam or sgd")
         if self.optimiser == "adam" and self.optimisation.weight_decay:
-            raise ConfigError('adam knows no weight_decay; leave it out, or take optimiser = "adamw"')
+            raise ConfigError('adam has no weight_decay; leave it out, or take optimiser = "adamw"')
 
     @property
     def clip_norm(self) -> float:
-        """The norm to which the mean gradient of a step is clipped; infinite where it is not."""
+        """The norm to which the mean gradient of a step is clipped; infinite without clipping."""
         plain = self.optimiser == "sgd" and self.optimisation.clip_norm is None
         return math.inf if plain else self.optimisation.clip
 
 
 class Drawn(NamedTuple):
-    """A task: its episode, the name under which its query losses are remembered, and how much its gradient counts."""
+    """A task: its episode, the name for its query losses, and the weight of its gradient."""
 
     episode: Episode
     name: str = ""
@@ -68,7 +68,7 @@ class Drawn(NamedTuple):
 
 
 class MetaStep(NamedTuple):
-    """What the loop reports: the step (from 1), the mean query loss, tasks skipped so far, and seconds.
+    """The report of a step: its number (from 1), the mean query loss, tasks skipped so far, and seconds.
 
     `validation` is None between validations.
     """
@@ -82,7 +82,7 @@ class MetaStep(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """The last and the best meta-parameters; the best validation (lower is better), and how many tasks were skipped."""
+    """The last and the best meta-parameters, the best validation (lower is better), and the number of skipped tasks."""
 
     last: dict[str, Tensor]
     best: dict[str, Tensor]
@@ -102,12 +102,12 @@ def metatrain(
     report: Callable[[MetaStep], None] | None = None,
     run: Run = Run(),  # noqa: B008 (frozen)
 ) -> Trained:
-    """Meta-train from `params`; goes on from the file `state` where it is there.
+    """Meta-train from `params`; resumes from the file `state` if it exists.
 
-    `learner_at(progress)` answers the learner, with `progress` from 0 to 1, for what is annealed. A task whose gradient
-    is not finite is left out of its step and counted; a step without any finite task is not taken. `draw` is told the
-    running mean of the query loss of each of `names` that was met: for those who sample what is hard. `validate(meta)`,
-    lower is better, chooses the best. Under `torchrun` each process takes every n-th task, and gradients are averaged.
+    `learner_at(progress)` returns the learner, with `progress` from 0 to 1 for annealed settings. A task whose gradient
+    is not finite is left out of its step and counted; a step without any finite task is not taken. `draw` gets the
+    running means of the query losses of the `names` met so far, for sampling of hard tasks. `validate(meta)`, lower is
+    better, chooses the best. Under `torchrun` each process takes every n-th task, and gradients are averaged.
 
     Raises:
         CheckpointError: `state` is damaged or of another run, or cannot be written.
@@ -152,7 +152,7 @@ def metatrain(
 
 
 class _Total(NamedTuple):
-    """Sums over tasks: weighted gradients and losses, weights, how many were not finite; losses and tasks by name."""
+    """Sums over tasks: weighted gradients and losses, weights, the number not finite; losses and tasks by name."""
 
     gradient: dict[str, Tensor]
     loss: Tensor
@@ -177,7 +177,7 @@ def _sum(learner: Learner, meta: Meta, tasks: list[Drawn], chunk: int, names: Se
 
 
 def _remember(losses: Mapping[str, float], names: Sequence[str], total: _Total) -> dict[str, float]:
-    """The running means of query losses by name, with those of this step."""
+    """The running means of query losses by name, updated with this step."""
     sums, counts = total.named.tolist()
     now = {name: value / count for name, value, count in zip(names, sums, counts, strict=True) if count}
     return {**losses, **{name: value + MEMORY * (losses.get(name, value) - value) for name, value in now.items()}}
@@ -226,7 +226,7 @@ def _save(path: Path, leaves: Meta, optimiser: torch.optim.Optimizer, best: Meta
 
 
 def _numbers(leaves: Meta, optimiser: torch.optim.Optimizer) -> Iterable[Tensor]:
-    """All that must stay finite."""
+    """All tensors that must stay finite."""
     yield from leaves.values()
     for slots in optimiser.state_dict()["state"].values():
         yield from (value for value in slots.values() if isinstance(value, Tensor))
@@ -235,7 +235,7 @@ def _numbers(leaves: Meta, optimiser: torch.optim.Optimizer) -> Iterable[Tensor]
 def _restore(
     path: Path, leaves: Meta, optimiser: torch.optim.Optimizer, run: Run
 ) -> tuple[int, int, dict[str, Tensor], float, dict[str, float]]:
-    """Steps done, tasks skipped, the best so far, its validation, losses by name; the rest as it was then, in place."""
+    """Steps done, tasks skipped, the best so far, its validation, losses by name; the rest is restored in place."""
     found = load_run(path, run)
     if found is None:
         return 0, 0, {}, math.inf, {}

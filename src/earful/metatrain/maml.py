@@ -1,6 +1,6 @@
-"""Model-agnostic meta-learning (Finn et al. 2017, algorithm 1) and what comes of moving less, or differentiating less.
+"""Model-agnostic meta-learning (Finn et al. 2017, algorithm 1), and variants that move or differentiate less.
 
-The support set is one batch, taken at every inner step; the query loss after the last step is what is minimised.
+The support set is one batch, used at every inner step. The query loss after the last step is minimised.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ def maml(
 ) -> Learner:
     """MAML, exact to second order: the query gradient goes through every inner step.
 
-    `order` 1 takes the inner gradients for constants. `moves` names the parameters that the inner loop moves; the outer
+    With `order` 1 the inner gradients are constants. `moves` names the parameters that the inner loop moves; the outer
     loop moves all. Further settings are those of `Inner` (learned rates and momentum, clipping, a pull to the start).
     """
     settings = Inner(rate, steps, **inner)

@@ -1,4 +1,4 @@
-"""MAML++ (Antoniou et al. 2019): what makes MAML stable."""
+"""MAML++ (Antoniou et al. 2019), which makes MAML stable."""
 
 from typing import Any
 
@@ -21,11 +21,11 @@ def maml_plus_plus(
     moves: Moves = everything,
     **inner: Any,
 ) -> Learner:
-    """MAML with a learned rate a layer and a step, the query loss of every step, and second order late.
+    """MAML with a learned rate per layer and step, the query loss of every step, and second order later on.
 
-    `progress` is the share of meta-training that is done: up to `first_order_until` gradients are of first order
-    (derivative-order annealing); the weights of the steps' losses (multi-step loss) go from equal at 0 to the last step
-    alone at `every_step_until`. A loop makes the learner anew as it goes on; its meta-parameters stay the same.
+    `progress` is the completed share of meta-training. Up to `first_order_until` gradients are of first order
+    (derivative-order annealing). The weights of the steps' losses (multi-step loss) go from equal at 0 to the last step
+    alone at `every_step_until`. The loop makes a new learner as it proceeds; the meta-parameters stay the same.
     """
     settings = Inner(rate, steps, **{"learned": "layer", "per_step": True, **inner})
     order = 1 if progress < first_order_until else 2

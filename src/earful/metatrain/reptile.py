@@ -1,4 +1,4 @@
-"""Reptile (Nichol et al. 2018, algorithms 1 and 2): the start goes towards where adaptation ends."""
+"""Reptile (Nichol et al. 2018, algorithms 1 and 2): the start moves towards the end of adaptation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,13 +14,13 @@ from earful.trees import part, plus, under
 def reptile(loss: Loss, *, rate: float, steps: int = 5, moves: Moves = everything, **inner: Any) -> Learner:
     """`gradient` is start − end, so an outer step of plain descent at rate ε is the paper's `φ ← φ + ε (φ~ − φ)`.
 
-    One task an outer step is the serial form, several the batched one. As in the paper, the walk trains on all data of
-    a task: on the support in its first half (the longer one), on the query in the second. The loss that is answered is
-    the query's between the two halves, before the walk has met it. With `optimiser="adam"` the walk is Adam's.
+    One task per outer step is the serial form, several the batched one. As in the paper, the walk trains on all data of
+    a task: on the support in its first half (the longer one), on the query in the second. The returned loss is that of
+    the query between the two halves, before the walk uses it. With `optimiser="adam"` the walk is Adam's.
 
-    Rates and momentum that are learned get the first-order derivative of the query loss (Baydin et al. 2018), for
-    start − end says nothing of them. A second walk, all its steps on the support, as adaptation takes them, lets the
-    query tell what the steps were worth: it costs as much again as the first, and its end gives the loss.
+    Learned rates and momentum get the first-order derivative of the query loss (Baydin et al. 2018), because start −
+    end does not depend on them. It comes from a second walk, with all its steps on the support, as in adaptation. That
+    costs as much as the first walk, and its end gives the loss.
     """
     settings = Inner(rate, steps, **inner)
 

@@ -1,8 +1,8 @@
-"""BEST-RQ: tell the code of what was masked, from a code book that is never trained (Chiu et al. 2022).
+"""BEST-RQ: predict the code of the masked input, from a code book that is never trained (Chiu et al. 2022).
 
-Spans of the input are replaced by noise; the encoder has to tell, for each hidden frame below which input is masked,
-the code of what was there. Codes are the nearest of random vectors to a random projection of the input: nothing can
-collapse, and nothing has to be made beforehand.
+Spans of the input are replaced by noise. For each hidden frame with masked input, the encoder predicts the code of the
+original input. A code is the nearest of random vectors to a random projection of the input. So nothing can collapse,
+and nothing has to be computed beforehand.
 """
 
 from dataclasses import dataclass, field
@@ -22,9 +22,9 @@ from earful.pretrain.objective import Found, Objective, Views
 class BestRqSettings:
     """The code book, and what is masked.
 
-    The paper masks spans of 400 ms, of which 0.01 start at each frame of 10 ms; here hidden frames of 40 ms are meant.
-    It has 8192 codes for a Conformer of 0.6 billion weights; `code_width` is the paper's. `noise` is the standard
-    deviation of what masks, where that of each bin of the clip is 1. `seed` draws projection and code book.
+    The paper masks spans of 400 ms, of which 0.01 start at each frame of 10 ms; the values here are for frames of 40
+    ms. It has 8192 codes for a Conformer of 0.6 billion weights; `code_width` is the paper's. `noise` is the standard
+    deviation of the masking noise, relative to that of each bin of the clip. `seed` draws projection and code book.
 
     Raises ConfigError, which names the key.
     """
@@ -37,7 +37,7 @@ class BestRqSettings:
 
     def __post_init__(self) -> None:
         if self.codes < 2:
-            raise ConfigError(f"best_rq: codes is {self.codes}, must be at least 2, to be told apart")
+            raise ConfigError(f"best_rq: codes is {self.codes}, must be at least 2, else there is nothing to predict")
         if self.code_width < 1:
             raise ConfigError(f"best_rq: code_width is {self.code_width}, must be at least 1")
         if not self.noise >= 0:
@@ -45,16 +45,16 @@ class BestRqSettings:
 
 
 class Normalised(NamedTuple):
-    """Frames of mean 0 and standard deviation 1 in each bin of each clip, and the deviations that they had."""
+    """Frames with mean 0 and standard deviation 1 in each bin of each clip, and their original deviations."""
 
     frames_BFM: Tensor
     deviation_B1M: Tensor
 
 
 def normalise(frames_BFM: Tensor, counts_B: Tensor) -> Normalised:
-    """Normalise each bin of each clip over its frames; a bin that does not move stays (near) zero.
+    """Normalise each bin of each clip over its frames; a constant bin stays (near) zero.
 
-    Without this the random projection would be led by the loudest bins, and use few codes (Chiu et al. 2022).
+    Without this the loudest bins would dominate the random projection, and few codes would be used (Chiu et al. 2022).
     """
     centred_BFM = subtract_mean(frames_BFM, valid_frames(counts_B, frames_BFM.shape[1]))
     variance_B1M = centred_BFM.square().sum(1, keepdim=True) / counts_B.clamp(min=1)[:, None, None]
@@ -63,7 +63,7 @@ def normalise(frames_BFM: Tensor, counts_B: Tensor) -> Normalised:
 
 
 class RandomQuantiser(nn.Module):
-    """A projection (uniform, Glorot) and a code book (normal, put on the unit sphere) that stay as they are drawn."""
+    """A fixed random projection (uniform, Glorot) and a fixed random code book (normal, on the unit sphere)."""
 
     projection_KE: Tensor
     codes_CE: Tensor
@@ -79,7 +79,7 @@ class RandomQuantiser(nn.Module):
     def forward(self, stacked_NK: Tensor) -> Tensor:
         """The code nearest to each row, ids [N]: argmin ‖c / ‖c‖ − Ax / ‖Ax‖‖ (Chiu et al. 2022, eq. 1).
 
-        Among codes on the unit sphere that is the one of the largest product with Ax, of whatever length Ax is.
+        Among codes on the unit sphere that is the one with the largest product with Ax, for any length of Ax.
         """
         with torch.autocast(stacked_NK.device.type, enabled=False):  # bfloat16 would blur the targets
             return (stacked_NK.float() @ self.projection_KE @ self.codes_CE.T).argmax(1)
@@ -88,10 +88,10 @@ class RandomQuantiser(nn.Module):
 @final
 class BestRq(Objective):
     """BEST-RQ on an encoder `width` wide at `subsampling` of `bins`. Its loss, "masked", is the mean cross-entropy over
-    masked hidden frames. Facts: accuracy there, and the perplexity of the codes that were to be told.
+    masked hidden frames. Facts: accuracy there, and the perplexity of the target codes.
 
-    The encoder hears frames on the scale that it will hear later: noise takes the place of a span as mean + 0.1 times
-    the deviation of each bin. Silence, and clips not longer than a span, are left out.
+    The encoder gets frames on their usual scale: the noise of a span is the mean plus 0.1 times the deviation of each
+    bin. Silence, and clips not longer than a span, are left out.
     """
 
     def __init__(self, settings: BestRqSettings, bins: int, width: int, subsampling: int) -> None:
@@ -111,7 +111,7 @@ class BestRq(Objective):
         return self.compare(hidden_BFD[masked_BF], self.quantise(stacked_BFK[masked_BF]))
 
     def disturbed(self, normal: Normalised, masked_BF: Tensor, subsampling: int, generator: torch.Generator) -> Tensor:
-        """Frames with noise in the place of masked ones, their mean taken away, on their own scale: [B, F, M]."""
+        """Frames on their own scale with noise in place of masked ones, their mean subtracted: [B, F, M]."""
         masked_BF1 = at_input_rate(masked_BF, subsampling, normal.frames_BFM.shape[1])[..., None]
         # As many numbers as are masked, and not as the batch is large: padding must not change what is drawn.
         shape = (int(masked_BF1.sum()), normal.frames_BFM.shape[2])
@@ -130,6 +130,6 @@ class BestRq(Objective):
 
 
 def perplexity(codes_N: Tensor) -> float:
-    """exp(entropy) of how often each code comes: 1 where only one does, their number where all come alike."""
+    """exp(entropy) of the frequencies of codes: 1 if only one occurs, their number if all are equally frequent."""
     share_C = torch.bincount(codes_N).double() / len(codes_N)
     return float(torch.special.entr(share_C).sum().exp())

@@ -1,4 +1,4 @@
-"""Telling the right answer from drawn ones: what the contrastive objectives share."""
+"""Discrimination of the right answer from drawn ones, the common part of the contrastive objectives."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Contrast(NamedTuple):
-    """How well right answers were told from others: a loss in nats, and facts (none where nothing was asked)."""
+    """The result of a discrimination: a loss in nats, and facts (none if there was nothing to compare)."""
 
     loss: Tensor
     facts: dict[str, float]
@@ -35,8 +35,8 @@ def pick(chance: Tensor, largest: Tensor) -> Tensor:
 def info_nce(scores_NC: Tensor, same_NC: Tensor | None = None) -> Contrast:
     """Mean of −log softmax at the right answer, column 0 (van den Oord et al. 2018, eq. 4), and the accuracy.
 
-    Where `same_NC` is true, the candidate is the right answer over again; it is left out of the softmax. A row in which
-    no other is left costs nothing, and does not count as told. No rows: a loss of zero that has a gradient.
+    Where `same_NC` is true, the candidate equals the right answer, and is left out of the softmax. A row without other
+    candidates costs nothing, and does not count in the accuracy. No rows: a loss of zero that has a gradient.
     """
     scores_NC = scores_NC.float()
     if same_NC is not None:

@@ -1,15 +1,15 @@
-"""Contrastive predictive coding: from what was said, predict what comes (van den Oord et al. 2018).
+"""Contrastive predictive coding: predict future frames from the past (van den Oord et al. 2018).
 
-The paper's context is causal; an encoder of earful reads both ways, so over a whole clip it would read the answer. Here
-each clip is cut at a few random places. The encoder hears the frames before the cut and no others, as if the recording
-ended there; a GRU sums up what it heard, and K linear maps predict the next K local frames of the whole clip.
+The paper's context is causal. earful's encoders are bidirectional, so over a whole clip they would read the answer.
+Therefore each clip is cut at a few random places. The encoder gets only the frames before the cut, as if the recording
+ended there. A GRU summarises its output, and K linear maps predict the next K local frames of the whole clip.
 
-What learns: all of the encoder. `subsample` learns from both sides, as what hears the past and as what makes the
-frames to be predicted; `context` from the past alone, at every distance from its end. (The paper's own way, a GRU over
-local frames, would teach `subsample` only.) The price is one pass of the encoder a cut, for K predictions.
+The whole encoder learns. `subsample` learns from both sides: it encodes the past, and makes the frames to be predicted.
+`context` learns from the past alone, at every distance from its end. (The paper's own way, a GRU over local frames,
+would train `subsample` only.) The cost is one pass of the encoder per cut, for K predictions.
 
-Where it falls short: local frames just after a cut are made of up to four input frames of the past too (neighbours
-overlap in the paper as well), and clips that break off are not quite what the encoder will hear later.
+Two shortcomings: local frames just after a cut also depend on up to four input frames of the past (neighbours overlap
+in the paper as well), and clips that break off differ from the encoder's later input.
 """
 
 from dataclasses import dataclass
@@ -27,10 +27,11 @@ from earful.pretrain.objective import Found, Objective, Views
 
 @dataclass(frozen=True)
 class CpcSettings:
-    """How far to predict, from how many places, and against what.
+    """The number of predicted frames, of cuts, and of distractors.
 
-    `steps` hidden frames after each of `cuts` cuts a clip are predicted, from a past of `past` or more; each is told
-    from `distractors`. Six frames of 40 ms reach twice as far as the paper's twelve of 10 ms: to the next phone or two.
+    `steps` hidden frames after each of `cuts` cuts per clip are predicted, from at least `past` frames, and each is
+    discriminated from `distractors`. Six frames of 40 ms reach twice as far as the paper's twelve of 10 ms: one or two
+    phones.
 
     Raises ConfigError, which names the key.
     """
@@ -51,12 +52,14 @@ class Cpc(Objective):
     """Contrastive predictive coding on an encoder `width` wide: one loss, "contrastive" (van den Oord et al. 2018,
     eq. 4), by chance log(1 + distractors). Fact: accuracy.
 
-    - Distractors are other local frames of the same clip, before or after the cut, drawn with replacement: telling them
-      apart takes more than telling voices and rooms apart, and the paper found them as good as any (its table 2).
-    - Scores are bilinear (eq. 3), over √width. Local frames are normalised for them: else longer ones would do as
-      well as better ones. They are not detached: the distractors keep them from becoming alike.
-    - Cuts leave room for all `steps` where a clip has it; of a shorter one fewer are predicted, and of one not longer
-      than `past`, nothing.
+    - Distractors are other local frames of the same clip, before or after the cut, drawn with replacement. Voice and
+      room
+      do not distinguish them, and the paper found them as good as any (its table 2).
+    - Scores are bilinear (eq. 3), divided by √width. Local frames are normalised for them, else longer vectors would
+      help
+      as much as better ones. They are not detached: the distractors keep them from becoming equal.
+    - Cuts leave room for all `steps` if a clip is long enough. Of a shorter clip fewer frames are predicted, and of one
+      not longer than `past` none.
     """
 
     def __init__(self, settings: CpcSettings, width: int) -> None:
@@ -80,14 +83,14 @@ class Cpc(Objective):
         return Found({"contrastive": told.loss}, told.facts)
 
     def cuts(self, counts_B: Tensor, generator: torch.Generator) -> Tensor:
-        """How many hidden frames lie before each cut, [B, cuts]; all of them where a clip is too short to be cut."""
+        """The number of hidden frames before each cut, [B, cuts]; all of them if a clip is too short to be cut."""
         shortest = self.settings.past
         room_B1 = (counts_B - self.settings.steps - shortest).clamp(min=0)[:, None]
         chance_BC = torch.rand(len(counts_B), self.settings.cuts, generator=generator, device=generator.device)
         return torch.minimum(shortest + pick(chance_BC.to(counts_B.device), room_B1), counts_B[:, None])
 
     def predict(self, encoder: Encoder, heard: Views, cuts_BC: Tensor) -> Tensor:
-        """The next K local frames after each cut, as heard from what lies before it: [B, cuts · K, D]."""
+        """The predictions of the next K local frames after each cut, from the frames before it: [B, cuts · K, D]."""
         cuts = cuts_BC.shape[1]
         counts_R = torch.minimum(cuts_BC * encoder.subsampling, heard.frame_counts_B[:, None]).flatten()
         past_RFM = heard.frames_BFM[:, : int(counts_R.max())].repeat_interleave(cuts, 0)

@@ -1,4 +1,4 @@
-"""From manifests to what the supervised objective learns from: frames on disk, characters, phones, phones of frames."""
+"""From manifests to the data of the supervised objective: frames on disk, characters, phones, phones of frames."""
 
 import bisect
 import hashlib
@@ -39,7 +39,7 @@ from earful.text.normalize import TextRules, normalize
 Progress = Callable[[int, int], None]
 UNKNOWN = -1
 BEDS = 4
-"""Beds of each language of a corpus, among which its clips take turns: no single one is learned by heart."""
+"""The number of beds for each language of a corpus. Its clips take turns, so that no bed is memorised."""
 _DRAWS = 20  # of conditions, for each that is wanted: many of them may be clean
 
 
@@ -47,7 +47,7 @@ _DRAWS = 20  # of conditions, for each that is wanted: many of them may be clean
 class Dataset:
     """Utterances (one for each augmented copy), their frames and labels, and the inventories learned from them.
 
-    `inventory` is None where no clip has phones.
+    `inventory` is None if no clip has phones.
     """
 
     utterances: Sequence[Utterance]
@@ -65,7 +65,7 @@ class Dataset:
         return {SILENCE: 0} | {s: i for i, s in enumerate(self.inventory.symbols if self.inventory else (), 1)}
 
     def digest(self) -> str:
-        """Of all that is learned from: the frames, what was said, by whom, in which language, and the symbols."""
+        """The digest of all training data: the frames, texts, speakers, languages, and the symbols."""
         said = [[u.id, u.text, u.language, u.speaker, dict(u.extra)] for u in self.utterances]
         inventories = [each.symbols if each else None for each in (self.alphabet, self.inventory)]
         return digest([said, self.texts, self.phones, inventories, self.frames.digest()])
@@ -78,7 +78,7 @@ class Dataset:
         return replace(self, utterances=utterances, frames=frames, texts=texts, phones=phones)
 
     def batch(self, indexes: Sequence[int], config: ModelConfig) -> tuple[Batch, PhoneLabels]:
-        """Put clips together, with the phones of the frames that a model of `config` gives out."""
+        """A batch of clips, with the phones of the output frames of a model of `config`."""
         frames = [self.frames[i] for i in indexes]
         labels = pad([torch.tensor(self.texts[i], dtype=torch.long) for i in indexes])
         phones = pad([torch.tensor(self.phones[i], dtype=torch.long) for i in indexes])
@@ -88,7 +88,7 @@ class Dataset:
         return Batch(*pad(frames), *labels), PhoneLabels(*phones, phone_frames_BF)
 
     def phone_frames(self, index: int, count: int, hop_s: float) -> Tensor:
-        """The phone of each of `count` output frames: 0 where it is silent, −1 where the clip has no times."""
+        """The phone of each of `count` output frames: 0 for silence, −1 if the clip has no times."""
         timed = self.utterances[index].extra.get("phones")
         if not timed:
             return torch.full((count,), UNKNOWN)
@@ -100,7 +100,7 @@ class Dataset:
 
 
 class ClipSources(Protocol):
-    """What a recipe says of any clips to learn from."""
+    """The settings of a recipe for all kinds of clips."""
 
     @property
     def corpora(self) -> tuple[Corpus, ...]: ...
@@ -113,7 +113,7 @@ class ClipSources(Protocol):
 
 
 class Sources(ClipSources, Protocol):
-    """What a recipe says of clips with transcripts or phones."""
+    """The settings of a recipe for clips with transcripts or phones."""
 
     @property
     def rules(self) -> TextRules: ...
@@ -134,11 +134,11 @@ def open_dataset(recipe: Recipe, tell: Progress | None = None, device: torch.dev
 def dataset_of(recipe: Sources, front: Backbone | Spectral, tell: Progress | None = None) -> Dataset:
     """Read the manifests and compute (or find) the frames that `front` makes, under `recipe.cache`.
 
-    A pre-trained encoder with a bed hears each clip amid as many seconds of others of its corpus and language.
+    A pre-trained encoder with a bed hears each clip amid that many seconds of other clips of its corpus and language.
 
     Raises:
         ManifestError, AudioError: a manifest or a recording that cannot be read.
-        ConfigError: the frames cannot be stored, or no letter comes often enough.
+        ConfigError: the frames cannot be stored, or no letter is frequent enough.
     """
     conditions = [_conditions(corpus, recipe, place) for place, corpus in enumerate(recipe.corpora)]
     parts = [list(_copies(corpus, list(names))) for corpus, names in zip(recipe.corpora, conditions, strict=True)]
@@ -147,7 +147,7 @@ def dataset_of(recipe: Sources, front: Backbone | Spectral, tell: Progress | Non
     sequences = [phones_of(u) for u in utterances]
     letters, phones = (tuple(sorted(_frequent(labels, recipe.rarest_symbol))) for labels in (texts, sequences))
     if not letters:
-        raise ConfigError(f"no letter comes {recipe.rarest_symbol} times in the corpora; lower `rarest_symbol`")
+        raise ConfigError(f"no letter occurs {recipe.rarest_symbol} times in the corpora; lower `rarest_symbol`")
     pairs = zip(parts, conditions, strict=True)
     made = partial(stored, recipe.cache, features=front, augmentation=recipe.augmentation, seed=recipe.seed, tell=tell)
     frames = FrameStore([made(utterances=part, conditions=sounds) for part, sounds in pairs])
@@ -159,7 +159,7 @@ def dataset_of(recipe: Sources, front: Backbone | Spectral, tell: Progress | Non
 
 
 def below(pretrained: Pretrained, corpora: Sequence[Corpus], seed: int, *, labelled: bool = True) -> Backbone:
-    """The pre-trained encoder that a recipe names; with `bed_s` it hears amid clips of all the `corpora`.
+    """The pre-trained encoder of a recipe; with `bed_s` its bed has clips of all the `corpora`.
 
     Raises:
         CheckpointError: it cannot be read. ManifestError, AudioError: the clips cannot.
@@ -173,7 +173,7 @@ def below(pretrained: Pretrained, corpora: Sequence[Corpus], seed: int, *, label
 
 
 def phones_of(utterance: Utterance) -> list[str]:
-    """The phone sequence of an utterance, silences left out; empty where it is not known.
+    """The phone sequence of an utterance without silences; empty if unknown.
 
     Raises:
         ManifestError: `phones` is not a list of [IPA, start in seconds].
@@ -186,9 +186,9 @@ def phones_of(utterance: Utterance) -> list[str]:
 
 
 def _conditions(corpus: Corpus, recipe: Sources, place: int) -> dict[str, Augmentation]:
-    """The conditions of a corpus by their names, all different; of more of them the first are the same.
+    """The distinct conditions of a corpus by their names; a larger number begins with the same ones.
 
-    Raises ConfigError where the augmentation has not so many.
+    Raises ConfigError if the augmentation does not have so many.
     """
     generator = torch.Generator().manual_seed(recipe.seed * 7919 + place)
     found: dict[str, Augmentation] = {}
@@ -206,9 +206,9 @@ def _conditions(corpus: Corpus, recipe: Sources, place: int) -> dict[str, Augmen
 
 
 def chosen(corpus: Corpus, *, labelled: bool = True) -> list[Utterance]:
-    """The clips of a corpus that its table asks for; with `labelled` only those that have text or phones.
+    """The clips of a corpus that its table selects; with `labelled` only those that have text or phones.
 
-    Raises ManifestError where the manifest cannot be read, or none is left.
+    Raises ManifestError if the manifest cannot be read, or no clip is left.
     """
     kept = [u for u in read_manifest(corpus.manifest) if _belongs(u, corpus, labelled)][:: corpus.every]
     if not kept:
@@ -221,7 +221,7 @@ def chosen(corpus: Corpus, *, labelled: bool = True) -> list[Utterance]:
 
 
 def _copies(corpus: Corpus, conditions: Sequence[str]) -> Iterator[Utterance]:
-    """Each clip as often as it has copies, which say which they are: by their condition, or by a number."""
+    """The copies of each clip, identified by their condition or by a number."""
     kept = chosen(corpus)
     for copy in range(corpus.copies):
         for place, u in enumerate(kept):
@@ -256,10 +256,10 @@ def stored(
     tell: Progress | None = None,
     conditions: Mapping[str, Augmentation] | None = None,
 ) -> Path:
-    """The folder with the frames of some clips, computed if they are not there; its name is a hash of their sources.
+    """The folder with the frames of some clips, computed if needed; its name is a hash of their sources.
 
-    Each clip is heard under its own of the `conditions`, or changed by `augmentation` where there are none; amid
-    others of its language where a pre-trained encoder has a bed, as long as that.
+    Each clip is heard under its own condition of `conditions`, or changed by `augmentation` if there are none. If a
+    pre-trained encoder has a bed, the clip is heard amid a bed of other clips of its language.
     """
     bed_s = features.bed_s if isinstance(features, Backbone) else 0.0
     what = [_identity(features), to_mapping(augmentation), seed, *(conditions or {}), *([bed_s] if bed_s else [])]
@@ -278,7 +278,7 @@ def stored(
 
 
 def changed(path: Path) -> list[int]:
-    """What tells a file from itself after a change, without reading it: when it was written, and how long it is."""
+    """A mark that changes with a file, without reading it: its modification time and its size."""
     try:
         found = path.stat()
     except OSError:  # whoever reads it says so
@@ -289,7 +289,7 @@ def changed(path: Path) -> list[int]:
 def _in_company(
     backbone: Backbone, utterances: Sequence[Utterance], augmentation: Augmentation, seed: int, bed_s: float
 ) -> list[Backbone]:
-    """For each clip an encoder that hears it amid others of its language, in turn one of BEDS such beds."""
+    """For each clip an encoder with a bed of other clips of its language; BEDS beds take turns."""
     generator = torch.Generator().manual_seed(seed)
     groups: dict[str, list[Utterance]] = {}
     for u in utterances:
@@ -305,7 +305,7 @@ def _in_company(
 
 
 def _identity(features: Backbone | Spectral) -> list[Any]:
-    """What frames depend on: a filterbank's options, or a backbone's dimensions and weights."""
+    """The values on which frames depend: a filterbank's options, or a backbone's dimensions and weights."""
     if isinstance(features, Spectral):
         return to_mapping(features)  # type: ignore[no-any-return]
     weights = (weight for name, weight in features.named_parameters() if not name.startswith(BED))

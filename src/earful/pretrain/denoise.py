@@ -1,7 +1,7 @@
-"""Denoising: from noisy, reverberant speech with masked spans, the clean speech (Vincent et al. 2008; Liu et al. 2021).
+"""Denoising: clean speech from noisy, reverberant speech with masked spans (Vincent et al. 2008; Liu et al. 2021).
 
-No text is needed for it, only clean recordings, for the noise is ours. What has to be told at a masked frame is speech
-itself; what has to be told elsewhere is which part of the sound is speech.
+It needs no text, only clean recordings, to which noise is added. At masked frames the encoder has to predict speech; at
+the other frames it has to separate speech from noise.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from earful.pretrain.objective import Found, Need, Objective, Views
 
 @dataclass(frozen=True)
 class DenoiseSettings:
-    """What is masked: in TERA (Liu et al. 2021), from which this is, 0.15 of the frames; hidden frames of 40 ms."""
+    """The masking, as in TERA (Liu et al. 2021): 0.15 of the frames; hidden frames of 40 ms."""
 
     spans: Spans = field(default_factory=lambda: Spans(starts=0.03, length=5))
 
@@ -25,14 +25,14 @@ class DenoiseSettings:
 @final
 class Denoise(Objective):
     """A denoising autoencoder on an encoder `width` wide at `subsampling` of `bins`: one linear layer on hidden frames
-    gives the clean input frames below each, their mean over the clip taken away, as the encoder does with its input.
+    predicts the clean input frames below each, minus their mean over the clip, as in the encoder's input.
 
     Its loss, "clean", is the mean absolute difference, over all frames and bins, in the unit of the frames (natural
-    logarithms of energies). Absolute and not squared, as in TERA: the logarithm of clean speech falls far in pauses,
-    down to its floor in synthetic ones, and squares would spend the gradient on how deep silence is.
+    logarithms of energies). It is absolute and not squared, as in TERA: the logarithm of clean speech is very low in
+    pauses, at its floor in synthetic ones, and squares would spend the gradient on the depth of silence.
 
-    Facts: "explained", the share of the clean frames' variance that is, 1 − Σ(error²) / Σ(clean²); it is below 0 where
-    each clip's mean would have been nearer. Silence is left out; a clip not longer than a span is denoised, not masked.
+    Facts: "explained", the explained share of the clean frames' variance, 1 − Σ(error²) / Σ(clean²); it is below 0 if
+    each clip's mean would be nearer. Silence is left out; a clip not longer than a span is denoised, but not masked.
     """
 
     needs: frozenset[Need] = frozenset({"clean"})
@@ -55,13 +55,13 @@ class Denoise(Objective):
 
 
 def _masked(heard: Views, valid_BF: Tensor, masked_BF: Tensor, subsampling: int) -> Tensor:
-    """What is heard, its mean taken away, and masked by that mean: zero."""
+    """The input minus its mean, masked by zero, which is that mean."""
     hidden_BF1 = at_input_rate(masked_BF, subsampling, valid_BF.shape[1])[..., None]
     return subtract_mean(heard.frames_BFM, valid_BF).masked_fill(hidden_BF1, 0.0)
 
 
 def compare(restored_N: Tensor, clean_N: Tensor) -> Found:
-    """The loss of N numbers, each a bin of a frame, and how much of the clean ones' variance (about 0) is explained."""
+    """The loss of N numbers, each a bin of a frame, and the explained share of the clean ones' variance (about 0)."""
     error_N = restored_N - clean_N
     loss = error_N.abs().sum() / max(1, len(clean_N))
     variance = float(clean_N.double().square().sum())

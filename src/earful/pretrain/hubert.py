@@ -1,7 +1,7 @@
-"""HuBERT: tell the unit of what was masked (Hsu et al. 2021).
+"""HuBERT: predict the unit of masked frames (Hsu et al. 2021).
 
-Spans of the encoder's local frames are replaced by a learned vector; its context has to tell which unit was there.
-Units are clusters, made before training: of MFCC frames first, of the hidden frames of a trained encoder later
+Spans of the encoder's local frames are replaced by a learned vector; its context has to predict the original units.
+Units are clusters, computed before training: of MFCC frames first, of the hidden frames of a trained encoder later
 (`kmeans`).
 """
 
@@ -20,12 +20,12 @@ from earful.pretrain.objective import Found, Need, Objective, Views
 
 @dataclass(frozen=True)
 class HubertSettings:
-    """How many units there are, what is masked, and how hidden frames are compared with units.
+    """The number of units, the masking, and the comparison of hidden frames with units.
 
-    The paper has spans of 200 ms, of which 0.08 start at each frame of 20 ms; here hidden frames of 40 ms are meant.
-    Hidden frames and units meet in `code_width` dimensions (256 in the paper, for 768 of the encoder), their cosine is
-    divided by `temperature` (τ). `unmasked_weight` is that of the frames which are not masked: (1 − α) / α of eq. 2,
-    and 0, as here, is what the paper trains with: units of MFCCs are too rough to be told where they can be heard.
+    The paper has spans of 200 ms, of which 0.08 start at each frame of 20 ms; the values here are for frames of 40 ms.
+    Hidden frames and units are compared in `code_width` dimensions (256 in the paper, for 768 of the encoder); their
+    cosine is divided by `temperature` (τ). `unmasked_weight` is the weight of frames that are not masked: (1 − α) / α
+    of eq. 2. The paper trains with 0, the default here: units of MFCCs are too coarse to learn from unmasked frames.
 
     Raises ConfigError, which names the key.
     """
@@ -38,7 +38,7 @@ class HubertSettings:
 
     def __post_init__(self) -> None:
         if self.units < 2:
-            raise ConfigError(f"hubert: units is {self.units}, must be at least 2, to be told apart")
+            raise ConfigError(f"hubert: units is {self.units}, must be at least 2, else there is nothing to predict")
         if self.code_width < 1:
             raise ConfigError(f"hubert: code_width is {self.code_width}, must be at least 1")
         if not self.temperature > 0:
@@ -104,12 +104,12 @@ class Hubert(Objective):
         return Found(losses, {"accuracy": float(right_N.float().mean())} if len(right_N) else {})
 
     def logits(self, context_ND: Tensor) -> Tensor:
-        """Of each hidden frame and each unit, [N, U]: their cosine over the temperature (Hsu et al. 2021, eq. 3)."""
+        """The logits of hidden frames and units, [N, U]: their cosine over the temperature (Hsu et al. 2021, eq. 3)."""
         with torch.autocast(context_ND.device.type, enabled=False):  # the temperature makes bfloat16's errors ten-fold
             answers_NE = F.normalize(self.project(context_ND.float()), dim=1)
             return answers_NE @ F.normalize(self.units_UE, dim=1).T / self.settings.temperature
 
 
 def _mean(cost_N: Tensor, chosen_N: Tensor) -> Tensor:
-    """The mean over the chosen; zero, with a gradient, where none is."""
+    """The mean over the selected frames; zero, with a gradient, if there are none."""
     return (cost_N * chosen_N).sum() / chosen_N.sum().clamp(min=1)

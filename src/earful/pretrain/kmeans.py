@@ -1,7 +1,7 @@
 """k-means: units for masked prediction, from frames of any kind (MFCCs, hidden frames of a trained encoder).
 
 Lloyd's algorithm (Lloyd 1982) from centres drawn far apart (Arthur and Vassilvitskii 2007, "k-means++"). Rows are read
-block by block, so that they may be float16, or mapped into memory; what is held beside them are two numbers a row.
+block by block, so they may be float16, or mapped into memory; in addition two numbers per row are held.
 """
 
 import torch
@@ -11,7 +11,7 @@ from earful.errors import ConfigError
 
 BLOCK_NUMBERS = 1 << 22
 START_ROWS = 100
-"""Numbers that a block may have (16 MB); rows a centre among which the first centres are looked for."""
+"""The largest block in numbers (16 MB); the number of rows per centre from which the first centres are drawn."""
 
 
 def fit_centres(
@@ -20,7 +20,7 @@ def fit_centres(
     """The centres of `count` clusters of the rows, float32 [C, D]; draws from `generator`.
 
     Ends when the sum of squared distances falls by no more than a share `tolerance`, at the latest after `iterations`.
-    A cluster that has lost all rows goes on from a row that is far from its own centre.
+    A cluster that has lost all rows restarts from a row that is far from its own centre.
 
     Raises:
         ConfigError: there are fewer rows than clusters.
@@ -81,7 +81,7 @@ def means(rows_ND: Tensor, ids_N: Tensor, distance_N: Tensor, count: int) -> Ten
 
 
 def _start(rows_ND: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """First centres: rows, each drawn with a chance that is as its squared distance from those drawn before."""
+    """The first centres: rows, drawn in proportion to their squared distance from the centres before."""
     drawn_N = torch.randperm(len(rows_ND), generator=generator, device=generator.device)[: START_ROWS * count]
     sample_ND = rows_ND[drawn_N.to(rows_ND.device)].float()  # drawn in this order, the first row is a random one
     chosen, distance_N = [0], torch.full((len(sample_ND),), torch.inf, device=rows_ND.device)

@@ -1,4 +1,4 @@
-"""What objectives of masked prediction share: which frames are masked, by what, and input frames at the hidden rate."""
+"""Common parts of masked prediction: the masked frames, and input frames at the hidden rate."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from earful.errors import ConfigError
 from earful.features.mask import spans
 
 QUIETEST = 1e-4
-"""Frames that differ by less than this from their mean, in every bin, are silence and not speech: there is no word."""
+"""Frames that differ by less than this from their mean, in every bin, are silence."""
 
 
 @dataclass(frozen=True)
 class Spans:
-    """How much is masked: `starts` spans a hidden frame, each `length` hidden frames long. They may overlap.
+    """The amount of masking: `starts` spans per hidden frame, each `length` hidden frames long. They may overlap.
 
     About 1 − exp(−starts · length) of a long clip is masked. Raises ConfigError, which names the key.
     """
@@ -32,16 +32,16 @@ class Spans:
 
 
 def draw_spans(counts_B: Tensor, size: int, config: Spans, generator: torch.Generator) -> Tensor:
-    """Which of `size` hidden frames are masked, bool [B, size]: at least one span in each clip longer than a span.
+    """The masked ones of `size` hidden frames, bool [B, size]: at least one span in each clip longer than a span.
 
-    A shorter clip would be masked whole, with nothing left to tell from, and so is not masked at all.
+    A shorter clip would be masked completely, with no context left, and so is not masked at all.
     """
     number_B = (counts_B * config.starts).round().long().clamp(min=1) * (counts_B > config.length)
     return spans(counts_B, size, number_B, config.length, config.length, generator)
 
 
 def sounding(frames_BFM: Tensor, counts_B: Tensor) -> Tensor:
-    """Which clips are not the same frame all along (silence, or a single frame): bool [B]. Padding is not read."""
+    """The clips whose frames are not all equal (silence, or a single frame): bool [B]. Padding is not read."""
     valid_BF = valid_frames(counts_B, frames_BFM.shape[1])
     return subtract_mean(frames_BFM, valid_BF).abs().amax((1, 2)) > QUIETEST
 
@@ -52,9 +52,9 @@ def at_input_rate(masked_BF: Tensor, subsampling: int, size: int) -> Tensor:
 
 
 def stack(frames_BFM: Tensor, counts_B: Tensor, subsampling: int) -> tuple[Tensor, Tensor]:
-    """Put the input frames below each hidden frame side by side: `[B, ⌈F/s⌉, s · M]`, and which of it is real, bool.
+    """Stack the input frames below each hidden frame: `[B, ⌈F/s⌉, s · M]`, and a mask of the real ones, bool.
 
-    What lies beyond the counts becomes zero, and is not real.
+    Frames beyond the counts become zero, and are not real.
     """
     missing = -frames_BFM.shape[1] % subsampling
     real_BFM = valid_frames(counts_B, frames_BFM.shape[1])[..., None].expand(frames_BFM.shape)

@@ -1,7 +1,7 @@
-"""What a self-supervised objective is: a module that turns an encoder and a batch of speech into losses.
+"""The contract of self-supervised objectives: modules that turn an encoder and a batch of speech into losses.
 
-The encoder is what is wanted; the objective's own weights (quantisers, predictors, projections) are thrown away at the
-end. One loop serves all objectives, and their weighted sum.
+The encoder is the result. The objective's own weights (quantisers, predictors, projections) are thrown away at the end.
+One loop serves all objectives, and their weighted sum.
 """
 
 from abc import ABC, abstractmethod
@@ -16,11 +16,11 @@ Need = Literal["other", "clean", "classes", "units"]
 
 
 class Views(NamedTuple):
-    """Speech without transcripts, padded with zeros. What no objective needs is left out (None).
+    """Speech without transcripts, padded with zeros. Parts that no objective needs are None.
 
-    `other` is another augmentation of the same clips, `clean` the clips without any, as long as they are; `classes_BC`
-    says which clip, speaker, language and word a clip is of (ids in the order of CLASSES; −1 where that is not known);
-    `units_BU` are the targets of masked prediction, one a hidden frame (−1 where there is none).
+    `other` is another augmentation of the same clips; `clean` are the clips without augmentation, of the same length.
+    `classes_BC` has the ids of a clip's clip, speaker, language and word (in the order of CLASSES; −1 if unknown);
+    `units_BU` are the targets of masked prediction, one per hidden frame (−1 if there is none).
     """
 
     frames_BFM: Tensor
@@ -43,21 +43,21 @@ class Found(NamedTuple):
 
 
 class Objective(nn.Module, ABC):
-    """An objective after its paper. The contract, which `tests/contract/test_objectives.py` holds for every one:
+    """An objective after its paper. `tests/contract/test_objectives.py` tests this contract for every one:
 
     - `forward(encoder, heard, generator)` draws all its randomness from `generator`: the same seed, the same losses.
-    - What lies in the padding of a batch is never read, and losses do not depend on how much of it there is.
+    - Padding of a batch is never read, and losses do not depend on its amount.
     - A batch from which nothing can be learned (one clip, clips shorter than a span, silence) gives losses of zero that
       still have a gradient, zero: never NaN.
-    - Every weight of its own, and of the encoder, can get a gradient, but for those that it names as frozen.
-    - No buffer changes in `forward`, so that a resumed run is the uninterrupted one. (`after_step` may change some.)
+    - Every weight of its own, and of the encoder, can get a gradient, except those that it names as frozen.
+    - No buffer changes in `forward`, so that a resumed run equals an uninterrupted one. (`after_step` may change some.)
     """
 
     needs: frozenset[Need] = frozenset()
 
     @abstractmethod
     def forward(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> Found:
-        """The losses of a batch; each a scalar, a mean over what was predicted, in nats where it is a likelihood."""
+        """The losses of a batch; each a scalar, a mean over the predictions, in nats if it is a likelihood."""
 
     def after_step(self, step: int, steps: int) -> None:
-        """What changes with the steps (a temperature), told after each, and of how many there will be."""
+        """Update values that change with the steps (a temperature); called after each, with the number of all steps."""

@@ -1,4 +1,4 @@
-"""The endless order of batches: epochs of shuffled buckets, entered anywhere."""
+"""The endless order of batches: epochs of shuffled buckets, from any step on."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -9,7 +9,7 @@ from earful.data.batch import bucket
 
 
 class Order:
-    """Batches of clips, of at most `budget` frames with their padding; the order follows from the seed alone."""
+    """Batches of clips, of at most `budget` frames with their padding; the order depends only on the seed."""
 
     def __init__(self, counts: Sequence[int], budget: int, seed: int) -> None:
         self._order = batches(counts, budget, seed)

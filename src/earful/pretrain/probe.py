@@ -1,4 +1,4 @@
-"""Signs of what is learned: how well a linear layer on frozen hidden frames tells phones, and whether they differ."""
+"""Measures of learning: the accuracy of a linear phone classifier on frozen hidden frames, and the frames' spread."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,12 +27,12 @@ from earful.text.alphabet import Alphabet
 
 ITERATIONS, PENALTY, BATCH = 60, 1e-4, 16
 PROBED = 200
-"""So many clips make a probe: half of them to fit it, half to test it."""
+"""The number of clips of a probe: half of them to fit it, half to test it."""
 
 
 @dataclass(frozen=True)
 class PhoneProbe:
-    """Clips with phone times, to be measured on again and again: always the same, so that figures can be compared."""
+    """Clips with phone times for repeated measurements; always the same, so that figures can be compared."""
 
     dataset: Dataset
     learn: Sequence[int]
@@ -79,9 +79,9 @@ def open_probe(manifest: Path, model: AcousticModel, cache: Path, tell: Progress
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients, in the arithmetic of training; then each module is in the mode it was in.
+    """Evaluation mode without gradients, in the arithmetic of training; afterwards each module has its former mode.
 
-    A look at a model must not disturb its training: were it left in evaluation mode, its dropout would be off.
+    A measurement must not disturb training: in evaluation mode dropout would stay off.
     """
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -94,11 +94,11 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def spread(encoder: Encoder, frames_BFM: Tensor, counts_B: Tensor) -> float | None:
-    """How far hidden frames lie from the mean of their clip, as a share of their length; root mean squares of both.
+    """The distance of hidden frames from the mean of their clip, relative to their norm; root mean squares of both.
 
-    0 where all hidden frames of a clip are the same: the representation has collapsed, and no layer above can tell
-    sounds apart. Of speech, fresh encoders and trained ones were seen with 0.4 to 0.9. Clips of silence, or of a single
-    hidden frame, do not count; None where there is no other.
+    It is 0 if all hidden frames of a clip are equal: the representation has collapsed, and no layer above can
+    distinguish sounds. On speech, new and trained encoders had 0.4 to 0.9. Clips of silence, or of a single hidden
+    frame, do not count; None if there are no others.
     """
     with evaluating(encoder):
         hidden_BFD, hidden_counts_B = encoder(frames_BFM, counts_B)
@@ -112,7 +112,7 @@ def spread(encoder: Encoder, frames_BFM: Tensor, counts_B: Tensor) -> float | No
 
 
 class Probe(NamedTuple):
-    """A linear classifier of frames: `weight_PD`, `bias_P`, after each dimension was centred and scaled."""
+    """A linear classifier of frames: `weight_PD`, `bias_P`, on centred and scaled dimensions."""
 
     mean_D: Tensor
     scale_D: Tensor
@@ -120,15 +120,15 @@ class Probe(NamedTuple):
     bias_P: Tensor
 
     def logits(self, rows_ND: Tensor) -> Tensor:
-        """Of each row and each phone, `[N, P]`."""
+        """The logits of each row and each phone, `[N, P]`."""
         return (rows_ND - self.mean_D) * self.scale_D @ self.weight_PD.T + self.bias_P
 
 
 def phone_accuracy(model: AcousticModel, dataset: Dataset, learn: Sequence[int], test: Sequence[int]) -> float:
-    """The share of the frames of `test` clips whose phone a linear layer, fitted on `learn` clips, tells.
+    """The share of the frames of `test` clips that a linear layer, fitted on `learn` clips, classifies correctly.
 
-    Frames whose phone is not known do not count; silence (id 0) does. The model is frozen, in evaluation mode for as
-    long as it takes, and nothing random is drawn: training goes on as if nobody had looked.
+    Frames of unknown phone do not count; silence (id 0) does. The model is frozen and in evaluation mode meanwhile, and
+    nothing random is drawn, so training is not affected.
     """
     size = len(dataset.phone_ids)
     probe = fit_probe(*labelled_frames(model, dataset, learn), size)
@@ -137,7 +137,7 @@ def phone_accuracy(model: AcousticModel, dataset: Dataset, learn: Sequence[int],
 
 
 def labelled_frames(model: AcousticModel, dataset: Dataset, clips: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Hidden frames of the clips `[N, D]` and their phones `[N]`, all whose phone is known."""
+    """Hidden frames of the clips `[N, D]` and their phones `[N]`, for known phones."""
     rows, phones = [], []
     with evaluating(model):
         for begin in range(0, len(clips), BATCH):

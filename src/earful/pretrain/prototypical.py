@@ -1,7 +1,7 @@
-"""Prototypes of the classes in a batch, by which the rest of their segments is recognised (Snell et al. 2017).
+"""Prototypes of the classes in a batch, by which the other segments are classified (Snell et al. 2017).
 
-What the classes teach is in `SegmentSettings`. Compared with triplets, a class is its mean, so single wrong or silent
-segments do little harm; and it is the way in which output rows of a new alphabet are first made.
+`SegmentSettings` describes what the classes teach. In contrast to triplets, a class is its mean, so single wrong or
+silent segments do little harm. Output rows of a new alphabet are first made in the same way.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class PrototypicalSettings(SegmentSettings):
 
 
 class Prototypical(Objective):
-    """Prototypes and queries drawn anew from each batch. With fewer than two classes there is nothing to tell: zero."""
+    """Prototypes and queries, drawn anew from each batch. With fewer than two classes the loss is zero."""
 
     def __init__(self, settings: PrototypicalSettings, width: int) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Prototypical(Objective):
         self.embed = Embedder(settings, width)
 
     def forward(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> Found:
-        """The cross-entropy of a query's class, in nats. `accuracy`: how often the nearest prototype is the own."""
+        """The cross-entropy of a query's class, in nats. `accuracy`: how often the nearest prototype is right."""
         found = segments_of(self.embed, encoder, heard, self.settings)
         support_S = split(found, self.settings.support, len(heard.frame_counts_B), generator)
         logits_SK, class_S = query_logits(found.embedded_SE, found.class_S, support_S)
@@ -49,10 +49,10 @@ class Prototypical(Objective):
 
 
 def split(found: Segments, part: float, clips: int, generator: torch.Generator) -> Tensor:
-    """Draw which segments make the prototypes: of each class this part, at least one, and not all unless there is one.
+    """Draw the segments of the prototypes: this part of each class, at least one, and not all unless there is only one.
 
-    Recordings of a class (clips, and augmentations of them) are drawn first, then the segments in them, so that, as far
-    as can be, queries are of other recordings than prototypes: else noise and room would tell the class.
+    Recordings of a class (clips, and augmentations of them) are drawn first, then the segments in them. So queries are,
+    as far as possible, of other recordings than prototypes: else noise and room would reveal the class.
     """
     draw_RS = torch.rand(2, clips, generator=generator, device=generator.device).to(found.row_S.device)
     own_S = torch.rand(len(found.row_S), generator=generator, device=generator.device).to(found.row_S.device)
@@ -68,7 +68,7 @@ def split(found: Segments, part: float, clips: int, generator: torch.Generator) 
 
 
 def query_logits(embedded_SE: Tensor, class_S: Tensor, support_S: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each query, the negative squared distance to each prototype, the mean of its class; and its class's column.
+    """For each query, the negative squared distance to each prototype, the mean of its class; and its class's column.
 
     Snell et al. 2017, eq. 1 and 2. Every class must have support. [queries, classes] and [queries].
     """

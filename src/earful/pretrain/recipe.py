@@ -1,4 +1,4 @@
-"""What a recipe says: the corpora, the model, the losses and the optimisation of one base model."""
+"""Recipes: the corpora, the model, the losses and the optimisation of one base model."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from earful.text.normalize import TextRules
 from earful.train import Optimisation
 
 OF_KINDS = {"heads": ("conformer", "transformer"), "expansion": ("conformer", "transformer"), "kernel": ("conformer",)}
-"""Keys of the encoder that some kinds alone know."""
+"""Keys of the encoder that only some kinds have."""
 HOW = {
     "augmentation": {
         "speed_probability": ("speed",),
@@ -31,15 +31,15 @@ HOW = {
     },
     "masks": {"frequency_masks": ("frequency_bins",), "time_masks": ("time_frames", "time_ratio")},
 }
-"""Keys that say how something is done, by the one that says whether: of no use where that is 0."""
+"""Keys that configure a change, by the key of its probability: without effect if that is 0."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """One manifest; each clip enters `copies` times, each copy with an augmentation of its own.
+    """One manifest; each clip is used `copies` times, each copy with its own augmentation.
 
     With `conditions = n`, n conditions (a noise at an SNR, a room, a line) are drawn from the recipe's augmentation,
-    and each copy is heard under one of them, in turn: for tasks by condition.
+    and each copy is heard under one of them, in turn, for tasks by condition.
     Only clips in one of `languages`, or in none of `not_languages`, and no longer than `longest_s`; of these, with
     `every = n`, one in n.
     """
@@ -67,8 +67,9 @@ class Corpus:
 class Pretrained:
     """A pre-trained encoder below the one that is trained: a folder in Hugging Face's layout.
 
-    Its layers below `frozen` (all, if left out) are frozen; frames of the last layer are averaged over `pool`. It hears
-    each clip amid `bed_s` seconds of others of its corpus and language, as a user's clips will be heard (0: alone).
+    Its first `frozen` layers (all, if left out) are frozen; frames of the last layer are averaged over `pool`. It hears
+    each clip amid `bed_s` seconds of other clips of its corpus and language, as a user's clips will be heard (0:
+    alone).
     """
 
     folder: Path
@@ -85,8 +86,9 @@ class Pretrained:
 class LossWeights:
     """Weights of the three losses: CTC on characters, CTC on IPA phones, the phone of each single frame.
 
-    The two CTC weights rise with the square of time over the first share `rise` of the steps: from random weights their
-    gradients only say "all blank", and are ten times as long as those of the frame labels, which teach at once.
+    The two CTC weights rise with the square of time over the first share `rise` of the steps. From random weights the
+    gradients of CTC only lead to "all blank", and are ten times as large as those of the frame labels, which teach at
+    once.
     """
 
     text: float = 1.0
@@ -101,7 +103,7 @@ class LossWeights:
 
 
 def check_learnable(corpora: Sequence[Corpus], seed: int) -> None:
-    """What every recipe needs. Raises ConfigError where there is nothing to learn from, or for a seed that is none."""
+    """Check what every recipe needs. Raises ConfigError if there are no corpora, or for an invalid seed."""
     check_seed(seed)
     if not corpora:
         raise ConfigError("corpora is empty; add at least one [[corpora]] table with a manifest")
@@ -111,7 +113,7 @@ def check_learnable(corpora: Sequence[Corpus], seed: int) -> None:
 class Recipe:
     """`earful train RECIPE.toml`, as a value. Paths are relative to where the command is run.
 
-    `start` is a model to go on from, of the same encoder; without it, training begins with random weights.
+    `start` is a model with the same encoder to train further; without it, training begins with random weights.
     """
 
     out: Path
@@ -139,19 +141,19 @@ class Recipe:
             raise ConfigError(f"batch_s is {self.batch_s}, must be > 0: the seconds of speech in a batch")
 
     def unused(self, given: Mapping[str, Any]) -> str | None:
-        """Of the keys that a recipe gives, one that nothing uses, and why; None where all are used."""
+        """A given key of a recipe that has no effect, and why; None if all have one."""
         made = unused_among(given, ("features",) if self.pretrained else (), "[pretrained] makes the frames")
         return made or unused_of_encoder(given, self.encoder.kind) or unused_of_what_never_happens(given, self)
 
 
 def unused_among(given: Mapping[str, Any], keys: Iterable[str], why: str, place: str = "") -> str | None:
-    """The sentence on the first of the keys that is given, though for this reason nothing uses it."""
+    """The sentence on the first of the keys that is given but, for this reason, has no effect."""
     found = next((key for key in keys if key in given), None)
     return found and f"{place}{found} is given, and not used: {why}; leave it out"
 
 
 def unused_of_encoder(given: Mapping[str, Any], kind: str) -> str | None:
-    """The sentence on a key in the table [encoder] that only other kinds of encoders know."""
+    """The sentence on a key in the table [encoder] that only other kinds of encoders have."""
     for key, kinds in OF_KINDS.items():
         if kind not in kinds:
             why = f"the {kind} has none, it is of the {' and the '.join(kinds)}"
@@ -161,7 +163,7 @@ def unused_of_encoder(given: Mapping[str, Any], kind: str) -> str | None:
 
 
 def unused_of_what_never_happens(given: Mapping[str, Any], recipe: object) -> str | None:
-    """The sentence on a key that says how something is done which by the recipe, or by default, never happens."""
+    """The sentence on a key of a change that, by the recipe or by default, never happens."""
     for table, keys in HOW.items():
         for whether, how in keys.items():
             if table in given and not getattr(getattr(recipe, table), whether):

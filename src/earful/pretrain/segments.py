@@ -1,7 +1,7 @@
-"""What objectives share that compare pieces of speech: segments cut, pooled and projected, their classes and distances.
+"""Common parts of objectives that compare segments: cutting, pooling, projection, classes and distances.
 
-Two more letters in names: S segments, E embedding. What is padding, silent, or of an unknown class is left out, not
-weighted with zero, so it cannot change anything.
+Two more letters in names: S segments, E embedding. Padding, silence, and segments of unknown class are left out, not
+weighted with zero, so they cannot change anything.
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ POOLINGS = ("mean", "attention")
 
 @dataclass(frozen=True)
 class EmbeddingSettings:
-    """How hidden frames become vectors to compare: the pooling, and a projector of `hidden` and `size` features.
+    """The embedding of hidden frames: the pooling, and a projector with `hidden` and `size` features.
 
-    The mean over frames does not know their order, but contextual frames do. "attention" learns which frames count.
+    The mean over frames has no order, but contextual frames contain it. "attention" learns the weights of frames.
     """
 
     pooling: str = "mean"
@@ -38,14 +38,14 @@ class EmbeddingSettings:
 
 @dataclass(frozen=True)
 class SegmentSettings(EmbeddingSettings):
-    """Which segments are alike: those of the same one of `classes`. What each choice teaches the encoder:
+    """The classes of segments: segments of one class are similar. What each choice of `classes` teaches the encoder:
 
-    - "clip", of which another augmentation is heard too: what stays the same in a recording when noise and room change,
-      above all the voice. It needs no knowledge of the clips, and teaches a recogniser the least.
-    - "speaker": the voice, and nothing else; useful in a small part of the loss, or for telling voices apart.
-    - "language": sounds and melodies of languages; the recording too, where a language comes from one studio.
-    - "word", of clips of single words: which sounds, in which order. The nearest to recognising; best with
-      `segment_frames = 0`, since halves of a word are not alike.
+    - "clip", with a second augmentation: what stays the same in a recording when noise and room change, above all the
+      voice. It needs no labels, and teaches a recogniser the least.
+    - "speaker": the voice, and nothing else; useful as a small part of the loss, or for distinguishing voices.
+    - "language": sounds and melodies of languages; also the recording, if a language comes from one studio.
+    - "word", with clips of single words: the sounds and their order. It is the nearest to recognition; best with
+      `segment_frames = 0`, because halves of a word are not similar.
 
     Segments are `segment_frames` hidden frames long (10 are 0.4 s at 40 ms) and do not overlap; 0 takes whole clips.
     """
@@ -62,7 +62,7 @@ class SegmentSettings(EmbeddingSettings):
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What must be heard: classes, and where the class is the clip, more of each clip than one augmentation."""
+        """The needed parts of Views: classes, and a second augmentation of each clip if the class is the clip."""
         return frozenset({"classes", "other"}) if self.classes == "clip" else frozenset({"classes"})
 
 
@@ -76,12 +76,12 @@ class Segments(NamedTuple):
     view_S: Tensor
 
     def where(self, kept_S: Tensor) -> "Segments":
-        """Those of the segments that a mask keeps, in the same order."""
+        """The segments that a mask keeps, in the same order."""
         return Segments(*(value[kept_S] for value in self))
 
 
 class Pool(nn.Module):
-    """One vector of some frames: their mean, or a mean with learned weights (Lin et al. 2017, one hop, linear)."""
+    """One vector from several frames: their mean, or a mean with learned weights (Lin et al. 2017, one hop, linear)."""
 
     def __init__(self, pooling: str, width: int) -> None:
         super().__init__()
@@ -98,8 +98,8 @@ class Pool(nn.Module):
 class Embedder(nn.Module):
     """Segments of hidden frames to embeddings: a pool, and a projector that is thrown away after pre-training.
 
-    The projector takes upon itself what the loss wants forgotten (Chen et al. 2020, section 4.2), but has no batch
-    normalisation, since no clip may depend on its batch. Its last layer has no bias: distances would not see it.
+    The projector, not the encoder, loses the information that the loss removes (Chen et al. 2020, section 4.2). It has
+    no batch normalisation, because no clip may depend on its batch. Its last layer has no bias, which distances ignore.
     """
 
     def __init__(self, settings: EmbeddingSettings, width: int) -> None:
@@ -116,10 +116,10 @@ class Embedder(nn.Module):
 
 
 def segments_of(embedder: Embedder, encoder: Encoder, heard: Views, settings: SegmentSettings) -> Segments:
-    """Hear a batch and embed its segments; of both augmentations where the class is the clip. Left out are silence
-    and segments of an unknown class.
+    """Encode a batch and embed its segments; of both augmentations if the class is the clip. Silence and segments of
+    an unknown class are left out.
 
-    Raises ConfigError when the batch lacks what is needed.
+    Raises ConfigError if the batch lacks a needed part.
     """
     class_B = given(heard.classes_BC, "classes_BC")[:, CLASSES.index(settings.classes)]
     views = [(heard.frames_BFM, heard.frame_counts_B)]
@@ -150,8 +150,8 @@ def embed(
 def cut(hidden_BFD: Tensor, counts_B: Tensor, segment_frames: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Cut hidden frames into segments: hidden_SFD, valid_SF, row_S, place_S; clip after clip, in the order of time.
 
-    What is left at the end of a clip is a segment if it is half of one, or all that there is. A clip of no frames has
-    no segment. With `segment_frames = 0` each clip is one.
+    The rest at the end of a clip is a segment if it is at least half of one, or the whole clip. A clip without frames
+    has no segment. With `segment_frames = 0` each clip is one.
 
     >>> cut(torch.randn(2, 9, 5), torch.tensor([9, 1]), 4)[1].sum(1)
     tensor([4, 4, 1])
@@ -167,33 +167,33 @@ def cut(hidden_BFD: Tensor, counts_B: Tensor, segment_frames: int) -> tuple[Tens
 
 
 def audible(frames_BFM: Tensor, counts_B: Tensor) -> Tensor:
-    """Which clips have two frames that differ: bool [B]. Of others nothing is left when encoders subtract the mean."""
+    """The clips with two frames that differ: bool [B]. Of others nothing is left when encoders subtract the mean."""
     differs_BF = (frames_BFM != frames_BFM[:, :1]).any(2)
     return (differs_BF & valid_frames(counts_B, frames_BFM.shape[1])).any(1)
 
 
 def distances(first_SE: Tensor, second_SE: Tensor) -> Tensor:
-    """Euclidean distances of all to all, [S of the first, S of the second]; where they are zero, so is the gradient.
+    """All Euclidean distances, [S of the first, S of the second]; where they are zero, so is the gradient.
 
-    Exact, and not by products, whose rounding errors are as large as small distances.
+    They are computed exactly, not by products, whose rounding errors are as large as small distances.
     """
     return torch.cdist(first_SE, second_SE, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def same_class(class_S: Tensor) -> tuple[Tensor, Tensor]:
-    """Masks [S, S]: pairs of one class, none with itself; and pairs of two classes."""
+    """Masks [S, S]: pairs of one class, without pairs of a segment with itself; and pairs of two classes."""
     same_SS = class_S[:, None] == class_S
     itself_SS = torch.eye(len(class_S), dtype=torch.bool, device=class_S.device)
     return same_SS & ~itself_SS, ~same_SS
 
 
 def mean_where(values: Tensor, kept: Tensor) -> Tensor:
-    """The mean of the values that a mask keeps; zero with a gradient of zero where it keeps none."""
+    """The mean of the values that a mask keeps; zero with a gradient of zero if it keeps none."""
     return values.masked_fill(~kept, 0).sum() / kept.sum().clamp(min=1)
 
 
 def given(value: T | None, name: str) -> T:
-    """What an objective needs. Raises ConfigError where a batch has been made without it."""
+    """A needed part of a batch. Raises ConfigError if the batch was made without it."""
     if value is None:
         raise ConfigError(f"pretrain: the objective needs {name}, but the batch has none; make batches by its `needs`")
     return value

@@ -1,4 +1,4 @@
-"""Self-supervised pre-training: from speech without transcripts to a better start, by one objective or several."""
+"""Self-supervised pre-training on speech without transcripts, by one objective or several."""
 
 import time
 from collections import deque
@@ -51,21 +51,21 @@ UNSAID = (
     *("out", "work", "cache", "about", "corpora", "start", "pretrained", "optimisation", "seed"),
     *("probe", "probe_every", "units"),
 )
-"""Of a recipe: nothing that is trained depends on it, or the clips, the start and `fit` say it themselves."""
+"""Keys of a recipe that do not identify a run: no result depends on them, or clips, start and `fit` cover them."""
 
 WINDOW = 20
-"""So many steps are looked at together for signs that training goes wrong."""
+"""The number of steps that are examined together for signs of trouble."""
 COLLAPSED, FEW_CODES = 0.1, 1.5
-"""Below this spread of hidden frames, and below so many used codes a book, a representation is worth nothing."""
+"""Below this spread of hidden frames, or this number of used codes per book, a representation is useless."""
 OF_THE_MODEL = ("encoder", "features", "pretrained", "upsampling", "rules")
-"""Keys that say what the model is."""
+"""Keys that define the model."""
 NO_LETTERS = Alphabet((" ",))
-"""What a model writes that has met no text: nothing but a space."""
+"""The alphabet of a model without text: a space."""
 
 
 @dataclass(frozen=True)
 class Objectives:
-    """The objectives that are wanted, each with its settings; a sum of them where there are several."""
+    """The objectives, each with its settings; several are summed."""
 
     wav2vec2: Wav2Vec2Settings | None = None
     cpc: CpcSettings | None = None
@@ -85,7 +85,7 @@ class Objectives:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of those that are wanted."""
+        """The names of the chosen objectives."""
         return tuple(name for name, settings in vars(self).items() if settings is not None)
 
 
@@ -93,10 +93,10 @@ class Objectives:
 class SelfRecipe:
     """`earful pretrain RECIPE.toml`, as a value. Paths are relative to where the command is run.
 
-    `start` is a model folder or a shipped base that is trained further; without it the encoder is new. `weights` of
-    the objectives are 1 where nothing is said. `probe` is a manifest of clips with phone times (as `earful corpus
-    speak` writes them) on which a linear probe is measured before the first step, every `probe_every` steps and after
-    the last one; as often it is looked whether hidden frames still differ. Training is the same with it and without.
+    `start` is a model folder or a shipped base that is trained further; without it the encoder is new. The default of
+    the objectives' `weights` is 1. `probe` is a manifest of clips with phone times (as `earful corpus speak` writes
+    them). A linear probe is measured on it before the first step, every `probe_every` steps and after the last one; the
+    spread of hidden frames is measured as often. Training is the same with and without it.
     """
 
     out: Path
@@ -153,12 +153,11 @@ class SelfRecipe:
 
 
 class StepReport(NamedTuple):
-    """A step, and what the objectives say of themselves; step 0 is the look before the first one, if a probe is asked
-    for.
+    """A step, with the facts of the objectives; step 0 is the measurement before the first one, if there is a probe.
 
-    `rate` is the learning rate; `audio_s` the seconds of speech that were learned from (padding is none), `seconds` how
-    long the step took without probing. `probe` (the share of frames whose phone a linear layer tells) and `spread` (of
-    hidden frames, see `probe.spread`) are None between measurements. `warnings` are sentences, each said once a run.
+    `rate` is the learning rate; `audio_s` the seconds of speech in the step (without padding), `seconds` the time of
+    the step without probing. `probe` (the accuracy of the linear phone classifier) and `spread` (of hidden frames, see
+    `probe.spread`) are None between measurements. `warnings` are sentences, each given once per run.
     """
 
     step: Step
@@ -176,7 +175,7 @@ def model_for(recipe: SelfRecipe) -> AcousticModel:
 
     Raises:
         CheckpointError: the start, or the pre-trained encoder, cannot be read.
-        ConfigError: layers of a pre-trained encoder are not frozen, which this training would pass by.
+        ConfigError: layers of a pre-trained encoder are not frozen, which this training would not train.
     """
     if recipe.start is not None:
         model = load_checkpoint(recipe.start).build()
@@ -221,7 +220,7 @@ def objectives_of(recipe: SelfRecipe, model: AcousticModel) -> dict[str, Objecti
 def speech_for(
     recipe: SelfRecipe, model: AcousticModel, objectives: dict[str, Objective], tell: Progress | None = None
 ) -> Unlabelled:
-    """The recipe's clips, with all that the objectives need of them. Raises as `open_unlabelled`."""
+    """The recipe's clips, with all parts that the objectives need. Raises as `open_unlabelled`."""
     needs: frozenset[Need] = frozenset().union(*(objective.needs for objective in objectives.values()))
     clusters = recipe.objectives.hubert.units if recipe.objectives.hubert else 0
     return open_unlabelled(recipe, model, needs, clusters=clusters, tell=tell)
@@ -243,8 +242,8 @@ def pretrain(
 ) -> Checkpoint:
     """Train the encoder of `model` in place, where it is; resumes from `recipe.work`, and logs each step there.
 
-    A step whose gradient is not finite is skipped and counted. The state of another run is refused; with `discard`,
-    which is told so, thrown away. Raises as `fit`.
+    A step whose gradient is not finite is skipped and counted. The state of another run is refused; with `discard` it
+    is thrown away, and `discard` is told so. Raises as `fit`.
     """
     device = home_of(model)
     whole = nn.ModuleDict({"encoder": model.encoder, **{f"by_{name}": each for name, each in objectives.items()}})
@@ -286,9 +285,9 @@ def pretrain(
 
 @dataclass
 class _Watch:
-    """Looks on: logs and reports each step, measures now and then, and warns once of each thing that goes wrong.
+    """The observer: logs and reports each step, measures now and then, and warns once of each problem.
 
-    `heard` is the batch of the step, and `began` when it did. Nothing of the training is changed, and nothing drawn.
+    `heard` is the batch of the step, and `began` its start time. It changes nothing of the training, and draws nothing.
     """
 
     recipe: SelfRecipe
@@ -324,7 +323,7 @@ class _Watch:
         return spread(self.model.encoder, self.heard.frames_BFM[:BATCH], self.heard.frame_counts_B[:BATCH])
 
     def warnings(self) -> tuple[str, ...]:
-        """What is new among the signs of trouble."""
+        """The new signs of trouble."""
         books = self.recipe.objectives.wav2vec2.books if self.recipe.objectives.wav2vec2 else 1
         last = self.recent[-1].step.number == self.recipe.optimisation.steps
         found = trouble(self.recent, {"wav2vec2": books}) if last or len(self.recent) == WINDOW else {}
@@ -334,10 +333,10 @@ class _Watch:
 
 
 def trouble(recent: Sequence[StepReport], books: Mapping[str, int]) -> dict[str, str]:
-    """What is wrong with the last steps, in sentences by a key for each kind; `books` of code, where not 1.
+    """Problems of the last steps, as sentences, with a key for each kind; `books` has the numbers of code books.
 
-    Three signs: hidden frames that hardly differ, a code book of which hardly more than one entry is used, and an
-    objective whose losses are exactly 0 all along.
+    There are three signs: hidden frames that hardly differ, a code book of which hardly more than one entry is used,
+    and an objective whose losses are always exactly 0.
     """
     found, spreads = dict[str, str](), [each.spread for each in recent if each.spread is not None]
     if spreads and spreads[-1] < COLLAPSED:

@@ -1,13 +1,13 @@
-"""Siamese training: segments that belong together are drawn near, others pushed a margin apart (Hadsell et al. 2006).
+"""Siamese training: positive pairs of segments are pulled together, others pushed a margin apart (Hadsell et al. 2006).
 
-What belongs together decides what is learned.
+The choice of positive pairs decides what is learned.
 
 - `positives = "moment"`: the same stretch of time under two augmentations, against other stretches of the same clip.
-  All stretches have one voice and one room, so what is left to tell them apart is what is being said: this teaches
-  sounds, and needs no knowledge of the clips. `segment_frames` of 2 to 5 are about a phone. It also pushes apart two
-  pauses, or one sound said twice, which the margin bounds. An encoder could cheat by counting frames from the ends of a
-  clip (with nothing cut off, two kinds did so on noise without anything in common); so the end of one augmentation
-  and the beginning of the other are cut off, by so many segments as are drawn. That leaves a little of the cheat.
+  All stretches have one voice and one room, so only the spoken sounds distinguish them. This teaches sounds, and needs
+  no labels. `segment_frames` of 2 to 5 are about a phone. It also pushes apart two pauses, or one sound said twice;
+  the margin limits that. An encoder could cheat by counting frames from the ends of a clip (without cutting, two kinds
+  did so on unrelated noise). So a random number of segments is cut off from the end of one augmentation and from the
+  beginning of the other. That leaves little room for cheating.
 - `positives = "class"`: segments of the same class, as `SegmentSettings` says.
 """
 
@@ -35,9 +35,9 @@ POSITIVES = ("moment", "class")
 
 @dataclass(frozen=True)
 class SiameseSettings(SegmentSettings):
-    """`positives` as the module says; `margin` is how far apart, in the projected space, others have to be.
+    """`positives` as in the module's docstring; `margin` is the least distance of others in the projected space.
 
-    With "moment", `classes` is not asked, and up to `shift` segments, at most a third of a clip's, are cut off.
+    With "moment", `classes` is ignored, and up to `shift` segments, at most a third of a clip's, are cut off.
     """
 
     positives: str = "moment"
@@ -57,12 +57,12 @@ class SiameseSettings(SegmentSettings):
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What must be heard: for moments another augmentation, and for classes as `SegmentSettings` says."""
+        """The needed parts of Views: for moments another augmentation, and for classes as in `SegmentSettings`."""
         return frozenset({"other"}) if self.positives == "moment" else super().needs
 
 
 class Siamese(Objective):
-    """Pairs with a margin. A batch of which all segments belong together, or none do, gives zero."""
+    """Pairs with a margin. A batch with only positive or only negative pairs gives zero."""
 
     def __init__(self, settings: SiameseSettings, width: int) -> None:
         super().__init__()
@@ -71,9 +71,9 @@ class Siamese(Objective):
         self.embed = Embedder(settings, width)
 
     def forward(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> Found:
-        """The mean loss of pairs that belong together, and as much of those that do not.
+        """The mean loss of positive pairs plus that of negative pairs.
 
-        Drawn is only what is cut off for moments. Facts: the mean distances of the two.
+        Only the cuts for moments are random. Facts: the mean distances of both kinds.
         """
         if self.settings.positives == "moment":
             distance_SS, same_SS, different_SS = self._moments(encoder, heard, generator)
@@ -84,15 +84,15 @@ class Siamese(Objective):
         return Found({"siamese": loss}, {"distance_same": near, "distance_different": far})
 
     def _classes(self, encoder: Encoder, heard: Views) -> tuple[Tensor, Tensor, Tensor]:
-        """Distances of all segments to all, and which pairs are of one class, which of two."""
+        """All distances between segments, with masks of the pairs of one class and of two."""
         found = segments_of(self.embed, encoder, heard, self.settings)
         return distances(found.embedded_SE, found.embedded_SE), *same_class(found.class_S)
 
     def _moments(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Distances from segments of one augmentation to those of the other, never within one.
 
-        Within one, noise and room would tell which pairs are to be pushed apart. Where the other is of another length,
-        frames are not of the same time: such clips are left out.
+        Within one, noise and room would reveal the negative pairs. If the other has another length, frames are not of
+        the same time: such clips are left out.
         """
         other_BFM, counts_B = given(heard.other_BFM, "other_BFM"), given(heard.other_counts_B, "other_counts_B")
         size = self.settings.segment_frames
@@ -111,7 +111,7 @@ class Siamese(Objective):
 
 
 def offcuts(places_B: Tensor, most: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draw how many segments of each clip to cut off: from 0 to `most`, at most a third of its places; twice [B]."""
+    """Draw the numbers of segments to cut off from each clip: 0 to `most`, at most a third of its places; twice [B]."""
     chance_2B = torch.rand(2, len(places_B), generator=generator, device=generator.device).to(places_B.device)
     most_B = (places_B // 3).clamp(max=most)
     end_B, begin_B = torch.minimum((chance_2B * (most_B + 1)).long(), most_B)
@@ -119,25 +119,25 @@ def offcuts(places_B: Tensor, most: int, generator: torch.Generator) -> tuple[Te
 
 
 def earlier(counts_B: Tensor, end_B: Tensor, size: int) -> Tensor:
-    """What is left of counts when so many segments of this size, the last perhaps not a whole one, are cut off the end.
+    """The counts after cutting so many segments of this size, the last perhaps incomplete, off the end.
 
-    Segments that are left are as whole as they were.
+    The remaining segments stay complete.
     """
     return torch.minimum(counts_B, (-(-counts_B // size) - end_B) * size)
 
 
 def later(frames_BFM: Tensor, begin_B: Tensor) -> Tensor:
-    """Each clip from its own frame on; at the end comes what is not to be read."""
+    """Each clip from its own frame on; the frames at the end are not to be read."""
     size = frames_BFM.shape[1]
     index_BF = (begin_B[:, None] + torch.arange(size, device=frames_BFM.device)).clamp(max=max(size - 1, 0))
     return frames_BFM[torch.arange(len(begin_B), device=frames_BFM.device)[:, None], index_BF]
 
 
 def contrastive(distance_SS: Tensor, same_SS: Tensor, different_SS: Tensor, margin: float) -> Tensor:
-    """Hadsell et al. 2006, eq. 4: ½ d² where pairs belong together, ½ max(0, margin − d)² where they do not.
+    """Hadsell et al. 2006, eq. 4: ½ d² for positive pairs, ½ max(0, margin − d)² for negative ones.
 
-    The means of the two are added, since there are many more of the second. Either alone teaches nothing good
-    (attraction without repulsion makes all alike), so then the loss is zero, with a gradient of zero.
+    The two means are added, because there are many more negative pairs. One kind alone is harmful (attraction without
+    repulsion makes all segments equal), so then the loss is zero, with a gradient of zero.
     """
     attracted = mean_where(distance_SS.square() / 2, same_SS)
     repelled = mean_where((margin - distance_SS).clamp(min=0).square() / 2, different_SS)

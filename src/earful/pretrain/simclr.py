@@ -1,8 +1,8 @@
-"""SimCLR: two augmentations of one clip are to be more alike than those of different clips (Chen et al. 2020).
+"""SimCLR: two augmentations of one clip should be more similar than those of different clips (Chen et al. 2020).
 
-One vector a clip: what tells one recording from the others, whatever noise and room. In small batches the voice does
-that alone; in larger ones, with several clips a speaker, what is said has to help. Sounds are taught more directly by
-comparing stretches of one clip: see `siamese`.
+It has one vector per clip, which distinguishes a recording from others under any noise and room. In small batches the
+voice is enough for that; in larger ones, with several clips per speaker, the words have to help. Comparing stretches of
+one clip teaches sounds more directly: see `siamese`.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ SHORTEST = 1e-3  # embeddings shorter than this are not stretched to one: their 
 
 @dataclass(frozen=True)
 class SimCLRSettings(EmbeddingSettings):
-    """The temperature divides cosines: the lower, the more the nearest negatives count (Chen et al. 2020, table 5)."""
+    """The temperature divides cosines: if it is lower, the nearest negatives count more (Chen et al. 2020, table 5)."""
 
     temperature: float = 0.1
 
@@ -32,7 +32,7 @@ class SimCLRSettings(EmbeddingSettings):
 
 
 class SimCLR(Objective):
-    """The contrast of whole clips. Silent clips are left out; one clip alone has nothing to be told from: zero."""
+    """The contrast of whole clips. Silent clips are left out; a single clip gives zero."""
 
     needs: frozenset[Need] = frozenset({"other"})
 
@@ -42,7 +42,7 @@ class SimCLR(Objective):
         self.embed = Embedder(settings, width)
 
     def forward(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> Found:
-        """The NT-Xent loss in nats a clip; nothing is drawn. `accuracy`: how often the nearest is the other half."""
+        """The NT-Xent loss in nats per clip; nothing is random. `accuracy`: the share whose nearest is the own pair."""
         other = given(heard.other_BFM, "other_BFM"), given(heard.other_counts_B, "other_counts_B")
         first_SE, first_S, _ = embed(self.embed, encoder, heard.frames_BFM, heard.frame_counts_B, 0)
         second_SE, second_S, _ = embed(self.embed, encoder, *other, 0)
@@ -55,7 +55,7 @@ class SimCLR(Objective):
 def similarities(first_SE: Tensor, second_SE: Tensor, temperature: float) -> Tensor:
     """Cosines of all 2S embeddings to all, divided by the temperature; −∞ to themselves. [2S, 2S], first before second.
 
-    In full precision: a bfloat16 has no more than three digits, of which a low temperature takes one.
+    It is computed in full precision: a bfloat16 has at most three digits, of which a low temperature takes one.
     """
     with torch.autocast(first_SE.device.type, enabled=False):
         unit_SE = functional.normalize(torch.cat((first_SE, second_SE)), dim=1, eps=SHORTEST)

@@ -1,7 +1,8 @@
 """The supervised objective: CTC on characters, CTC on IPA, and the phone of every frame.
 
-Plain CTC from random weights sits for a long while on the plateau where all is blank. The phone of each frame, which
-the synthesiser knows exactly, is an ordinary classification target: it teaches the encoder in the first minutes.
+CTC alone, from random weights, stays on a plateau for a long time, where every output is blank. The phone of each
+frame, which the synthesiser knows exactly, is an ordinary classification target: it teaches the encoder in the first
+minutes.
 """
 
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from earful.processes import share
 from earful.train import Run, Step, append_log, fit
 
 UNSAID = ("out", "work", "cache", "about", "corpora", "start", "pretrained", "optimisation", "seed")
-"""Of a recipe: nothing that is trained depends on it, or the clips, the start and `fit` say it themselves."""
+"""Keys of a recipe that do not identify a run: no result depends on them, or clips, start and `fit` cover them."""
 
 
 def model_of(recipe: Recipe, dataset: Dataset) -> AcousticModel:
@@ -45,7 +46,7 @@ def model_of(recipe: Recipe, dataset: Dataset) -> AcousticModel:
 
 
 def go_on_from(start: Checkpoint, model: AcousticModel) -> None:
-    """Put the weights of another model into this one; the rows of the heads by their symbols, new ones stay random.
+    """Copy the weights of another model into this one; rows of the heads by their symbols, new rows stay random.
 
     Raises:
         CheckpointError: its encoder has other dimensions.
@@ -87,7 +88,7 @@ def _frame_loss(logp_BFV: Tensor, phones_BF: Tensor) -> Tensor:
 
 
 def _ctc(logp_BFV: Tensor, labels_BL: Tensor, counts_B: Tensor, label_counts_B: Tensor) -> Tensor:
-    """Mean over the clips that have labels: one without would teach the model to be silent."""
+    """The mean over the clips that have labels: one without would teach the model to write nothing."""
     each_B = ctc_loss(
         logp_BFV.transpose(0, 1), labels_BL, counts_B, label_counts_B, reduction="none", zero_infinity=True
     )
@@ -104,17 +105,13 @@ def train_base(
 ) -> Checkpoint:
     """Train a base model on a device; resumes from `recipe.work`, and logs each step there.
 
-    The state of another run is refused; with `discard`, which is told so, thrown away.
+    The state of another run is refused; with `discard` it is thrown away, and `discard` is told so.
 
     Raises:
-        CheckpointError, TrainingError: as `train.fit`; or the model to go on from is another.
-        ConfigError: the loss of phones has a weight of its own, and no clip has phones.
+    CheckpointError, TrainingError: as `train.fit`; or the start has another encoder.
+    ConfigError: the recipe has a weight for a loss of phones, and no clip has phones.
     """
-    given = [name for name in (PHONES, PHONE_FRAMES) if getattr(recipe.weights, name) not in (0, 1)]
-    if dataset.inventory is None and given:
-        raise ConfigError(
-            f"weights: {given[0]} is given, and not used: no clip of the corpora has phones; leave it out"
-        )
+    _check_weights(recipe, dataset)
     model = model_of(recipe, dataset)
     budget = round(recipe.batch_s / dataset.features.hop_s)
     order = Order(dataset.frames.counts, budget, recipe.seed)
@@ -145,6 +142,15 @@ def train_base(
     )
     about = {"recipe": recipe.about, "skipped_steps": skipped, "languages": _languages(dataset)}
     return Checkpoint(model.config, moved(dict(model.state_dict()), CPU), about)
+
+
+def _check_weights(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuse the weight of a loss without data. Raises ConfigError."""
+    given = [name for name in (PHONES, PHONE_FRAMES) if getattr(recipe.weights, name) not in (0, 1)]
+    if dataset.inventory is None and given:
+        raise ConfigError(
+            f"weights: {given[0]} is given, and not used: no clip of the corpora has phones; leave it out"
+        )
 
 
 def _languages(dataset: Dataset) -> list[str]:

@@ -1,8 +1,8 @@
-"""Triplets with hard mining in the batch: the farthest of the own class is to be nearer than the nearest of another.
+"""Triplets with hard mining in the batch: the farthest of the own class should be nearer than the nearest of another.
 
-After Hermans, Beyer and Leibe 2017, "In Defense of the Triplet Loss for Person Re-Identification". What the classes
-teach is in `SegmentSettings`. One pair a segment counts, the hardest: classes with wrong labels, or clips with long
-pauses (which sound like other clips' pauses), are felt more than in `prototypical`.
+After Hermans, Beyer and Leibe 2017, "In Defense of the Triplet Loss for Person Re-Identification". `SegmentSettings`
+describes what the classes teach. Only the hardest pair of each segment counts. So wrong labels, or long pauses (which
+sound like the pauses of other clips), do more harm than in `prototypical`.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from earful.pretrain.segments import Embedder, SegmentSettings, distances, mean_
 
 @dataclass(frozen=True)
 class TripletSettings(SegmentSettings):
-    """`margin = 0` is the soft margin, ln(1 + e^x), which has none to choose and goes on pulling."""
+    """`margin = 0` is the soft margin, ln(1 + e^x), which needs no value and never stops pulling."""
 
     margin: float = 0.0
 
@@ -30,8 +30,8 @@ class TripletSettings(SegmentSettings):
 
 
 class Triplet(Objective):
-    """Batch-hard triplets of segments. Those without another of their class, or without any of another, are no anchors;
-    a batch without anchors gives zero.
+    """Batch-hard triplets of segments. A segment without another of its class, or without any of another class, is no
+    anchor; a batch without anchors gives zero.
     """
 
     def __init__(self, settings: TripletSettings, width: int) -> None:
@@ -41,8 +41,8 @@ class Triplet(Objective):
         self.embed = Embedder(settings, width)
 
     def forward(self, encoder: Encoder, heard: Views, generator: torch.Generator) -> Found:
-        """The mean loss of the anchors; nothing is drawn. `accuracy`: of how many even the farthest positive is nearer
-        than the nearest negative; `distance`: the mean distance of two segments (near zero: all has become alike).
+        """The mean loss of the anchors; nothing is random. `accuracy`: the share whose farthest positive is nearer than
+        the nearest negative; `distance`: the mean distance of two segments (near zero: collapse).
         """
         found = segments_of(self.embed, encoder, heard, self.settings)
         distance_SS = distances(found.embedded_SE, found.embedded_SE)
@@ -55,7 +55,7 @@ class Triplet(Objective):
 
 
 def batch_hard(distance_SS: Tensor, same_SS: Tensor, different_SS: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each segment, the distance of its farthest positive less that of its nearest negative; and if it has both.
+    """For each segment, the distance of its farthest positive minus that of its nearest negative; and if it has both.
 
     Hermans et al. 2017, eq. 5, without the margin; zero where one is missing.
     """
@@ -67,5 +67,5 @@ def batch_hard(distance_SS: Tensor, same_SS: Tensor, different_SS: Tensor) -> tu
 
 
 def loss_of(harm: Tensor, margin: float) -> Tensor:
-    """The hinge with a margin, or the soft margin (Hermans et al. 2017, section 2, "soft margin") where that is 0."""
+    """The hinge with a margin, or the soft margin (Hermans et al. 2017, section 2, "soft margin") if that is 0."""
     return (margin + harm).clamp(min=0) if margin > 0 else functional.softplus(harm)

@@ -1,4 +1,4 @@
-"""Speech without transcripts, ready for objectives: several views of each clip on disk, classes, and units."""
+"""Speech without transcripts for objectives: several views of each clip on disk, classes, and units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ MFCC_HOP_S = 0.01
 
 @dataclass(frozen=True)
 class Units:
-    """What targets of masked prediction are clusters of, fitted on so many frames.
+    """The features whose clusters are the targets of masked prediction, fitted on so many frames.
 
     Of MFCCs (Hsu et al. 2021, first iteration), or of the hidden frames of the model folder `of` (the next ones).
     """
@@ -46,7 +46,7 @@ class Units:
 
 
 class SpeechSources(ClipSources, Protocol):
-    """What a recipe says of clips without labels."""
+    """The settings of a recipe for clips without labels."""
 
     @property
     def units(self) -> Units: ...
@@ -54,7 +54,7 @@ class SpeechSources(ClipSources, Protocol):
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """Clips, each augmented once, and what else is needed of them: see `Views`."""
+    """Clips, each augmented once, and the other needed parts of `Views`."""
 
     utterances: Sequence[Utterance]
     frames: FrameStore
@@ -64,7 +64,7 @@ class Unlabelled:
     classes_NC: Tensor
 
     def digest(self) -> str:
-        """Of all that is learned from."""
+        """The digest of all training data."""
         views = [view.digest() if view else None for view in (self.frames, self.other, self.clean)]
         units = digest_of_arrays(each.numpy() for each in self.units) if self.units else None
         return digest([views, units, self.classes_NC.tolist()])
@@ -88,9 +88,9 @@ def open_unlabelled(
 ) -> Unlabelled:
     """Read the recipe's manifests and compute (or find) the views that are needed, under `recipe.cache`.
 
-    Units, where they are needed, are of so many `clusters`.
+    Units, if needed, have so many `clusters`.
 
-    A clean view has to be as long as the augmented one, so then speed does not change.
+    A clean view must be as long as the augmented one, so then augmentation does not change the speed.
 
     Raises:
         ManifestError, AudioError: a manifest or a recording that cannot be read.
@@ -113,7 +113,7 @@ def open_unlabelled(
 
 
 def classes_of(clips: Sequence[Utterance]) -> Tensor:
-    """Ids of clip, speaker, language and word `[N, 4]`, −1 where it is not known; a word is a clip's whole text."""
+    """Ids of clip, speaker, language and word `[N, 4]`, −1 if unknown; a word is a clip's whole text."""
     known = [[u.speaker for u in clips], [u.language for u in clips], [_word(u) for u in clips]]
     columns = [list(range(len(clips)))]
     for names in known:
@@ -130,9 +130,9 @@ def _word(utterance: Utterance) -> str | None:
 def units_of(
     clips: Sequence[Utterance], units: Units, clusters: int, model: AcousticModel, counts: Sequence[int], seed: int
 ) -> list[Tensor]:
-    """A cluster's id for each hidden frame of each clip, of the clips as they are.
+    """A cluster's id for each hidden frame of each clip, without augmentation.
 
-    The row (MFCCs, or a hidden frame of another model) nearest to the middle of a hidden frame stands for it.
+    The row (MFCCs, or a hidden frame of another model) nearest to the middle of a hidden frame represents it.
     """
     teacher = load_checkpoint(units.of).build().to(home_of(model)) if units.of else None
     front, row_hop_s = (partial(_hidden, teacher), _hidden_hop_s(teacher)) if teacher else (_cepstra, MFCC_HOP_S)
@@ -154,7 +154,7 @@ def _hidden_hop_s(model: AcousticModel) -> float:
 
 
 def _hidden(model: AcousticModel, samples_T: Tensor) -> Tensor:
-    """The encoder's hidden frames of samples `[T]`, `[F, D]`; where the samples are."""
+    """The encoder's hidden frames of samples `[T]`, `[F, D]`, on the device of the samples."""
     device = home_of(model)
     frames_FM = model.frames_of(samples_T).to(device)
     with torch.no_grad(), fast_arithmetic(device):
@@ -163,7 +163,7 @@ def _hidden(model: AcousticModel, samples_T: Tensor) -> Tensor:
 
 
 def _cepstra(samples_T: Tensor) -> Tensor:
-    """MFCCs of a clip and how they change `[F, 26]`, each centred and scaled over the clip."""
+    """MFCCs of a clip and their differences `[F, 26]`, each centred and scaled over the clip."""
     cepstra_FC = mfcc(samples_T[None])[0][0]
     slope_FC = torch.gradient(cepstra_FC, dim=0)[0] if len(cepstra_FC) > 1 else torch.zeros_like(cepstra_FC)
     both_FC = torch.cat([cepstra_FC, slope_FC], 1)

@@ -1,8 +1,8 @@
-"""wav2vec 2.0: tell what was masked from what else was masked (Baevski et al. 2020).
+"""wav2vec 2.0: identify a masked frame among other masked frames (Baevski et al. 2020).
 
-Spans of the encoder's local frames are replaced by a learned vector; the encoder's context has to find, for each of
-them, the quantised local frame that was there among others of the same clip. Both parts of the encoder learn:
-`subsample` from what is shown and from what is to be found, `context` from the search.
+Spans of the encoder's local frames are replaced by a learned vector. For each of them the encoder's context has to find
+the original quantised local frame among others of the same clip. Both parts of the encoder learn: `subsample` from the
+visible frames and from the targets, `context` from the search.
 """
 
 import math
@@ -22,7 +22,7 @@ from earful.pretrain.objective import Found, Objective, Views
 
 @dataclass(frozen=True)
 class Wav2Vec2Settings:
-    """What is masked, and how targets are quantised and compared.
+    """The masking, and the quantisation and comparison of targets.
 
     `spans`, at 40 ms a hidden frame, mask about half of a clip, in spans of 200 ms, as in the paper. `distractors` are
     compared with each target at `temperature` (κ). There are `books` code books (G) of `entries` (V), whose codes are
@@ -64,7 +64,7 @@ class Wav2Vec2Settings:
 
 
 class Quantised(NamedTuple):
-    """Codes, the entry of each book they are made of, and what the softmax said before noise and temperature."""
+    """Codes, their entries in each book, and the softmax before noise and temperature."""
 
     codes_ND: Tensor
     entries_NG: Tensor
@@ -74,7 +74,7 @@ class Quantised(NamedTuple):
 class Quantiser(nn.Module):
     """Product quantisation by a Gumbel softmax (Baevski et al. 2020, section 2 and eq. 1; Jang et al. 2017).
 
-    One entry of each book is taken; its gradient is that of the softmax (straight-through).
+    One entry of each book is chosen; its gradient is that of the softmax (straight-through).
     """
 
     def __init__(self, width: int, books: int, entries: int, code_width: int) -> None:
@@ -107,9 +107,9 @@ def perplexity(shares_NGV: Tensor) -> Tensor:
 
 
 def diversity_loss(shares_NGV: Tensor) -> Tensor:
-    """(G V − perplexity) / (G V): 0 where all entries are used alike (Baevski et al. 2020, eq. 4).
+    """(G V − perplexity) / (G V): 0 if all entries are used equally (Baevski et al. 2020, eq. 4).
 
-    The paper writes the entropy itself; its authors' code, and `transformers`, take exp(entropy), and so does this.
+    The paper has the entropy itself; its authors' code and `transformers` use exp(entropy), as here.
     """
     if not len(shares_NGV):
         return shares_NGV.sum()
@@ -122,12 +122,14 @@ class Wav2Vec2(Objective):
     """wav2vec 2.0 on an encoder `width` wide. Its losses add up to the paper's (eq. 2): "contrastive" is the mean over
     masked frames of eq. 3, "diversity" is eq. 4 times α. Facts: accuracy; perplexity of the code books, all together.
 
-    - A clip not longer than a span would be masked whole, and so is not masked at all. A clip with one masked frame has
-      no distractors and is left out.
+    - A clip not longer than a span would be masked completely, and so is not masked at all. A clip with one masked
+      frame
+      has no distractors and is left out.
     - Distractors are drawn with replacement; one of the same code as the target is not compared with it.
-    - Targets are normalised local frames (a LayerNorm of this objective). What `context` reads is not normalised:
-      norms thrown away at the end would leave it with frames that it has never seen.
-    - The Gumbel temperature is a buffer: a resumed run finds it.
+    - Targets are normalised local frames (a LayerNorm of this objective). The input of `context` is not normalised,
+      because
+      without the norm, which is thrown away at the end, it would get unfamiliar frames.
+    - The Gumbel temperature is a buffer, so that a resumed run has it.
     """
 
     gumbel: Tensor
@@ -153,7 +155,7 @@ class Wav2Vec2(Objective):
         return self.compare(context_BFD[asked_BF], self.norm(local_BFD[asked_BF]), drawn_NK, generator)
 
     def distractors(self, asked_BF: Tensor, generator: torch.Generator) -> Tensor:
-        """For each of the N frames asked for, in order, which of the N it is compared with: others of the same clip."""
+        """For each of the N frames, in order, the indexes of its distractors among the N: others of the same clip."""
         sizes_B = asked_BF.sum(1)
         row_N = asked_BF.nonzero()[:, 0]
         first_N = (sizes_B.cumsum(0) - sizes_B)[row_N]
@@ -161,7 +163,7 @@ class Wav2Vec2(Objective):
         return first_N[:, None] + others(own_N, sizes_B[row_N], self.settings.distractors, generator)
 
     def compare(self, context_ND: Tensor, local_ND: Tensor, drawn_NK: Tensor, generator: torch.Generator) -> Found:
-        """The losses of N masked frames: what the context says of them, what was there, and their distractors."""
+        """The losses of N masked frames, from their contexts, their targets, and their distractors."""
         codes_ND, entries_NG, shares_NGV = self.quantiser(local_ND, self.gumbel, generator)
         answers_ND = F.normalize(self.project_context(context_ND).float(), dim=-1)
         targets_ND = F.normalize(self.project_codes(codes_ND).float(), dim=-1)

@@ -48,9 +48,9 @@ def window_model(
     fused: bool = True,
     apart: bool = True,
 ) -> tuple[onnx.ModelProto, Arrays]:
-    """One window, alone: `samples` `[1, T]` → `log_probs` `[1, F, V]`. What earful itself runs.
+    """A single window: `samples` `[1, T]` → `log_probs` `[1, F, V]`. earful itself runs this model.
 
-    The second are the large constants, by their names, which the model lacks if they are `apart`: the session is given
+    The second value are the large constants by name. With `apart` the model does not contain them; the session gets
     them.
     """
     check_buildable(config, windowing.longest_s)
@@ -74,7 +74,7 @@ def recording_model(
     level: float = 1.0,
     repeated: int = 1,
 ) -> onnx.ModelProto:
-    """Recordings of any length, heard window by window as earful hears them, by operators of the standard alone.
+    """Recordings of any length, window by window as in earful, with operators of the standard only.
 
     `samples` `[B, T]` and `lengths` `[B]` → `log_probs` `[B, F, V]` and `log_probs_lengths` `[B]`. If not `batched`
     there are no lengths, and B is 1. Samples are multiplied by `level`, frames `repeated`.
@@ -109,7 +109,7 @@ def recording_model(
 def _body(
     graph: Graph, config: Mapping[str, Any], windowing: Windowing, lengths_B: str, level: float
 ) -> onnx.GraphProto:
-    """One turn of the loop: a window with its neighbours is heard, and its own frames are put after those before."""
+    """One iteration of the loop: it processes a window with its context, and appends the window's own frames."""
     body = Graph(graph.weights, graph.kind, batched=graph.batched, constants=graph.constants, prefix="window_")
     size, around = (round(s * RATE_HZ) for s in (windowing.window_s, windowing.context_s))
     begin = body.op("Mul", body.op("Unsqueeze", "turn", body.constant([0])), body.constant([size]))
@@ -139,7 +139,7 @@ def _body(
 
 
 def _repeated(graph: Graph, logp_BFV: str, counts_B: str, times: int, size: int) -> tuple[str, str]:
-    """Each frame so many times: what a target wants that counts frames of another length."""
+    """Each frame so many times, for a target with frames of another length."""
     apart = graph.op("Unsqueeze", logp_BFV, graph.constant([2]))
     several = graph.op("Expand", apart, graph.constant([1, 1, times, 1]))
     return graph.op("Reshape", several, graph.constant([0, -1, size])), graph.op(
@@ -148,5 +148,5 @@ def _repeated(graph: Graph, logp_BFV: str, counts_B: str, times: int, size: int)
 
 
 def _size(weights: Weights) -> int:
-    """Symbols, and the blank."""
+    """The number of symbols including the blank."""
     return len(weights["heads.text.weight"].values)

@@ -1,6 +1,6 @@
-"""The encoders as graphs: what `earful.encoder` computes, out of nodes. Frames `[B, F, D]` go in and come out.
+"""The encoders of `earful.encoder` as graphs, from frames `[B, F, D]` to frames `[B, F, D]`.
 
-`tests/runtime/test_build.py` holds each kind to what torch computes, alone and in padded batches.
+`tests/runtime/test_build.py` compares each kind with torch, alone and in padded batches.
 """
 
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from earful.runtime.weights import Weight
 
 Config = Mapping[str, Any]
 FAR_BELOW = -30_000.0
-"""Added to an attention score, it leaves no weight."""
+"""Added to an attention score, it makes the weight zero."""
 STRIDES = {2: (2, 1), 3: (3, 1), 4: (2, 2)}
-"""Of the two convolutions, in time: `encoder.subsample` has the same."""
+"""The strides of the two convolutions in time, as in `encoder.subsample`."""
 
 
 class Frames(NamedTuple):
-    """Frames `[B, F, D]`, their counts `[B]`, and in a batch which are real, `[B, F, 1]`."""
+    """Frames `[B, F, D]`, their counts `[B]`, and in a batch the mask of real frames, `[B, F, 1]`."""
 
     x: str
     counts: str
@@ -32,12 +32,12 @@ def framed(graph: Graph, x_BFD: str, counts_B: str) -> Frames:
 
 
 def _kept(graph: Graph, frames: Frames) -> str:
-    """The frames, zero where none is real."""
+    """The frames, with zeros for padding."""
     return graph.op("Mul", frames.x, frames.valid) if frames.valid else frames.x
 
 
 def _bias(graph: Graph, valid_BF1: str | None) -> str | None:
-    """What keeps attention from the padding: `[B, 1, 1, F]`."""
+    """The bias that excludes padding from attention: `[B, 1, 1, F]`."""
     if valid_BF1 is None:
         return None
     none = graph.op("Sub", valid_BF1, graph.constant(1.0))
@@ -141,7 +141,7 @@ def encoder(graph: Graph, frames: Frames, config: Config, longest: int) -> Frame
 
 
 def _entrance(graph: Graph, frames: Frames, config: Config) -> Frames:
-    """The mean is taken away, and the frame rate lowered (`encoder.subsample`)."""
+    """Mean subtraction and subsampling (`encoder.subsample`)."""
     kept_BFM = _kept(graph, frames)
     sums_B1M = graph.op("ReduceSum", kept_BFM, graph.constant([1]), keepdims=1)
     held = graph.op("Unsqueeze", graph.op("Max", frames.counts, graph.constant([1])), graph.constant([1, 2]))
@@ -166,7 +166,7 @@ def _entrance(graph: Graph, frames: Frames, config: Config) -> Frames:
 
 
 def _attending(graph: Graph, frames: Frames, config: Config, longest: int) -> str:
-    """The layers of a Conformer or a Transformer, and the norm after those of the latter."""
+    """The layers of a Conformer or a Transformer, with the final norm of the latter."""
     turn, bias = _rotation(graph, frames.x, config, longest), _bias(graph, frames.valid)
     x_BFD, conformer = frames.x, config["kind"] == "conformer"
     for layer in range(config["layers"]):
@@ -203,7 +203,7 @@ def _rotation(graph: Graph, x_BFD: str, config: Config, longest: int) -> tuple[s
 
 
 def _rotary(graph: Graph, x_BFD: str, name: str, turn: tuple[str, str], bias: str | None, config: Config) -> str:
-    """Self-attention whose queries and keys are turned by their positions (`encoder.attention`)."""
+    """Self-attention with rotary positions (`encoder.attention`)."""
     width, heads = config["width"], config["heads"]
     split = graph.ops("Split", graph.linear(x_BFD, f"{name}.project_in"), count=3, axis=2, num_outputs=3)
     query, key = (_turned(graph, each, turn, heads, width) for each in split[:2])

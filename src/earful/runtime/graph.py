@@ -1,7 +1,7 @@
-"""An ONNX graph as it is written down, node by node; and its matrices in float32, float16 or int8.
+"""Construction of an ONNX graph, node by node, with matrices in float32, float16 or int8.
 
-torch.onnx makes the same of a model, in many times the time and with torch, and without the int8 that is stored, the
-constant keys and values of a bed, and attention in one node.
+torch.onnx makes the same from a model, but takes many times as long, needs torch, and has neither the stored int8, nor
+the constant keys and values of a bed, nor attention in one node.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,7 +19,7 @@ Arrays = dict[str, NDArray[Any]]
 Kind = Literal["float32", "float16", "int8"]
 MICROSOFT = "com.microsoft"
 OPSET, MICROSOFT_OPSET, IR = 18, 1, 9
-"""What onnxruntime 1.20 reads, and sherpa-onnx, and onnxruntime-web."""
+"""A version that onnxruntime 1.20, sherpa-onnx and onnxruntime-web read."""
 _LARGE = 4096  # bytes of a constant that a model may lack
 _LEAST_ROUNDED = 4096  # numbers in a matrix that is worth rounding
 _MIDDLE = 128  # where unsigned integers have their 0
@@ -29,11 +29,11 @@ _SMALLEST = 1e-9  # what a frame of nothing but zeros is divided by
 @final
 @dataclass
 class Graph:
-    """Nodes and constants. A method adds a node and answers the name of its output.
+    """Nodes and constants. A method adds a node and returns the name of its output.
 
-    `kind` is what matrices are stored as: float16 is computed with as float32, int8 as it is. With `fused`, nodes that
-    only onnxruntime knows are used where they are faster. With `batched` there are several recordings, padded.
-    The names of outputs begin with `prefix`, for a graph within a graph, which shares the constants.
+    Matrices are stored as `kind`: float16 is computed in float32, int8 in int8. With `fused`, nodes that only
+    onnxruntime has are used where they are faster. With `batched` there are several padded recordings. The names of
+    outputs begin with `prefix`, for a graph within a graph, which shares the constants.
     """
 
     weights: Weights
@@ -56,7 +56,7 @@ class Graph:
         return outputs
 
     def constant(self, value: NDArray[Any] | int | float | Sequence[int], name: str = "") -> str:
-        """A constant: an array; a float32; an int64 or a list of them. What is small is kept once."""
+        """A constant: an array; a float32; an int64 or a list of them. Small constants are stored only once."""
         if isinstance(value, float):
             array: NDArray[Any] = np.array(value, np.float32)
         else:
@@ -69,15 +69,15 @@ class Graph:
     # --- what a network is made of -----------------------------------------------------------------------------------
 
     def weight(self, name: str) -> str:
-        """A weight as it is, in float32."""
+        """A weight in float32."""
         return self.stored(self.weights[name].full, name)
 
     def linear(self, x: str, *names: str, by_frame: bool = False, unbiased: Collection[str] = ()) -> str:
         """A linear layer, `[…, K]` → `[…, N]`, with the weights and biases of these, joined; some may have no bias.
 
-        Those that are joined have as many rows each. In int8 an input has one step for all its numbers, or, `by_frame`,
-        one for each frame: where some are far louder than others (Whisper's, between its feed-forward layers) that
-        halves what int8 costs.
+        Joined layers have equal numbers of rows. In int8 an input has one quantisation step for all its numbers, or,
+        with `by_frame`, one for each frame. If some frames are far louder than others (Whisper's, between its
+        feed-forward layers), that halves the cost of int8.
         """
         weight = _joined([_merged(self.weights, name) for name in names])
         rows = len(weight.values) // len(names)
@@ -113,7 +113,7 @@ class Graph:
         return self.op("Mul", sums, self.op("Mul", step, scale))
 
     def stored(self, values: NDArray[np.float32], name: str) -> str:
-        """A constant, in float16 where fewer bits are asked for."""
+        """A constant, in float16 if fewer bits are asked for."""
         halved = self.kind == "float16" or (self.kind == "int8" and not self.fused)
         if not halved or values.size < _LEAST_ROUNDED or np.abs(values).max() > np.finfo(np.float16).max:
             return self.constant(values, name)
@@ -157,15 +157,15 @@ class Graph:
     # --- shapes and counts -------------------------------------------------------------------------------------------
 
     def size(self, x: str, axis: int) -> str:
-        """How long an axis is, `[1]`."""
+        """The length of an axis, `[1]`."""
         return self.op("Shape", x, start=axis, end=axis + 1)
 
     def at_least(self, x: str, least: int) -> str:
-        """Counts, or `least` where they are below."""
+        """Counts, at least `least`."""
         return self.op("Max", x, self.constant([least]))
 
     def at_most(self, x: str, most: str) -> str:
-        """Counts, or `most` where they are above."""
+        """Counts, at most `most`."""
         return self.op("Min", x, most)
 
     def slice(self, x: str, begin: str, end: str, axis: int) -> str:
@@ -184,7 +184,7 @@ class Graph:
         return self.op("Range", self.constant(0), self.op("Squeeze", size, none), self.constant(1))
 
     def valid(self, counts_B: str, size: str) -> str:
-        """Which of `size` (`[1]`) frames of each recording are real: float32 `[B, F, 1]`."""
+        """The mask of the real ones of `size` (`[1]`) frames of each recording: float32 `[B, F, 1]`."""
         counts_B1 = self.op("Unsqueeze", counts_B, self.constant([1]))
         valid_BF = self.op("Less", self.op("Unsqueeze", self.range(size), self.constant([0])), counts_B1)
         return self.op("Unsqueeze", self.op("Cast", valid_BF, to=TensorProto.FLOAT), self.constant([2]))
@@ -214,7 +214,7 @@ def large_of(graph: Graph) -> Arrays:
 
 
 def _elsewhere(name: str, value: NDArray[Any]) -> TensorProto:
-    """A constant whose numbers are not in the model."""
+    """A constant with its data outside the model."""
     kind = helper.np_dtype_to_tensor_dtype(value.dtype)
     found = TensorProto(name=name, dims=value.shape, data_type=kind, data_location=TensorProto.EXTERNAL)
     found.external_data.add(key="location", value="given to the session")
@@ -233,7 +233,7 @@ def _joined(weights: Sequence[Weight]) -> Weight:
 
 
 def _merged(weights: Weights, name: str) -> Weight:
-    """A layer's matrix, its low-rank adapter, if it has one, added in (`encoder.backbone.merged`)."""
+    """A layer's matrix plus its low-rank adapter, if it has one (`encoder.backbone.merged`)."""
     weight = weights[f"{name}.weight"]
     if f"{name}.down" not in weights:
         return weight

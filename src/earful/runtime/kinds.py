@@ -1,4 +1,4 @@
-"""Which models a graph can be made of, and what is known of one without making it."""
+"""The models that a graph can represent, and the properties of a graph without building it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ STRIDE_S = 0.020
 
 @dataclass(frozen=True)
 class Windowing:
-    """How a recording is heard: in windows of so many seconds, with so many of what lies around each."""
+    """The windows of a recording: their length, and the context on either side, in seconds."""
 
     window_s: float
     context_s: float
 
     @property
     def longest_s(self) -> float:
-        """The most that is heard at once."""
+        """The longest input of the graph."""
         return self.window_s + 2 * self.context_s
 
 
 def check_buildable(config: Mapping[str, Any], longest_s: float) -> None:
-    """Raise CheckpointError, which says why, where no graph can be made of a model that hears `longest_s` at once."""
+    """Raise CheckpointError, with the reason, if no graph can be made of a model for inputs of `longest_s`."""
     features = config["features"]
     if "kind" not in features:
         return

@@ -23,7 +23,7 @@ from earful.runtime.weights import Weights
 
 WINDOWING = Windowing(WINDOW_S, CONTEXT_S)
 PARTS = ("backbone", "encoder", "upsample", "heads")
-"""Of what the names of weights begin with (`model.AcousticModel`)."""
+"""The prefixes of the names of weights (`model.AcousticModel`)."""
 _MISFITS = (
     *(TypeError, ValueError, ArithmeticError, IndexError, RuntimeError),  # of building: no number, of another shape
     *(Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, RuntimeException),  # of onnxruntime
@@ -33,12 +33,12 @@ _ERRORS = 3  # what onnxruntime logs: errors alone
 
 
 def session_of(folder: Path, config: Mapping[str, Any], weights: Weights, kind: Kind, threads: int) -> Any:
-    """A session that hears one window. `threads` of 0 are as many as there are processors.
+    """A session for one window. With `threads` 0 there are as many as processors.
 
     Raises CheckpointError: weights and configuration do not belong together, or no graph can be made of the model.
     """
     if strange := [name for name in weights if name.split(".")[0] not in PARTS]:
-        raise CheckpointError(f"{folder}: the weight {strange[0][:60]!r} is of no model of earful; copy it again")
+        raise CheckpointError(f"{folder}: the weight {strange[0][:60]!r} belongs to no model of earful; copy it again")
     try:
         model, large = window_model(config, weights, WINDOWING, kind=kind)
         options = options_of(threads)
@@ -56,7 +56,7 @@ def session_of(folder: Path, config: Mapping[str, Any], weights: Weights, kind: 
 
 
 def options_of(threads: int) -> Any:
-    """How sessions run: quiet, on so many threads, which do not spin while there is nothing to do."""
+    """The options of sessions: no output, so many threads, no spinning while idle."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS
     options.intra_op_num_threads = threads

@@ -1,7 +1,7 @@
 """From samples to log-mel frames within a graph: Kaldi's filterbank and Whisper's.
 
-A window of sound goes through a convolution whose kernels are the sines and cosines of a Fourier transform, with all
-that is linear before it (mean, pre-emphasis, the window) multiplied in.
+A window of sound goes through a convolution whose kernels are the sines and cosines of a Fourier transform. The linear
+operations before it (mean, pre-emphasis, the window) are multiplied into the kernels.
 """
 
 import math
@@ -48,7 +48,7 @@ def fbank(graph: Graph, samples_BT: str, counts_B: str, config: Mapping[str, Any
 
 
 def whisper_logmel(graph: Graph, samples_BT: str, counts_B: str, bins: int) -> tuple[str, str]:
-    """Whisper's log-mel (`features.whisper`): frames `[B, M, F]`, zero beyond their counts, and these, at least 1."""
+    """Whisper's log-mel (`features.whisper`): frames `[B, M, F]`, zero beyond the counts, and the counts (≥ 1)."""
     edge = WHISPER_WINDOW // 2
     heard_B1 = graph.op("Unsqueeze", counts_B, graph.constant([1]))
     at_least = graph.constant([WHISPER_HOP])
@@ -84,14 +84,14 @@ def _floored(graph: Graph, log_BMF: str, loudest_B11: str) -> str:
 
 
 def _places(graph: Graph, frames: str, hop: int, window: int, first: int) -> str:
-    """The places of all samples that `frames` (`[1]`) windows take, the first of them at `first`: `[1, P]`."""
+    """The indexes of all samples of `frames` (`[1]`) windows, the first of them at `first`: `[1, P]`."""
     count = graph.op("Add", graph.op("Mul", frames, graph.constant([hop])), graph.constant([window - hop]))
     places = graph.op("Add", graph.range(count), graph.constant([first]))
     return graph.op("Unsqueeze", places, graph.constant([0]))
 
 
 def _taken(graph: Graph, samples_BT: str, places_BP: str) -> str:
-    """The samples at these places; at places that there are not, any."""
+    """The samples at these indexes; arbitrary ones for indexes out of range."""
     last = graph.op("Sub", graph.size(samples_BT, 1), graph.constant([1]))
     places = graph.op("Max", graph.op("Min", places_BP, last), graph.constant([0]))
     if not graph.batched:

@@ -1,4 +1,4 @@
-"""The weights of a model folder as arrays, each in the form in which it is stored; without torch."""
+"""The weights of a model folder as arrays, each in its stored form; without torch."""
 
 import json
 import struct
@@ -30,7 +30,7 @@ class Weight:
 
     @property
     def full(self) -> Floats:
-        """The numbers that it stands for, as float32."""
+        """Its values as float32."""
         if self.scale is None:
             return self.values.astype(np.float32, copy=False)
         return self.values.astype(np.float32) * self.scale[..., None]
@@ -41,7 +41,7 @@ class Weight:
 
     @property
     def rows(self) -> tuple[NDArray[np.int8], Floats]:
-        """A matrix `[N, K]` as int8 and the scale of each row: as it is stored, or rounded to that now."""
+        """A matrix `[N, K]` as int8 and the scale of each row: as stored, or rounded now."""
         if self.scale is not None:
             return self.values, self.scale
         scale_N = np.abs(self.values).max(1).astype(np.float32) / _LARGEST
@@ -54,7 +54,7 @@ Weights = Mapping[str, Weight]
 
 @final
 class Stored(Mapping[str, Weight]):
-    """The weights of a file by their names, each read when it is asked for: no two copies of a model are in memory."""
+    """The weights of a file by name, each read on demand, so that memory never holds two copies of a model."""
 
     def __init__(self, path: Path, header: Mapping[str, Any], begin: int) -> None:
         self._path, self._header, self._begin = path, header, begin

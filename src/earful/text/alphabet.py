@@ -1,11 +1,11 @@
 """The symbols a model writes, and which known symbol an unknown one resembles.
 
-A symbol learned from transcripts is one Unicode code point of the NFC text, the space among them. Not one grapheme
-cluster: the clusters of Devanagari, Thai or a tone language with stacked marks (ọ̀ has no code point of its own) are
-many and most are rare, and a handful of recordings would leave most of them unheard, while their letters and marks
-come again and again. NFC, not NFD: where Unicode has a code point for the whole letter (č, й), it usually is a letter
-of its own to those who write it. The price is paid by Korean and Chinese, whose code points are syllables and words
-(of Mandarin a model may learn the pinyin: `text.pinyin`).
+A symbol learned from transcripts is one Unicode code point of the NFC text, including the space. It is not a grapheme
+cluster: Devanagari, Thai or a tone language with stacked marks (ọ̀ has no code point of its own) have many clusters,
+most of them rare. A handful of recordings would not contain most of them, but contains their letters and marks again
+and again. It is NFC, not NFD: if Unicode has a code point for the whole letter (č, й), its writers usually see it as a
+letter of its own. The disadvantage is for Korean and Chinese, whose code points are syllables and words (for Mandarin
+a model may learn pinyin: `text.pinyin`).
 
 An alphabet may also be an inventory of phones; then a symbol may have several code points (tʃ), and a text is encoded
 as a sequence of symbols.
@@ -28,7 +28,7 @@ BLANK_ID = 0
 class Alphabet:
     """The symbols of a model: id 0 is the CTC blank, `symbols[i]` has the id i + 1.
 
-    A list, as JSON gives it, is taken for `symbols` too. Raises TextError if there is no symbol, one comes twice, is
+    `symbols` may also be a list, as JSON gives it. Raises TextError if there is no symbol, or if one comes twice, is
     empty or is not a string.
 
     >>> alphabet = Alphabet.learn(["ahoj", "a ty"])
@@ -57,7 +57,7 @@ class Alphabet:
         return cls(tuple(sorted(found)))
 
     def extended(self, texts: Iterable[str]) -> Alphabet:
-        """With the code points of the (normalised) texts that it lacks, after its own symbols, whose ids stay."""
+        """Its own symbols, whose ids stay, then the code points of the (normalised) texts that it lacks."""
         found = {character for text in texts for character in unicodedata.normalize("NFC", text)}
         return Alphabet((*self.symbols, *sorted(found - set(self.symbols))))
 
@@ -71,11 +71,11 @@ class Alphabet:
         return {symbol: position + 1 for position, symbol in enumerate(self.symbols)}
 
     def encode(self, text: str) -> list[int]:
-        """The ids of the code points of `text` in NFC. Raises TextError that names a character without a symbol."""
+        """The ids of the code points of `text` in NFC. Raises TextError, which names a character without a symbol."""
         return self.encode_symbols(unicodedata.normalize("NFC", text))
 
     def encode_symbols(self, symbols: Iterable[str]) -> list[int]:
-        """The ids of a sequence of symbols, such as phones. Raises TextError that names an unknown one."""
+        """The ids of a sequence of symbols, such as phones. Raises TextError, which names an unknown one."""
         try:
             return [self._ids[symbol] for symbol in symbols]
         except KeyError as error:
@@ -138,7 +138,7 @@ _LETTER_NAME = re.compile(r"(?:LETTER|SYLLABLE|SYLLABICS|CHARACTER|LIGATURE|VOWE
 
 
 def closest(symbol: str, candidates: Collection[str]) -> str | None:
-    """The candidate that most resembles `symbol`, or None: where the output row of a new letter may start from.
+    """The candidate that most resembles `symbol`, or None. The output row of a new letter can start from its row.
 
     In this order: the symbol itself, the other case, without marks and length (č → c, aː → a), without a stroke or hook
     (ø → o, ł → l, қ → к), and the Latin letter of like sound, read from the Unicode name of the letter, because most
@@ -161,7 +161,7 @@ def closest(symbol: str, candidates: Collection[str]) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _forms(symbol: str) -> tuple[str, ...]:
-    """Ever plainer forms of a symbol, itself first."""
+    """Simpler and simpler forms of a symbol, itself first."""
     lower = symbol.lower()
     plain = "".join(c for c in unicodedata.normalize("NFD", lower) if unicodedata.category(c) in ("Ll", "Lo", "Lu"))
     letter = lower if "VOWEL SIGN" in unicodedata.name(lower[:1], "") else plain

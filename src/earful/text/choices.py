@@ -1,4 +1,4 @@
-"""What can be chosen of how transcripts are written. Apart from `normalize`: command lines need no more to say so."""
+"""The choices of how transcripts are written. They are apart from `normalize` so that command lines load no more."""
 
 from typing import Literal
 

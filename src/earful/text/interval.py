@@ -1,4 +1,4 @@
-"""The 95 % interval of an error rate: where that of all other utterances of the kind lies, nineteen times in twenty."""
+"""The 95 % interval of an error rate: it contains the rate of all other utterances of the kind in 19 of 20 cases."""
 
 from collections.abc import Hashable, Sequence
 from math import exp, sqrt
@@ -16,8 +16,8 @@ def interval_of(errors: Sequence[float], lengths: Sequence[float], clusters: Seq
 
     The ratio's variance is that of its linear part over G clusters (Cochran 1977, Sampling Techniques, § 6.4), its
     quantile Student's t with G − 1 degrees of freedom, on the logarithm of the rate. Percentiles of a bootstrap, which
-    is usual here (Bisani & Ney 2004), are far too narrow for a handful of clips (`bench/coverage.py`). Where nothing is
-    wrong, an error is assumed for the upper bound. One cluster alone says nothing: the interval is then from 0 to 1.
+    is usual here (Bisani & Ney 2004), are far too narrow for a handful of clips (`bench/coverage.py`). If there is no
+    error, one is assumed for the upper bound. A single cluster tells nothing: the interval is then from 0 to 1.
     """
     numbers = {name: i for i, name in enumerate(dict.fromkeys(clusters or range(len(errors))))}
     of = [numbers[name] for name in clusters or range(len(errors))]

@@ -15,10 +15,10 @@ _FIRST_LOCAL, _LAST_LOCAL = "qaa", "qtz"  # codes that ISO 639 leaves to everyon
 
 @lru_cache(maxsize=4096)
 def tag_of(name: str) -> str | None:
-    """The canonical BCP 47 tag of a language by any name, upper or lower case; None where no language is known by it.
+    """The canonical BCP 47 tag of a language by any name, upper or lower case; None if no language has that name.
 
-    A language within a macro-language becomes that where CLDR takes one for the other (`ekk` → `et`, `cmn` → `zh`);
-    what script and country say stays.
+    A language within a macro-language becomes the macro-language where CLDR equates them (`ekk` → `et`, `cmn` → `zh`).
+    Script and country stay.
 
     >>> [tag_of(name) for name in ("isl", "Icelandic", "sr_latn", "cmn", "xyzzy")]
     ['is', 'is', 'sr-Latn', 'zh', None]
@@ -31,12 +31,12 @@ def tag_of(name: str) -> str | None:
 
 
 def canonical(name: str) -> str:
-    """As `tag_of`; what is no known language stays as it is written."""
+    """As `tag_of`; an unknown language stays as it is written."""
     return tag_of(name) or name
 
 
 def name_of(language: str) -> str:
-    """The English name of a language, with its tag where that is something else; what is not known as it is written.
+    """The English name of a language with its tag; an unknown language as it is written.
 
     >>> name_of("isl"), name_of("xyzzy")
     ('Icelandic (is)', 'xyzzy')
@@ -45,8 +45,17 @@ def name_of(language: str) -> str:
     return f"{_langcodes().Language.get(tag).display_name()} ({tag})" if tag else language
 
 
+def language_of(tag: str) -> str:
+    """The language of a tag, without script, country and variant; an unknown one as it is written.
+
+    >>> language_of("en-us-nyc"), language_of("pt_BR"), language_of("xyzzy")
+    ('en', 'pt', 'xyzzy')
+    """
+    return canonical(tag).partition("-")[0]
+
+
 def script_of(tag: str) -> str | None:
-    """The script that a tag names, as ISO 15924 does; None where it names none, or is not known.
+    """The script in a tag, by its code in ISO 15924; None if the tag has none, or is unknown.
 
     >>> script_of("sr-Latn"), script_of("sr")
     ('Latn', None)
@@ -56,7 +65,7 @@ def script_of(tag: str) -> str | None:
 
 
 def likely_script(tag: str) -> str | None:
-    """The script that a language is mostly written in, if its tag names no other; None where it is not known.
+    """The usual script of a language, unless its tag names another; None if the language is unknown.
 
     >>> likely_script("sr"), likely_script("nl")
     ('Cyrl', 'Latn')
@@ -66,7 +75,7 @@ def likely_script(tag: str) -> str | None:
 
 
 def shortened(tag: str) -> list[str]:
-    """A tag and what is left of it without its last parts, longest first (RFC 4647, section 3.4, "lookup").
+    """A tag, then the tag without its last parts, longest first (RFC 4647, section 3.4, "lookup").
 
     >>> shortened("vi-VN-x-south")
     ['vi-VN-x-south', 'vi-VN', 'vi']
@@ -76,7 +85,7 @@ def shortened(tag: str) -> list[str]:
 
 
 def _parsed(written: str) -> str | None:
-    """The tag as a code; None where it is none, or of no language."""
+    """The tag of a code; None if it is no code, or of no language."""
     codes = _langcodes()
     try:
         tag = codes.standardize_tag(written, macro=True)

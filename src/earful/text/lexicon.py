@@ -1,9 +1,10 @@
 """From pinyin to characters: a lexicon of Mandarin, and the likeliest words for what a recogniser heard.
 
-Most syllables are many characters (shì alone is 是, 事, 市, 世 and more), so words must tell: the search takes the
-words whose probability, times that of hearing what was heard when they are said, is greatest (Viterbi 1967). A word
-costs less after one that it followed in the user's texts (Witten and Bell 1991, method C). Another tone than its own,
-or letters that are nearly its own, cost something: a slip does not spoil a word. What no word explains stays pinyin.
+Most syllables stand for many characters (shì alone is 是, 事, 市, 世 and more), so the choice needs words. The search
+takes the words with the greatest product of two probabilities: that of the words, and that of hearing what was heard
+if they are said (Viterbi 1967). A word costs less after a word that it followed in the user's texts (Witten and Bell
+1991, method C). A wrong tone, or slightly wrong letters, cost something, so that an error of hearing does not prevent
+a word. Syllables that no word explains stay pinyin.
 """
 
 import json
@@ -27,7 +28,7 @@ UNEXPLAINED = 25.0
 DEAREST = 9.0
 """A word that would cost more in slips is not looked at."""
 KEPT = 12
-"""Ways that are followed at once."""
+"""The number of hypotheses that are followed at once."""
 
 
 class Entry(NamedTuple):
@@ -47,7 +48,7 @@ class Written(NamedTuple):
 
 @dataclass(frozen=True)
 class _Node:
-    """Where one stands in the tree of readings."""
+    """A node in the tree of readings."""
 
     after: "dict[str, _Node]"
     entries: list[Entry]
@@ -70,14 +71,14 @@ class Lexicon:
 
     @property
     def frequencies(self) -> dict[str, float]:
-        """How likely each word is, however it is read."""
+        """The probability of each word, over all its readings."""
         found: dict[str, float] = defaultdict(float)
         for entry in self.entries:
             found[entry.word] += math.exp(entry.logp)
         return dict(found)
 
     def write(self, heard: Sequence[str]) -> list[Written]:
-        """The likeliest words for syllables in the models' form; together they stand for all of these.
+        """The likeliest words for syllables in the models' form; together they cover all syllables.
 
         >>> lexicon = Lexicon((Entry("你好", ("niˇ", "haoˇ"), -5.0), Entry("吗", ("ma",), -6.0)), {})
         >>> [each.text for each in lexicon.write(["niˇ", "haoˋ", "ma"])]
@@ -96,7 +97,7 @@ class Lexicon:
         return _back(min(ways[-1], key=lambda way: way.cost))
 
     def _words_at(self, heard: Sequence[str], start: int) -> Iterator[tuple[float, Entry, int]]:
-        """The words that may begin at a syllable, what their slips cost, and how many syllables they are."""
+        """The words that may begin at a syllable, the cost of their errors, and their numbers of syllables."""
         open_nodes = [(0.0, self._tree)]
         for length, syllable in enumerate(heard[start:], 1):
             near = self._near(syllable)
@@ -111,7 +112,7 @@ class Lexicon:
             yield from ((cost, entry, length) for cost, node in open_nodes for entry in node.entries)
 
     def _logp(self, entry: Entry, before: str) -> float:
-        """Of a word after another: what the pairs know, and for the rest the word alone."""
+        """The log-probability of a word after another: from the pairs, and for the rest from the word alone."""
         if before not in self._followed:
             return entry.logp
         total, kinds = self._followed[before]
@@ -145,7 +146,7 @@ class Lexicon:
         return dict(found)
 
     def _near(self, syllable: str) -> dict[str, float]:
-        """What a syllable may have been, and what the slip costs."""
+        """Syllables that this one may have been, and the cost of each error."""
         known = self._nearby.get(syllable)
         if known is None:
             letters, tone = toneless(syllable.lower())
@@ -163,7 +164,7 @@ class Lexicon:
 
 
 def _best(ways: Iterable[_Way]) -> list[_Way]:
-    """The cheapest way to each last word, the cheapest of these."""
+    """The cheapest hypothesis for each last word; of these the cheapest few."""
     by_word: dict[str, _Way] = {}
     for way in ways:
         if way.last.text not in by_word or way.cost < by_word[way.last.text].cost:
@@ -181,7 +182,7 @@ def _back(way: _Way | None) -> list[Written]:
 
 @lru_cache(maxsize=200_000)
 def letters_apart(a: str, b: str) -> int:
-    """Letters to insert, delete or replace to come from a to b, as far as one; 2 for more."""
+    """The number of letters to insert, delete or replace to turn a into b: 0, 1, or 2 for more."""
     if a == b:
         return 0
     if abs(len(a) - len(b)) > 1:
@@ -201,7 +202,7 @@ def save_lexicon(path: str | Path, lexicon: Lexicon) -> None:
 
 
 def load_lexicon(path: str | Path) -> Lexicon:
-    """Read what `save_lexicon` wrote. Raises CheckpointError where it is missing, damaged or of another format."""
+    """Read what `save_lexicon` wrote. Raises CheckpointError if it is missing, damaged or of another format."""
     path = Path(path)
     try:
         found = json.loads(read_whole(path).decode("utf-8"))

@@ -1,6 +1,6 @@
-"""One spelling for one sound: transcripts are normalised before a model learns from them or is scored on them.
+"""Normalisation of transcripts, before a model learns from them or is scored on them: one spelling for one sound.
 
-What a reader would not say is taken away, what carries sound stays:
+Signs that a reader would not say are removed; signs that carry sound stay:
 
 - always: Unicode NFC; runs of white space become one space and the ends are trimmed; characters that are not seen
   (bidirectional controls, soft hyphen, zero-width space, variation selectors, control characters) are removed.
@@ -13,10 +13,10 @@ What a reader would not say is taken away, what carries sound stays:
   that look like it (ʼ U+02BC, ʻ U+02BB, saltillo ꞌ U+A78C) stay wherever they stand: so are glottal stops written.
 - a colon between two Latin letters stays: it writes length (Mohawk `ó:nen`), and as punctuation a space follows it. In
   Finnish, Swedish and Sámi it joins an ending to an abbreviation (`EU:n`) and goes. The letter ꞉ (U+A789) always stays.
-- what of a transcript's signs stays and what goes, `signs` counts.
-  Question and stress marks that Armenian writes inside a word, and the Arabic tatweel, go without leaving a space.
+- question and stress marks that Armenian writes inside a word, and the Arabic tatweel, go without leaving a space.
+- `signs` counts which signs of a transcript stay, and which go.
 - punctuation "keep": it is kept as it was written.
-- digits stay digits. What is spoken for `3.5`, `%` or `&` depends on the language: spell it out in the transcript.
+- digits stay digits. How `3.5`, `%` or `&` is said depends on the language: spell it out in the transcript.
 - writing "pinyin" and "characters": Mandarin becomes pinyin, syllable by syllable (`text.pinyin`).
 """
 
@@ -70,13 +70,13 @@ _DOTTED_I_LANGUAGES = frozenset({"az", "crh", "gag", "tr"})
 
 @dataclass(frozen=True)
 class TextRules:
-    """How transcripts are written for one model; stored with it (every field is a string).
+    """The way in which one model writes; stored with it (every field is a string).
 
     case: "lower", "upper" or "keep". punctuation: "remove" or "keep". language: any code or English name, "" if
-    unknown; kept as its canonical tag (`text.languages`), and as it is written where it means no language that is
-    known. It matters to case only where i is dotted and I is not (Turkish, Azerbaijani, Crimean Tatar, Gagauz).
-    writing: "given", as the transcripts are; for Mandarin "pinyin", or "characters": then the model hears pinyin too,
-    and a lexicon turns what it heard into characters. Raises ConfigError on another value.
+    unknown; kept as its canonical tag (`text.languages`), or as it is written if no known language has that name. It
+    matters to case only where i is dotted and I is not (Turkish, Azerbaijani, Crimean Tatar, Gagauz).
+    writing: "given", as the transcripts are; for Mandarin "pinyin", or "characters": then the model also recognises
+    pinyin, and a lexicon turns it into characters. Raises ConfigError on another value.
 
     >>> normalize("IŞIK, İzmir’de!", TextRules(language="tr"))
     "ışık izmir'de"
@@ -102,9 +102,9 @@ class TextRules:
 
 
 def normalize(text: str, rules: TextRules | None = None) -> str:
-    """Return `text` as the rules have a model learn it: NFC, possibly empty; normalising again changes nothing.
+    """Return `text` normalised by the rules: NFC, possibly empty; normalising again changes nothing.
 
-    Raises TextError where characters are to be read as pinyin, and the package pypinyin is not there.
+    Raises TextError if characters must be read as pinyin, and the package pypinyin is not installed.
 
     >>> normalize("  “Don’t  stop!” ")
     "don't stop"
@@ -124,9 +124,9 @@ def normalize(text: str, rules: TextRules | None = None) -> str:
 
 
 def as_written(text: str, rules: TextRules) -> str:
-    """Return `text` as a recogniser that errs nowhere would write it: what its transcripts are compared with.
+    """Return `text` as a recogniser without errors would write it: the reference for its transcripts.
 
-    That is the normalised text; pinyin with its accents, characters without spaces. Raises TextError as `normalize`.
+    This is the normalised text; pinyin has its accents, characters have no spaces. Raises TextError as `normalize`.
 
     >>> as_written("我 爱 wifi。", TextRules(writing="characters"))
     '我爱 wifi'
@@ -138,14 +138,14 @@ def as_written(text: str, rules: TextRules) -> str:
 
 
 class Signs(NamedTuple):
-    """How often each sign that is no plain letter, mark or figure stays in a text, and how often one goes."""
+    """Counts of the signs that are no plain letter, mark or digit: those that stay in a text, and those that go."""
 
     kept: Counter[str]
     dropped: Counter[str]
 
 
 def signs(text: str, rules: TextRules | None = None) -> Signs:
-    """Count the signs that normalising keeps, and all characters but white space that it drops, as they are written.
+    """Count the signs that normalising keeps, and all characters except white space that it drops, as written.
 
     >>> signs("«kaʼa’a»: 'a")
     Signs(kept=Counter({'ʼ': 1, '’': 1}), dropped=Counter({'«': 1, '»': 1, ':': 1, "'": 1}))
@@ -166,7 +166,7 @@ def signs(text: str, rules: TextRules | None = None) -> Signs:
 
 
 def _is_sign(character: str) -> bool:
-    """Neither a plain letter or mark, nor a figure or space: a modifier letter is a sign, and the saltillo, too."""
+    """Whether it is no plain letter, mark, digit or space. Modifier letters and the saltillo are signs."""
     kind = unicodedata.category(character)
     if character.isspace() or kind[0] in "MN":
         return False
@@ -174,7 +174,7 @@ def _is_sign(character: str) -> bool:
 
 
 def usual_writing(language: str, texts: Iterable[str]) -> Writing:
-    """How a model of the language best writes: Mandarin in characters where its texts are in them, else in pinyin."""
+    """The default way of writing for a language: for Mandarin characters if the texts have them, else pinyin."""
     if not is_mandarin(language):
         return "given"
     return "characters" if any(map(has_characters, texts)) else "pinyin"
@@ -187,7 +187,7 @@ def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 
 def _without_unseen(text: str) -> str:
-    """Drop what leaves no trace on paper; white space that is a control character (tab, newline) stays."""
+    """Drop invisible characters; white space that is a control character (tab, newline) stays."""
     seen = text.translate(_DELETE_UNSEEN)
     if seen.isprintable():  # the common case; a joiner, a newline or a no-break space goes the long way
         return seen
@@ -221,7 +221,7 @@ def _is_caseless(character: str) -> bool:
 
 
 def _spoken(text: str, rules: TextRules) -> list[str]:
-    """What becomes of each character where punctuation and symbols become spaces, but for signs inside words."""
+    """Replace punctuation and symbols by spaces, except signs inside words."""
     written = list(map(_alone, text))
     if _INSIDE_WORDS.isdisjoint(text):
         return written
@@ -240,7 +240,7 @@ def _is_inside_word(text: str, position: int) -> bool:
 
 
 def _is_length(text: str, position: int) -> bool:
-    """Whether Latin letters stand around a colon: in Ethiopic writing it parts words, and in Armenian sentences."""
+    """Whether Latin letters surround a colon: in Ethiopic it separates words, in Armenian sentences."""
     before, after = text[position - 1], text[position + 1]
     is_latin = {"LATIN", None}  # modifier letters are of no script
     return _is_inside_word(text, position) and script(before) in is_latin and script(after) in is_latin

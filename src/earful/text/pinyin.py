@@ -1,17 +1,17 @@
-"""Mandarin in letters: characters, and pinyin however it is typed, become syllables that a handful of clips can teach.
+"""Mandarin as pinyin: characters, and pinyin in any notation, become syllables that a model learns from few clips.
 
-Chinese is written with thousands of characters, of which a few minutes of speech hold a few hundred, most of them once.
-Its pinyin has 26 letters and four tones. The form that a model learns is a syllable's letters and then its tone, a
-symbol of its own, with a space between syllables: `niˇ haoˇ`.
+Chinese has thousands of characters. A few minutes of speech contain a few hundred, most of them once. Pinyin has 26
+letters and four tones. A model learns a syllable's letters and then its tone, as a symbol of its own, with a space
+between syllables: `niˇ haoˇ`.
 
-- The tone stands after the syllable: then four symbols are learned from all syllables that bear them, where ǐ with its
-  accent would be a letter apart, seldom met; and the whole melody has been heard. It is a letter (Unicode's Lm), not a
-  digit: figures in a transcript stay figures. The neutral tone has no mark, as in print.
-- Characters are read by `pypinyin`, which knows the words that a character is read differently in (银行 yín háng, 行走
-  xíng zǒu). It writes a tone that changes beside another where its dictionary does (不是 bú shì), and r as a syllable
-  (花儿 huā ér).
-- Words in Latin letters that bear a tone, as an accent or a digit, and can be cut into syllables, are pinyin: `nǐhǎo`,
-  `ni3 hao3` and `Xī'ān` too. All others are kept as they are: `wifi`, `ma`, `2008`.
+- The tone follows the syllable. So all syllables with that tone teach one of four symbols, while ǐ with its accent
+  would be a rare letter of its own; and the whole melody has been heard by then. The symbol is a letter (Unicode's Lm),
+  not a digit: digits in a transcript stay digits. The neutral tone has no mark, as in print.
+- `pypinyin` reads characters. It knows words in which a character is read differently (银行 yín háng, 行走 xíng zǒu).
+  It writes a tone that changes beside another where its dictionary does (不是 bú shì), and r as a syllable (花儿 huā
+  ér).
+- Words in Latin letters are pinyin if they have a tone, as an accent or a digit, and can be cut into syllables:
+  `nǐhǎo`, `ni3 hao3`, `Xī'ān`. All others stay as they are: `wifi`, `ma`, `2008`.
 """
 
 import importlib
@@ -78,9 +78,9 @@ def has_characters(text: str) -> bool:
 
 
 def to_pinyin(text: str) -> str:
-    """Text in NFC with characters and pinyin in the form that models learn; doing it again changes nothing.
+    """Text in NFC, its characters and pinyin in the form that models learn; doing it again changes nothing.
 
-    Raises TextError where there are characters, and no `pypinyin`.
+    Raises TextError if there are characters, and `pypinyin` is not installed.
 
     >>> to_pinyin("Nǐhǎo, ni3 hao3, nǚ'ér, wifi")
     'Niˇ haoˇ, niˇ haoˇ, nüˇ erˊ, wifi'
@@ -94,7 +94,7 @@ def to_pinyin(text: str) -> str:
 
 
 def with_marks(syllable: str) -> str:
-    """A syllable of the models' form as it is printed; what has no tone stays.
+    """A syllable of the models' form with its accent, as in print; one without a tone stays.
 
     >>> [with_marks(s) for s in ("haoˇ", "lüˋ", "guiˋ", "ma", "ok")]
     ['hǎo', 'lǜ', 'guì', 'ma', 'ok']
@@ -116,7 +116,7 @@ def toneless(syllable: str) -> tuple[str, str]:
 
 
 def between_scripts(text: str) -> str:
-    """Text with spaces between characters and other letters, none among characters: the two writings can be compared.
+    """Text with spaces between characters and other letters, and none among characters, for comparison.
 
     >>> between_scripts("我 用wifi")
     '我用 wifi'
@@ -130,7 +130,7 @@ def closed_up(text: str) -> str:
 
 
 def _read(characters: str) -> Iterator[str]:
-    """The syllables of characters; one that nobody can read stands for itself."""
+    """The syllables of characters; a character without a reading stands for itself."""
     pypinyin = _pypinyin()
     for syllable in pypinyin.lazy_pinyin(characters, style=pypinyin.Style.TONE):
         yield from syllable if has_characters(syllable) else [_with_sign(syllable)]
@@ -141,7 +141,7 @@ def _pypinyin() -> Any:
         return importlib.import_module("pypinyin")
     except ImportError as error:
         raise TextError(
-            "reading Chinese characters needs the package pypinyin, which is not here; "
+            "reading Chinese characters needs the package pypinyin, which is not installed; "
             f"run: {REMEDY}, or have each character learned by itself (--writing given)"
         ) from error
 
@@ -178,7 +178,7 @@ def _parted(word: str) -> tuple[str, tuple[str, ...]]:
 
 @lru_cache(maxsize=8192)  # else the ways to cut a long word that is none would be tried over and over
 def _cut_from(letters: str, tones: tuple[str, ...], start: int) -> list[str] | None:
-    """Syllables from `start` to the end, the longest that leave the rest possible; None where there are none."""
+    """The syllables from `start` to the end, the longest that leave the rest possible; None if there are none."""
     if start == len(letters):
         return []
     for end in range(min(len(letters), start + _LONGEST), start, -1):
@@ -192,7 +192,7 @@ def _cut_from(letters: str, tones: tuple[str, ...], start: int) -> list[str] | N
 
 
 def _closed(letters: str, tones: tuple[str, ...], start: int, end: int, r: list[str]) -> list[str] | None:
-    """A syllable, an r that may follow it, its tone, and all syllables after it; None where they are not pinyin."""
+    """A syllable, an r that may follow it, its tone, and all syllables after it; None if they are not pinyin."""
     after = end + len(r)
     marks = "".join(tones[start:after])
     if signed := letters[after : after + 1] in _SIGNS:

@@ -1,18 +1,19 @@
 """Word and character error rates: summed over a corpus, with counts and an interval.
 
-The alignment is that of NIST sclite: the cheapest path where a substitution costs 4, an insertion or a deletion 3, and
-among equally cheap paths the one that, read from the end, prefers a pair, then an insertion, then a deletion. So the
-counts are those of `sclite` on the same tokens, file by file. The plain edit distance (jiwer) weighs all errors 1; its
-total is never larger and differs in a few of a thousand badly recognised utterances, the split into kinds more often.
+The alignment is that of NIST sclite. It is the cheapest path, where a substitution costs 4, an insertion or a deletion
+3. Among equally cheap paths it is the one that, read from the end, prefers a pair, then an insertion, then a deletion.
+So the counts are those of `sclite` on the same tokens, file by file. The plain edit distance (jiwer) weighs all errors
+1. Its total is never larger, and differs in a few of a thousand badly recognised utterances; the split into kinds
+differs more often.
 
 What is counted:
 
 - both texts are put into NFC and white space is collapsed; nothing else: normalise them first (text/normalize.py).
-- words are what white space separates; characters are Unicode code points, the space between words among them, as
+- white space separates words; characters are Unicode code points, including the space between words, as
   ESPnet, NeMo and jiwer count it (`sclite -c` does not; write the space as a visible token there to compare).
 - an empty reference adds nothing to the length, and each token of its hypothesis is an insertion.
-- a rate is errors / reference length; where the length is 0 it is errors / 1, so that it is always a number: 0.0 when
-  nothing was said and nothing was heard, and the count of insertions otherwise.
+- a rate is errors / reference length. If the length is 0 it is errors / 1, so that it is always a number: 0.0 if
+  nothing was said and nothing was recognised, else the number of insertions.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Score:
     """Error rates of a corpus as fractions (0.12 is 12 %); the counts without a prefix are of characters.
 
     `characters` and `words` are the lengths of the references; the intervals are 95 % intervals (low, high)
-    of `cer` and `wer`, of other such utterances (`text.interval`).
+    of `cer` and `wer`, for other such utterances (`text.interval`).
     """
 
     cer: float
@@ -99,7 +100,7 @@ def score(references: Sequence[str], hypotheses: Sequence[str], speakers: Sequen
 
 
 def right_words(reference: str, hypothesis: str) -> list[bool]:
-    """Of each word of the hypothesis, whether an alignment of least errors pairs it with the same word.
+    """For each word of the hypothesis, whether an alignment with the fewest errors pairs it with the same word.
 
     >>> right_words("the cat sat on", "a cat sat")
     [False, True, True]
@@ -157,8 +158,8 @@ def errors_of_each(references: Sequence[str], hypotheses: Sequence[str]) -> tupl
 def pool(errors: Sequence[UtteranceErrors], speakers: Sequence[str] = ()) -> Score:
     """Sum the counts of some utterances: all of a corpus, or one speaker's.
 
-    With `speakers`, one for each utterance, the intervals are of other speakers' utterances (`text.interval`). Raises
-    TextError if there is no utterance.
+    With `speakers`, one for each utterance, the intervals are for utterances of other speakers (`text.interval`).
+    Raises TextError if there is no utterance.
     """
     if not errors:
         raise TextError("expected at least one utterance to score, got none")

@@ -1,4 +1,4 @@
-"""In which script a text is written."""
+"""The script of a text."""
 
 import unicodedata
 from collections import Counter
@@ -12,7 +12,7 @@ _NO_SCRIPT = frozenset(
 
 
 def script(letter: str) -> str | None:
-    """The script of a letter by its Unicode name, such as "LATIN"; None for what is no letter or of any script."""
+    """The script of a letter by its Unicode name, such as "LATIN"; None for other signs and letters of several."""
     if not letter.isalpha():
         return None
     word = unicodedata.name(letter, "UNNAMED").split()[0]
@@ -33,5 +33,5 @@ def scripts(texts: Iterable[str]) -> dict[str, int]:
 
 
 def main_script(texts: Iterable[str]) -> str | None:
-    """The script that most letters of the texts are of; None where there is no letter."""
+    """The script of most letters of the texts; None if there is no letter."""
     return next(iter(scripts(texts)), None)

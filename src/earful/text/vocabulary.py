@@ -12,9 +12,9 @@ from earful.text.pinyin import HAN, SYLLABLES, between_scripts, has_characters, 
 
 MOST_WORDS, MOST_PAIRS = 40_000, 50_000
 OWN_WORDS = 2000
-"""So many words of the user's texts weigh as much as the word list."""
+"""The number of words of the user's texts that weigh as much as the word list."""
 LEAST_READING = 0.1
-"""A character is read otherwise than it is alone where so large a share of its words read it so."""
+"""A character gets another reading than its own if at least this share of its words has it."""
 _LONGEST_WORD = 6
 _UNKNOWN = -18.0  # the log-probability of a character that the list does not have
 _CHARACTERS = re.compile(f"[{HAN}]+")
@@ -25,9 +25,9 @@ def make_lexicon(
 ) -> Lexicon:
     """The most frequent words in characters, and those of the texts, with their readings.
 
-    The texts are cut into the likeliest words of the list, and single characters for the rest. They count for more the
-    longer they are: 2,000 words as much as the list. `pairs` are counts of an earlier lexicon, that are added to.
-    Raises TextError where there is no `pypinyin`.
+    The texts are cut into the likeliest words of the list, and single characters for the rest. Longer texts count for
+    more: 2,000 words count as much as the list. The counts are added to `pairs`, those of an earlier lexicon.
+    Raises TextError if `pypinyin` is not installed.
 
     >>> make_lexicon({"你好": 0.2}, ["你好吗"]).entries[0]
     Entry(word='你好', reading=('niˇ', 'haoˇ'), logp=-0.6931471805599453)
@@ -61,7 +61,7 @@ def _cut(characters: str, logp: Mapping[str, float]) -> list[str]:
 
 
 def _has_reading(word: str) -> bool:
-    """Characters have one; other words are said as they are written. Pinyin in the texts is no word of its own."""
+    """Whether a word has characters, which need a reading. Others are said as written; pinyin is no own word."""
     if has_characters(word):
         return _CHARACTERS.fullmatch(word) is not None
     return word not in SYLLABLES and to_pinyin(word) == word
@@ -73,7 +73,7 @@ def _logs(frequencies: Mapping[str, float]) -> dict[str, float]:
 
 
 def _mixed(listed: Mapping[str, float], counts: Mapping[str, int]) -> dict[str, float]:
-    """The list's probabilities and those of the texts, by how long these are."""
+    """The probabilities of the list and of the texts, mixed by the length of the texts."""
     total = sum(counts.values())
     own = total / (total + OWN_WORDS) if listed else 1.0
     words = dict.fromkeys([*listed, *counts])
@@ -81,7 +81,7 @@ def _mixed(listed: Mapping[str, float], counts: Mapping[str, int]) -> dict[str, 
 
 
 def _entries(probabilities: Mapping[str, float]) -> Iterator[Entry]:
-    """The words with their readings, the most frequent first; a character has those of its words, too."""
+    """The words with their readings, the most frequent first; a character also has the readings of its words."""
     readings = {word: tuple(to_pinyin(word).split()) for word in probabilities}
     # how often each character is read how, alone and in words
     heard: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))

@@ -9,9 +9,10 @@ from earful.writers.phrases import Source, by_speaker, in_milliseconds, phrases
 
 
 def ctm(transcript: Transcript, source: Source) -> str:
-    """A line a word: recording, channel, start and duration in seconds, word, confidence; by channel and time.
+    """A line per word: recording, channel, start and duration in seconds, word, confidence; by channel and time.
 
-    A speaker has the channel that his name ends with. Names have no spaces there: comments (`;;`) say what was changed.
+    A speaker's channel is the number at the end of the name. Names cannot have spaces: comments (`;;`) list changed
+    names.
     """
     lines, name = list(_comments(transcript, source)), in_one_word(PurePath(source.audio).stem)
     for channel, _, words in _channels(transcript):
@@ -22,7 +23,7 @@ def ctm(transcript: Transcript, source: Source) -> str:
 
 
 def stm(transcript: Transcript, source: Source) -> str:
-    """A line a phrase: recording, channel, speaker, start and end in seconds, text; by channel and time."""
+    """A line per phrase: recording, channel, speaker, start and end in seconds, text; by channel and time."""
     lines, name = list(_comments(transcript, source)), in_one_word(PurePath(source.audio).stem)
     for channel, speaker, words in _channels(transcript):
         said_by = in_one_word(speaker or "unknown")
@@ -43,7 +44,7 @@ def in_one_word(name: str) -> str:
 
 
 def _channels(transcript: Transcript) -> list[tuple[int, str | None, list[Word]]]:
-    """Channel, speaker and words: by the numbers that end the names of speakers, or else by who begins."""
+    """Channel, speaker and words: by the numbers at the end of speakers' names, else in order of their beginnings."""
     spoken = by_speaker(transcript.words)
     numbers = [int(found[0]) for name in spoken if name and (found := re.search(r"[0-9]+$", name))]
     named = len(set(numbers)) == len(spoken)
@@ -55,7 +56,7 @@ def _channels(transcript: Transcript) -> list[tuple[int, str | None, list[Word]]
 
 
 def _comments(transcript: Transcript, source: Source) -> Iterator[str]:
-    """What was changed in names, and that nothing is said where nothing is."""
+    """Comments on changed names, and on a recording without words."""
     for name in (PurePath(source.audio).stem, *filter(None, by_speaker(transcript.words))):
         if in_one_word(name) != name:
             yield f";; {in_one_word(name)} stands for {' '.join(name.split())}"

@@ -1,4 +1,4 @@
-"""Tiers of a transcript in a document of ELAN's, new or a person's own; nothing else in it changes.
+"""Tiers of a transcript in an ELAN document, new or a person's own; nothing else in it changes.
 
 Below the phrases are the words, a time subdivision: it has no gaps, so a word lasts until the next one of its phrase
 begins. Below the words are their confidences, a symbolic association. All are marked as drafts (`data.drafts`).
@@ -23,7 +23,7 @@ CONSTRAINTS = {
     "Symbolic_Association": "1-1 association with a parent annotation",
     "Included_In": "Time alignable annotations within the parent annotation's time interval, gaps are allowed",
 }
-"""ELAN's stereotypes of tiers below others, and what it writes of each, to the letter."""
+"""ELAN's stereotypes of dependent tiers, with its exact descriptions."""
 ORDER = (
     "LICENSE",
     "HEADER",
@@ -38,7 +38,7 @@ ORDER = (
     "REF_LINK_SET",
     "EXTERNAL_REF",
 )
-"""The parts of a document in the order that the schema wants (EAFv3.0)."""
+"""The parts of a document in the order of the schema (EAFv3.0)."""
 LAST_ID = "lastUsedAnnotationId"
 TYPES: Mapping[str, Mapping[str, str]] = {
     "earful phrases": {"TIME_ALIGNABLE": "true"},
@@ -57,10 +57,9 @@ class Tiers(NamedTuple):
 
 
 def add_tiers(root: Element, transcript: Transcript, path: Path) -> tuple[str, ...]:
-    """Add a transcript to a document, three tiers a speaker; answers the names of the tiers.
+    """Add a transcript to a document, three tiers per speaker; returns the names of the tiers.
 
-    Names and ids are such as are not there yet. Raises ManifestError where the marks of drafts in it (`path` names it)
-    are not as earful writes them.
+    Names and ids are new ones. Raises ManifestError if the marks of drafts in it (`path` names it) are malformed.
     """
     ids, types = Ids(root), [_type(root, name) for name in TYPES]
     spoken, said, names = list[Draft](), list[Draft](), list[str]()
@@ -92,7 +91,7 @@ class Ids:
         return f"{kind}{self._last[kind]}"
 
     def note(self, root: Element) -> None:
-        """Write the highest id of an annotation where ELAN goes on from."""
+        """Write the highest id of an annotation, from which ELAN continues."""
         header = root.find("HEADER")
         assert header is not None, "every document has one"
         noted = header.find(f"PROPERTY[@NAME='{LAST_ID}']")
@@ -102,7 +101,7 @@ class Ids:
 
 
 def append(parent: Element, tag: str, attributes: Mapping[str, str], text: str | None = None) -> Element:
-    """A new last child. White space round the others stays as it is, and the new one has that of its neighbour."""
+    """Append a child. White space around the others stays, and the new child gets that of its neighbour."""
     child = etree.Element(tag, dict(attributes))
     child.text = text
     before = next(parent.iterchildren(reversed=True), None)  # len() would count them all, each time
@@ -116,7 +115,7 @@ def _highest(taken: set[str], kind: str) -> int:
 
 
 def _in_place(root: Element, tag: str, attributes: Mapping[str, str]) -> Element:
-    """A new part of the document, after those that the schema wants before it."""
+    """A new part of the document, at its place in the schema's order."""
     before = [n for n, each in enumerate(root) if each.tag in ORDER and ORDER.index(str(each.tag)) <= ORDER.index(tag)]
     place = before[-1] + 1 if before else 0
     part = etree.Element(tag, dict(attributes))
@@ -126,7 +125,7 @@ def _in_place(root: Element, tag: str, attributes: Mapping[str, str]) -> Element
 
 
 def _type(root: Element, name: str) -> str:
-    """The name of a linguistic type; it is made where there is none, beside one of that name that is another."""
+    """The name of a linguistic type; it is made if missing, with another name if a different type has that name."""
     wanted = {**TYPES[name], "GRAPHIC_REFERENCES": "false"}
     there = {each.get("LINGUISTIC_TYPE_ID", ""): dict(each.attrib) for each in root.iterfind("LINGUISTIC_TYPE")}
     for other in _names(name):
@@ -142,7 +141,7 @@ def _type(root: Element, name: str) -> str:
 
 
 def _names(name: str, of: str = "") -> Iterator[str]:
-    """A name, and others for where it is taken: `earful words`, `earful words 2` …"""
+    """A name, and alternatives if it is taken: `earful words`, `earful words 2` …"""
     yield f"{name}{of}"
     number = 1
     while number := number + 1:
@@ -150,7 +149,7 @@ def _names(name: str, of: str = "") -> Iterator[str]:
 
 
 def _tiers(root: Element, types: list[str], speaker: str | None) -> Tiers:
-    """The tiers of a speaker, each below the one before; his name stands after an `@`, as ELAN's users write it."""
+    """The tiers of a speaker, each below the one before; the name follows an `@`, as is usual in ELAN."""
     there = {tier.get("TIER_ID") for tier in root.iterfind("TIER")}
     of = f"@{speaker}" if speaker else ""
     each = zip(*(_names(name, of) for name in TYPES), strict=True)
@@ -165,7 +164,7 @@ def _tiers(root: Element, types: list[str], speaker: str | None) -> Tiers:
 
 
 def _annotate(root: Element, tiers: Tiers, phrase: Phrase, ids: Ids) -> tuple[Draft, list[Draft]]:
-    """Write a phrase, its words and their confidences; answers the phrase as a draft, and the words."""
+    """Write a phrase, its words and their confidences; returns the phrase as a draft, and the words."""
     times = [milliseconds(word.start_s) for word in phrase.words] + [milliseconds(phrase.words[-1].end_s)]
     slots = [_slot(root, ids.new("ts"), time) for time in times]
     own = _aligned(tiers.phrases, ids.new("a"), slots[0], slots[-1], phrase.text)

@@ -1,4 +1,4 @@
-"""The formats of transcripts: `FORMATS`, a function each; and `render`, which takes one by its name."""
+"""The formats of transcripts: the functions in `FORMATS`, and `render`, which takes one by name."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ from earful.writers.tsv import tsv
 
 
 class Format(NamedTuple):
-    """How a format is written, and how its files end."""
+    """A format: its function, and the suffix of its files."""
 
     write: Callable[[Transcript, Source], str]
     suffix: str
@@ -46,10 +46,10 @@ def render(
 ) -> str:
     """The transcript in one of `FORMATS`, with a line end at the end.
 
-    `audio` is the recording, named in JSON and linked in ELAN's and FLEx's files: from `place`, where the file will be.
-    `language` is a tag such as "is".
+    `audio` is the recording, named in JSON and linked in ELAN's and FLEx's files, relative to `place`, the written
+    file. `language` is a tag such as "is".
 
-    Raises ConfigError for another format, AudioError for a recording whose name no XML can hold.
+    Raises ConfigError for an unknown format, AudioError for a recording whose name XML cannot hold.
 
     >>> render(Transcript("hi", (Word("hi", 0.5, 0.75, 0.9),), 0.9, 1.0), "tsv").splitlines()[1]
     '0.500\\t0.750\\t0.900\\thi'
@@ -57,7 +57,9 @@ def render(
     if format not in FORMATS:
         raise ConfigError(f"format is {format!r}, must be one of {', '.join(FORMATS)}")
     if format in IN_XML and not is_in_xml(audio):
-        raise AudioError(f"{audio!r}: the name holds what no XML can hold; rename the recording for --format {format}")
+        raise AudioError(
+            f"{audio!r}: the name has characters that XML cannot hold; rename the recording for --format {format}"
+        )
     return FORMATS[format].write(transcript, Source(audio, place, language))
 
 

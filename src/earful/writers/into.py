@@ -1,4 +1,4 @@
-"""A person's own document of ELAN's: its empty segments, new tiers, and saving it with nothing else changed."""
+"""A person's own ELAN document: filling empty segments, adding tiers, and saving without other changes."""
 
 import shutil
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from earful.writing import replacing
 
 
 class Document(NamedTuple):
-    """A document that is open: its place, what the file held when it was read, and the tree, which is changed."""
+    """An open document: its place, the content of the file when it was read, and the tree, which is changed."""
 
     path: Path
     content: bytes
@@ -34,9 +34,9 @@ def open_document(path: Path) -> Document:
 
 
 def save(document: Document) -> None:
-    """Write a document back, whole or not at all; comments and parts that earful does not know are as they were.
+    """Write a document back, whole or not at all; comments and unknown parts stay.
 
-    Raises ManifestError, and leaves the file as it is, where another program has saved it since it was read; OSError.
+    Raises ManifestError, and leaves the file unchanged, if another program has saved it since it was read; OSError.
     """
     place = document.path.resolve()  # a link stays a link
     tree = document.root.getroottree()
@@ -52,9 +52,9 @@ def save(document: Document) -> None:
 
 
 def add_transcript(document: Document, transcript: Transcript, origin_ms: int = 0) -> tuple[tuple[str, ...], int]:
-    """Add a transcript as tiers of its own; answers their names, and how many words lie before the document's time 0.
+    """Add a transcript as new tiers; returns their names, and the number of words before the document's time 0.
 
-    These have no place in it. Raises ManifestError as `add_tiers`.
+    These words are left out. Raises ManifestError as `add_tiers`.
     """
     origin_s = origin_ms / 1000
     within = [word for word in transcript.words if word.end_s > origin_s]
@@ -64,10 +64,10 @@ def add_transcript(document: Document, transcript: Transcript, origin_ms: int = 
 
 
 def segments(document: Document, tier: str) -> tuple[list[Annotation], int]:
-    """The annotations of a tier that have no text; and how many of these have no times, and so cannot be filled.
+    """The annotations of a tier that have no text, and the number of those without times, which cannot be filled.
 
     Raises ManifestError: there is no such tier; its texts come from a controlled vocabulary; several of its annotations
-    share one span, and nobody knows which has which part of it.
+    share one span, of which their parts are unknown.
     """
     names = [each.get("TIER_ID", "") for each in document.root.iterfind("TIER")]
     if tier not in names:
@@ -90,15 +90,15 @@ def segments(document: Document, tier: str) -> tuple[list[Annotation], int]:
 
 
 def span_of(annotation: Annotation) -> tuple[int, int] | None:
-    """Start and end in milliseconds, where both are known and something lies between them."""
+    """Start and end in milliseconds, if both are known and the span is not empty."""
     start_ms, end_ms = annotation.start_ms, annotation.end_ms
     return (start_ms, end_ms) if start_ms is not None and end_ms is not None and start_ms < end_ms else None
 
 
 def fill(document: Document, said: Sequence[tuple[Annotation, Transcript]]) -> int:
-    """Write transcripts into empty annotations, and mark them as drafts; answers how many say something.
+    """Write transcripts into empty annotations, and mark them as drafts; returns the number of filled ones.
 
-    One in which nothing is said stays as it is. Raises ManifestError as `mark`.
+    An annotation without speech stays unchanged. Raises ManifestError as `mark`.
     """
     written = list[Draft]()
     for segment, transcript in said:

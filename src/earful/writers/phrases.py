@@ -1,4 +1,4 @@
-"""Words by speaker and by phrase, and phrases as subtitles: what the formats of a transcript have in common."""
+"""Words by speaker and by phrase, and phrases as subtitles: common parts of the formats of transcripts."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -15,10 +15,10 @@ SHORTEST_CUE_S = 0.5
 
 
 class Source(NamedTuple):
-    """Where a transcript comes from, and goes to: what formats name beside the words.
+    """The source and destination of a transcript, which formats mention beside the words.
 
-    `audio` is the recording as it was given, `place` the file that is written (None: stdout), by which the recording is
-    found from there; `language` is a tag such as "is", "" if unknown.
+    `audio` is the recording as given; `place` is the written file (None: stdout), for links relative to it; `language`
+    is a tag such as "is", "" if unknown.
     """
 
     audio: str = ""
@@ -33,12 +33,12 @@ class Phrase(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The words as they are written together."""
+        """The words as one text."""
         return closed_up(" ".join(word.text for word in self.words))
 
     @property
     def speaker(self) -> str | None:
-        """Whose words they are, where that is known."""
+        """The speaker, if known."""
         return self.words[0].speaker
 
 
@@ -55,19 +55,19 @@ class Cue:
 def cues(words: Sequence[Word]) -> Iterator[Cue]:
     """Group words into subtitles: a new one at a pause, after six seconds, or when two lines of 42 are full.
 
-    Each speaker has cues of his own.
+    Each speaker has separate cues.
     """
     each = [cue for mine in by_speaker(words).values() for cue in _cues_of(phrases(mine))]
     yield from sorted(each, key=lambda cue: cue.start_s)
 
 
 def by_speaker(words: Sequence[Word]) -> dict[str | None, list[Word]]:
-    """The words of each speaker, in the order in which they begin to speak."""
+    """The words of each speaker, in the order of their beginnings."""
     return {name: [w for w in words if w.speaker == name] for name in dict.fromkeys(word.speaker for word in words)}
 
 
 def phrases(words: Sequence[Word]) -> list[Phrase]:
-    """What one speaker says, cut where a subtitle ends: at a pause, after six seconds, or when two lines are full."""
+    """The words of a speaker, cut where a subtitle ends: at a pause, after six seconds, or when two lines are full."""
     groups: list[list[Word]] = []
     for word in words:
         if groups and _fits(groups[-1], word):

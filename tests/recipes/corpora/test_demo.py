@@ -17,5 +17,5 @@ def test_real(corpora, write_game, tiny_base: Path, tmp_path: Path, monkeypatch:
     monkeypatch.setattr("earful.adapt.adapt.adapt", one_step)
     game = write_game(tmp_path / "game", "cs", levels=6, clips=4)
     shown = corpora("demo", "--base", tiny_base, "--out", tmp_path / "demo", "--from", game).out
-    assert "Czech. The base knows 1 language and has never heard it." in shown
+    assert "Czech. earful trained the base on 1 language, but not on Czech." in shown
     assert re.search(r"6 clips \(\d+ s\) to learn from, 1 others to measure with", shown)

@@ -51,12 +51,12 @@ def unread_media(place: Path) -> Iterator[LeftOver]:
         if path in kept:
             continue
         if is_sound(path):
-            yield LeftOver(path, "the sound file of its name is read", "to read it, too, give it another name")
+            yield LeftOver(path, "a sound file of the same name is read", "to read it, too, give it another name")
             continue
         if suffix in (*MEDIA, *_UNREAD):
             yield LeftOver(path, f"{suffix} is not read", CONVERT if suffix in _UNREAD else INSTALL)
         elif suffix in _HEADERLESS:
-            yield LeftOver(path, f"{suffix} has no header, so nobody knows its rate", "write it as WAV")
+            yield LeftOver(path, f"{suffix} has no header, so its rate is unknown", "write it as WAV")
         elif suffix not in (*_TEXTS, ".txt") and not is_annotation(path) and _starts_like_sound(path):
             yield LeftOver(path, "holds sound, but its name does not say so", "give it the suffix of its format")
 

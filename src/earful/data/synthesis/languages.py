@@ -37,7 +37,8 @@ def loader() -> Any:
     try:
         return importlib.import_module("espeakng_loader")
     except ImportError as error:
-        raise SynthesisError(f"speaking needs the package espeakng-loader, which is not here; run: {REMEDY}") from error
+        what = "speaking needs the package espeakng-loader, which is not installed"
+        raise SynthesisError(f"{what}; run: {REMEDY}") from error
 
 
 @lru_cache(maxsize=1)

@@ -142,7 +142,7 @@ def _wordfreq() -> Any:
         return importlib.import_module("wordfreq")
     except ImportError as error:
         raise SynthesisError(
-            f"word lists need the package wordfreq, which is not here; run: {REMEDY}, or give --text FILE"
+            f"word lists need the package wordfreq, which is not installed; run: {REMEDY}, or give --text FILE"
         ) from error
 
 

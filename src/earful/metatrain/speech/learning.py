@@ -12,8 +12,8 @@ from earful.errors import ConfigError
 from earful.metatrain import LEARNERS, Learner
 
 FIXED: Mapping[str, Selection] = {"anil": "head", "boil": "body", "cavia": "biases"}
-"""What some learners move, which makes them what they are. CAVIA's context, a vector that is added in every layer, is
-the layer's bias: from zero and beside it, or in its place, are the same steps."""
+"""The parameters that some learners move by definition. CAVIA's context, a vector added in every layer, is the layer's
+bias: steps from zero beside the bias, or in its place, are the same."""
 SECOND_ORDER = ("maml", "anil", "boil", "meta-sgd", "cavia")
 BELONGS: Mapping[str, tuple[str, ...]] = {
     "moves": tuple(name for name in LEARNERS if name not in FIXED),
@@ -22,20 +22,20 @@ BELONGS: Mapping[str, tuple[str, ...]] = {
     "pull": ("imaml",),
     "iterations": ("imaml",),
 }
-"""Which learners a setting is of."""
+"""The learners of each setting."""
 LEARNS_NO_RATES = ("multitask", "scratch")
 _PLAIN = Inner(rate=1.0)
 
 
 @dataclass(frozen=True)
 class LearnerSettings:
-    """The learner by its name in `LEARNERS`, its inner loop, and what some learners ask for beside.
+    """The learner by its name in `LEARNERS`, its inner loop, and the settings of some learners.
 
-    `moves` names what the inner loop moves ("all" where it is left out); of ANIL, BOIL and CAVIA it is fixed. Up to
-    `first_order_until` of the outer steps, learners of second order take the inner gradients for constants.
-    `every_step_until` is MAML++'s, `pull` and `iterations` are iMAML's. What is left out is as the learner has it.
+    `moves` names the parameters that the inner loop moves (default "all"); for ANIL, BOIL and CAVIA it is fixed. Up to
+    `first_order_until` of the outer steps, inner gradients are constants for learners of second order.
+    `every_step_until` is MAML++'s, `pull` and `iterations` are iMAML's. Omitted settings have the learner's defaults.
 
-    Raises ConfigError for what the learner does not know, or refuses.
+    Raises ConfigError for a setting that the learner does not have, or refuses.
     """
 
     learner: str
@@ -87,12 +87,12 @@ def learner_of(
 
 
 def selection(learning: LearnerSettings) -> Selection:
-    """What the inner loop moves."""
+    """The parameters that the inner loop moves."""
     return FIXED.get(learning.learner) or learning.moves or "all"
 
 
 def unused_of_inner(name: str, given: Mapping[str, Any]) -> str | None:
-    """Of a table `inner` the key by which it asks a learner for rates that are none of its own, and the remedy."""
+    """The key of a table `inner` that asks a learner for rates that it does not learn, and the remedy."""
     if name in ("meta-sgd", "maml++") and given.get("learned") == "":
         return f'inner: {name} learns rates; leave out learned, or take the learner "maml"'
     if name == "maml++" and given.get("per_step") is False:

@@ -1,8 +1,8 @@
 """The output layer of a task: rows for its own letters, made of the rows that all tasks share.
 
-Every language has its own letters, and a user's is none of those that were trained on. So a task begins as adaptation
-does: its letters get rows, and from there they move by themselves. What the rows are made of is a linear map of the
-shared ones, whose numbers are constants; what was learned of a task's rows flows back through it.
+Every language has its own letters, and a user's language is not among the training languages. So a task begins like
+adaptation: its letters get rows, which are then trained. The rows are a linear map of the shared rows with constant
+coefficients; the gradient of a task's rows flows back through it.
 
 Shapes, beside the usual: `V` are the symbols of the task, `P` those of a shared head; both without the blank.
 """
@@ -20,7 +20,7 @@ from earful.model import PHONES, TEXT, AcousticModel, Params
 from earful.text.alphabet import Alphabet
 
 Maps = dict[str, Tensor]
-"""For each shared head, how much of its symbols is in the task's `[V, P]`."""
+"""For each shared head, the share of its symbols in those of the task `[V, P]`."""
 
 
 def chosen(ids: list[int], size: int, head: str) -> Maps:
@@ -33,7 +33,7 @@ def chosen(ids: list[int], size: int, head: str) -> Maps:
 def heard(
     params: Params, known: Alphabet, task: Alphabet, logp: Mapping[str, list[Tensor]], labels: list[tuple[int, ...]]
 ) -> Maps:
-    """What the letters of a task sound like, as `heard_rows` has it; all of them are among the `known`.
+    """The sounds of the letters of a task, as in `heard_rows`; all letters are among the `known`.
 
     `logp` are log-posteriors `[F, 1 + P]` of the support clips by each shared head, `labels` their letters.
     """
@@ -59,11 +59,11 @@ def begin(start: Mapping[str, Tensor], maps: Maps) -> Params:
 def begin_by_prototypes(
     model: AcousticModel, start: Mapping[str, Tensor], still: Params, maps: Maps, support: Batch
 ) -> Params:
-    """As `begin`, and then the rows are the means of the hidden frames that align with the letters."""
+    """As `begin`; then each row is the mean of the hidden frames that align with the letter."""
     begun = begin(start, maps)
     return {**begun, **prototype_rows(model, {**still, **begun}, support)}
 
 
 def shared_heads(output: str) -> tuple[str, ...]:
-    """The heads that a task's rows are made of, and so are meta-trained."""
+    """The heads from which a task's rows are made, and which therefore are meta-trained."""
     return {"phones": (TEXT, PHONES), "heard": (TEXT, PHONES)}.get(output, (TEXT,))

@@ -1,4 +1,4 @@
-"""What a recipe says: the corpora, the tasks they make up, the learner, and the two loops."""
+"""Recipes of meta-training: the corpora, their tasks, the learner, and the two loops."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,11 +18,11 @@ Output = Literal["letters", "phones", "heard", "prototypes"]
 
 @dataclass(frozen=True)
 class TaskRules:
-    """What a task is: each language, speaker or condition, or the mixtures of `by`, taken in turn.
+    """The definition of tasks: each language, speaker or condition, or the combinations in `by`, in turn.
 
-    Clips of a language, a speaker or a condition in `held_out` are not trained on; their tasks validate. Those in
-    `without` are not used at all. `apart`, `alpha` and `skip_small` are as of `EpisodeSampler`. With `hard`, a
-    temperature in nats, tasks of a high query loss come more often (`weights_by_loss`).
+    Clips of a language, a speaker or a condition in `held_out` are not in training; their tasks are for validation.
+    Those in `without` are not used at all. `apart`, `alpha` and `skip_small` are as in `EpisodeSampler`. With `hard`, a
+    temperature in nats, tasks of a high query loss are drawn more often (`weights_by_loss`).
     """
 
     by: tuple[By, ...] = ("language",)
@@ -79,7 +79,7 @@ class MetaRecipe:
             )
 
     def unused(self, given: Mapping[str, Any]) -> str | None:
-        """Of the keys that a recipe gives, one that nothing uses, and why; None where all are used."""
+        """A given key of a recipe that has no effect, and why; None if all have one."""
         inner = unused_of_inner(self.learning.learner, given["learning"]["inner"])
         found = [inner, unused_of_what_never_happens(given, self)]
         if not self.tasks.held_out:

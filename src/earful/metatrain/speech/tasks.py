@@ -20,7 +20,7 @@ from earful.text.alphabet import Alphabet
 
 
 class Side(NamedTuple):
-    """Support or query: the clips, labelled by the task's own symbols; and what the task's output rows are made of."""
+    """Support or query: the clips, labelled by the task's own symbols, and the data for the task's output rows."""
 
     batch: Batch
     maps: Maps
@@ -28,10 +28,10 @@ class Side(NamedTuple):
 
 @dataclass(frozen=True)
 class Tasks:
-    """Where episodes come from: clips in `dataset`, and the `model` that is the start, whose heads the tasks share.
+    """The source of episodes: clips in `dataset`, and the start `model`, whose heads the tasks share.
 
-    `indexes` are the clips of the dataset that the samplers draw from, by their place there. Where letters are heard,
-    `listening` names the heads that hear them.
+    `indexes` are the clips of the dataset from which the samplers draw. If rows come from heard letters, `listening`
+    names the heads for that.
     """
 
     dataset: Dataset
@@ -48,7 +48,7 @@ class Tasks:
         return tuple(dict.fromkeys(task for sampler in self.samplers for task in sampler.tasks))
 
     def draw(self, number: int, losses: Mapping[str, float] | None = None) -> Draw:
-        """The draw of this number, its clips by their place in the dataset; each sampler has its turn."""
+        """The draw of this number, its clips as indexes of the dataset; the samplers take turns."""
         sampler = self.samplers[number % len(self.samplers)]
         drawn = sampler.draw(number, _weights(sampler, losses or {}, self.hard))
         support, query = (tuple(self.indexes[i] for i in side) for side in (drawn.support, drawn.query))
@@ -57,7 +57,7 @@ class Tasks:
     def episode(self, drawn: Draw, *, blind: bool = False, params: Params | None = None) -> Episode:
         """Support and query as sides, on the device of the model.
 
-        Who is `blind` knows only the symbols of the support, as a user's clips tell. Letters are heard by the model
+        With `blind` only the symbols of the support are known, as with a user's clips. Letters are heard by the model
         with `params`, or as it was before meta-training.
         """
         labels = _labels(self.dataset, self.output)
@@ -106,7 +106,7 @@ class Tasks:
 def tasks_of(
     dataset: Dataset, model: AcousticModel, output: Output, rules: TaskRules, seed: int, *, held_out: bool = False
 ) -> Tasks:
-    """The tasks that are trained on, or those that are held out.
+    """The training tasks, or the held-out tasks.
 
     Raises:
         ConfigError: a name in `held_out` or `without` that no clip has, or no clip is left.
@@ -138,7 +138,7 @@ def _labels(dataset: Dataset, output: Output) -> Sequence[tuple[int, ...]]:
 
 
 def _weights(sampler: EpisodeSampler, losses: Mapping[str, float], hard: float | None) -> dict[str, float] | None:
-    """By the losses where hard tasks are sampled and one was met; an unmet one counts as the hardest."""
+    """The weights by loss, if hard tasks are sampled and one was met; an unmet task counts as the hardest."""
     met = {task: losses[task] for task in sampler.tasks if task in losses}
     if hard is None or not met:
         return None

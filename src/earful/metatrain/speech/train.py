@@ -1,4 +1,4 @@
-"""Meta-training a base: from a recipe to a checkpoint that knows how it wants to be adapted."""
+"""Meta-training of a base: from a recipe to a checkpoint with its own inner loop."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -39,11 +39,11 @@ LETTERS: Mapping[Output, Letters] = {
     "prototypes": "prototypes",
 }
 UNSAID = ("out", "work", "cache", "about", "corpora", "start", "outer")
-"""Of a recipe: nothing that is trained depends on it, or the clips, the start and the loop say it themselves."""
+"""Keys of a recipe that do not identify a run: no result depends on them, or clips, start and loop cover them."""
 
 
 class Result(NamedTuple):
-    """The checkpoint that did best on the tasks held out, the last one, and what the loop says."""
+    """The checkpoint that was best on the held-out tasks, the last one, and the result of the loop."""
 
     best: Checkpoint
     last: Checkpoint
@@ -53,14 +53,14 @@ class Result(NamedTuple):
 def start_of(base: Checkpoint, dataset: Dataset, output: Output) -> Checkpoint:
     """The base, its text head with rows for the dataset's letters beside its own.
 
-    Raises CheckpointError where the base has no phones for an output made of them.
+    Raises CheckpointError if the base has no phones for an output made of them.
     """
     if output in ("phones", "heard"):
         known, wanted = base.config.phones, dataset.inventory if output == "phones" else None
         if known is None:
             raise CheckpointError(f'the base writes no phones, which output = "{output}" is made of; take "letters"')
         if odd := [symbol for symbol in (wanted.symbols if wanted else ()) if symbol not in known.symbols]:
-            raise CheckpointError(f"the base knows no phone {odd[0]!r} of the corpora; leave out its clips' phones")
+            raise CheckpointError(f"the base has no phone {odd[0]!r} of the corpora; leave out its clips' phones")
     old = base.config.alphabet
     new = old.extended(["".join(dataset.alphabet.symbols)])
     params = carry_rows(base.params, old, new, torch.Generator().manual_seed(0))
@@ -68,14 +68,14 @@ def start_of(base: Checkpoint, dataset: Dataset, output: Output) -> Checkpoint:
 
 
 class Speech(NamedTuple):
-    """What meta-trains: the parameters that do, and the learner of recognition at some progress (0 to 1)."""
+    """The meta-trained parameters, and the learner of recognition at some progress (0 to 1)."""
 
     params: Params
     learner_at: Callable[[float], Learner]
 
 
 def speech_of(start: Checkpoint, model: AcousticModel, learning: LearnerSettings, output: Output) -> Speech:
-    """The loss of a task, and how its output layer begins, under the learner of the recipe."""
+    """The learner of the recipe, with the loss of a task and the beginning of its output layer."""
     heads = tuple(f"{HEAD}{head}." for head in shared_heads(output))
     params, still = split(
         parameters_of(model),
@@ -133,8 +133,8 @@ def metatrain_base(
     """Meta-train a base as the recipe says, on a device; resumes from `recipe.work`, and logs each step there.
 
     Raises:
-        CheckpointError: the base lacks what the output layer is made of, or the state is damaged or cannot be written.
-        ConfigError, ManifestError: tasks that cannot be, before anything is trained.
+        CheckpointError: the base lacks the rows for the output layer, or the state is damaged or cannot be written.
+        ConfigError, ManifestError: impossible tasks, before any training.
     """
     start = start_of(base, dataset, recipe.output)
     model = start.build().to(device)
@@ -176,12 +176,12 @@ def metatrain_base(
 
 
 def base_of(start: Checkpoint) -> str:
-    """The digest of what is not learned, too."""
+    """The digest of the start, including the parts that are not trained."""
     return digest([start.config, digest_of_tensors(start.params)])
 
 
 def checkpoint_of(start: Checkpoint, meta: Meta, recipe: MetaRecipe, inner: Inner | None) -> Checkpoint:
-    """The start that was learned, with the inner loop that was learned beside it."""
+    """The learned start with the learned inner loop."""
     assert inner is not None
     learning = recipe.learning
     how = Learned(inner, selection(learning), LETTERS[recipe.output])
