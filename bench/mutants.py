@@ -1,0 +1,253 @@
+"""How many small changes to the code the tests notice: mutation testing of the rooms that must be right.
+
+Each change (`mutations.py`) is made in memory and never on disk, in a fork of a process that has imported all that is
+not earful; there the tests of the room run, the quickest first, until one fails. Of a file with more than so many
+changes, that many are drawn by a seed. What survives is listed with its line; what of it changes nothing that anybody
+could notice is argued in mutants_argued.toml, and counted by itself. mutmut 3.8 forks, too, but changes neither the
+numbers of modules nor decorated functions, which compiled ones are; cosmic-ray starts Python and torch for each change,
+and every one in ctc/ on disk would have Numba compile anew.
+
+    python bench/mutants.py --out bench/mutants.json                       # all, hours
+    python bench/mutants.py --out bench/mutants.json --only text/score     # these, the others as they were
+    python bench/mutants.py --out bench/mutants.json --survivors           # only those that survived
+"""
+
+import argparse
+import importlib
+import importlib.abc
+import importlib.machinery
+import json
+import os
+import random
+import resource
+import sys
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+from types import CodeType
+from typing import Any, NamedTuple
+
+from mutations import Mutant, mutants_of
+
+ROOT = Path(__file__).resolve().parents[1]
+ARGUED = Path(__file__).with_name("mutants_argued.toml")
+SEED, MOST, FACTOR, SPARE_S = 0, 60, 5, 20
+"""Changes of a file at most; and how much longer than the unchanged code a changed one may take, in processor time."""
+
+HEAVY = ("torch", "torch._dynamo", "numba", "numpy", "pytest", "hypothesis", "jiwer", "safetensors.torch", "soundfile", "soxr")
+SEARCH = ("ctc/test_words.py", "ctc/test_stretches.py", "ctc/test_beam.py")
+LOSS = ("ctc/test_optax_cases.py", "ctc/test_loss.py")
+LEARNERS = ("contract/test_learners_by_hand.py", "metatrain/test_learners.py", "contract/test_learners.py")
+
+
+class Subject(NamedTuple):
+    """Which tests are to notice what is changed in a file; compiled code is run by Python itself."""
+
+    tests: tuple[str, ...]
+    interpreted: bool = False
+
+
+SUBJECTS = {
+    "text/score": Subject(("text/test_score.py",)),
+    "checkpoint": Subject(("test_checkpoint.py",)),
+    "adapt/select": Subject(("adapt/test_select.py",)),
+    "adapt/measure": Subject(("adapt/test_finetune.py", "adapt/test_stages.py")),
+    "ctc/align": Subject(("ctc/test_align.py",)),
+    "ctc/arrays": Subject(("ctc/test_kneser_ney.py", "ctc/test_ngram.py", "ctc/test_words.py")),
+    "ctc/beam": Subject(SEARCH),
+    "ctc/confidence": Subject(("ctc/test_confidence.py",)),
+    "ctc/greedy": Subject(("ctc/test_greedy.py",)),
+    "ctc/head": Subject(("test_model.py",)),
+    "ctc/hot": Subject(("ctc/test_words.py", "ctc/test_beam.py")),
+    "ctc/kernel_cpu": Subject(LOSS, True),
+    "ctc/kernel_torch": Subject(LOSS),
+    "ctc/kneser_ney": Subject(("ctc/test_kneser_ney.py", "ctc/test_ngram.py")),
+    "ctc/known": Subject(SEARCH),
+    "ctc/lattice": Subject(LOSS),
+    "ctc/logs": Subject(LOSS, True),
+    "ctc/loss": Subject(LOSS),
+    "ctc/ngram": Subject(("ctc/test_ngram.py", "ctc/test_kneser_ney.py")),
+    "ctc/scaled": Subject(LOSS, True),
+    "ctc/search": Subject(SEARCH, True),
+    "ctc/states": Subject(LOSS, True),
+    "ctc/stretches": Subject(("ctc/test_stretches.py",)),
+    "ctc/words": Subject(("ctc/test_words.py", "ctc/test_beam.py"), True),
+    "metatrain/baselines": Subject(LEARNERS),
+    "metatrain/cavia": Subject(LEARNERS),
+    "metatrain/imaml": Subject(LEARNERS),
+    "metatrain/learner": Subject(LEARNERS),
+    "metatrain/loop": Subject(("metatrain/test_loop.py",)),
+    "metatrain/maml": Subject(LEARNERS),
+    "metatrain/maml_plus_plus": Subject(LEARNERS),
+    "metatrain/meta_sgd": Subject(LEARNERS),
+    "metatrain/reptile": Subject(LEARNERS),
+}
+
+
+class Changed(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader):
+    """Imports one module as it was changed, and leaves all others to Python."""
+
+    def __init__(self, name: str, path: Path, code: CodeType) -> None:
+        super().__init__(name, str(path))
+        self.code = code
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        return importlib.util.spec_from_file_location(fullname, self.path, loader=self) if fullname == self.name else None
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.code
+
+
+class Quickest:
+    """pytest's plugin that runs the quickest tests first, and keeps how long each took."""
+
+    def __init__(self, seconds: dict[str, float], out: Path | None) -> None:
+        self.before, self.out, self.now = seconds, out, dict[str, float]()
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        items.sort(key=lambda item: self.before.get(item.nodeid, 0.0))
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self.now[report.nodeid] = self.now.get(report.nodeid, 0.0) + report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        if self.out:
+            self.out.write_text(json.dumps(self.now), "utf-8")
+
+
+def counted(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The same, each survivor that is argued away with its `why`."""
+    argued = tomllib.loads(ARGUED.read_text("utf-8"))
+    for name, each in found.items():
+        whys = {(a["was"], a["now"]): a["why"] for a in argued.get(name, [])}
+        for survivor in each["survivors"]:
+            survivor.pop("why", None)
+            if why := whys.get((survivor["was"], survivor["now"])):
+                survivor["why"] = why
+    return found
+
+
+def run_tests(subject: Subject, changed: Changed | None, seconds: dict[str, float], out: Path | None) -> int:
+    """Run the tests in this process. The exit status is pytest's."""
+    import hypothesis
+    import pytest
+
+    phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)  # nobody reads the failing example
+    hypothesis.settings.register_profile("mutants", derandomize=True, database=None, deadline=None, phases=phases)
+    if changed:
+        sys.meta_path.insert(0, changed)
+    hypothesis.settings.load_profile("mutants")
+    words = ["-x", "-q", "--hypothesis-profile=mutants", "-p", "no:cacheprovider", "-m", "not slow"]
+    words += [str(ROOT / "tests" / test) for test in subject.tests]
+    return int(pytest.main([*words, "--rootdir", str(ROOT)], [Quickest(seconds, out)]))
+
+
+def forked(subject: Subject, changed: Changed | None, cpu_s: float, seconds: dict[str, float], out: Path | None) -> str:
+    """"survived", "killed" or "timeout": the tests run in a fork, which may take so much processor time."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (round(cpu_s), round(cpu_s) + 5))
+        nothing = os.open(os.devnull if not os.environ.get("MUTANTS_SHOWN") else "/dev/stderr", os.O_WRONLY)
+        os.dup2(nothing, 1)
+        os.dup2(nothing, 2)
+        status = 70
+        try:
+            status = run_tests(subject, changed, seconds, out)
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return "timeout" if os.WTERMSIG(status) in (9, 24) else "killed"
+    return "killed" if os.WEXITSTATUS(status) else "survived"
+
+
+def measured(name: str, before: dict[str, Any] | None, most: int) -> dict[str, Any]:
+    """What came of the changes to one file; with `before`, only of those that survived then."""
+    subject, path = SUBJECTS[name], ROOT / "src" / "earful" / f"{name}.py"
+    source = path.read_text("utf-8")
+    everything = mutants_of(source)
+    drawn = sorted(random.Random(SEED).sample(range(len(everything)), min(most, len(everything))))
+    some = [everything[i] for i in drawn]
+    if before:
+        lived = {(each["line"], each["was"], each["now"]) for each in before["survivors"]}
+        some = [each for each in some if each[:3] in lived]
+    with tempfile.TemporaryDirectory() as folder:
+        times, began = Path(folder) / "times.json", time.process_time() + _children_s()
+        if forked(subject, None, 3600, {}, times) != "survived":
+            raise SystemExit(f"{name}: its tests fail on the code as it is")
+        clean_s = time.process_time() + _children_s() - began
+        seconds = json.loads(times.read_text("utf-8"))
+    outcomes: dict[str, list[Mutant]] = {"killed": [], "survived": [], "timeout": []}
+    for mutant in some:
+        code = compile(mutant.tree, str(path), "exec", dont_inherit=True)
+        changed = Changed("earful." + name.replace("/", "."), path, code)
+        outcomes[forked(subject, changed, FACTOR * clean_s + SPARE_S, seconds, None)].append(mutant)
+    survivors = [{"line": m.line, "was": m.was, "now": m.now} for m in outcomes["survived"]]
+    timeouts = len(outcomes["timeout"]) + (before["timeouts"] if before else 0)
+    return {
+        "changes": len(everything),
+        "drawn": len(drawn),
+        "killed": len(drawn) - len(survivors) - timeouts,
+        "timeouts": timeouts,
+        "tests_s": round(clean_s, 1),
+        "survivors": survivors,
+    }
+
+
+def _children_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def alone(name: str, before: dict[str, Any] | None, most: int) -> dict[str, Any]:
+    """`measured` in a process of its own, for Numba reads whether to compile when it is imported."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.environ["NUMBA_DISABLE_JIT"] = str(int(SUBJECTS[name].interpreted))
+            for module in HEAVY:
+                importlib.import_module(module)
+            import torch
+
+            torch.set_num_threads(1)
+            os.write(write, json.dumps(measured(name, before, most)).encode())
+        except SystemExit as error:
+            print(error, file=sys.stderr)
+        finally:
+            os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        answer = pipe.read()
+    os.waitpid(child, 0)
+    if not answer:
+        raise SystemExit(f"{name}: nothing came of it")
+    found: dict[str, Any] = json.loads(answer)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", choices=SUBJECTS, default=list(SUBJECTS), metavar="FILE")
+    parser.add_argument("--survivors", action="store_true", help="run only those again that survived")
+    parser.add_argument("--most", type=int, default=MOST, help="changes of a file at most, drawn by seed")
+    options = parser.parse_args()
+    whole = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"files": {}}
+    for name in options.only:
+        before = whole["files"].get(name) if options.survivors else None
+        if options.survivors and not (before and before["survivors"]):
+            continue
+        whole["files"][name] = found = alone(name, before, options.most)
+        print(name, {**found, "survivors": len(found["survivors"])}, file=sys.stderr, flush=True)
+        files = counted({each: whole["files"][each] for each in SUBJECTS if each in whole["files"]})
+        whole = {"seed": SEED, "most": options.most, "files": files}
+        beside = options.out.with_suffix(".part")
+        beside.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", "utf-8", newline="\n")
+        beside.replace(options.out)
+
+
+if __name__ == "__main__":
+    main()
