@@ -35,7 +35,18 @@ ARGUED = Path(__file__).with_name("mutants_argued.toml")
 SEED, MOST, FACTOR, SPARE_S = 0, 60, 5, 20
 """Changes of a file at most; and how much longer than the unchanged code a changed one may take, in processor time."""
 
-HEAVY = ("torch", "torch._dynamo", "numba", "numpy", "pytest", "hypothesis", "jiwer", "safetensors.torch", "soundfile", "soxr")
+HEAVY = (
+    "torch",
+    "torch._dynamo",
+    "numba",
+    "numpy",
+    "pytest",
+    "hypothesis",
+    "jiwer",
+    "safetensors.torch",
+    "soundfile",
+    "soxr",
+)
 SEARCH = ("ctc/test_words.py", "ctc/test_stretches.py", "ctc/test_beam.py")
 LOSS = ("ctc/test_optax_cases.py", "ctc/test_loss.py")
 LEARNERS = ("contract/test_learners_by_hand.py", "metatrain/test_learners.py", "contract/test_learners.py")
@@ -93,7 +104,9 @@ class Changed(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader
         self.code = code
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        return importlib.util.spec_from_file_location(fullname, self.path, loader=self) if fullname == self.name else None
+        return (
+            importlib.util.spec_from_file_location(fullname, self.path, loader=self) if fullname == self.name else None
+        )
 
     def get_code(self, fullname: str) -> CodeType:
         return self.code
@@ -144,7 +157,7 @@ def run_tests(subject: Subject, changed: Changed | None, seconds: dict[str, floa
 
 
 def forked(subject: Subject, changed: Changed | None, cpu_s: float, seconds: dict[str, float], out: Path | None) -> str:
-    """"survived", "killed" or "timeout": the tests run in a fork, which may take so much processor time."""
+    """ "survived", "killed" or "timeout": the tests run in a fork, which may take so much processor time."""
     child = os.fork()
     if child == 0:
         os.setsid()

@@ -1,4 +1,4 @@
-"""What a fine-tuning is worth, by hand: the fine-tuning is played, and a model's CER is the one number that it holds."""
+"""What a fine-tuning is worth, by hand: the fine-tuning is played, and a model is nothing but its CER."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -42,7 +42,9 @@ class Played:
     ends: list[float] = field(default_factory=list)
     calls: list[SimpleNamespace] = field(default_factory=list)
 
-    def __call__(self, model: Any, params: Params, clips: Any, held: Any, alphabet: Any, plan: Plan, **rest: Any) -> Tuned:
+    def __call__(
+        self, model: Any, params: Params, clips: Any, held: Any, alphabet: Any, plan: Plan, **rest: Any
+    ) -> Tuned:
         end = self.ends[len(self.calls)]
         numbers = sorted({number_of(copies[0]) for copies in clips})
         held = [number_of(each) for each in held]
@@ -119,9 +121,7 @@ def test_a_part_is_held_out_and_that_is_all(played: Played) -> None:
 
 
 @pytest.mark.parametrize(("end", "averaged", "kept"), [(0.3, False, 0.1), (0.3, True, 0.2), (0.95, False, 0.9)])
-def test_then_all_are_learned_from_if_the_plan_says_so(
-    played: Played, end: float, averaged: bool, kept: float
-) -> None:
+def test_then_all_are_learned_from_if_the_plan_says_so(played: Played, end: float, averaged: bool, kept: float) -> None:
     """The second run has no clip to be measured with: the first, which stopped at `end`, tells whether it is kept."""
     played.ends = [end, 0.1]
     outcome = run(task_of(10, replace(HELD, again=True, averaged=averaged)))
