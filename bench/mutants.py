@@ -162,9 +162,9 @@ def forked(subject: Subject, changed: Changed | None, cpu_s: float, seconds: dic
     if child == 0:
         os.setsid()
         resource.setrlimit(resource.RLIMIT_CPU, (round(cpu_s), round(cpu_s) + 5))
-        nothing = os.open(os.devnull if not os.environ.get("MUTANTS_SHOWN") else "/dev/stderr", os.O_WRONLY)
-        os.dup2(nothing, 1)
-        os.dup2(nothing, 2)
+        said = os.open(out.with_suffix(".log") if out else os.devnull, os.O_WRONLY | os.O_CREAT)
+        os.dup2(said, 1)
+        os.dup2(said, 2)
         status = 70
         try:
             status = run_tests(subject, changed, seconds, out)
@@ -189,7 +189,7 @@ def measured(name: str, before: dict[str, Any] | None, most: int) -> dict[str, A
     with tempfile.TemporaryDirectory() as folder:
         times, began = Path(folder) / "times.json", time.process_time() + _children_s()
         if forked(subject, None, 3600, {}, times) != "survived":
-            raise SystemExit(f"{name}: its tests fail on the code as it is")
+            raise SystemExit(f"{name}: its tests fail on the code as it is\n{times.with_suffix('.log').read_text()[-2000:]}")
         clean_s = time.process_time() + _children_s() - began
         seconds = json.loads(times.read_text("utf-8"))
     outcomes: dict[str, list[Mutant]] = {"killed": [], "survived": [], "timeout": []}

@@ -219,9 +219,9 @@ def test_the_score_is_valid_json() -> None:
 def test_a_long_recording_is_aligned_in_little_time() -> None:
     choose = random.Random(0)
     text = "".join(choose.choice("abcdefg ") for _ in range(4000)).strip()
-    started_s = time.perf_counter()
+    started_s = time.process_time()
     assert errors_of(text, text[1000:]).characters.hits <= 3000
-    assert time.perf_counter() - started_s < 5
+    assert time.process_time() - started_s < 5
 
 
 @pytest.mark.parametrize(
