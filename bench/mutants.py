@@ -1,7 +1,8 @@
 """How many small changes to the code the tests notice: mutation testing of the rooms that must be right.
 
-Each change (`mutations.py`) is made in memory and never on disk, in a fork of a process that has imported all that is
-not earful; there the tests of the room run, the quickest first, until one fails. Of a file with more than so many
+Each change (`mutations.py`) is made in memory and never on disk, in a fork of a process that has imported the tests: in
+the body of a function its code is exchanged, elsewhere a process that has not imported earful imports the changed
+module. There the tests of the room run, the quickest first, until one fails. Of a file with more than so many
 changes, that many are drawn by a seed. What survives is listed with its line; what of it changes nothing that anybody
 could notice is argued in mutants_argued.toml, and counted by itself. mutmut 3.8 forks, too, but changes neither the
 numbers of modules nor decorated functions, which compiled ones are; cosmic-ray starts Python and torch for each change,
@@ -13,19 +14,23 @@ and every one in ctc/ on disk would have Numba compile anew.
 """
 
 import argparse
+import gc
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import json
 import os
 import random
 import resource
 import sys
 import tempfile
-import time
 import tomllib
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 from mutations import Mutant, mutants_of
@@ -34,6 +39,9 @@ ROOT = Path(__file__).resolve().parents[1]
 ARGUED = Path(__file__).with_name("mutants_argued.toml")
 SEED, MOST, FACTOR, SPARE_S = 0, 60, 5, 20
 """Changes of a file at most; and how much longer than the unchanged code a changed one may take, in processor time."""
+
+ELSEWHERE = 71
+"""The exit status of a fork that cannot exchange the code of a function, for it sees other variables."""
 
 HEAVY = (
     "torch",
@@ -141,71 +149,136 @@ def counted(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def run_tests(subject: Subject, changed: Changed | None, seconds: dict[str, float], out: Path | None) -> int:
+def run_tests(subject: Subject, plugin: Quickest, *more: str) -> int:
     """Run the tests in this process. The exit status is pytest's."""
     import hypothesis
     import pytest
 
     phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)  # nobody reads the failing example
     hypothesis.settings.register_profile("mutants", derandomize=True, database=None, deadline=None, phases=phases)
-    if changed:
-        sys.meta_path.insert(0, changed)
-    hypothesis.settings.load_profile("mutants")
-    words = ["-x", "-q", "--hypothesis-profile=mutants", "-p", "no:cacheprovider", "-m", "not slow"]
+    words = ["-x", "-q", "--assert=plain", "--hypothesis-profile=mutants", "-p", "no:cacheprovider", "-m", "not slow"]
     words += [str(ROOT / "tests" / test) for test in subject.tests]
-    return int(pytest.main([*words, "--rootdir", str(ROOT)], [Quickest(seconds, out)]))
+    return int(pytest.main([*words, "--rootdir", str(ROOT), *more], [plugin]))
 
 
-def forked(subject: Subject, changed: Changed | None, cpu_s: float, seconds: dict[str, float], out: Path | None) -> str:
-    """ "survived", "killed" or "timeout": the tests run in a fork, which may take so much processor time."""
+def forked(work: Callable[[], int], cpu_s: float, log: Path | None = None) -> str:
+    """ "survived", "killed" or "timeout": what comes of the work in a fork, which may take so much processor time."""
+    sys.stderr.flush()
     child = os.fork()
     if child == 0:
         os.setsid()
         resource.setrlimit(resource.RLIMIT_CPU, (round(cpu_s), round(cpu_s) + 5))
-        said = os.open(out.with_suffix(".log") if out else os.devnull, os.O_WRONLY | os.O_CREAT)
+        said = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT)
         os.dup2(said, 1)
         os.dup2(said, 2)
         status = 70
         try:
-            status = run_tests(subject, changed, seconds, out)
+            status = work()
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(status)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         return "timeout" if os.WTERMSIG(status) in (9, 24) else "killed"
-    return "killed" if os.WEXITSTATUS(status) else "survived"
+    return {0: "survived", ELSEWHERE: "elsewhere"}.get(os.WEXITSTATUS(status), "killed")
+
+
+def codes_of(code: CodeType) -> Iterator[CodeType]:
+    """The code of a module, and of everything in it."""
+    yield code
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            yield from codes_of(const)
+
+
+def exchange(functions: list[FunctionType], code: CodeType) -> None:
+    """Give the functions of a module that is imported the code that they have in a changed one."""
+    new = {(each.co_qualname, each.co_firstlineno): each for each in codes_of(code)}
+    try:
+        for function in functions:
+            function.__code__ = new[function.__code__.co_qualname, function.__code__.co_firstlineno]
+    except ValueError:
+        os._exit(ELSEWHERE)
+
+
+def functions_in(path: Path) -> list[FunctionType]:
+    """All functions of a file that are alive, whatever decorates or holds them."""
+    return [
+        each for each in gc.get_objects() if isinstance(each, FunctionType) and each.__code__.co_filename == str(path)
+    ]
+
+
+class Trial(NamedTuple):
+    """What changes to one file are tried with."""
+
+    name: str
+    subject: Subject
+    path: Path
+    folder: Path
+    clean_s: float
+    seconds: dict[str, float]
+
+
+def tried(trial: Trial, mutants: Sequence[Mutant], inside: bool) -> list[str]:
+    """What came of each change, in a process of its own, which imports the tests if functions are to be exchanged."""
+    found, log = trial.folder / "found.json", trial.folder / "log"
+
+    def all_of_them() -> int:
+        if inside:
+            run_tests(trial.subject, Quickest({}, None), "--collect-only")
+        functions = functions_in(trial.path)
+        gc.freeze()
+        outcomes = []
+        for mutant in mutants:
+            code = compile(mutant.tree, str(trial.path), "exec", dont_inherit=True)
+            outcomes.append(forked(partial(with_change, trial, functions, code), FACTOR * trial.clean_s + SPARE_S))
+        found.write_text(json.dumps(outcomes), "utf-8")
+        return 0
+
+    if forked(all_of_them, 10**6, log) != "survived":
+        raise SystemExit(f"{trial.name}: {log.read_text('utf-8')[-3000:]}")
+    outcomes: list[str] = json.loads(found.read_text("utf-8"))
+    return outcomes
+
+
+def with_change(trial: Trial, functions: list[FunctionType], code: CodeType) -> int:
+    """Run the tests in this process with a changed file: in its functions, or where it is yet to be imported."""
+    if functions:
+        exchange(functions, code)
+    else:
+        sys.meta_path.insert(0, Changed("earful." + trial.name.replace("/", "."), trial.path, code))
+    return run_tests(trial.subject, Quickest(trial.seconds, None))
 
 
 def measured(name: str, before: dict[str, Any] | None, most: int) -> dict[str, Any]:
     """What came of the changes to one file; with `before`, only of those that survived then."""
     subject, path = SUBJECTS[name], ROOT / "src" / "earful" / f"{name}.py"
-    source = path.read_text("utf-8")
-    everything = mutants_of(source)
+    everything = mutants_of(path.read_text("utf-8"))
     drawn = sorted(random.Random(SEED).sample(range(len(everything)), min(most, len(everything))))
     some = [everything[i] for i in drawn]
     if before:
         lived = {(each["line"], each["was"], each["now"]) for each in before["survivors"]}
         some = [each for each in some if each[:3] in lived]
     with tempfile.TemporaryDirectory() as folder:
-        times, began = Path(folder) / "times.json", time.process_time() + _children_s()
-        if forked(subject, None, 3600, {}, times) != "survived":
-            raise SystemExit(f"{name}: its tests fail on the code as it is\n{times.with_suffix('.log').read_text()[-2000:]}")
-        clean_s = time.process_time() + _children_s() - began
-        seconds = json.loads(times.read_text("utf-8"))
-    outcomes: dict[str, list[Mutant]] = {"killed": [], "survived": [], "timeout": []}
-    for mutant in some:
-        code = compile(mutant.tree, str(path), "exec", dont_inherit=True)
-        changed = Changed("earful." + name.replace("/", "."), path, code)
-        outcomes[forked(subject, changed, FACTOR * clean_s + SPARE_S, seconds, None)].append(mutant)
-    survivors = [{"line": m.line, "was": m.was, "now": m.now} for m in outcomes["survived"]]
-    timeouts = len(outcomes["timeout"]) + (before["timeouts"] if before else 0)
+        times, log, began = Path(folder) / "times.json", Path(folder) / "log", _children_s()
+        if forked(lambda: run_tests(subject, Quickest({}, times)), 3600, log) != "survived":
+            raise SystemExit(f"{name}: its tests fail on the code as it is\n{log.read_text('utf-8')[-3000:]}")
+        clean_s = _children_s() - began
+        trial = Trial(name, subject, path, Path(folder), clean_s, json.loads(times.read_text("utf-8")))
+        here = [each for each in some if each.inside]
+        found = list(zip(here, tried(trial, here, inside=True), strict=True))
+        there = [each for each in some if not each.inside] + [each for each, what in found if what == "elsewhere"]
+        found += zip(there, tried(trial, there, inside=False), strict=True)
+    lived_on = sorted(each[:3] for each, what in found if what == "survived")
+    timeouts = sum(what == "timeout" for _, what in found) + (before["timeouts"] if before else 0)
     return {
         "changes": len(everything),
         "drawn": len(drawn),
-        "killed": len(drawn) - len(survivors) - timeouts,
+        "killed": len(drawn) - len(lived_on) - timeouts,
         "timeouts": timeouts,
         "tests_s": round(clean_s, 1),
-        "survivors": survivors,
+        "survivors": [{"line": line, "was": was, "now": now} for line, was, now in lived_on],
     }
 
 
@@ -256,7 +329,7 @@ def main() -> None:
         whole["files"][name] = found = alone(name, before, options.most)
         print(name, {**found, "survivors": len(found["survivors"])}, file=sys.stderr, flush=True)
         files = counted({each: whole["files"][each] for each in SUBJECTS if each in whole["files"]})
-        whole = {"seed": SEED, "most": options.most, "files": files}
+        whole = {"seed": SEED, "most": options.most, "factor": FACTOR, "files": files}
         beside = options.out.with_suffix(".part")
         beside.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", "utf-8", newline="\n")
         beside.replace(options.out)

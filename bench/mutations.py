@@ -43,11 +43,12 @@ EITHER_ORDER = {"min", "max", "isinstance", "print"}
 
 
 class Mutant(NamedTuple):
-    """One change: the line where it is, the code before and after, and the changed tree."""
+    """One change: the line where it is, the code before and after; whether a function's body holds it; the whole."""
 
     line: int
     was: str
     now: str
+    inside: bool
     tree: ast.Module
 
 
@@ -62,7 +63,7 @@ def mutants_of(source: str) -> list[Mutant]:
             _set(other, place, changed)
             ast.fix_missing_locations(other)
             line = node.target.lineno if isinstance(node, ast.comprehension) else node.lineno
-            found.append(Mutant(line, _shown(node), _shown(changed), other))
+            found.append(Mutant(line, _shown(node), _shown(changed), _inside(tree, place), other))
     return found
 
 
@@ -80,6 +81,13 @@ def _places(node: ast.AST, way: Place = ()) -> Iterator[Place]:
                 if hasattr(child, "lineno") or isinstance(child, ast.comprehension):
                     yield here
                 yield from _places(child, here)
+
+
+def _inside(tree: ast.AST, place: Place) -> bool:
+    return any(
+        field == "body" and isinstance(_at(tree, place[:depth]), (ast.FunctionDef, ast.AsyncFunctionDef))
+        for depth, (field, _) in enumerate(place)
+    )
 
 
 def _left_alone(node: ast.AST) -> bool:
