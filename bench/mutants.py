@@ -141,13 +141,15 @@ class Quickest:
 
 
 def counted(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The same, each survivor that is argued away with its `why`."""
+    """The same, each survivor with its line of code, and with `why` if it is argued away."""
     argued = tomllib.loads(ARGUED.read_text("utf-8"))
     for name, each in found.items():
-        whys = {(a["was"], a["now"]): a["why"] for a in argued.get(name, [])}
+        lines = (ROOT / "src" / "earful" / f"{name}.py").read_text("utf-8").splitlines()
+        whys = {(a["code"], a["was"], a["now"]): a["why"] for a in argued.get(name, [])}
         for survivor in each["survivors"]:
+            survivor["code"] = lines[survivor["line"] - 1].strip()
             survivor.pop("why", None)
-            if why := whys.get((survivor["was"], survivor["now"])):
+            if why := whys.get((survivor["code"], survivor["was"], survivor["now"])):
                 survivor["why"] = why
     return found
 
@@ -333,20 +335,27 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", nargs="+", choices=SUBJECTS, default=list(SUBJECTS), metavar="FILE")
     parser.add_argument("--survivors", action="store_true", help="run only those again that survived")
+    parser.add_argument("--argue", action="store_true", help="run nothing, but read mutants_argued.toml again")
     parser.add_argument("--most", type=int, default=MOST, help="changes of a file at most, drawn by seed")
     options = parser.parse_args()
     whole = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"files": {}}
-    for name in options.only:
+    for name in options.only if not options.argue else []:
         before = whole["files"].get(name) if options.survivors else None
         if options.survivors and not (before and before["survivors"]):
             continue
         whole["files"][name] = found = alone(name, before, options.most)
         print(name, {**found, "survivors": len(found["survivors"])}, file=sys.stderr, flush=True)
-        files = counted({each: whole["files"][each] for each in SUBJECTS if each in whole["files"]})
-        whole = {"seed": SEED, "most": options.most, "factor": FACTOR, "files": files}
-        beside = options.out.with_suffix(".part")
-        beside.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", "utf-8", newline="\n")
-        beside.replace(options.out)
+        save(options.out, whole | {"seed": SEED, "most": options.most, "factor": FACTOR})
+    if options.argue:
+        save(options.out, whole)
+
+
+def save(path: Path, whole: dict[str, Any]) -> None:
+    """Write what is known so far, the files in the order in which they are listed here."""
+    whole["files"] = counted({each: whole["files"][each] for each in SUBJECTS if each in whole["files"]})
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", "utf-8", newline="\n")
+    beside.replace(path)
 
 
 if __name__ == "__main__":

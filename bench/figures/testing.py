@@ -27,14 +27,14 @@ def mutants(found: Json) -> Iterator[str]:
         "`bench/mutants_argued.toml` says why."
     )
     left = [
-        [f"`{name}`, line {each['line']}", f"`{each['was']}`", f"`{each['now']}`"]
+        [f"`{name}`, line {each['line']}", f"`{each['code']}`", f"`{each['was']}` → `{each['now']}`"]
         for name, of_file in found["files"].items()
         for each in of_file["survivors"]
-        if "why" not in each and "|" not in each["was"] + each["now"]
+        if "why" not in each and "|" not in each["code"] + each["was"] + each["now"]
     ]
     if left:
         yield ""
-        yield from table(("what survived", "the code", "changed"), left)
+        yield from table(("what survived", "the code", "the change"), left)
 
 
 def covered(found: Json) -> Iterator[str]:

@@ -31,8 +31,9 @@ def clip(number: int) -> list[Example]:
     return [Example(torch.full((1, 1), number + copy / 10), (1,) * (number + 1)) for copy in range(4)]
 
 
-def number_of(example: Example) -> int:
-    return int(example.frames_FM[0, 0])
+def number_of(example: Example) -> float:
+    """The number of the clip, and so many tenths more for its copies."""
+    return round(float(example.frames_FM[0, 0]), 1)
 
 
 @dataclass
@@ -249,6 +250,11 @@ def test_a_soup_is_the_mean_of_the_ends_measured_anew(played: Played) -> None:
     assert [cer(part.params) for part in found.unmet] == pytest.approx([0.3, 0.6])
     assert [cer(part.end) for part in found.unmet] == pytest.approx([0.3, 0.6])
     assert found.before == 0.9 and [(*part.learned, *part.held) for part in found.unmet] == [(1, 0), (0, 1)]
+
+
+def test_the_shortest_clip_measures_a_soup_as_any(played: Played) -> None:
+    one = [replace(each, unmet=each.unmet[:1]) for each in (outcome_of(0.2, [0.2]), outcome_of(0.4, [0.4]))]
+    assert soup(task_of(1, CROSSED), one).tuned.best.cer == pytest.approx(0.3)
 
 
 def test_a_soup_of_what_nothing_measures_has_no_errors_to_tell(played: Played) -> None:
