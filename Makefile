@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo demo-real test slow faults kills fuzz web check setup clean
+.PHONY: demo demo-real test slow faults kills fuzz mutants coverage web check setup clean
 
 setup: $(VENV)/.ready
 
@@ -44,6 +44,18 @@ kills: setup
 fuzz: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group fuzz
 	OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m faults.fuzz --seconds 600
+
+# Do the tests notice small changes to the code, and what of it do they run (docs/testing.md)? Hours; an hour.
+mutants: setup
+	OMP_NUM_THREADS=1 $(BIN)/python bench/mutants.py --out bench/mutants.json
+
+coverage: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group coverage
+	rm -rf build/coverage && mkdir -p build/coverage
+	OMP_NUM_THREADS=1 PYTHONPATH=bench CPU_TIMES=build/coverage/times.jsonl \
+	    $(BIN)/coverage run -m pytest -m "not slow" -p cpu_times
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage json --quiet -o build/coverage/report.json
+	$(BIN)/python bench/covered.py build/coverage/report.json --times build/coverage/times.jsonl --out bench/covered.json
 
 # The page of `earful export --to web` and the studio of `earful serve`, built of web/ into the package; the result is
 # committed. It wants node and npm.

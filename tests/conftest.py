@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -195,6 +196,30 @@ def torchrun() -> Callable[..., "subprocess.Popen[bytes]"]:
             return subprocess.Popen(words, stdout=out, stderr=out, env=environment)
 
     return start
+
+
+@pytest.fixture
+def side_by_side() -> Callable[..., list[int]]:
+    """Run `python ARGUMENTS` in two processes as torchrun would, without its own; what they print goes to `log`."""
+
+    def run(log: Path, *arguments: object) -> list[int]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        here = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+        here |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+        running = []
+        with log.open("wb") as out:
+            for rank in ("0", "1"):
+                words, own = [sys.executable, *map(str, arguments)], {"RANK": rank, "LOCAL_RANK": rank}
+                running.append(subprocess.Popen(words, stdout=out, stderr=out, env=os.environ | here | own))
+        try:
+            return [each.wait(timeout=240) for each in running]
+        finally:
+            for each in running:
+                each.kill()
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -128,7 +128,8 @@ def _write(beside: Path, checkpoint: Checkpoint, weights: Params, card: Mapping[
         if checkpoint.language.words:
             save_words(beside / WORDS, checkpoint.language.words)
     if checkpoint.inner:
-        learned = {name: value.detach().cpu().clone() for name, value in checkpoint.inner.learned.items()}
+        whole = torch.contiguous_format  # safetensors takes no transposed ones
+        learned = {name: v.detach().cpu().clone(memory_format=whole) for name, v in checkpoint.inner.learned.items()}
         save_file(learned, beside / INNER)
     if checkpoint.lexicon:
         save_lexicon(beside / LEXICON, checkpoint.lexicon)

@@ -1,4 +1,4 @@
-"""`earful train` and `earful pretrain` under torchrun: two processes make the model of one."""
+"""`earful train` and `earful pretrain` in two processes, which make the model of one; and under torchrun itself."""
 
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def test_two_processes(
     end: str,
     same: bool,
     earful: Any,
-    torchrun: Any,
+    side_by_side: Any,
     list_clips: Any,
     clips: Path,
     tmp_path: Path,
@@ -55,7 +55,7 @@ def test_two_processes(
     one, two = (write_recipe(tmp_path / name, more, end) for name in ("one", "two"))
     assert earful(command, one).status == 0
     log = tmp_path / "log"
-    assert torchrun(log, command, two, "--json").wait(timeout=240) == 0, log.read_text("utf-8")
+    assert side_by_side(log, "-m", "earful", command, two, "--json") == [0, 0], log.read_text("utf-8")
     assert log.read_text("utf-8").count('"steps"') == 1, "the first one alone tells"
     assert len((two.parent / "work" / "log.jsonl").read_text("utf-8").splitlines()) == 4
     alone, together = (load_checkpoint(recipe.parent / "base").params for recipe in (one, two))
@@ -63,5 +63,17 @@ def test_two_processes(
         assert torch.isfinite(together[name]).all()
         if same:
             torch.testing.assert_close(together[name], value, rtol=1e-2, atol=1e-3, msg=name)  # stored as float16
-    again = torchrun(log, command, two, "--json", "--overwrite")
-    assert again.wait(timeout=240) == 0, "from the state that the first one kept"
+
+
+def test_torchrun_goes_on_from_a_finished_state(
+    earful: Any, torchrun: Any, list_clips: Any, clips: Path, tmp_path: Path
+) -> None:
+    """Which the first one keeps: it is read by both, and there is nothing left to do but to write the model."""
+    list_clips(clips, tmp_path / "train.jsonl")
+    recipe, log = write_recipe(tmp_path, "rarest_symbol = 1", NO_MASKS), tmp_path / "log"
+    assert earful("train", recipe).status == 0
+    before = load_checkpoint(tmp_path / "base").params
+    again = torchrun(log, "train", recipe, "--json", "--overwrite")
+    assert again.wait(timeout=240) == 0, log.read_text("utf-8")
+    after = load_checkpoint(tmp_path / "base").params
+    assert all(torch.equal(after[name], value) for name, value in before.items())

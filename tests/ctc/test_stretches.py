@@ -47,6 +47,23 @@ def test_a_letter_that_is_late_does_not_make_a_word_long() -> None:
     assert said_in([Emission(1, 10, 3_000, 0.9)], 50) == (10, 60)
 
 
+def test_the_frames_of_a_word_are_those_of_most_of_its_letters() -> None:
+    """A letter belongs to those before it up to so many frames after their end; of equal groups the first counts."""
+
+    def letters(*frames: tuple[int, int]) -> list[Emission]:
+        return [Emission(1, start, end, 0.9) for start, end in frames]
+
+    assert said_in(letters((0, 2), (12, 14), (24, 26)), 10) == (0, 26)
+    assert said_in(letters((0, 2), (12, 14), (25, 26), (30, 31)), 10) == (0, 14)
+    assert said_in(letters((0, 2), (13, 14), (15, 26)), 10) == (13, 25)
+    assert said_in(letters((5, 6)), 10) == (5, 6)
+
+
+def test_a_silent_frame_is_blank_and_nothing_else() -> None:
+    assert silent_frames(2, 3).tolist() == [[0.0, -30.0, -30.0]] * 2
+    assert [e.start for (e,) in merge_stretches(*best_path(SAID), HEARD_F)] == [0, 3]
+
+
 def test_where_somebody_may_speak() -> None:
     assert stretches(torch.tensor([0, 1, 1, 0, 1], dtype=torch.bool)) == [(1, 3), (4, 5)]
     assert stretches(torch.zeros(3, dtype=torch.bool)) == []

@@ -8,9 +8,11 @@ import pytest
 from earful.ctc.known import find, p_of_word, word_of
 from earful.ctc.ngram import learn
 from earful.ctc.words import (
+    EXPERIENCE,
     Fold,
     Words,
     _hash,
+    _shares,
     count_words,
     listed_words,
     load_words,
@@ -39,6 +41,47 @@ def test_words_and_pairs_are_counted_within_lines() -> None:
     pairs = {(counts.words[i], counts.words[j]) for i, j in zip(counts.first_P, counts.second_P, strict=True)}
     assert ("de", "kat") in pairs and ("zit", "de") not in pairs
     assert count_words(TEXTS, most=1).words == ("de",)
+
+
+def test_counts_by_hand() -> None:
+    """The most frequent words first; pairs of words that are kept, each as often as it came, within a line."""
+    counts = count_words(["b a b a", "c", "", "a c"], most=2)
+    assert counts.words == ("a", "b") and counts.counts_W.tolist() == [3, 2] and counts.kinds == 3
+    pairs = {
+        (int(i), int(j)): float(n) for i, j, n in zip(counts.first_P, counts.second_P, counts.counts_P, strict=True)
+    }
+    assert pairs == {(1, 0): 2, (0, 1): 1}
+    nothing = count_words([])
+    assert (nothing.words, len(nothing.counts_W), len(nothing.first_P), nothing.kinds) == ((), 0, 0, 0)
+
+
+def test_a_list_is_in_the_order_of_its_frequencies_and_of_letters() -> None:
+    listing = listed_words({"b": 1.0, "c": 4.0, "a": 1.0, "d": 0.5}, most=3)
+    assert listing.words == ("c", "a", "b") and listing.counts_W.tolist() == pytest.approx([4 / 6, 1 / 6, 1 / 6])
+    assert (len(listing.counts_P), listing.kinds) == (0, 0) and listed_words({}).words == ()
+
+
+@pytest.mark.parametrize("words", [0, 1, 5, 200])
+def test_shares_explain_the_words_and_the_experience_best(words: int) -> None:
+    """No other shares do better: the sum of logarithms, with experience as so many words more."""
+    random = np.random.default_rng(words)
+    p_KN, prior_K = random.random((3, words)) * [[0.1], [1.0], [0.5]], np.array([0.3, 0.35, 0.35])
+
+    def logarithm(shares_K: np.ndarray) -> float:
+        return float(np.log(shares_K @ p_KN).sum() + EXPERIENCE * (prior_K * np.log(shares_K)).sum())
+
+    found = _shares(p_KN, prior_K)
+    assert found.sum() == pytest.approx(1) and (words > 0 or found == pytest.approx(prior_K))
+    for moved in random.dirichlet([1, 1, 1], 200):
+        assert logarithm(0.99 * found + 0.01 * moved) < logarithm(found) + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("transcripts", "p_space"),
+    [([], 7 / 8), (["de kat"] * 4, 1 - 5 / 16), (["de"] * 99, 0.5), (["de kat " * 500], 0.99)],
+)
+def test_how_likely_another_word_follows(transcripts: list[str], p_space: float) -> None:
+    assert mix_words(transcripts, [listed_words({"de": 1.0})], []).p_space == pytest.approx(p_space)
 
 
 def test_of_text_it_is_witten_and_bells() -> None:
@@ -133,6 +176,19 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert again.shares == model.shares and again.p_space == model.p_space and again.known == model.known
     for word, before in (("kat", "de"), ("hond", None), ("hier", "is")):
         assert p(again, word, before) == p(model, word, before)
+
+
+def test_a_source_without_words_is_written_and_read_too(tmp_path: Path) -> None:
+    save_words(tmp_path / "words", Words((count_words([]), listed_words({"de": 1.0})), (0.5, 0.2, 0.3), 0.8))
+    again = load_words(tmp_path / "words")
+    assert [source.words for source in again.sources] == [(), ("de",)] and again.known == {"de"}
+    assert p(again, "de") == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("p_space", [0.0, 1.0])
+def test_a_text_must_be_able_to_go_on_and_to_end(p_space: float) -> None:
+    with pytest.raises(ConfigError, match="expected a share for the letters"):
+        Words((), (1.0,), p_space)
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:

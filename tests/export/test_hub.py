@@ -28,42 +28,49 @@ def hub() -> Iterator[str]:
         process.terminate()
 
 
-def earful(hub: str, cache: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """A command, which believes that the hub is there."""
+RUN = """
+import contextlib, io, json, sys
+from earful.cli.main import main
+for words in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(words)
+    print(json.dumps([status, out.getvalue(), err.getvalue()]))
+"""
+
+
+def earful(hub: str, cache: Path, *commands: tuple[object, ...]) -> list[tuple[int, str, str]]:
+    """Commands of one process, which believes that the hub is there: status, stdout and stderr of each."""
     around = {**os.environ, "HF_ENDPOINT": hub, "HF_HOME": str(cache), "HF_TOKEN": "secret", "HF_HUB_DISABLE_XET": "1"}
-    words = [sys.executable, "-m", "earful", *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, encoding="utf-8", env=around)
+    words = json.dumps([[str(word) for word in command] for command in commands])
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, words], capture_output=True, text=True, encoding="utf-8", env=around
+    )
+    assert done.returncode == 0, done.stderr
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
 def test_there_and_back(hub: str, talker: Path, clips: Path, tmp_path: Path) -> None:
-    made = earful(hub, tmp_path, "export", talker, "--to", "huggingface", "--out", tmp_path / "out")
-    assert made.returncode == 0, made.stderr
-    pushed = earful(hub, tmp_path / "cache", "push", tmp_path / "out", "me/tones", "--json")
-    assert pushed.returncode == 0, pushed.stderr
-    assert json.loads(pushed.stdout)["base"] == "hf-model:me/tones"
-    asked = (
-        "adapt",
-        clips,
-        "--base",
-        "hf-model:me/tones",
-        "--effort",
-        "quick",
-        "--out",
-        tmp_path / "model",
-        "--greedy",
+    adapt = ("adapt", clips, "--base")
+    made, pushed, adapted, missing = earful(
+        hub,
+        tmp_path / "cache",
+        ("export", talker, "--to", "huggingface", "--out", tmp_path / "out"),
+        ("push", tmp_path / "out", "me/tones", "--json"),
+        (*adapt, "hf-model:me/tones", "--effort", "quick", "--out", tmp_path / "model", "--greedy"),
+        (*adapt, "hf-model:me/nothing", "--out", tmp_path / "no"),
     )
-    adapted = earful(hub, tmp_path / "cache", *asked)
-    assert adapted.returncode == 0, adapted.stderr
+    assert (made[0], pushed[0], adapted[0], missing[0]) == (0, 0, 0, 2), (made, pushed, adapted, missing)
+    assert json.loads(pushed[1])["base"] == "hf-model:me/tones"
     there, here = load_checkpoint(tmp_path / "model").config.encoder, load_checkpoint(talker).config.encoder
     assert there == here
-    missing = earful(hub, tmp_path / "cache", "adapt", clips, "--base", "hf-model:me/nothing", "--out", tmp_path / "no")
-    assert missing.returncode == 2 and "no such repository" in missing.stderr and "\n" not in missing.stderr.strip()
+    assert "no such repository" in missing[2] and "\n" not in missing[2].strip()
 
 
 def test_a_hub_that_refuses(talker: Path, tmp_path: Path) -> None:
     export(talker, "huggingface", tmp_path / "out")
-    refused = earful("http://127.0.0.1:9", tmp_path / "cache", "push", tmp_path / "out", "me/tones")
-    assert refused.returncode == 2 and "me/tones: the hub does not take it" in refused.stderr
+    (refused,) = earful("http://127.0.0.1:9", tmp_path / "cache", ("push", tmp_path / "out", "me/tones"))
+    assert refused[0] == 2 and "me/tones: the hub does not take it" in refused[2]
     with pytest.raises(ExportError, match="is no export for a hub"):
         push(talker, "me/tones")
 

@@ -1,7 +1,5 @@
 """The outer loop: it learns, resumes bit for bit, leaves out what is not finite, and adds up over processes."""
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -213,14 +211,12 @@ torch.distributed.destroy_process_group()
 """
 
 
-def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
+def test_two_processes_give_the_gradients_of_one(side_by_side: Any, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    script = tmp_path / "worker.py"
+    script, log = tmp_path / "worker.py", tmp_path / "log"
     script.write_text(WORKER.format(here=str(Path(__file__).parent), folder=str(tmp_path)))
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", str(script)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr  # whole: what a worker said stands before what the launcher says
+    assert side_by_side(log, script) == [0, 0], log.read_text("utf-8")
     alone = run(tmp_path / "alone", 6).last
     found = [load_file(tmp_path / f"last{rank}.safetensors") for rank in (0, 1)]
     for name, value in alone.items():

@@ -138,12 +138,12 @@ def test_a_recipe_that_is_wrong(
     assert run.status == 2 and message in run.err and "recipe.toml" in run.err
 
 
-def test_two_processes_make_the_model_of_one(earful: Any, torchrun: Any, write_recipe: Any, tmp_path: Path) -> None:
+def test_two_processes_make_the_model_of_one(earful: Any, side_by_side: Any, write_recipe: Any, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
     assert earful("metatrain", write_recipe(tmp_path / "one")).status == 0
-    status = torchrun(tmp_path / "log", "metatrain", write_recipe(tmp_path / "two"), "--json").wait(timeout=240)
-    assert status == 0, (tmp_path / "log").read_text("utf-8")
+    words = ("-m", "earful", "metatrain", write_recipe(tmp_path / "two"), "--json")
+    assert side_by_side(tmp_path / "log", *words) == [0, 0], (tmp_path / "log").read_text("utf-8")
     one, two = (load_checkpoint(tmp_path / name / "work" / "last") for name in ("one", "two"))
     for name, value in one.params.items():
         torch.testing.assert_close(two.params[name], value, rtol=1e-2, atol=2e-3, msg=name)  # stored as float16
