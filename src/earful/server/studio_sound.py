@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response
 
 from earful.server.problems import Problem
-from earful.server.projects import project, recording, sound_of
+from earful.server.projects import original_of, project, recording, sound_of
 from earful.server.requests import Compared
-from earful.server.said import format_named, stems, transcript_of, written
+from earful.server.said import format_named, stems, suffix_of, transcript_of, written
 from earful.server.segments import segments_of_recording
-from earful.server.sound import peaks
+from earful.server.sound import digest, peaks
 from earful.server.state import State
 from earful.writers.formats import FORMATS
 
@@ -34,6 +34,17 @@ def routes(state: State) -> APIRouter:
         if not place.is_file():
             raise Problem(404, "the sound of the recording has gone; put it back from a copy", code="sound_not_found")
         return FileResponse(place, media_type="audio/wav")
+
+    @router.get("/recordings/{r}/original", response_class=FileResponse)
+    def original(r: str) -> FileResponse:
+        """The file that was uploaded, as it came."""
+        row = found(r)
+        place = original_of(state.settings.originals, row["sha256"])
+        place = place if place.is_file() else sound_of(folder, row)
+        if not place.is_file() or digest(place) != row["sha256"]:
+            raise Problem(404, "the recording was not kept as it came; ask for its audio", code="original_not_found")
+        (name,) = stems([row["name"]])
+        return FileResponse(place, media_type="application/octet-stream", filename=name + suffix_of(row["name"]))
 
     @router.get("/recordings/{r}/peaks")
     def outline(r: str, count: Annotated[int, Query(ge=1, le=_MOST_PEAKS)] = 1000) -> list[list[float]]:
