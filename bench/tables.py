@@ -25,6 +25,7 @@ from figures import (
     planning,
     plans,
     pretraining,
+    serving,
     speed,
 )
 from figures.entrants import ENGLISH, OF_ENGLISH, SHIPPED
@@ -37,7 +38,7 @@ FIGURES = {
     name: render
     for subject in (
         *(accuracy, adaptation, bases, files, language_model, learners, meta_learning),
-        *(planning, plans, pretraining, speed),
+        *(planning, plans, pretraining, serving, speed),
     )
     for name, render in subject.FIGURES.items()
 }

@@ -13,6 +13,30 @@ from earful.errors import EarfulError
 from earful.server.room import is_full
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 409: "conflict_error"}
+_WORDS = {"type": ["string", "null"]}
+_SCHEMA = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {"message": {"type": "string"}, "type": {"type": "string"}, "param": _WORDS, "code": _WORDS},
+        }
+    },
+}
+_ERRORS = {
+    "4XX": "What is wrong with the request: 400 in itself, 401 no token, 403 another site's page, 404 no such thing, "
+    "409 somebody else was first, 413 too large, 416 no such part.",
+    503: "Too many requests wait already; `Retry-After` says how long to wait.",
+    507: "The disk of the server is full.",
+}
+DESCRIBED: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {"application/json": {"schema": _SCHEMA}}}
+    for status, text in _ERRORS.items()
+}
+"""How the API's description names all these answers."""
+PART: dict[int | str, dict[str, Any]] = {206: {"description": "The part of the file that `Range` names."}}
 log = logging.getLogger("earful.server")
 
 

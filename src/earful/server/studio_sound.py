@@ -6,7 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response
 
-from earful.server.problems import Problem
+from earful.server.problems import PART, Problem
 from earful.server.projects import original_of, project, recording, sound_of
 from earful.server.requests import Compared
 from earful.server.said import format_named, stems, suffix_of, transcript_of, written
@@ -27,7 +27,7 @@ def routes(state: State) -> APIRouter:
         with store.reading() as db:
             return recording(db, id)
 
-    @router.get("/recordings/{r}/audio", response_class=FileResponse)
+    @router.get("/recordings/{r}/audio", response_class=FileResponse, responses=PART)
     def audio(r: str) -> FileResponse:
         """The sound: WAV, 16 kHz, mono; parts of it, too."""
         place = sound_of(folder, found(r))
@@ -35,7 +35,7 @@ def routes(state: State) -> APIRouter:
             raise Problem(404, "the sound of the recording has gone; put it back from a copy", code="sound_not_found")
         return FileResponse(place, media_type="audio/wav")
 
-    @router.get("/recordings/{r}/original", response_class=FileResponse)
+    @router.get("/recordings/{r}/original", response_class=FileResponse, responses=PART)
     def original(r: str) -> FileResponse:
         """The file that was uploaded, as it came."""
         row = found(r)
