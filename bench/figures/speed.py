@@ -47,7 +47,7 @@ def live(found: Json) -> Iterator[str]:
         for row in run["rows"]:
             pace = row["pace"]
             times = [f"{row[kind][at]:.2f}" for kind in ("shown", "stays", "settled") for at in ("p50", "p95")]
-            cers = (percent(row["cer"]), *(percent(row[f"cer_{at}"]) for at in ("end", "transcribe")))
+            cers = (percent(row["cer"]), *(percent(row.get(f"cer_{at}")) for at in ("end", "transcribe")))
             setting = f"{pace['hop_s']:g}, {pace['behind_s']:g}, {pace['ahead_s']:g}"
             rows.append((speech, setting, *times, *cers, f"{row['load']:.2f}"))
         bias = (
