@@ -214,7 +214,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     model = locate(options.model)
-    adapt = adaptation_to(options.clips, model.name, options.count)
+    adapt = adaptation_to(options.clips, model.name, options.count, "quick")
     with disk(options.megabytes) as place:
         found = filled(place, model, adapt, options.rounds, options.seed, options.free)
     settings = {"seed": options.seed, "model": options.model, "megabytes": options.megabytes}

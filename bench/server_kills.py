@@ -187,7 +187,7 @@ def ended(client: httpx.Client, job: str) -> str:
     return "not in time"
 
 
-def adaptation_to(clips: Path, base: str, count: int) -> Any:
+def adaptation_to(clips: Path, base: str, count: int, effort: str = "usual") -> Any:
     """Begins an adaptation to the first clips of a folder of recordings with their texts beside."""
 
     def begin(client: httpx.Client) -> str:
@@ -195,7 +195,7 @@ def adaptation_to(clips: Path, base: str, count: int) -> Any:
         texts = [wav.with_suffix(".txt").read_text("utf-8").strip() for wav in wavs]
         lines = (json.dumps({"audio_filepath": wav.name, "text": text}) for wav, text in zip(wavs, texts, strict=True))
         files = [("file", (wav.name, wav.read_bytes())) for wav in wavs]
-        given = {"manifest": "\n".join(lines), "name": "killed"}
+        given = {"manifest": "\n".join(lines), "name": "killed", "effort": effort}
         answer = client.post(f"/v1/models/{base}/adaptations", data=given, files=files)
         answer.raise_for_status()
         return str(answer.json()["id"])
