@@ -2,7 +2,8 @@
 
 Clips are joined into recordings, with pauses between, and fed to `earful.live` as a microphone would: the clock is
 simulated, and goes on by what hearing and reading take of one processor's time (so that what else the machine does
-counts little), while the sound that comes meanwhile waits. Beside it, `transcribe` on the same recordings.
+counts little), while the sound that comes meanwhile waits. Beside it, `transcribe` on the same recordings. `--hour`
+feeds the recordings again and again, and notes how much memory that takes.
 
 When a word of the transcript ends is told by aligning each clip with its transcript. That differs from the phone times
 of a synthesiser by what `end_bias_s` says, at the last word of each clip.
@@ -104,9 +105,10 @@ class Shown:
     tail: tuple[Word, ...]
 
 
-def run(runner: Runner, samples_T: np.ndarray, pace: Pace) -> tuple[list[Shown], tuple[Word, ...], float]:
-    """What was shown when, all words at the end, and how many seconds hearing took."""
-    live, shown, now_s, place, busy_s, settled = Live(runner, pace, time.process_time), [], 0.0, 0, 0.0, 0
+def run(runner: Runner, samples_T: np.ndarray, pace: Pace) -> tuple[list[Shown], list[Word], str, float]:
+    """What was shown when, all words as they settled, the text at the end, and how many seconds hearing took."""
+    live, shown, now_s, place, busy_s = Live(runner, pace, time.process_time), list[Shown](), 0.0, 0, 0.0
+    words = list[Word]()
     while place < len(samples_T):
         now_s += BLOCK_S
         end = min(int(now_s * SAMPLE_RATE_HZ), len(samples_T))
@@ -114,13 +116,39 @@ def run(runner: Runner, samples_T: np.ndarray, pace: Pace) -> tuple[list[Shown],
         update = live.feed(samples_T[place:end])
         took_s = time.process_time() - began
         now_s, busy_s, place = now_s + took_s, busy_s + took_s, end
-        settled += len(update.settled)
+        words += update.settled
         if not shown or update.settled or update.tail != shown[-1].tail:
-            shown.append(Shown(now_s, settled, update.tail))
+            shown.append(Shown(now_s, len(words), update.tail))
     began = time.process_time()
-    words = live.end().words
-    took_s = time.process_time() - began
-    return [*shown, Shown(now_s + took_s, len(words), ())], words, busy_s + took_s
+    words += live.settle(last=True).settled
+    shown.append(Shown(now_s + time.process_time() - began, len(words), ()))
+    text = live.end().text
+    return shown, words, text, busy_s + time.process_time() - began
+
+
+def memory_of(runner: Runner, sounds: Sequence[np.ndarray], seconds: float) -> list[list[float]]:
+    """Feed so much sound; answers minutes of it, megabytes of memory, and seconds of a processor, minute by minute."""
+    live, curve, began, fed_s = Live(runner, clock=time.process_time), list[list[float]](), time.process_time(), 0.0
+    while fed_s < seconds:
+        for samples_T in sounds:
+            for begin in range(0, len(samples_T), round(BLOCK_S * SAMPLE_RATE_HZ)):
+                live.feed(samples_T[begin : begin + round(BLOCK_S * SAMPLE_RATE_HZ)])
+                fed_s = live.duration_s
+                if fed_s >= 60 * (len(curve) + 1):
+                    curve.append([round(fed_s / 60, 2), round(memory_mb(), 1), round(time.process_time() - began, 1)])
+            if fed_s >= seconds:
+                break
+    began = time.process_time()
+    words = len(live.end().words)
+    curve.append([round(fed_s / 60, 2), round(memory_mb(), 1), round(time.process_time() - began, 1)])
+    print(f"{words} words", file=sys.stderr)
+    return curve
+
+
+def memory_mb() -> float:
+    """What this process has in memory now (Linux)."""
+    status = Path("/proc/self/status").read_text("utf-8")
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
 def right(reference: Sequence[Word], words: Sequence[Word]) -> list[tuple[int, int]]:
@@ -164,6 +192,7 @@ def main() -> None:
     parser.add_argument("--length", type=float, default=90.0, help="seconds of each recording")
     parser.add_argument("--kinds", nargs="+", default=["own"], help="own, int8 or float32: the arithmetic")
     parser.add_argument("--paces", nargs="+", help="HOP,BEHIND,AHEAD each", default=["own"])
+    parser.add_argument("--hour", type=float, metavar="SECONDS", help="only how much memory so much sound takes")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     clips = [u for u in read_manifest(options.clips) if (u.duration_s or 0) <= LONGEST_S][:: options.skip]
@@ -178,6 +207,11 @@ def main() -> None:
         sounds = [recording for recording, _ in made]
         audio_s = sum(len(each.samples_T) for each in sounds) / SAMPLE_RATE_HZ
         runner.transcribe(sounds[0].samples_T[: 2 * SAMPLE_RATE_HZ])  # what is compiled is compiled now
+        if options.hour:
+            curve = memory_of(runner, [each.samples_T for each in sounds], options.hour)
+            run_of["memory"] = {"of": "minutes, MB, seconds of a processor; the last at the end", "curve": curve}
+            options.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+            return
         began = time.process_time()
         whole = [runner.transcribe(each.samples_T).text for each in sounds]
         whole_s = time.process_time() - began
@@ -189,17 +223,22 @@ def main() -> None:
             values = () if text == "own" else map(float, text.split(","))
             pace = Pace(**dict(zip(("hop_s", "behind_s", "ahead_s"), values, strict=False)))
             done = [run(runner, each.samples_T, pace) for each in sounds]
-            texts = [" ".join(word.text for word in words) for _, words, _ in done]
+            texts = [" ".join(word.text for word in words) for _, words, _, _ in done]
             live = pool([errors_of(s.text, text) for s, text in zip(sounds, texts, strict=True)])
+            ends = [text for _, _, text, _ in done]
+            end = pool([errors_of(s.text, text) for s, text in zip(sounds, ends, strict=True)])
             apart = pool([errors_of(a, b) for a, b in zip(whole, texts, strict=True)])
             late = [
-                a for s, (shown, words, _) in zip(sounds, done, strict=True) for a in appearances(s.words, words, shown)
+                a
+                for s, (shown, words, _, _) in zip(sounds, done, strict=True)
+                for a in appearances(s.words, words, shown)
             ]
             row = {"arithmetic": kind, "pace": asdict(pace), "cer": live.cer, "wer": live.wer}
+            row |= {"cer_end": end.cer, "wer_end": end.wer, "ends_as_transcribe": ends == whole}
             row |= {"cer_transcribe": offline.cer, "wer_transcribe": offline.wer, "apart": apart.cer}
             row |= {what: quantiles([a[what] for a in late]) for what in ("shown", "stays", "settled")}
             row["words"] = len(late)
-            row["load"] = round(sum(busy for _, _, busy in done) / audio_s, 3)
+            row["load"] = round(sum(busy for _, _, _, busy in done) / audio_s, 3)
             row["load_transcribe"] = round(whole_s / audio_s, 3)
             run_of["rows"].append(row)
             print(json.dumps(row), file=sys.stderr, flush=True)

@@ -1,8 +1,9 @@
 """Kill `earful serve` at random moments while segments are edited and a model is adapted: is anything lost?
 
-What was answered must be there after each kill, with its history; the adaptation must go on, and end.
+What was answered must be there after each kill, with its history; adaptations must go on, and end. The processes of
+the server's are not killed: they have to notice.
 
-    python bench/server_kills.py --kills 30 --out bench/server_kills.json
+    python bench/server_kills.py --kills 30 --clips my-clips --out bench/server_kills.json
 """
 
 import argparse
@@ -16,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -27,7 +29,7 @@ import soundfile
 
 from earful.server.jobs import OVER
 
-READY_S, DONE_S, RATE_HZ = 180.0, 1800.0, 16_000
+READY_S, DONE_S, RATE_HZ = 1800.0, 7200.0, 16_000
 SEGMENTS = 10
 
 
@@ -41,19 +43,22 @@ class Server:
         self._words = ["serve", model, "--home", str(home), "--port", str(self._port)]
         self.url = f"http://127.0.0.1:{self._port}"
         self.process: subprocess.Popen[bytes] | None = None
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would fill up
 
     def start(self) -> None:
         """Start, and wait until it answers."""
         command = [sys.executable, "-m", "earful", *self._words]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self._said.seek(0)
+        self._said.truncate()
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self._said)
         end = time.monotonic() + READY_S
         while time.monotonic() < end:
             with suppress(httpx.HTTPError):
                 httpx.get(f"{self.url}/v1/jobs", timeout=5)
                 return
             if self.process.poll() is not None:
-                assert self.process.stderr is not None
-                raise RuntimeError(f"the server ended: {self.process.stderr.read().decode()}")
+                self._said.seek(0)
+                raise RuntimeError(f"the server ended: {self._said.read().decode()}")
             time.sleep(0.1)
         raise RuntimeError("the server does not answer")
 
@@ -62,8 +67,6 @@ class Server:
         if self.process is not None:
             self.process.send_signal(number)
             self.process.wait()
-            if self.process.stderr is not None:
-                self.process.stderr.close()
 
 
 class Typist(Thread):
@@ -77,7 +80,7 @@ class Typist(Thread):
 
     def run(self) -> None:
         """Type until stopped, or until the server is gone."""
-        with suppress(httpx.HTTPError), httpx.Client(base_url=self._url, timeout=30) as client:
+        with suppress(httpx.HTTPError), httpx.Client(base_url=self._url, timeout=READY_S) as client:
             while not self.stop.is_set():
                 id = self._draw.choice(sorted(self.known))
                 text = f"typed {self._draw.getrandbits(40)} ž"
@@ -119,43 +122,58 @@ def lost(client: httpx.Client, typist: Typist) -> list[str]:
     return found
 
 
-def killed(home: Path, model: str, kills: int, seed: int, adaptation: Any = None) -> dict[str, Any]:
-    """Kill so many times; answers what was lost, how many edits were made, and what became of the adaptation.
+def killed(
+    home: Path, model: str, kills: int, seed: int, adaptation: Any = None, longest_s: float = 4.0
+) -> dict[str, Any]:
+    """Kill so many times, each after at most `longest_s`; answers what was lost, and what became of the adaptations.
 
-    `adaptation(client)` begins one and answers its id.
+    `adaptation(client)` begins one and answers its id. Where one is over before the last kill, another is begun.
     """
-    draw, server = random.Random(seed), Server(home, model)
+    draw, server, jobs = random.Random(seed), Server(home, model), list[str]()
     server.start()
-    with httpx.Client(base_url=server.url, timeout=60) as client:
+    with httpx.Client(base_url=server.url, timeout=READY_S) as client:
         known = begun(client)
-        job = adaptation(client) if adaptation else None
-    missing, edits, waits = list[str](), 0, list[float]()
+        jobs += [adaptation(client)] if adaptation else []
+    missing, edits, waits, met = list[str](), 0, list[float](), 0
     for number in range(kills):
         typist = Typist(server.url, known, seed + number)
         typist.start()
-        time.sleep(draw.uniform(0.2, 4.0))
+        time.sleep(draw.uniform(0.2, longest_s))
+        with httpx.Client(base_url=server.url, timeout=READY_S) as client:
+            if jobs and state_of(client, jobs[-1]) in OVER:
+                jobs.append(adaptation(client))
+            met += bool(jobs) and state_of(client, jobs[-1]) == "running"
         server.kill()
         typist.stop.set()
         typist.join()
         edits, began = edits + typist.edits, time.monotonic()
-        whole = sqlite3.connect(home / "earful.sqlite").execute("PRAGMA integrity_check").fetchone()[0]
+        with closing(sqlite3.connect(home / "earful.sqlite")) as db:
+            whole = db.execute("PRAGMA integrity_check").fetchone()[0]
         missing += [] if whole == "ok" else [f"the database after kill {number + 1}: {whole}"]
         server.start()
         waits.append(time.monotonic() - began)
-        with httpx.Client(base_url=server.url, timeout=60) as client:
+        with httpx.Client(base_url=server.url, timeout=READY_S) as client:
             missing += lost(client, typist)
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        state = ended(client, job) if job else None
+    with httpx.Client(base_url=server.url, timeout=READY_S) as client:
+        states = [ended(client, job) for job in jobs]
+        missing += unserved(client, jobs)
     server.kill(signal.SIGTERM)
     left = [path.name for path in (home / "incoming").iterdir()] + [path.name for path in (home / "jobs").glob("*")]
-    return {
-        "kills": kills,
-        "edits": edits,
-        "lost": missing,
-        "job": state,
-        "left": left,
-        "restart_s": max(waits, default=0),
-    }
+    found = {"kills": kills, "edits": edits, "lost": missing, "jobs": states, "killed_while_adapting": met}
+    return found | {"left": left, "restart_s": [round(each, 2) for each in waits]}
+
+
+def state_of(client: httpx.Client, job: str) -> str:
+    """What a job is at."""
+    return str(client.get(f"/v1/jobs/{job}").json()["state"])
+
+
+def unserved(client: httpx.Client, jobs: Sequence[str]) -> list[str]:
+    """Which models that jobs have made are not served."""
+    served = {each["id"] for each in client.get("/v1/models").json()["data"]}
+    made = [client.get(f"/v1/jobs/{job}").json() for job in jobs]
+    names = [each["result"]["model"] for each in made if each["state"] == "done"]
+    return [f"the model {name} is not served" for name in names if name not in served]
 
 
 def ended(client: httpx.Client, job: str) -> str:
@@ -169,7 +187,7 @@ def ended(client: httpx.Client, job: str) -> str:
     return "not in time"
 
 
-def adaptation_to(clips: Path, base: str, count: int) -> Any:
+def adaptation_to(clips: Path, base: str, count: int, effort: str = "usual") -> Any:
     """Begins an adaptation to the first clips of a folder of recordings with their texts beside."""
 
     def begin(client: httpx.Client) -> str:
@@ -177,7 +195,7 @@ def adaptation_to(clips: Path, base: str, count: int) -> Any:
         texts = [wav.with_suffix(".txt").read_text("utf-8").strip() for wav in wavs]
         lines = (json.dumps({"audio_filepath": wav.name, "text": text}) for wav, text in zip(wavs, texts, strict=True))
         files = [("file", (wav.name, wav.read_bytes())) for wav in wavs]
-        given = {"manifest": "\n".join(lines), "name": "killed"}
+        given = {"manifest": "\n".join(lines), "name": "killed", "effort": effort}
         answer = client.post(f"/v1/models/{base}/adaptations", data=given, files=files)
         answer.raise_for_status()
         return str(answer.json()["id"])
@@ -194,6 +212,7 @@ def main() -> None:
     parser.add_argument("--model", default="earful-tiny", help="what is served and adapted")
     parser.add_argument("--clips", type=Path, help="a folder of WAV files with a .txt beside each, to adapt to")
     parser.add_argument("--count", type=int, default=20, help="so many of them")
+    parser.add_argument("--longest", type=float, default=20.0, help="seconds that a server lives at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
@@ -202,11 +221,13 @@ def main() -> None:
     folder = locate(options.model)
     adaptation = adaptation_to(options.clips, folder.name, options.count) if options.clips else None
     with tempfile.TemporaryDirectory() as home:
-        found = killed(Path(home), str(folder), options.kills, options.seed, adaptation)
-    report = {"seed": options.seed, **found, "machine": machine()}
+        found = killed(Path(home), str(folder), options.kills, options.seed, adaptation, options.longest)
+    settings = {"seed": options.seed, "model": options.model, "clips": options.count, "longest_s": options.longest}
+    report = {**settings, **found, "machine": machine()}
     options.out.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8", newline="\n")
     print(json.dumps(report, ensure_ascii=False))
-    sys.exit(bool(found["lost"]) or os.EX_OK)
+    whole = not found["lost"] and not found["left"] and set(found["jobs"]) <= {"done"}
+    sys.exit(os.EX_OK if whole else 1)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from earful.audio.denoise import denoise as suppressed
 from earful.audio.files import SAMPLE_RATE_HZ, blocks, probe
 from earful.audio.silence import GRID_S, spoken
 from earful.audio.source import Audio, from_samples, source_of
+from earful.ctc.certain import Certain
 from earful.ctc.confidence import clues_of, confidences
 from earful.ctc.greedy import Emission, Numbers, best_path
 from earful.ctc.stretches import Said, merge_stretches, said_in, search_stretches, silent_frames
@@ -95,6 +96,7 @@ class Transcriber(ABC):
         silences: bool = False,
         denoise: bool = False,
         advance: Callable[[float], None] | None = None,
+        certain: Callable[[Sequence[str]], None] | None = None,
     ) -> Transcript:
         """Transcribe a recording of any length. The memory beyond the input is bounded.
 
@@ -102,8 +104,9 @@ class Transcriber(ABC):
         samples `[T]` or `[T, C]` and their rate in Hz. `channel` is as in `audio.files.read`, or "each": then the
         channel is the speaker of each word. Silences of two seconds and more (`audio.silence`) are left out, so that
         nothing is written there, unless `silences`. `denoise` suppresses steady noise first. `advance` gets the seconds
-        of each window that was heard. `earful.writers.formats.render` turns the result into text, subtitles, ELAN's
-        files …
+        of each window that was heard. `certain` gets words as soon as they are certain, whatever is heard after them
+        (`ctc.certain`; not with "each", nor in Chinese characters, which what follows chooses).
+        `earful.writers.formats.render` turns the result into text, subtitles, ELAN's files …
 
         Raises:
             AudioError: the recording cannot be read, or the samples are no finite sound.
@@ -111,27 +114,33 @@ class Transcriber(ABC):
         """
         if isinstance(audio, np.ndarray):
             pieces = _heard(_slices(_checked(audio)), denoise, advance)
-            return self.transcribe_blocks(pieces, silences=silences)
+            return self.transcribe_blocks(pieces, silences=silences, certain=certain)
         source = from_samples(*audio) if isinstance(audio, tuple) else source_of(audio)
 
-        def one(number: Channel) -> Transcript:
+        def one(number: Channel, certain: Callable[[Sequence[str]], None] | None = None) -> Transcript:
             pieces = _heard(blocks(source, WINDOW_S, number), denoise, advance)
-            return self.transcribe_blocks(pieces, silences=silences)
+            return self.transcribe_blocks(pieces, silences=silences, certain=certain)
 
         if channel != "each":
-            return one(channel)
+            return one(channel, certain)
         if self._guesses > 1:
             raise ConfigError("guesses are possible for one channel only; name one, as with --channel left")
         return together({f"speaker {n}": one(n) for n in range(1, probe(source).channels + 1)})
 
-    def transcribe_blocks(self, pieces: Iterable[Samples], *, silences: bool = False) -> Transcript:
-        """Transcribe consecutive blocks of samples, all WINDOW_S long except the last.
+    def transcribe_blocks(
+        self,
+        pieces: Iterable[Samples],
+        *,
+        silences: bool = False,
+        certain: Callable[[Sequence[str]], None] | None = None,
+    ) -> Transcript:
+        """Transcribe consecutive blocks of samples, all WINDOW_S long except the last; `certain` as in `transcribe`.
 
         Raises:
             AudioError: there are no samples.
         """
         parts = windows(map(_contiguous, pieces), round(CONTEXT_S * SAMPLE_RATE_HZ))
-        return self._transcript(parts, 1 / SAMPLE_RATE_HZ, self._logp_of, None if silences else spoken)
+        return self._transcript(parts, 1 / SAMPLE_RATE_HZ, self._logp_of, None if silences else spoken, certain)
 
     def _transcript(
         self,
@@ -139,12 +148,14 @@ class Transcriber(ABC):
         unit_s: float,
         logp_of: Callable[[Numbers], Numbers],
         spoken: Callable[[Samples], NDArray[np.bool_]] | None = None,
+        certain: Callable[[Sequence[str]], None] | None = None,
     ) -> Transcript:
         """Decode windows whose positions count units of `unit_s`; `logp_of` hears their content.
 
         Stretches of the content that are not `spoken` (per GRID_S) are left out, and nothing is written there.
         """
         tapes, duration_s = list[Tape](), 0.0
+        told = self._telling(certain) if certain and self.writing.rules.writing != "characters" else None
         for window in recording:
             own = window.own(unit_s, self.writing.hop_s)
             logp_FV, heard_F = self._listen(window.content, logp_of, spoken)
@@ -152,6 +163,8 @@ class Transcriber(ABC):
             tapes = tapes or [Tape() for _ in kept]
             for tape, part in zip(tapes, kept, strict=True):
                 tape.add(part)
+            if told:
+                told(*kept)
             duration_s = window.end * unit_s
         if not tapes:
             raise AudioError("the recording holds no samples; record it again or leave it out")
@@ -162,6 +175,29 @@ class Transcriber(ABC):
         text = self.text_of(words)
         guesses = (text, *(self.text_of(self.written(self._words(each, duration_s))) for each in others))
         return Transcript(text, words, mean, duration_s, guesses if self._guesses > 1 else ())
+
+    def _telling(self, certain: Callable[[Sequence[str]], None]) -> Callable[..., None]:
+        """Tells of each part, as it is kept, the words that are certain by it."""
+        known, count, symbols = Certain(self._search), 0, self.writing.alphabet.symbols
+
+        def tell(heard_F: Numbers, *kept: Numbers) -> None:
+            nonlocal count
+            new = list[str]()
+            for said, over in known.add(heard_F, *kept):
+                words = list(self._spelt([Emission(symbol, 0, 0, 0.0) for symbol in said]))
+                texts = ["".join(symbols[e.symbol - 1] for e in word) for word in words]
+                texts = texts if over or self._ends_a_word(said) else texts[:-1]
+                new += texts[count:]
+                count = 0 if over else max(count, len(texts))
+            if new:
+                certain([word.text for word in self.written([Word(text, 0.0, 0.0, 0.0) for text in new])])
+
+        return tell
+
+    def _ends_a_word(self, said: Sequence[int]) -> bool:
+        """Whether a word can be no longer than the last of these symbols."""
+        last = self.writing.alphabet.symbols[said[-1] - 1] if said else " "
+        return last.isspace() or (self.writing.rules.writing != "given" and last in TONES)
 
     def transcript_of(self, logp_FV: Numbers, duration_s: float) -> Transcript:
         """The transcript of a whole recording's log-probabilities `[F, V]`, by the best path."""

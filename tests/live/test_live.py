@@ -9,8 +9,9 @@ import pytest
 
 from earful.ctc.greedy import merge
 from earful.errors import AudioError
+from earful.features.windows import CONTEXT_S, WINDOW_S
 from earful.live.ear import HELD_S, Pace
-from earful.live.live import Live, make_ready
+from earful.live.live import PATIENCE_S, Live, make_ready
 from earful.transcriber import Transcriber
 from earful.transcript import Word
 
@@ -45,11 +46,11 @@ def spoken(tones: Any) -> np.ndarray:
 def test_the_end_is_what_transcribe_says(tones_heard: Heard, spoken: np.ndarray, size: int) -> None:
     expected = tones_heard().transcribe(spoken)
     live = Live(tones_heard(), PACE, clock=lambda: 0.0)
-    fed(live, spoken, size)
-    found = live.end()
-    assert found.text == expected.text and len(found.words) == 17
-    assert found.duration_s == expected.duration_s
-    for mine, theirs in zip(found.words, expected.words, strict=True):
+    shown = fed(live, spoken, size)
+    settled = [*shown[-1][1], *live.settle(last=True).settled]
+    assert live.end() == expected, "to the last bit"
+    assert [word.text for word in settled] == expected.text.split() and len(settled) == 17
+    for mine, theirs in zip(settled, expected.words, strict=True):
         assert (mine.start_s, mine.end_s) == pytest.approx((theirs.start_s, theirs.end_s), abs=0.021)
         assert mine.confidence == pytest.approx(theirs.confidence, abs=0.1)
 
@@ -59,8 +60,7 @@ def test_what_has_settled_never_changes(tones_heard: Heard, spoken: np.ndarray) 
     shown = fed(live, spoken, 1600)
     for (_, before, _), (_, after, _) in pairwise(shown):
         assert after[: len(before)] == before
-    last = shown[-1][1]
-    assert 10 < len(last) < 17 and list(live.end().words[: len(last)]) == last
+    assert 10 < len(shown[-1][1]) < 17
 
 
 def test_words_come_soon_and_settle_soon(tones_heard: Heard, spoken: np.ndarray) -> None:
@@ -106,6 +106,7 @@ def test_memory_is_bounded(tones_heard: Heard, tones: Any, kind: str) -> None:
         sizes.append((len(live._ear._held_T) / RATE, len(live._reader._logp_FV) * 0.02))
     assert max(held for held, _ in sizes) <= HELD_S + 7
     assert max(frames for _, frames in sizes[2:]) <= 21
+    assert len(live._again._held_T) / RATE <= WINDOW_S + 2 * CONTEXT_S + PATIENCE_S and not live._settled
     found = live.end()
     assert found.duration_s == pytest.approx(6 * len(piece) / RATE)
     said = {"speech": TEXT * 6, "no spaces": "abcacb" * 60}.get(kind, found.text)
@@ -149,10 +150,42 @@ def test_settling_amid_a_word_cuts_it_and_says_nothing_twice(tones_heard: Heard,
     sound = tones("abba cab acca")
     for cut in range(RATE // 2, len(sound), 3_733):
         live = Live(tones_heard(), PACE, clock=lambda: 0.0)
-        live.feed(sound[:cut])
+        updates = live.feed(sound[:cut]), live.settle(), live.feed(sound[cut:]), live.settle(last=True)
+        said = "".join(word.text for update in updates for word in update.settled)
+        assert said in ("abbacabacca", "abbaacabacca", "abbacaabacca"), cut
+        assert live.end().text == "abba cab acca", "heard again, it is whole"
+
+
+def test_turns_are_heard_again_one_by_one(tones_heard: Heard, tones: Any) -> None:
+    """Each says what `transcribe` says of its sound alone, at the times of the whole; and all make the end."""
+    parts = [tones("abba cab"), silence(3), tones("acca " * 25), silence(0.2), tones("bac")]
+    live, turns, begin_s = Live(tones_heard(), PACE, clock=lambda: 0.0), [], 0.0
+    for part in parts[:-1]:
+        fed(live, part, 1600)
         live.settle()
-        live.feed(sound[cut:])
-        assert live.end().text.replace(" ", "") in ("abbacabacca", "abbaacabacca", "abbacaabacca"), cut
+        turns.append(live.turn())
+        alone = tones_heard().transcribe(part)
+        assert (turns[-1].text, turns[-1].duration_s) == (alone.text, alone.duration_s)
+        starts = [word.start_s + begin_s for word in alone.words]
+        assert [word.start_s for word in turns[-1].words] == pytest.approx(starts)
+        begin_s += alone.duration_s
+    assert live.turn().words == (), "nothing was said since"
+    fed(live, parts[-1], 1600)
+    found = live.end()
+    assert found.words[:-1] == tuple(word for turn in turns for word in turn.words)
+    assert found.text == "abba cab " + "acca " * 25 + "bac" and found.duration_s == live.duration_s
+
+
+def test_hearing_again_waits_until_nobody_speaks_but_not_for_long(tones_heard: Heard, tones: Any) -> None:
+    live, late = Live(tones_heard(), PACE, clock=lambda: 0.0), list[float]()
+    for samples_T in np.array_split(tones("ab " * 120), 60):
+        tail = live.feed(samples_T).tail
+        late.append(live._again.waits_s)
+        assert not tail or late[-1] < PATIENCE_S
+    assert max(late) > 2.0, "it waits"
+    live = Live(tones_heard(), PACE, clock=lambda: 0.0)
+    fed(live, np.concatenate([tones("ab " * 30), silence(4)]), 1600)
+    assert live._again.waits_s < 0, "in a pause it is heard at once"
 
 
 def test_what_is_no_sound(tones_heard: Heard) -> None:

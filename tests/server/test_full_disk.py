@@ -2,6 +2,11 @@
 
 import errno
 import io
+import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +15,12 @@ import pytest
 import soundfile
 from fastapi.testclient import TestClient
 
+from earful.errors import CheckpointError
+from earful.server import jobs
 from earful.server.app import application
 from earful.server.companion import Companion
-from earful.server.problems import explained, is_full
+from earful.server.problems import explained
+from earful.server.room import is_full
 from earful.server.settings import Settings
 from earful.server.state import State
 
@@ -62,7 +70,44 @@ def test_a_recording_without_room(served: tuple[TestClient, State], tones, monke
     assert add() == 201, "when there is room, it goes on"
 
 
+def test_a_job_that_finds_no_room_waits_for_it(
+    served: tuple[TestClient, State], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its clips stay, and it is tried again: not before there is room."""
+    _, state = served
+    says = [{"failed": "no room", "full": True}, {"failed": "no good", "full": False}]
+    left, begun = list(says), list[str]()
+
+    def started(folder: Path, _: int) -> "subprocess.Popen[str]":
+        begun.append(folder.name)
+        command = [sys.executable, "-c", f"print({json.dumps(json.dumps(left.pop(0)))})"]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    monkeypatch.setattr(jobs, "started", started)
+    monkeypatch.setattr(jobs, "_AGAIN_S", 0.05)
+    monkeypatch.setattr(jobs, "ROOM", 2**60)
+    (out := tmp_path / "models" / "made").mkdir()
+    id = state.jobs.add("tiny", {"out": str(out)})["id"]
+    end = time.monotonic() + 60
+    while state.jobs.find(id)["stage"] != jobs.NO_ROOM and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    assert state.jobs.find(id)["state"] == "queued" and begun == [id]
+    assert state.jobs.folder(id).is_dir() and out.is_dir(), "what it goes on from is kept"
+    monkeypatch.setattr(jobs, "ROOM", 0)
+    while state.jobs.find(id)["state"] != "failed" and time.monotonic() < end:
+        time.sleep(0.05)
+    assert state.jobs.find(id)["error"] == "no good" and begun == [id, id]
+    while state.jobs.folder(id).exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not state.jobs.folder(id).exists() and not out.exists()
+
+
 def test_what_is_a_full_disk() -> None:
+    wrapped = CheckpointError("model: cannot be written; free some space")
+    wrapped.__cause__ = OSError(errno.ENOSPC, "full")
+    assert is_full(wrapped) and explained(wrapped).status == 507, "whoever said it otherwise"
+    assert is_full(ValueError(f"I/O error: {os.strerror(errno.ENOSPC)} (os error 28)"))
     assert is_full(OSError(errno.ENOSPC, "full")) and is_full(OSError(errno.EDQUOT, "quota"))
     assert not is_full(OSError(errno.EACCES, "no")) and not is_full(ValueError())
     assert explained(OSError(errno.ENOSPC, "full", "secret-place")).message.find("secret-place") == -1

@@ -68,6 +68,20 @@ def test_a_project_begins_with_the_model_that_was_given(client: httpx.Client, pr
     assert [each["id"] for each in client.get("/api/projects").json()] == [project]
 
 
+@pytest.mark.parametrize(
+    ("language", "some", "others"), [("ru", "яжё", "éα"), ("is", "þðáæ", "яβ"), ("", "éž", "я"), ("ko", "", "é한")]
+)
+def test_letters_of_a_base_are_those_of_the_script(client: httpx.Client, language: str, some: str, others: str) -> None:
+    """As long as nothing is written: then they are those that are."""
+    asked = {"name": "letters", "language": language, "model": "earful-base"}
+    found = client.post("/api/projects", json=asked).json()
+    assert set(some) <= set(found["letters"]) and not set(others) & set(found["letters"])
+    assert bool(found["letters"]) == bool(some)
+    chosen = client.patch(f"/api/projects/{found['id']}", json={"letters": ["ŋ"]}).json()
+    assert chosen["letters"] == ["ŋ"]
+    client.delete(f"/api/projects/{found['id']}")
+
+
 def test_a_recording_is_heard(client: httpx.Client, recording: dict[str, Any], segment: dict[str, Any]) -> None:
     assert recording["state"] == "drafted" and recording["error"] is None
     found = client.get(f"/api/segments/{segment['id']}").json()
@@ -95,12 +109,15 @@ def test_its_sound_and_outline(client: httpx.Client, recording: dict[str, Any]) 
         assert max(high for _, high in peaks) == pytest.approx(float(samples_T.max()), abs=1e-4)
 
 
-def test_an_edit_is_kept_with_who_made_it_and_taken_back(client: httpx.Client, segment: dict[str, Any]) -> None:
+def test_an_edit_is_kept_with_who_made_it_and_taken_back(
+    client: httpx.Client, project: str, segment: dict[str, Any]
+) -> None:
     path = f"/api/segments/{segment['id']}"
     before = client.get(path).json()
     named = {"X-Earful-Who": "%C3%89va"}
     made = client.patch(path, json={"version": before["version"], "text": "abba cáb"}, headers=named).json()
     assert made["state"] == "corrected" and made["draft"] == before["draft"]
+    assert client.get(f"/api/projects/{project}").json()["letters"] == ["á"]
     late = client.patch(path, json={"version": before["version"], "text": "late"})
     assert late.status_code == 409 and late.json()["segment"]["text"] == "abba cáb"
     assert client.post(f"{path}/undo").json()["text"] == before["text"]
@@ -120,10 +137,15 @@ def test_a_transcript_in_every_format(client: httpx.Client, recording: dict[str,
     assert client.get(f"/api/recordings/{recording['id']}/transcript?format=exe").status_code == 400
 
 
-def test_all_of_it_can_be_taken_away(client: httpx.Client, project: str, segment: dict[str, Any]) -> None:
+def test_all_of_it_can_be_taken_away(
+    client: httpx.Client, project: str, segment: dict[str, Any], spoken: bytes
+) -> None:
     packed = zipfile.ZipFile(io.BytesIO(client.get(f"/api/projects/{project}/export").content))
     names = ["recordings/talk one.wav", "recordings/talk one.eaf", "manifest.jsonl", "segments.jsonl", "edits.jsonl"]
-    assert packed.namelist() == names
+    assert packed.namelist() == [*names[:2], "originals/talk one.ogg", *names[2:]]
+    assert packed.read("originals/talk one.ogg") == spoken
+    without = client.get(f"/api/projects/{project}/export", params={"originals": False})
+    assert zipfile.ZipFile(io.BytesIO(without.content)).namelist() == names
     clips = [json.loads(line) for line in packed.read("manifest.jsonl").splitlines()]
     assert {"abba cáb"} == {each["text"] for each in clips if each["state"] == "accepted"}
     assert etree.fromstring(packed.read(names[1])).tag == "ANNOTATION_DOCUMENT"

@@ -373,6 +373,34 @@ def test_words_appear_while_one_speaks(tab: Any, server: Server) -> None:
     assert re.search("[a-e]", tab.locator(".live").inner_text())
 
 
+def test_two_tabs_do_not_offer_each_others_take(tab: Any, server: Server) -> None:
+    """What one tab records, the other does not offer, nor take away; when the first has gone, it does."""
+    made = httpx.post(f"{server.address}api/projects", json={"name": "Du langetoj", "language": "eo"}).json()
+    place = f"{server.address}#/p/{made['id']}/recordings"
+    tab.goto(place)
+    tab.get_by_role("button", name="Record").click()
+    tab.get_by_role("button", name="Pause").wait_for()
+    tab.wait_for_timeout(4500)
+    assert tab.evaluate(PIECES) > 0
+    other = tab.context.new_page()
+    other.goto(place)
+    other.get_by_role("button", name="Record").wait_for()
+    other.wait_for_timeout(1500)
+    assert other.get_by_text("never sent").count() == 0
+    tab.get_by_role("button", name="Stop").click()
+    tab.get_by_role("button", name="Keep it").wait_for()
+    other.reload()
+    other.wait_for_timeout(1500)
+    assert other.get_by_text("never sent").count() == 0, "it is being listened to"
+    tab.on("dialog", lambda dialog: dialog.accept())
+    tab.goto("about:blank")
+    other.reload()
+    other.get_by_text("never sent").wait_for()
+    other.get_by_role("button", name="Keep it").click()
+    other.locator(".recordings a.button").wait_for()
+    assert other.evaluate(PIECES) == 0
+
+
 def test_a_take_that_was_never_sent_is_found_again(tab: Any, server: Server) -> None:
     """The page went away while one recorded: what was said up to then is on this device, and can be kept."""
     made = httpx.post(f"{server.address}api/projects", json={"name": "Perdita", "language": "eo"}).json()

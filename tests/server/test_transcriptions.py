@@ -2,14 +2,18 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import httpx
+import numpy as np
 import openai
 import pytest
 import soundfile
 
 from earful.runner import Runner
+from earful.server.settings import Settings
 
 SAID = "abba cab"
 
@@ -75,6 +79,39 @@ def test_a_stream(asks: openai.OpenAI, sound: tuple[str, bytes], said) -> None:
     *deltas, done = events
     assert "".join(each.delta for each in deltas) == done.text == said.text
     assert done.type == "transcript.text.done" and len(done.logprobs) == len(said.words)
+
+
+@pytest.fixture(scope="module")
+def long(tones) -> bytes:
+    """So much that it takes three windows."""
+    content = io.BytesIO()
+    soundfile.write(content, tones("abba cab acca bac caba ba ac " * 8), 16_000, format="FLAC")
+    return content.getvalue()
+
+
+def test_words_are_streamed_before_all_is_heard(
+    listen, settings: Settings, talker: Path, long: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The third window is heard only when words have come; and the deltas are the text that is answered unstreamed."""
+    come, windows, hears = Event(), list[int](), Runner._logp_of
+
+    def heard(runner: Runner, samples_T: np.ndarray) -> np.ndarray:
+        windows.append(len(samples_T))
+        if len(windows) == 3:
+            assert come.wait(60), "nothing comes"
+        return hears(runner, samples_T)
+
+    monkeypatch.setattr(Runner, "_logp_of", heard)
+    with listen(replace(settings, models=(talker,), home=tmp_path)) as client:
+        asks = openai.OpenAI(base_url=f"{client.base_url}/v1", api_key="anything", max_retries=0)
+        texts = []
+        for event in asks.audio.transcriptions.create(model="talker", file=("long.flac", long), stream=True):
+            come.set()
+            texts.append(event.delta if event.type == "transcript.text.delta" else event.text)
+        *deltas, done = texts
+        whole = asks.audio.transcriptions.create(model="talker", file=("long.flac", long)).text
+    assert "".join(deltas) == done == whole and len(deltas) >= 3 and len(windows) == 6
+    assert len(whole.split()) > 20, "a model that says little tests little"
 
 
 def test_a_stream_of_what_is_no_sound_ends_in_an_error(asks: openai.OpenAI) -> None:

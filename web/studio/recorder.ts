@@ -3,7 +3,7 @@
 import { clock, h, problem, tell } from "./dom";
 import { Microphone, wav } from "./microphone";
 import { t } from "./phrases";
-import { drop, left, RATE_HZ, Taking, type Take } from "./takes";
+import { drop, hold, left, RATE_HZ, Taking, type Take } from "./takes";
 
 type Keep = (file: Blob, name: string) => Promise<boolean>;
 const QUIET = 0.03; // of full scale: speech whose peaks stay below is too far from the microphone
@@ -13,6 +13,8 @@ export class Recorder {
   readonly node = h("section", { class: "card", "aria-labelledby": "record-title" });
   private microphone: Microphone | null = null;
   private taking: Taking | null = null;
+  private release: () => void = () => undefined; // lets other tabs offer the take
+  private closed = false;
   private paused = false;
   private loudest = 0;
   private url = "";
@@ -35,6 +37,8 @@ export class Recorder {
   close(): void {
     void this.microphone?.close();
     this.taking?.keep();
+    this.closed = true;
+    this.release();
     URL.revokeObjectURL(this.url);
   }
 
@@ -50,10 +54,11 @@ export class Recorder {
 
   private async begin(): Promise<void> {
     problem("");
-    const id = `${Date.now()}`;
+    const id = `${Date.now()}.${Math.random()}`; // two tabs may begin at once
     const name = `${new Date().toLocaleString("sv").replace(/:/g, ".")}.wav`; // year first, so that names sort
     this.taking = new Taking({ id, project: this.project, name });
     [this.paused, this.loudest] = [false, 0];
+    this.release = (await hold(id)) ?? this.release;
     try {
       this.microphone = await Microphone.open(RATE_HZ, {
         sound: (block) => this.taking?.push(block),
@@ -61,6 +66,7 @@ export class Recorder {
       });
     } catch (error) {
       this.taking = null;
+      this.release();
       return problem((error as Error).message);
     }
     this.running();
@@ -122,16 +128,21 @@ export class Recorder {
 
   private async done(take: Take): Promise<void> {
     await drop(take.id);
+    this.release();
     this.taking = null;
     this.rest();
   }
 
   private async findLeft(): Promise<void> {
-    const [found] = await left(this.project);
-    if (!found || this.taking) return;
-    const [take, parts] = found;
-    const samples = parts.reduce((sum, part) => sum + part.length, 0);
-    this.ask(take, wav(parts, RATE_HZ), samples / RATE_HZ, 0.5);
-    this.node.append(h("p", { class: "warning" }, t("never.sent")));
+    for (const [take, parts] of await left(this.project)) {
+      const release = await hold(take.id);
+      if (!release) continue; // another tab records it, or offers it
+      if (this.taking || this.closed) return release();
+      this.release = release;
+      const samples = parts.reduce((sum, part) => sum + part.length, 0);
+      this.ask(take, wav(parts, RATE_HZ), samples / RATE_HZ, 0.5);
+      this.node.append(h("p", { class: "warning" }, t("never.sent")));
+      return;
+    }
   }
 }

@@ -75,6 +75,20 @@ export async function left(project: string): Promise<[Take, Int16Array[]][]> {
   return [...found.values()];
 }
 
+/** Have a take for this tab alone, while it is recorded or offered, until what is answered is called; null where
+ * another tab has it. The browser lets go of it, too, when the tab dies. */
+export function hold(id: string): Promise<(() => void) | null> {
+  if (!navigator.locks) return Promise.resolve(() => undefined);
+  return new Promise((done, fail) => {
+    const held = (lock: Lock | null): Promise<void> | undefined => {
+      if (lock) return new Promise((release) => done(release));
+      done(null);
+      return undefined;
+    };
+    navigator.locks.request(`earful.take.${id}`, { ifAvailable: true }, held).catch(fail);
+  });
+}
+
 export async function drop(id: string): Promise<void> {
   await within("readwrite", (store) => store.delete(IDBKeyRange.bound([id, 0], [id, Infinity]))).catch(() => undefined);
 }

@@ -91,7 +91,10 @@ def follow(live: "Live", capture: "Capture", shown: Screen, ending: list[int]) -
         with suppress(Exception):  # what has come already was said; a pipe that broke is no reason to lose it
             if (samples_T := capture.take(0.0)) is not None and len(samples_T):
                 shown.show(live.feed(samples_T))
-    return live.end() if live.duration_s else None
+    if not live.duration_s:
+        return None
+    shown.show(live.settle(last=True))
+    return live.end()
 
 
 def check_source(source: str | None, device: str | None) -> None:

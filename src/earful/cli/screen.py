@@ -21,7 +21,7 @@ class Screen(Protocol):
         """Show what has settled since the last time, and what follows."""
 
     def end(self, transcript: "Transcript") -> None:
-        """That was all."""
+        """That was all; the transcript has been heard once more, and differs from what has settled in a few letters."""
 
 
 @contextmanager
@@ -60,18 +60,16 @@ class _Lines:
     """Settled words, a line for those between two pauses."""
 
     def __init__(self) -> None:
-        self._count, self._phrase = 0, list["Word"]()
+        self._phrase = list["Word"]()
 
     def show(self, update: "Update") -> None:
         self._print(update.settled)
 
     def end(self, transcript: "Transcript") -> None:
-        self._print(transcript.words[self._count :])
         if self._phrase:
             print(flush=True)
 
     def _print(self, words: "Sequence[Word]") -> None:
-        self._count += len(words)
         *whole, last = phrases(words, self._phrase)
         shown = len(written(self._phrase))
         for phrase in whole:
@@ -108,20 +106,18 @@ class _Terminal:
     """Phrases that are over scroll away; the last is drawn anew as it changes, what may still change is dim."""
 
     def __init__(self, live: Any) -> None:
-        self._live, self._count, self._phrase = live, 0, list["Word"]()
+        self._live, self._phrase = live, list["Word"]()
 
     def show(self, update: "Update") -> None:
         self._print(update.settled)
         self._draw(update.tail)
 
     def end(self, transcript: "Transcript") -> None:
-        self._print(transcript.words[self._count :])
         self._draw(())
 
     def _print(self, words: "Sequence[Word]") -> None:
         from rich.text import Text
 
-        self._count += len(words)
         *whole, last = phrases(words, self._phrase)
         for phrase in whole:
             self._live.console.print(Text(written(phrase)))

@@ -24,6 +24,9 @@ def serve(
     ] = None,
     token: Annotated[str | None, typer.Option(help=TOKEN_HELP, metavar="TOKEN", envvar="EARFUL_TOKEN")] = None,
     name: Annotated[list[str] | None, typer.Option(help=NAME_HELP, metavar="NAME")] = None,
+    originals: Annotated[
+        bool, typer.Option("--originals/--no-originals", help="Keep recordings as they came, too.")
+    ] = True,
 ) -> None:
     """Serve models to other programs, and the studio to browsers.
 
@@ -49,5 +52,6 @@ def serve(
         wyoming_port=wyoming,
         token=secret,
         names=tuple(name or ()),
+        keeps_originals=originals,
     )
     run(settings, partial(print, flush=True))  # a program may read the address, too

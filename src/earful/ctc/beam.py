@@ -23,7 +23,7 @@ from earful.ctc.hot import no_hot
 from earful.ctc.known import Hot, Letters
 from earful.ctc.lattice import frames_needed
 from earful.ctc.ngram import NGram
-from earful.ctc.search import Frames, search, sureness
+from earful.ctc.search import Frames, begun, ended, onward, search, sureness
 from earful.ctc.words import Words, no_words, vocabulary
 from earful.errors import ConfigError, TextError
 from earful.text.alphabet import Alphabet
@@ -147,12 +147,48 @@ class Search:
         words = vocabulary(self.words, ngram.alphabet) if ngram and self.words else no_words(self.size)
         return _letters(ngram), words, _Memory(self.size, len(ngram.sources) if ngram else 0)
 
+    def part_by_part(self) -> "Growing":
+        """A search of frames that come part by part."""
+        return Growing(self)
+
     def with_fusion(self, weight: float, bonus: float) -> "Search":
         """The same with another weight and bonus; the tables are shared."""
         other = replace(self, weight=weight, bonus=bonus)
         if bool(weight) == bool(self.weight):
             other.__dict__["_known"] = self._known
         return other
+
+
+@final
+class Growing:
+    """A search that goes on as frames come. What all beginnings that are kept have in common is certain: nothing that
+    comes can change it, and `Search.hear` will find it, too.
+    """
+
+    def __init__(self, search: Search) -> None:
+        letters, _, _ = search._known
+        self._search, self._heard = search, 0
+        self._state = begun(letters, search.size), np.zeros((4, 1024), np.int32), 1, 0
+
+    def add(self, logp_FV: "Numbers | Tensor") -> list[int]:
+        """Search the log-probabilities `[F, V]` that come next; answers the symbols that are certain."""
+        frames, search = _frames(logp_FV, self._search.least_logp), self._search
+        letters, known, memory = search._known
+        frames = frames._replace(places_N=frames.places_N + self._heard)
+        self._heard += len(logp_FV)
+        none = np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32)
+        self._state = onward(
+            frames, *self._state, letters, known, search.hot, search.weight, search.bonus, search.width, memory.rows,
+            *none,
+        )  # fmt: skip
+        beam, tree, *_ = self._state
+        return [int(tree[1, node]) for node in _shared(tree, beam.node_K.tolist())]
+
+    def end(self) -> list[int]:
+        """The symbols of the best text: there are no more frames."""
+        (beam, tree, *_), (letters, known, _) = self._state, self._search._known
+        scores_K = ended(beam, letters, known, self._search.hot, self._search.weight)
+        return [int(tree[1, node]) for node in _path(tree, int(beam.node_K[int(np.argmax(scores_K))]))]
 
 
 class _Memory(threading.local):
@@ -320,6 +356,19 @@ def _path(tree: np.ndarray, node: int) -> list[int]:
         path.append(node)
         node = int(tree[0, node])
     return path[::-1]
+
+
+def _shared(tree: np.ndarray, nodes: Sequence[int]) -> list[int]:
+    """What the paths to all nodes begin with."""
+    path = _path(tree, nodes[0])
+    depths = {node: depth for depth, node in enumerate([_ROOT, *path])}
+    least = len(path)
+    for each in nodes[1:]:
+        node = each
+        while node not in depths:
+            node = int(tree[0, node])
+        least = min(least, depths[node])
+    return path[:least]
 
 
 def _said(

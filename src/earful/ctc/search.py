@@ -71,7 +71,7 @@ def _grown(tree: Any, count: int) -> Any:
 
 
 @exact
-def _begin(letters: Any, size: int) -> Any:
+def begun(letters: Any, size: int) -> Any:
     """The beam before the first frame: the empty text."""
     sources = len(letters.weights_S)
     state_KS, row_KV = np.zeros((1, sources), np.int64), np.zeros((1, size), np.float32)
@@ -194,7 +194,7 @@ def _write(old: Any, parent: int, symbol: int, vocabulary: Any, beam: Any, k: in
 
 
 @exact
-def _ended(beam: Any, letters: Any, vocabulary: Any, hot: Any, weight: float) -> Any:
+def ended(beam: Any, letters: Any, vocabulary: Any, hot: Any, weight: float) -> Any:
     """The score of each text if it ends here."""
     scores_K = np.empty(len(beam.node_K))
     for k in range(len(scores_K)):
@@ -209,17 +209,15 @@ def _ended(beam: Any, letters: Any, vocabulary: Any, hot: Any, weight: float) ->
 
 
 @exact
-def search(
-    frames: Any, letters: Any, vocabulary: Any, hot: Any, weight: float, bonus: float, width: int, size: int,
-    caches: Any, nodes_NK: Any, scores_NK: Any,
+def onward(
+    frames: Any, beam: Any, tree: Any, count: int, done: int, letters: Any, vocabulary: Any, hot: Any, weight: float,
+    bonus: float, width: int, caches: Any, nodes_NK: Any, scores_NK: Any,
 ) -> Any:  # fmt: skip
-    """The nodes of the best texts, the best first, their scores, and the tree that they stand in.
+    """The beam after these frames too, its tree of `count` nodes, and the frame up to which was read: `done` before.
 
     `nodes_NK` and `scores_NK`, where they are not empty, take what the beam was after each frame.
     """
-    beam = _begin(letters, size)
-    tree, count, done = np.zeros((4, 1024), np.int32), 1, 0
-    slot = np.zeros(1024, np.int64)
+    slot = np.zeros(tree.shape[1], np.int64)
     out, of = np.empty((64, 4)), np.empty((64, 3), np.int64)
     for n in range(len(frames.places_N)):
         if frames.places_N[n] > done:  # the frames between are surely blank, however many: they cost all the same
@@ -242,7 +240,20 @@ def search(
             kept = min(len(best), nodes_NK.shape[1])
             nodes_NK[n, :kept] = beam.node_K[:kept]
             scores_NK[n, :kept] = np.log(beam.p_blank_K[:kept] + beam.p_symbol_K[:kept]) + beam.added_K[:kept]
-    scores_K = _ended(beam, letters, vocabulary, hot, weight)
+    return beam, tree, count, done
+
+
+@exact
+def search(
+    frames: Any, letters: Any, vocabulary: Any, hot: Any, weight: float, bonus: float, width: int, size: int,
+    caches: Any, nodes_NK: Any, scores_NK: Any,
+) -> Any:  # fmt: skip
+    """The nodes of the best texts, the best first, their scores, and the tree that they stand in: as `onward`."""
+    beam, tree, count, _ = onward(
+        frames, begun(letters, size), np.zeros((4, 1024), np.int32), 1, 0, letters, vocabulary, hot, weight, bonus,
+        width, caches, nodes_NK, scores_NK,
+    )  # fmt: skip
+    scores_K = ended(beam, letters, vocabulary, hot, weight)
     order = np.argsort(-scores_K, kind="mergesort")
     return beam.node_K[order], scores_K[order], tree[:, :count].copy()
 

@@ -4,7 +4,8 @@ Every fraction of a second the newest sound is heard (`live.ear`) and read: all 
 a few of these before, so that the language model knows what came; in their frames nothing else is possible any more.
 A word settles where its frames stay, what ends it has been heard, and two readings one after the other agree on it and
 on all before it (Liu, Spanakis and Niehues 2020, "Low-latency sequence-to-sequence speech recognition and translation
-by partial hypothesis selection", call that local agreement).
+by partial hypothesis selection", call that local agreement). Beside that all is heard once more with what lies around
+it (`live.again`): the transcript in the end is of that.
 """
 
 import time
@@ -19,6 +20,7 @@ from earful.audio.waveform import check_mono
 from earful.ctc.greedy import Emission, Numbers
 from earful.ctc.stretches import NEVER, silent_frames
 from earful.errors import AudioError
+from earful.live.again import Again
 from earful.live.ear import MOST_S, USUAL, Ear, Frames, Pace, Until
 from earful.transcriber import LONGEST_GAP_S, Samples, Transcriber
 from earful.transcript import Transcript, Word
@@ -32,6 +34,9 @@ LONGEST_S = 8.0
 REREAD, REREAD_S, RECENT = 3, 4.0, 20
 """So many settled words, of the last seconds, are read again before the new; and with so many new ones are compared,
 for how sure they are."""
+
+PATIENCE_S = 5.0
+"""So long a window may wait to be heard again until nobody speaks: that takes as long as hearing new sound often."""
 
 Letters = Sequence[Emission]
 
@@ -53,7 +58,9 @@ class Live:
     >>> live.end().text                               # doctest: +SKIP
     'all that was said'
 
-    Memory is bounded but for the words. A transcriber may serve several, one after another. `clock` tells seconds.
+    What has settled never changes. The transcript in the end is that of `transcribe`, and may differ from it in a few
+    letters. Memory is bounded but for the words. A transcriber may serve several, one after another. `clock` tells
+    seconds.
     """
 
     def __init__(
@@ -61,9 +68,10 @@ class Live:
     ) -> None:
         self._ear, self._reader = Ear(transcriber, pace), _Reader(transcriber)
         self._transcriber, self._pace, self._clock = transcriber, pace, clock
-        self._heard = 0
+        self._again, self._turns = Again(transcriber), list[Transcript]()
+        self._turn = self._heard = 0  # samples: where the turn began, and up to where it was heard
         self._took_s = 0.0
-        self._words: list[Word] = []
+        self._settled: list[Word] = []
         self._tail: tuple[Word, ...] = ()
 
     @property
@@ -79,42 +87,61 @@ class Live:
         check_mono(samples_T)
         if not np.isfinite(samples_T).all():
             raise AudioError("expected finite samples, got NaN or infinity; check where they come from")
-        before, most = len(self._words), round(MOST_S * SAMPLE_RATE_HZ)
+        most = round(MOST_S * SAMPLE_RATE_HZ)
         for begin in range(0, len(samples_T), most):
-            self._ear.add(samples_T[begin : begin + most].astype(np.float32))
+            piece_T = samples_T[begin : begin + most].astype(np.float32)
+            self._ear.add(piece_T)
+            self._again.add(piece_T)
             waiting_s = (self._ear.samples - self._heard) / SAMPLE_RATE_HZ
             if waiting_s >= max(self._pace.hop_s, self._took_s / self._pace.share):
                 self._listen()
-        return Update(tuple(self._words[before:]), self._tail)
+            if self._again.waits_s >= (PATIENCE_S if self._tail else 0.0):
+                self._again.hear()
+        return self._update()
 
     @property
     def heard_s(self) -> float:
         """Up to where it was heard."""
         return self._heard / SAMPLE_RATE_HZ
 
-    def settle(self) -> Update:
-        """Settle all that was said so far, as where somebody has stopped speaking."""
-        before = len(self._words)
+    def settle(self, *, last: bool = False) -> Update:
+        """Settle all that was said so far, as where somebody has stopped speaking; `last`: no sound follows."""
         if self._ear.samples > self._heard or self._tail:
-            self._listen(until="now")
-        return Update(tuple(self._words[before:]), self._tail)
+            self._listen(until="the end" if last else "now")
+        return self._update()
+
+    def turn(self) -> Transcript:
+        """What was said since the last turn, as `transcribe` hears a recording of that; another turn begins.
+
+        Times are those of the whole recording.
+        """
+        begin_s = self._turn / SAMPLE_RATE_HZ
+        said, self._again, self._turn = self._again.end(), Again(self._transcriber), self._ear.samples
+        words = tuple(replace(w, start_s=w.start_s + begin_s, end_s=w.end_s + begin_s) for w in said.words)
+        self._turns.append(replace(said, words=words))
+        return self._turns[-1]
 
     def end(self) -> Transcript:
-        """There is no more sound: all that was said. `feed` it nothing after that.
+        """There is no more sound: all that was said, as `transcribe` hears it, turn by turn. `feed` it nothing more.
 
         Raises AudioError: there were no samples.
         """
         if not self._ear.samples:
             raise AudioError("the recording holds no samples; record it again or leave it out")
-        self._listen(until="the end")
-        mean = sum(word.confidence for word in self._words) / len(self._words) if self._words else 0.0
-        return Transcript(self._transcriber.text_of(self._words), tuple(self._words), mean, self.duration_s)
+        self.turn()
+        words = tuple(word for turn in self._turns for word in turn.words)
+        mean = sum(word.confidence for word in words) / len(words) if words else 0.0
+        return Transcript(self._transcriber.text_of(words), words, mean, self.duration_s)
 
     def _listen(self, until: Until = "what is sure") -> None:
         began = self._clock()
         settled, self._tail = self._reader.read(self._ear.hear(until), self.duration_s, whole=until != "what is sure")
-        self._words += settled
+        self._settled += settled
         self._heard, self._took_s = self._ear.samples, self._clock() - began
+
+    def _update(self) -> Update:
+        settled, self._settled = tuple(self._settled), []
+        return Update(settled, self._tail)
 
 
 class _Reader:

@@ -53,17 +53,18 @@ def segment(number: int, phrase: Phrase, transcript: Transcript) -> dict[str, An
     }
 
 
-def streamed(transcript: Transcript, *, logprobs: bool) -> Iterator[str]:
-    """The events of `stream=true`: the text phrase by phrase, then as a whole. The deltas joined are the text."""
-    left = transcript.text
-    for number, phrase in enumerate(phrases(transcript.words)):
-        place = left.find(phrase.text)
-        delta = left[: place + len(phrase.text)] if place >= 0 else ""
-        left = left[len(delta) :]
-        event: dict[str, Any] = {"type": "transcript.text.delta", "delta": delta, "segment_id": str(number)}
-        yield packed(event | {"logprobs": logprobs_of(phrase.words)} if logprobs else event)
-    if left:
-        yield packed({"type": "transcript.text.delta", "delta": left})
+def delta(text: str) -> str:
+    """An event of `stream=true`: text that follows what came before."""
+    return packed({"type": "transcript.text.delta", "delta": text})
+
+
+def done(transcript: Transcript, sent: str, *, logprobs: bool) -> Iterator[str]:
+    """The last events of `stream=true`: what follows the text that was `sent`, then the whole.
+
+    The deltas joined are the text: what was sent is what it begins with.
+    """
+    if rest := transcript.text[len(sent) :]:
+        yield delta(rest)
     done: dict[str, Any] = {"type": "transcript.text.done", "text": transcript.text, "usage": usage(transcript)}
     yield packed(done | {"logprobs": logprobs_of(transcript.words)} if logprobs else done)
 

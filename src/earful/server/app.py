@@ -65,6 +65,7 @@ def application(settings: Settings) -> FastAPI:
             "max_part_size": MOST_FIELD_BYTES,
             "max_files": settings.most_files,
         },
+        responses=problems.DESCRIBED,
         docs_url=None,
         redoc_url=None,
     )

@@ -70,8 +70,12 @@ class Hearing:
         """Settle what was said: somebody has stopped speaking, and may go on."""
         return self._taken(await self._state.pool.run(self._live.settle))
 
-    async def end(self) -> Transcript:
-        """All that was said."""
+    async def turn(self) -> Transcript:
+        """What was said since the last turn, heard once more as a whole; another turn begins."""
+        return await self._state.pool.run(self._live.turn)
+
+    async def end(self) -> tuple[tuple[Word, ...], Transcript]:
+        """What settles at the end; and all that was said, heard once more as a whole."""
         last_T = self._stream.resampled(np.zeros(0, np.float32), last=True)
         waiting_T, self._waiting_T = np.concatenate([self._waiting_T, last_T]), np.zeros(0, np.float32)
         return await self._state.pool.run(_ended, self._live, waiting_T)
@@ -90,6 +94,6 @@ async def hearing(state: State, model: str, rate_hz: int, width: int = 2, channe
     return Hearing(state, Live(transcriber), rate_hz, width, channels)
 
 
-def _ended(live: Live, samples_T: np.ndarray) -> Transcript:
-    live.feed(samples_T)
-    return live.end()
+def _ended(live: Live, samples_T: np.ndarray) -> tuple[tuple[Word, ...], Transcript]:
+    settled = live.feed(samples_T).settled
+    return settled + live.settle(last=True).settled, live.end()

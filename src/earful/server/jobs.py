@@ -1,7 +1,8 @@
 """Adaptations: one at a time, each in a process of its own; how far it is stands in the database.
 
 A server that ends, or is killed, leaves its job to the next one, which goes on from the state that the adaptation has
-saved. What a job needs lies in `jobs/ID` in the home until it has ended.
+saved. So does one whose disk was full, when there is room. What a job needs lies in `jobs/ID` in the home until it has
+ended.
 """
 
 import json
@@ -26,6 +27,9 @@ from earful.writing import replacing
 
 OVER = ("done", "failed", "cancelled")
 SPEC, RESULT = "spec.json", "result.json"
+NO_ROOM = "waiting for room on the disk"
+ROOM = 32 * 2**20
+"""Bytes that are free before a job goes on that found none."""
 _GRACE_S, _AGAIN_S = 10.0, 5.0
 log = logging.getLogger("earful.server")
 
@@ -114,6 +118,9 @@ class Jobs:
             try:
                 with self._store.reading() as db:
                     row = db.execute("SELECT * FROM jobs WHERE state = 'queued' ORDER BY created, id").fetchone()
+                if row is not None and row["stage"] == NO_ROOM and shutil.disk_usage(self._folder).free < ROOM:
+                    self._wake.wait(_AGAIN_S)
+                    continue
                 if row is not None:
                     self._run(row)
                     continue
@@ -169,7 +176,8 @@ class Jobs:
                     return True  # it is queued again at the next start
                 if self.find(id)["state"] == "running":
                     self._conclude(id, last)
-                self._clear(id)
+                if self.find(id)["state"] in OVER:
+                    self._clear(id)
             except sqlite3.Error as error:
                 log.error("job %s: %s", id, error)
                 return False
@@ -180,6 +188,8 @@ class Jobs:
             self._made({"job": id, **last["done"]})
             result = json.dumps(last["done"], ensure_ascii=False)
             self._set(id, state="done", share=1.0, left_s=0, result=result, ended=now())
+        elif last.get("full"):
+            self._set(id, state="queued", stage=NO_ROOM, left_s=None)
         else:
             why = last.get("failed") or "the process of the adaptation died; is there enough memory?"
             self._set(id, state="failed", error=why, left_s=None, ended=now())

@@ -1,6 +1,5 @@
 """What goes wrong with a request, in the form that OpenAI's clients know: `{"error": {message, type, param, code}}`."""
 
-import errno
 import logging
 import sqlite3
 from typing import Any
@@ -11,9 +10,33 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from earful.errors import EarfulError
+from earful.server.room import is_full
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 409: "conflict_error"}
+_WORDS = {"type": ["string", "null"]}
+_SCHEMA = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {"message": {"type": "string"}, "type": {"type": "string"}, "param": _WORDS, "code": _WORDS},
+        }
+    },
+}
+_ERRORS = {
+    "4XX": "What is wrong with the request: 400 in itself, 401 no token, 403 another site's page, 404 no such thing, "
+    "409 somebody else was first, 413 too large, 416 no such part.",
+    503: "Too many requests wait already; `Retry-After` says how long to wait.",
+    507: "The disk of the server is full.",
+}
+DESCRIBED: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {"application/json": {"schema": _SCHEMA}}}
+    for status, text in _ERRORS.items()
+}
+"""How the API's description names all these answers."""
+PART: dict[int | str, dict[str, Any]] = {206: {"description": "The part of the file that `Range` names."}}
 log = logging.getLogger("earful.server")
 
 
@@ -56,19 +79,12 @@ def explained(error: Exception) -> Problem:
         place = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
         param = ".".join(place) or None
         return Problem(400, f"{param or 'the request'}: {first['msg']}", param=param, code=str(first["type"]))
-    if isinstance(error, EarfulError):
-        return Problem(400, " ".join(str(error).split("\n")), code="unusable")
     if is_full(error):
         return Problem(507, "the disk of the server is full; make room there, and try again", code="disk_full")
+    if isinstance(error, EarfulError):
+        return Problem(400, " ".join(str(error).split("\n")), code="unusable")
     log.error("a fault of earful", exc_info=error)
     return Problem(500, f"a fault of earful: {type(error).__name__}; the log of the server says more", code="fault")
-
-
-def is_full(error: BaseException) -> bool:
-    """Whether there was no room on the disk."""
-    if isinstance(error, sqlite3.OperationalError):
-        return "full" in str(error)
-    return isinstance(error, OSError) and error.errno in FULL
 
 
 def install(app: FastAPI) -> None:

@@ -14,6 +14,32 @@ from earful.text.languages import canonical, likely_script
 _FROM_THE_RIGHT = frozenset(
     ("Adlm", "Arab", "Aran", "Hebr", "Mand", "Mend", "Nkoo", "Rohg", "Samr", "Syrc", "Thaa", "Yezi")
 )
+_SCRIPTS = {
+    "Arab": "ARABIC",
+    "Aran": "ARABIC",
+    "Armn": "ARMENIAN",
+    "Beng": "BENGALI",
+    "Cyrl": "CYRILLIC",
+    "Deva": "DEVANAGARI",
+    "Ethi": "ETHIOPIC",
+    "Geor": "GEORGIAN",
+    "Grek": "GREEK",
+    "Gujr": "GUJARATI",
+    "Guru": "GURMUKHI",
+    "Hebr": "HEBREW",
+    "Khmr": "KHMER",
+    "Knda": "KANNADA",
+    "Laoo": "LAO",
+    "Latn": "LATIN",
+    "Mlym": "MALAYALAM",
+    "Mymr": "MYANMAR",
+    "Sinh": "SINHALA",
+    "Taml": "TAMIL",
+    "Telu": "TELUGU",
+    "Thai": "THAI",
+    "Tibt": "TIBETAN",
+}
+"""Scripts as languages name them, and as names of letters do."""
 _COUNTS = """
     SELECT count(DISTINCT r.id) AS recordings, count(s.id) AS segments,
         coalesce(sum(s.state = 'accepted'), 0) AS accepted
@@ -44,8 +70,13 @@ def projects(db: sqlite3.Connection) -> list[sqlite3.Row]:
     return db.execute("SELECT * FROM projects WHERE deleted IS NULL ORDER BY created, id").fetchall()
 
 
-def shown_project(db: sqlite3.Connection, row: sqlite3.Row, of_model: Sequence[str] = ()) -> dict[str, Any]:
-    """A project as clients see it; `of_model` are letters that its model writes."""
+def shown_project(
+    db: sqlite3.Connection, row: sqlite3.Row, of_model: Sequence[str] = (), of_base: Sequence[str] = ()
+) -> dict[str, Any]:
+    """A project as clients see it; `of_model` are letters that its model writes, `of_base` those of a base.
+
+    A base has letters of many languages: as long as nothing else is known, those of the language's script are shown.
+    """
     counts = dict(db.execute(_COUNTS, (row["id"],)).fetchone())
     written = db.execute(
         "SELECT s.text FROM segments s JOIN recordings r ON r.id = s.recording "
@@ -54,6 +85,7 @@ def shown_project(db: sqlite3.Connection, row: sqlite3.Row, of_model: Sequence[s
     )
     chosen = json.loads(row["letters"])
     letters = chosen or special([*of_model, *(each["text"] for each in written)])
+    letters = letters or special(in_script(of_base, row["language"]))
     kept = {key: row[key] for key in ("id", "name", "language", "model", "direction", "created")}
     return {**kept, "letters": letters, "counts": counts}
 
@@ -62,6 +94,15 @@ def special(texts: Sequence[str]) -> list[str]:
     """The letters of texts that a keyboard may lack, as they are typed: those beyond ASCII, in lower case."""
     found = {c for text in texts for c in text.lower() if ord(c) > 127 and (c.isalpha() or _is_mark(c))}
     return sorted(found)
+
+
+def in_script(letters: Sequence[str], language: str) -> list[str]:
+    """Those of the letters, and marks, that are of the likely script of a language; Latin ones of no known language.
+
+    Only scripts that one types letter by letter.
+    """
+    wanted = _SCRIPTS.get(likely_script(language) or "" if language else "Latn")
+    return [each for each in letters if wanted and unicodedata.name(each[0], "").split(" ")[0] == wanted]
 
 
 def change_project(db: sqlite3.Connection, id: str, values: dict[str, Any]) -> None:
@@ -140,6 +181,11 @@ def unfinished(db: sqlite3.Connection) -> Iterator[str]:
 def sound_of(folder: Path, row: sqlite3.Row) -> Path:
     """Where the sound of a recording is."""
     return folder / f"{row['sha256']}.wav"
+
+
+def original_of(folder: Path, sha256: str) -> Path:
+    """Where a recording is as it came, if that was kept."""
+    return folder / f"{sha256}.original"
 
 
 def _is_mark(letter: str) -> bool:

@@ -3,8 +3,8 @@
 OpenAI's: PCM of 24 kHz, unless `session.update` names another rate; a turn ends where the client commits, or by itself
 where nobody speaks (`turn_detection`, which is told by the words: they say themselves where they end). vLLM's, told by
 a `session.update` that names a model at its top: 16 kHz, one turn, which ends by a commit that is `final`.
-What has settled comes as deltas, which only ever add. The grey tail, and the words with their times, come to whoever
-asks for `include: ["earful.tail", "earful.words"]`.
+What has settled comes as deltas, which only ever add; at the end of a turn comes its text, heard once more as a whole.
+The grey tail, and the words with their times, come to whoever asks for `include: ["earful.tail", "earful.words"]`.
 """
 
 import base64
@@ -22,7 +22,7 @@ from starlette.websockets import WebSocketDisconnect
 from earful.server.hearing import Hearing, hearing
 from earful.server.problems import Problem, explained
 from earful.server.state import State
-from earful.transcript import Word
+from earful.transcript import Transcript, Word
 
 Event = dict[str, Any]
 Send = Callable[[Event], Awaitable[None]]
@@ -242,7 +242,7 @@ class Session:
             await self._show(await heard.settle(), heard.tail)
             end_ms = round(1000 * heard.heard_s)
             await self._tell("input_audio_buffer.speech_stopped", audio_end_ms=end_ms, item_id=self._item)
-            await self._complete(heard.duration_s)
+            await self._complete(heard.duration_s, await heard.turn())
 
     async def _commit(self) -> None:
         """The turn ends here, says the client."""
@@ -252,31 +252,31 @@ class Session:
             raise Problem(400, f"the buffer holds less than {1000 * _SHORTEST_S:g} ms of sound", code=code)
         if self._asked.silence_s is not None or self._began_s:  # the same sound goes on
             await self._show(await heard.settle(), heard.tail)
-            await self._complete(heard.duration_s)
+            await self._complete(heard.duration_s, await heard.turn())
             return
-        await self._finish(heard)
-        await self._complete(heard.duration_s)
+        settled, transcript = await heard.end()
+        await self._show(settled, ())
+        await self._complete(heard.duration_s, transcript)
         self._forget()
 
-    async def _finish(self, heard: Hearing) -> None:
-        words = (await heard.end()).words
-        await self._show(words[len(self._said) :], ())
-
-    async def _complete(self, duration_s: float) -> None:
+    async def _complete(self, duration_s: float, said: Transcript) -> None:
         """The turn is over: what was said in it."""
         await self._tell("input_audio_buffer.committed", item_id=self._item, previous_item_id=self._before)
         usage = {"type": "duration", "seconds": round(duration_s - self._began_s, 3)}
-        words = {"words": [_row(word) for word in self._said]} if WORDS in self._asked.include else {}
+        words = {"words": [_row(word) for word in said.words]} if WORDS in self._asked.include else {}
         kind = "conversation.item.input_audio_transcription.completed"
-        await self._tell(kind, item_id=self._item, content_index=0, transcript=self._shown, usage=usage, **words)
+        await self._tell(kind, item_id=self._item, content_index=0, transcript=said.text, usage=usage, **words)
         self._began_s, self._before, self._item = duration_s, self._item, _new_item()
         self._said, self._shown, self._speaks = [], "", False
 
     async def _done(self) -> None:
         """vLLM's end of a turn."""
-        if self._hearing is not None:
-            await self._finish(self._hearing)
-        await self._tell("transcription.done", text=self._shown)
+        text = ""
+        if self._hearing is not None and self._hearing.duration_s:
+            settled, transcript = await self._hearing.end()
+            await self._show(settled, ())
+            text = transcript.text
+        await self._tell("transcription.done", text=text)
         self._forget()
 
     async def _show(self, settled: Sequence[Word], tail: Sequence[Word]) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 from earful.data.utterance import unique_ids
 from earful.server.problems import Problem
-from earful.server.projects import project, recordings, sound_of
+from earful.server.projects import original_of, project, recordings, sound_of
 from earful.server.segments import segments_of_project, segments_of_recording, shown_segment
 from earful.transcript import Transcript, Word
 from earful.writers.formats import FORMATS, IN_XML, render
 
 ALIASES = {"txt": "text"}
 _SURE = 1.0
+_LONGEST_SUFFIX = 10
 _UNUSABLE = '<>:"/\\|?*'
 
 
@@ -67,8 +68,10 @@ def stems(names: Sequence[str]) -> list[str]:
     return unique_ids([(Path(name).stem or "recording")[:60] for name in plain])
 
 
-def contents_of(db: sqlite3.Connection, id: str, folder: Path) -> dict[str, Path | str]:
+def contents_of(db: sqlite3.Connection, id: str, folder: Path, originals: Path | None = None) -> dict[str, Path | str]:
     """All of a project, by the names of files: sound, an ELAN file each, a manifest, segments, and every edit.
+
+    Recordings as they came are in the folder of `originals`, as far as they were kept.
 
     Raises Problem (404).
     """
@@ -80,6 +83,8 @@ def contents_of(db: sqlite3.Connection, id: str, folder: Path) -> dict[str, Path
         contents[f"recordings/{name}.wav"] = sound_of(folder, each)
         said = transcript_of(segments_of_recording(db, each["id"]), each["duration_s"])
         contents[f"recordings/{name}.eaf"] = written(said, "eaf", name, row["language"])
+        if originals is not None:
+            contents[f"originals/{name}{suffix_of(each['name'])}"] = original_of(originals, each["sha256"])
     segments = segments_of_project(db, id)
     clips = [_clip(each, names, row["language"]) for each in segments if each["text"].strip()]
     contents["manifest.jsonl"] = _lines(clips)
@@ -88,13 +93,23 @@ def contents_of(db: sqlite3.Connection, id: str, folder: Path) -> dict[str, Path
     return contents
 
 
+def suffix_of(name: str) -> str:
+    """What a file's name ends in, where that is letters and digits.
+
+    >>> suffix_of("talk.MP3"), suffix_of("talk"), suffix_of("talk.tar/x")
+    ('.MP3', '', '')
+    """
+    suffix = Path(name).suffix
+    return suffix if len(suffix) <= _LONGEST_SUFFIX and suffix[1:].isascii() and suffix[1:].isalnum() else ""
+
+
 def pack(contents: Mapping[str, Path | str], out: Path) -> None:
     """Write files and texts into a zip. Raises OSError: no room."""
     with zipfile.ZipFile(out, "w") as packed:
         for name, content in contents.items():
             if isinstance(content, str):
                 packed.writestr(name, content)
-            elif content.is_file():  # somebody may have taken it away
+            elif content.is_file():  # an original may not have been kept; somebody may have taken sound away
                 packed.write(content, name)
 
 

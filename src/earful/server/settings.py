@@ -28,9 +28,9 @@ class Settings:
 
     `models` are folders, known by their names; `token` is asked of every request, if not "". `names` are other host
     names by which browsers reach it. `upload_bytes` bounds a request, `longest_s` a recording, `most_files` the files
-    of one request, `stored_bytes` all recordings. Decoding may take `decode_s` seconds of a processor and
-    `decode_bytes` of memory. `loaded` models are in memory at once, `workers` transcriptions run at once, and `waiting`
-    more may wait. Adaptations give way to all else by so many steps of `nice`.
+    of one request. With `keeps_originals` a recording is kept as it came, too. Decoding may take `decode_s` seconds of
+    a processor and `decode_bytes` of memory. `loaded` models are in memory at once, `workers` transcriptions run at
+    once, and `waiting` more may wait. Adaptations give way to all else by so many steps of `nice`.
     """
 
     models: tuple[Path, ...] = ()
@@ -49,11 +49,17 @@ class Settings:
     workers: int = field(default_factory=processors)
     waiting: int = 64
     nice: int = 10
+    keeps_originals: bool = True
 
     @property
     def recordings(self) -> Path:
         """Recordings, each named by its hash."""
         return self.home / "recordings"
+
+    @property
+    def originals(self) -> Path:
+        """Recordings as they came, each named by its hash."""
+        return self.home / "originals"
 
     @property
     def made(self) -> Path:

@@ -1,4 +1,4 @@
-"""Recordings on the disk: named by the hash of what was sent, decoded once; and their outline for a page."""
+"""Recordings on the disk: named by the hash of what was sent, decoded once, and as they came; and their outline."""
 
 import hashlib
 from pathlib import Path
@@ -9,13 +9,14 @@ import soundfile
 
 from earful.errors import AudioError
 from earful.server.decoding import received
+from earful.server.projects import original_of
 from earful.server.state import State
 
 _PIECE = 2**20
 
 
 def kept(state: State, file: BinaryIO, name: str) -> tuple[str, float]:
-    """Keep an upload as WAV of 16 kHz mono; answers the hash of what came, and how many seconds it lasts.
+    """Keep an upload as WAV of 16 kHz mono, and as it came; answers the hash of that, and how many seconds it lasts.
 
     Raises AudioError: it cannot be decoded; OSError: no room.
     """
@@ -23,8 +24,12 @@ def kept(state: State, file: BinaryIO, name: str) -> tuple[str, float]:
         sha256 = digest(source)
         place = state.settings.recordings / f"{sha256}.wav"
         if place.exists():
-            return sha256, soundfile.info(place).duration
-        return sha256, state.decoders.decode(source, place, name, "PCM_16")
+            duration_s = float(soundfile.info(place).duration)
+        else:
+            duration_s = state.decoders.decode(source, place, name, "PCM_16")
+        if state.settings.keeps_originals and digest(place) != sha256:  # else the WAV is what came
+            source.replace(original_of(state.settings.originals, sha256))
+    return sha256, duration_s
 
 
 def digest(path: Path) -> str:
@@ -34,10 +39,11 @@ def digest(path: Path) -> str:
 
 
 def discard(state: State, sha256: str) -> None:
-    """Put a recording into the trash."""
-    place = state.settings.recordings / f"{sha256}.wav"
-    if place.exists():
-        place.replace(state.settings.trash / place.name)
+    """Put a recording into the trash, with what it was made of."""
+    settings = state.settings
+    for place in (settings.recordings / f"{sha256}.wav", original_of(settings.originals, sha256)):
+        if place.exists():
+            place.replace(settings.trash / place.name)
 
 
 def peaks(place: Path, count: int) -> list[list[float]]:

@@ -55,7 +55,14 @@ def state_of(settings: Settings) -> State:
     home cannot be written.
     """
     shutil.rmtree(settings.incoming, ignore_errors=True)
-    for folder in (settings.home, settings.recordings, settings.made, settings.incoming, settings.trash):
+    for folder in (
+        settings.home,
+        settings.recordings,
+        settings.originals,
+        settings.made,
+        settings.incoming,
+        settings.trash,
+    ):
         folder.mkdir(parents=True, exist_ok=True)
     models, store, events = Models(settings), Store(settings.home), Events()
     chores = Chores(settings.recordings, store, models, events)

@@ -44,10 +44,12 @@ def routes(state: State) -> APIRouter:
         return [{**json.loads(row["report"]), **made(row)} for row in rows]
 
     @router.get("/projects/{p}/export", response_class=FileResponse)
-    def export(p: str) -> FileResponse:
-        """A zip of recordings, ELAN files, a manifest, and every edit."""
+    def export(p: str, originals: bool = True) -> FileResponse:
+        """A zip of recordings, also as they came (`originals`), ELAN files, a manifest, and every edit."""
+        settings = state.settings
         with store.reading() as db:
-            name, contents = project(db, p)["name"], contents_of(db, p, state.settings.recordings)
+            name = project(db, p)["name"]
+            contents = contents_of(db, p, settings.recordings, settings.originals if originals else None)
         return zipped(state, contents, stems([name])[0])
 
     @router.get("/models/{name}/download", response_class=FileResponse)

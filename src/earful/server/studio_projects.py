@@ -28,13 +28,13 @@ def routes(state: State) -> APIRouter:
     def shown(id: str) -> dict[str, Any]:
         with store.reading() as db:
             row = project(db, id)
-            return shown_project(db, row, letters_of(state, row["model"]))
+            return shown_project(db, row, *letters_of(state, row["model"]))
 
     @router.get("/projects")
     def listed() -> list[dict[str, Any]]:
         """All projects."""
         with store.reading() as db:
-            return [shown_project(db, row, letters_of(state, row["model"])) for row in projects(db)]
+            return [shown_project(db, row, *letters_of(state, row["model"])) for row in projects(db)]
 
     @router.post("/projects", status_code=201)
     def begin(body: NewProject) -> dict[str, Any]:
@@ -76,12 +76,12 @@ def routes(state: State) -> APIRouter:
     return router
 
 
-def letters_of(state: State, model: str) -> list[str]:
-    """The letters of a recogniser of one language; a base has those of all."""
+def letters_of(state: State, model: str) -> tuple[list[str], list[str]]:
+    """The letters of a recogniser of one language, and those of a base: one of the two is empty."""
     if model not in state.models:
-        return []
+        return [], []
     found = state.models.find(model)
-    return [] if found.base else found.letters
+    return ([], found.letters) if found.base else (found.letters, [])
 
 
 def default_model(state: State) -> str:

@@ -6,12 +6,12 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response
 
-from earful.server.problems import Problem
-from earful.server.projects import project, recording, sound_of
+from earful.server.problems import PART, Problem
+from earful.server.projects import original_of, project, recording, sound_of
 from earful.server.requests import Compared
-from earful.server.said import format_named, stems, transcript_of, written
+from earful.server.said import format_named, stems, suffix_of, transcript_of, written
 from earful.server.segments import segments_of_recording
-from earful.server.sound import peaks
+from earful.server.sound import digest, peaks
 from earful.server.state import State
 from earful.writers.formats import FORMATS
 
@@ -27,13 +27,24 @@ def routes(state: State) -> APIRouter:
         with store.reading() as db:
             return recording(db, id)
 
-    @router.get("/recordings/{r}/audio", response_class=FileResponse)
+    @router.get("/recordings/{r}/audio", response_class=FileResponse, responses=PART)
     def audio(r: str) -> FileResponse:
         """The sound: WAV, 16 kHz, mono; parts of it, too."""
         place = sound_of(folder, found(r))
         if not place.is_file():
             raise Problem(404, "the sound of the recording has gone; put it back from a copy", code="sound_not_found")
         return FileResponse(place, media_type="audio/wav")
+
+    @router.get("/recordings/{r}/original", response_class=FileResponse, responses=PART)
+    def original(r: str) -> FileResponse:
+        """The file that was uploaded, as it came."""
+        row = found(r)
+        place = original_of(state.settings.originals, row["sha256"])
+        place = place if place.is_file() else sound_of(folder, row)
+        if not place.is_file() or digest(place) != row["sha256"]:
+            raise Problem(404, "the recording was not kept as it came; ask for its audio", code="original_not_found")
+        (name,) = stems([row["name"]])
+        return FileResponse(place, media_type="application/octet-stream", filename=name + suffix_of(row["name"]))
 
     @router.get("/recordings/{r}/peaks")
     def outline(r: str, count: Annotated[int, Query(ge=1, le=_MOST_PEAKS)] = 1000) -> list[list[float]]:

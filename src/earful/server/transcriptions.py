@@ -1,8 +1,9 @@
 """`/v1/audio/transcriptions`: what OpenAI's clients send, and what they get."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, BinaryIO, Literal
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Annotated, Any, BinaryIO, Literal, final
 
 from fastapi import APIRouter, File, Form, UploadFile
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
@@ -19,7 +20,7 @@ from earful.writers.formats import render
 FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 _BEAT_S = 10.0
 _MOST_KEYWORDS = 100
-Words = Annotated[list[str] | None, Form()]
+Keywords = Annotated[list[str] | None, Form()]
 
 
 def routes(state: State) -> APIRouter:
@@ -36,8 +37,8 @@ def routes(state: State) -> APIRouter:
             list[Literal["word", "segment"]] | None, Form(alias="timestamp_granularities[]")
         ] = None,
         include: Annotated[list[Literal["logprobs"]] | None, Form(alias="include[]")] = None,
-        keywords: Annotated[Words, Form(description="Words to listen for.")] = None,
-        keywords_: Annotated[Words, Form(alias="keywords[]")] = None,
+        keywords: Annotated[Keywords, Form(description="Words to listen for.")] = None,
+        keywords_: Annotated[Keywords, Form(alias="keywords[]")] = None,
         language: Annotated[str | None, Form(description="Not used: a model knows its language.")] = None,
         prompt: Annotated[str | None, Form(description="Not used; give `keywords`.")] = None,
         temperature: Annotated[float | None, Form(description="Not used: nothing is drawn.")] = None,
@@ -49,14 +50,14 @@ def routes(state: State) -> APIRouter:
             raise Problem(400, f"{len(hot)} keywords, at most {_MOST_KEYWORDS} are listened for", param="keywords")
         found = state.models.find(model)
         logprobs, name = bool(include), shown(file.filename)
-        work = state.pool.run(heard, state, file.file, name, model, hot)
         if stream:
-            task = asyncio.ensure_future(work)
+            words = Words()
+            task = asyncio.ensure_future(state.pool.run(heard, state, file.file, name, model, hot, words.put))
             await asyncio.sleep(0)  # where there is no room, it says so before the stream begins
             if task.done():
                 task.result()
-            return StreamingResponse(_stream(task, logprobs), media_type=STREAM, headers=HEADERS)
-        transcript = await work
+            return StreamingResponse(_stream(task, words, logprobs), media_type=STREAM, headers=HEADERS)
+        transcript = await state.pool.run(heard, state, file.file, name, model, hot)
         spoken_in = str(found.card["config"].get("rules", {}).get("language", ""))
         if response_format == "json":
             return JSONResponse(answers.plain_json(transcript, logprobs=logprobs))
@@ -70,13 +71,23 @@ def routes(state: State) -> APIRouter:
     return router
 
 
-def heard(state: State, file: BinaryIO, name: str, model: str, hot: dict[str, float]) -> Transcript:
-    """The transcript of an upload. Raises AudioError, TextError, CheckpointError, Problem."""
+def heard(
+    state: State,
+    file: BinaryIO,
+    name: str,
+    model: str,
+    hot: dict[str, float],
+    certain: Callable[[Sequence[str]], None] | None = None,
+) -> Transcript:
+    """The transcript of an upload; `certain` is told its words as they are heard.
+
+    Raises AudioError, TextError, CheckpointError, Problem.
+    """
     with received(file, state.settings.incoming) as source:
         sound = source.with_suffix(".wav")
         try:
             state.decoders.decode(source, sound, name)
-            return state.models.transcriber(model, hot).transcribe(sound)
+            return state.models.transcriber(model, hot).transcribe(sound, certain=certain)
         finally:
             sound.unlink(missing_ok=True)
 
@@ -98,12 +109,40 @@ def check(format: str, stream: bool, granularities: Any, include: Any) -> None:
         raise Problem(400, "logprobs go with response_format json alone", param="include[]")
 
 
-async def _stream(task: "asyncio.Future[Transcript]", logprobs: bool) -> AsyncIterator[str]:
-    """Signs of life while it is heard, then its text; or an event that says what was wrong."""
+@final
+class Words:
+    """What a thread that hears has to say, and the loop's other tasks wait for."""
+
+    def __init__(self) -> None:
+        self._loop, self._new = asyncio.get_running_loop(), asyncio.Event()
+        self._texts = deque[str]()
+
+    def put(self, texts: Sequence[str]) -> None:
+        """Say words, from any thread."""
+        self._texts.extend(texts)
+        self._loop.call_soon_threadsafe(self._new.set)
+
+    async def wait(self, task: "asyncio.Future[Transcript]") -> list[str]:
+        """The words that came, once there are some, the task is done, or nothing has come for long."""
+        waits = asyncio.ensure_future(self._new.wait())
+        await asyncio.wait([task, waits], timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
+        waits.cancel()
+        self._new.clear()
+        return [self._texts.popleft() for _ in range(len(self._texts))]
+
+
+async def _stream(task: "asyncio.Future[Transcript]", words: Words, logprobs: bool) -> AsyncIterator[str]:
+    """Words as they are heard, or signs of life; then the whole text, or an event that says what was wrong."""
+    sent = ""
     try:
-        while not (await asyncio.wait([task], timeout=_BEAT_S))[0]:
-            yield BEAT
-        for event in answers.streamed(task.result(), logprobs=logprobs):
+        while not task.done():
+            if texts := await words.wait(task):
+                delta = f"{' ' if sent else ''}{' '.join(texts)}"
+                sent += delta
+                yield answers.delta(delta)
+            elif not task.done():
+                yield BEAT
+        for event in answers.done(task.result(), sent, logprobs=logprobs):
             yield event
     except Exception as error:  # the answer has begun, so what is wrong can only be an event
         problem = explained(error)

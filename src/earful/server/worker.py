@@ -1,7 +1,8 @@
 """The process of one adaptation: `python -m earful.server.worker FOLDER NICE` does what FOLDER/spec.json says.
 
-It says a line of JSON for each news: {stage, share, left_s}, and in the end {done} or {failed}. It ends when its input
-does, which is when the server has died; the next one goes on from what was saved.
+It says a line of JSON for each news: {stage, share, left_s}, and in the end {done} or {failed}, and whether that was
+because the disk is `full`. It ends when its input does, which is when the server has died; the next one goes on from
+what was saved.
 """
 
 import json
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from earful.errors import AdaptationError, ConfigError, EarfulError
 from earful.server.jobs import RESULT, SPEC
+from earful.server.room import is_full
 from earful.writing import replacing
 
 if TYPE_CHECKING:
@@ -44,11 +46,16 @@ def main() -> None:
     try:
         say({"done": work(folder, Progress(say))})
     except EarfulError as error:
-        say({"failed": " ".join(str(error).split("\n"))})
+        say({"failed": " ".join(str(error).split("\n")), "full": is_full(error)})
     except MemoryError:
         say({"failed": "not enough memory; use fewer or shorter clips, or close other programs"})
     except Exception as error:  # the server tells it to whoever asked
-        say({"failed": f"a fault of earful: {type(error).__name__}: {' '.join(str(error).split())}"})
+        say(
+            {
+                "full": is_full(error),
+                "failed": f"a fault of earful: {type(error).__name__}: {' '.join(str(error).split())}",
+            }
+        )
 
 
 def work(folder: Path, tell: "Progress") -> dict[str, Any]:

@@ -124,7 +124,7 @@ class Client(AsyncEventHandler):
             self._said += words
 
     async def _finish(self) -> None:
-        """The whole transcript, which has come in pieces already. Where something failed, that was told."""
+        """The whole transcript, which has come in pieces already, heard once more. What failed was told."""
         heard, self._hearing, text = self._hearing, None, ""
         if heard is None:
             if not self._failed:
@@ -132,8 +132,8 @@ class Client(AsyncEventHandler):
             self._failed = False
             return
         if heard.duration_s:
-            transcript = await heard.end()
-            await self._say(list(transcript.words[len(self._said) :]))
+            settled, transcript = await heard.end()
+            await self._say(list(settled))
             text = transcript.text
         await self.write_event(TranscriptStop().event())
         await self.write_event(Transcript(text=text).event())

@@ -1,0 +1,61 @@
+"""What a transcriber tells while it hears: words that are in the transcript, whatever comes."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from earful.text.alphabet import Alphabet
+from earful.text.normalize import TextRules
+from earful.transcriber import Transcriber, Writing
+
+RATE = 16_000
+TEXT = "abba cab acca bac caba ba ac ab cab abba bacca cab "
+
+
+@pytest.fixture
+def recording(tones: Any) -> np.ndarray:
+    """37.44 s: two stretches of speech with a silence between, the first of which is longer than a window."""
+    quiet_T = np.random.default_rng(0).normal(0, 1e-4, 4 * RATE).astype(np.float32)
+    return np.concatenate([tones(TEXT * 3), quiet_T, tones(TEXT)])
+
+
+def told(transcriber: Transcriber, samples_T: np.ndarray) -> tuple[list[tuple[float, list[str]]], list[str]]:
+    """After how many seconds which words were told, and those of the transcript."""
+    found, heard_s = list[tuple[float, list[str]]](), [0.0]
+
+    def advance(seconds: float) -> None:
+        heard_s[0] += seconds
+
+    said = transcriber.transcribe(
+        samples_T, advance=advance, certain=lambda words: found.append((heard_s[0], list(words)))
+    )
+    return found, [word.text for word in said.words]
+
+
+def test_words_are_told_window_by_window(tones_heard: Callable[[], Transcriber], recording: np.ndarray) -> None:
+    found, words = told(tones_heard(), recording)
+    texts = [text for _, part in found for text in part]
+    assert texts == words[: len(texts)] and len(words) == 48
+    assert [at for at, _ in found] == pytest.approx([15.0, 30.0, len(recording) / RATE]), "after each window"
+    assert len(found[0][1]) >= 20 and len(texts) >= 46
+
+
+def test_a_word_that_goes_on_is_not_told(tones_heard: Callable[[], Transcriber], tones: Any) -> None:
+    """The window ends amid the last word: it waits."""
+    found, words = told(tones_heard(), tones("ab " + "abc" * 45))
+    assert [part for _, part in found] == [["ab"], ["abc" * 45]] and words == ["ab", "abc" * 45]
+    assert found[0][0] == 15.0
+
+
+def test_syllables_are_told_with_their_accents(tones_heard: Callable[[], Transcriber], tones: Any) -> None:
+    given = tones_heard()
+    alphabet, rules = Alphabet((" ", "a", "1", "3")), TextRules(writing="pinyin", language="zh")
+    heard = type(given)(Writing(alphabet, rules, 0.02))
+    found, words = told(heard, tones("abac" * 30))
+    texts = [text for _, part in found for text in part]
+    assert texts == words[: len(texts)] and set(words) == {"ā", "ǎ"} and len(texts) > 30
+    chosen = type(given)(replace(given.writing, rules=TextRules(writing="characters", language="zh")))
+    assert told(chosen, tones(TEXT * 2))[0] == [], "characters are chosen by what follows"
