@@ -29,7 +29,7 @@ from earful.adapt.language import MOST_TUNED
 from earful.adapt.select import plan_for, split_folds
 from earful.adapt.start import start_from
 from earful.checkpoint import Checkpoint, Language, load_checkpoint, save_checkpoint
-from earful.ctc.beam import USUAL, Recording, tune
+from earful.ctc.fusion import USUAL, Recording, tune
 from earful.data.manifest import Manifest, read_manifest
 from earful.data.synthesis.sentences import read_sentences
 from earful.kshot.machine import machine

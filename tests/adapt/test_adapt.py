@@ -22,7 +22,7 @@ from earful.adapt.start import untrained
 from earful.audio.augment import Augmentation
 from earful.audio.files import write
 from earful.checkpoint import Checkpoint, Language, load_checkpoint, save_checkpoint
-from earful.ctc.beam import USUAL
+from earful.ctc.fusion import USUAL
 from earful.ctc.ngram import learn
 from earful.data.clips import read_clips
 from earful.data.manifest import Manifest

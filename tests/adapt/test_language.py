@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from earful.adapt.language import WORDS, Listed, learn_language, listed, sources_of
 from earful.adapt.measure import Unmet
 from earful.checkpoint import Language
-from earful.ctc.beam import USUAL, Fusion, Recording
+from earful.ctc.fusion import USUAL, Fusion, Recording
 from earful.ctc.ngram import learn
 from earful.ctc.words import Words, count_words, mix_words
 from earful.data.batch import Example

@@ -62,7 +62,6 @@ def test_json_is_whole_in_any_encoding(tmp_path: Path) -> None:
 
 
 def test_an_encoding_without_lines_for_tables_gets_tables_of_ascii(tmp_path: Path) -> None:
-    (tmp_path / NAME).write_text("Ceașca 12 de ceai e plină.
-" * 3, "utf-8")
+    (tmp_path / NAME).write_text("Ceașca 12 de ceai e plină.\n" * 3, "utf-8")
     done = run(["-m", "earful", "check", "--text", str(tmp_path / NAME)], PYTHONIOENCODING="cp1252:replace")
     assert done.returncode == 0 and b"?tiri.txt" in done.stdout and done.stdout.decode("cp1252").startswith("+---")

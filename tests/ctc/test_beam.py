@@ -11,8 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earful.ctc import beam
-from earful.ctc.beam import Recording, Search, beam_search, spelt, tune
+from earful.ctc import beam, fusion
+from earful.ctc.beam import Search, beam_search, spelt
+from earful.ctc.fusion import Recording, tune
 from earful.ctc.greedy import greedy
 from earful.ctc.hot import hot_tree
 from earful.ctc.ngram import NGram, learn
@@ -94,7 +95,7 @@ def test_a_greater_bonus_never_gives_a_shorter_text(seed: int, bonus: float) -> 
 
 def last_beam(logp_FV: torch.Tensor, width: int) -> Texts:
     """What a beam holds at the end: the probability of each text, relative to that of the best."""
-    frames, most = beam._frames(logp_FV, -math.inf), min(width, 5000)
+    frames, most = beam.frames_of(logp_FV, -math.inf), min(width, 5000)
     nodes_NK, scores_NK = np.full((len(logp_FV), most), -1, np.int32), np.zeros((len(logp_FV), most), np.float32)
     search = Search(logp_FV.shape[1], width=width, least_logp=-math.inf)
     _, _, tree = search._run(frames, nodes_NK, scores_NK)
@@ -146,7 +147,7 @@ def test_times_and_confidences_are_those_of_the_sound() -> None:
 def test_silence_costs_no_step_and_changes_no_text(seed: int, silence: int) -> None:
     logp, silent = random_logp(seed, 8, 4, peak=4.0), torch.tensor([[1 - 3e-7, 1e-7, 1e-7, 1e-7]]).log()
     quiet = torch.cat([silent.expand(silence, -1), logp, silent.expand(2 * silence, -1)])
-    assert len(beam._frames(quiet, beam.LEAST_LOGP).places_N) <= 8
+    assert len(beam.frames_of(quiet, beam.LEAST_LOGP).places_N) <= 8
     found, shifted = beam_search(logp), beam_search(quiet)
     assert ids_of(shifted) == ids_of(found)
     assert [e.start - silence for e in shifted] == [e.start for e in found]
@@ -309,10 +310,23 @@ def test_a_single_recording_does_not_overrule_experience() -> None:
     assert (few.weight, many.weight) == (1.0, 0.0)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_number_of_threads_changes_no_weight(threads: int) -> None:
+    texts = ["de kat is hier", "de hond is hier", "waar is de hond", "daar is de kat"]
+    alphabet, before = Alphabet.learn(texts), torch.get_num_threads()
+    clips = [Recording(spoken(text, alphabet, {3: ("k", 0.5)}), text, learn(texts, alphabet, 4)) for text in texts]
+    alone = tune(clips[:2])
+    torch.set_num_threads(threads)
+    try:
+        assert tune(clips[:2]) == alone
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_the_usual_weight_and_bonus_are_the_cheapest() -> None:
-    costs = {(w, b): beam.unusual(w, b) for w in beam.WEIGHTS for b in beam.BONUSES}
+    costs = {(w, b): fusion.unusual(w, b) for w in fusion.WEIGHTS for b in fusion.BONUSES}
     assert min(costs, key=costs.__getitem__) == (1.0, 1.5) and costs[1.0, 1.5] == 0
-    assert beam.unusual(1.5, 2.5) < beam.unusual(1.5, 0.0) and beam.unusual(0.25, 1.0) < beam.unusual(0.25, 3.0)
+    assert fusion.unusual(1.5, 2.5) < fusion.unusual(1.5, 0.0) and fusion.unusual(0.25, 1.0) < fusion.unusual(0.25, 3.0)
 
 
 def test_what_cannot_be_searched() -> None:

@@ -14,8 +14,9 @@ from torch import Tensor
 from earful.adapt.measure import Unmet
 from earful.adapt.resources import unsaid
 from earful.checkpoint import Language
-from earful.ctc.beam import PRIOR, USUAL, Fusion, Recording, Search, spelt, tune
+from earful.ctc.beam import Search, spelt
 from earful.ctc.confidence import BEST_PATH, SEARCHED, clues_of, shift_of
+from earful.ctc.fusion import PRIOR, USUAL, Fusion, Recording, tune
 from earful.ctc.greedy import Emission, greedy, greedy_ids
 from earful.ctc.ngram import NGram, folds_of, learn, mix_with
 from earful.ctc.words import MOST_WORDS, Fold, WordCounts, Words, count_words, listed_words, mix_words
@@ -230,7 +231,7 @@ def _frequencies(language: str) -> dict[str, float]:
 def _expected_gain(recordings: Sequence[Recording], more: bool) -> float:
     """By how much the search may be worse on held-out clips and is kept: with more text than the transcripts it helps.
 
-    As much as experience weighs beside them (`ctc.beam.PRIOR`); a language model of transcripts alone must show it.
+    As much as experience weighs beside them (`ctc.fusion.PRIOR`); a language model of transcripts alone must show it.
     """
     return GAIN * PRIOR / max(sum(len(recording.text) for recording in recordings), 1) if more else 0.0
 

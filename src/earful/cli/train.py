@@ -10,7 +10,6 @@ from earful.cli.progress import warn
 from earful.cli.tables import peak_memory_mb, print_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
 
     from earful.checkpoint import Checkpoint
     from earful.pretrain.dataset import Dataset
@@ -70,7 +69,7 @@ def train(
     print_facts(summary(plan, dataset, checkpoint, steps), {"losses": losses_of(steps)}, json=json)
 
 
-def summary(plan: "Recipe", dataset: "Dataset", checkpoint: "Checkpoint", steps: "Sequence[Step]") -> dict[str, object]:
+def summary(plan: "Recipe", dataset: "Dataset", checkpoint: "Checkpoint", steps: "list[Step]") -> dict[str, object]:
     """The training in numbers."""
     return {
         "model": str(plan.out),

@@ -9,10 +9,9 @@ The search itself is in `ctc.search`.
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
@@ -25,38 +24,19 @@ from earful.ctc.lattice import frames_needed
 from earful.ctc.ngram import NGram
 from earful.ctc.search import Frames, begun, ended, onward, search, sureness
 from earful.ctc.words import Words, no_words, vocabulary
-from earful.errors import ConfigError, TextError
+from earful.errors import ConfigError
 from earful.text.alphabet import Alphabet
-from earful.text.score import errors_of_each
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-WIDTH, TUNING_WIDTH = 96, 32
+WIDTH = 96
 LEAST_LOGP = -7.0  # from -5 to -9, texts hardly differ (Dutch); the time does
-WEIGHTS = (0.5, 0.75, 1.0, 1.25)
-BONUSES = (0.5, 1.0, 1.5, 2.0, 2.5)
-PRIOR = 1500.0
-"""The prior from other recordings (`unusual`) weighs as much as this number of held-out characters."""
-USUAL = 1.0, 1.5
-"""The default weight and bonus, from other recordings, if there are no recordings to tune them on."""
 LATER = 25
 """The certainty of a symbol is taken this many frames later, half a second, when the search knows what follows."""
 _BLANK, _ROOT = 0, 0
 _BLOCK = 1024  # frames read at once; and the alignment of a long recording may be cut once in as many
 _CACHED_NUMBERS = 2**21  # in the rows of the n-gram that a search keeps: 46,000 rows of 45 symbols
-
-
-class Fusion(NamedTuple):
-    """The weights of the language model and of the length, and the character error rate to be expected with them.
-
-    That rate is of each recording with the weight and bonus chosen on the others: `errors` has its wrong characters.
-    """
-
-    weight: float
-    bonus: float
-    cer: float
-    errors: tuple[int, ...] = ()
 
 
 class Guess(NamedTuple):
@@ -113,7 +93,7 @@ class Search:
 
         Raises ValueError: a frame holds NaN, or gives no symbol a probability.
         """
-        frames = _frames(logp_FV, self.least_logp)
+        frames = frames_of(logp_FV, self.least_logp)
         shape = len(frames.places_N), min(self.width, WIDTH)
         nodes_NK, scores_NK = np.full(shape, -1, np.int32), np.zeros(shape, np.float32)
         nodes, scores, tree = self._run(frames, nodes_NK, scores_NK)
@@ -151,6 +131,10 @@ class Search:
         """A search of frames that come part by part."""
         return Growing(self)
 
+    def make_ready(self) -> None:
+        """Make its tables now, and not with the first recording."""
+        _ = self._known
+
     def with_fusion(self, weight: float, bonus: float) -> "Search":
         """The same with another weight and bonus; the tables are shared."""
         other = replace(self, weight=weight, bonus=bonus)
@@ -172,7 +156,7 @@ class Growing:
 
     def add(self, logp_FV: "Numbers | Tensor") -> list[int]:
         """Search the log-probabilities `[F, V]` that come next; answers the symbols that are certain."""
-        frames, search = _frames(logp_FV, self._search.least_logp), self._search
+        frames, search = frames_of(logp_FV, self._search.least_logp), self._search
         letters, known, memory = search._known
         frames = frames._replace(places_N=frames.places_N + self._heard)
         self._heard += len(logp_FV)
@@ -230,85 +214,7 @@ def spelt(emissions: Iterable[Emission], alphabet: Alphabet) -> list[list[Emissi
     return [word for word in words if word]
 
 
-class Recording(NamedTuple):
-    """A held-out recording: its log-probabilities, its transcript, and language models trained without it.
-
-    Recordings of one `group` are not independent of each other (`data.apart`); without a group it is on its own.
-    """
-
-    logp_FV: "Tensor"
-    text: str
-    ngram: NGram
-    words: Words | None = None
-    group: int | None = None
-
-
-def tune(
-    recordings: Sequence[Recording],
-    weights: Sequence[float] = WEIGHTS,
-    bonuses: Sequence[float] = BONUSES,
-    *,
-    prior: float = PRIOR,
-    width: int = TUNING_WIDTH,
-    least_logp: float = LEAST_LOGP,
-) -> Fusion:
-    """The weight and bonus with the lowest character error rate on held-out recordings and on earlier ones (`unusual`).
-
-    A few recordings are too little: chance would often choose values that cost much elsewhere. So their errors are
-    added to those that the prior expects of `prior` characters; with hours of recordings, only their own errors matter.
-    The resulting rate is cross-validated, group by group, because the rate on the clips that choose is too low. Of
-    equally good values the smaller weight is taken, then the smaller bonus.
-
-    Raises:
-        ConfigError: as `Search`. TextError: there are no recordings.
-    """
-    import torch  # what transcribes does without
-
-    if not recordings:
-        raise TextError("expected held-out recordings to weigh the language model by, got none; hold some out")
-    frames = [_frames(recording.logp_FV, least_logp) for recording in recordings]
-    references, size = [recording.text for recording in recordings], recordings[0].logp_FV.shape[1]
-    searches = {
-        id(each.ngram): Search(size, each.ngram, each.words, width=width, least_logp=least_logp) for each in recordings
-    }
-
-    def wrong(weight: float, bonus: float) -> list[int]:
-        weighed = {key: each.with_fusion(weight, bonus) for key, each in searches.items()}
-        texts = [
-            each.ngram.alphabet.decode(weighed[id(each.ngram)].ids(heard))
-            for each, heard in zip(recordings, frames, strict=True)
-        ]
-        return [each.characters.errors for each in errors_of_each(references, texts)]
-
-    candidates = sorted(product(weights, bonuses))
-    for each in searches.values():
-        _ = each._known  # by one thread, for all
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # the search lets other threads run
-        errors_CR = np.array(list(pool.map(wrong, *zip(*candidates, strict=True))))
-    before_C = np.array([prior * unusual(*each) for each in candidates])
-    group_R = np.array([-1 - i if each.group is None else each.group for i, each in enumerate(recordings)])
-    unmet_R = np.zeros(len(recordings), int)
-    for group in set(group_R.tolist()):
-        own_R = group_R == group
-        unmet_R[own_R] = errors_CR[np.argmin(errors_CR[:, ~own_R].sum(1) + before_C), own_R]
-    weight, bonus = candidates[int(np.argmin(errors_CR.sum(1) + before_C))]
-    return Fusion(weight, bonus, float(unmet_R.sum()) / max(sum(map(len, references)), 1), tuple(unmet_R.tolist()))
-
-
-def unusual(weight: float, bonus: float) -> float:
-    """The character error rate that a weight and bonus cost in comparison with the `USUAL` ones.
-
-    It is a parabola, fitted by eye to a few runs on real Dutch: a unit of weight needs 1.3 more of bonus, and along
-    that line little changes.
-    """
-    further, longer = weight - USUAL[0], bonus - USUAL[1]
-    return 0.025 * further**2 + 0.013 * (longer - 1.3 * further) ** 2
-
-
-# --- what the search reads -------------------------------------------------------------------------------------------
-
-
-def _frames(logp_FV: "Numbers | Tensor", least_logp: float) -> Frames:
+def frames_of(logp_FV: "Numbers | Tensor", least_logp: float) -> Frames:
     """The frames in which a symbol other than the blank reaches `least_logp`, and those symbols."""
     places, blanks, counts, symbols, p = [], [], [], [], []
     for begin in range(0, len(logp_FV), _BLOCK):

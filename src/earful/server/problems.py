@@ -25,7 +25,7 @@ _SCHEMA = {
         }
     },
 }
-_ERRORS = {
+_ERRORS: dict[int | str, str] = {
     "4XX": "What is wrong with the request: 400 in itself, 401 no token, 403 another site's page, 404 no such thing, "
     "409 somebody else was first, 413 too large, 416 no such part.",
     503: "Too many requests wait already; `Retry-After` says how long to wait.",

@@ -125,7 +125,8 @@ class Words:
     async def wait(self, task: "asyncio.Future[Transcript]") -> list[str]:
         """The words that came, once there are some, the task is done, or nothing has come for long."""
         waits = asyncio.ensure_future(self._new.wait())
-        await asyncio.wait([task, waits], timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
+        both: list[asyncio.Future[Any]] = [task, waits]
+        await asyncio.wait(both, timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
         waits.cancel()
         self._new.clear()
         return [self._texts.popleft() for _ in range(len(self._texts))]
