@@ -1,6 +1,7 @@
 """What a file really holds is read, whole, whatever its header says; and what is wrong is said."""
 
 import os
+import struct
 from pathlib import Path
 from types import ModuleType
 
@@ -202,3 +203,26 @@ def test_spliced_spans_are_one_file(tmp_path: Path) -> None:
         assert spliced.read() == b"<23489>" and spliced.tell() == 7 and spliced.read() == b""
         assert spliced.seek(-4, os.SEEK_END) == 3 and spliced.read(3) == b"489"
         assert spliced.seek(1) == 1 and spliced.seek(1, os.SEEK_CUR) == 2 and spliced.read(1) == b"3"
+
+
+def rf64(sound: bytes, promised: int) -> bytes:
+    """RF64 (EBU Tech 3306): the sizes of 32 bits say nothing, `ds64` has those of 64."""
+    described = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16_000, 32_000, 2, 16)
+    sizes = b"ds64" + struct.pack("<IQQQI", 28, promised + 72, promised, promised // 2, 0)
+    return b"RF64" + b"\xff" * 4 + b"WAVE" + sizes + described + b"data" + b"\xff" * 4 + sound
+
+
+def test_sizes_of_64_bits(tmp_path: Path) -> None:
+    sound = (sweep() * 32_768).astype("<i2").tobytes()
+    check(tmp_path / "a.wav", rf64(sound, len(sound)), sweep(), None)
+    (tmp_path / "cut.wav").write_bytes(rf64(sound[:-20_000], len(sound)))
+    with pytest.raises(AudioError, match="promises 96000 bytes of sound, the file holds 76000"):
+        read(tmp_path / "cut.wav")
+
+
+@pytest.mark.parametrize("length", range(12, 84, 3))
+def test_a_header_of_64_bits_that_ends_early(tmp_path: Path, length: int) -> None:
+    """Found by fuzzing: `ds64` promised more of itself than the file had."""
+    (tmp_path / "a.wav").write_bytes(rf64(b"", 96_000)[:length])
+    with pytest.raises(AudioError):
+        read(tmp_path / "a.wav")

@@ -79,8 +79,8 @@ def _wave(source: Source, data: Data, place: int) -> _Wave | None:
     described, promised_64, unpadded = b"", None, False
     for chunk in _chunks(data, place + 12):
         unpadded |= chunk.unpadded
-        if chunk.name == b"ds64":
-            (promised_64,) = struct.unpack_from("<Q", data, chunk.begin + 8) if chunk.size >= 16 else (None,)
+        if chunk.name == b"ds64" and min(chunk.size, len(data) - chunk.begin) >= 16:
+            (promised_64,) = struct.unpack_from("<Q", data, chunk.begin + 8)
         if chunk.name == b"fmt ":
             described = data[chunk.begin : chunk.begin + chunk.size]
         if chunk.name == b"data":
