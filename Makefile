@@ -43,7 +43,7 @@ kills: setup
 
 fuzz: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group fuzz
-	OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m faults.fuzz --seconds 600
+	OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m faults.fuzz --seconds 600 --keep --json bench/fuzz.json
 
 # Do the tests notice small changes to the code, and what of it do they run (docs/testing.md)? Hours; an hour.
 mutants: setup

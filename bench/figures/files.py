@@ -47,6 +47,27 @@ def kills(found: Json) -> Iterator[str]:
     yield from measured(("command", ">kills", ">runs", ">broken"), rows, text, found)
 
 
+def fuzz(found: Json) -> Iterator[str]:
+    """What the fuzzers reached and found, by parser."""
+    rows = [
+        [
+            f"`{row['parser']}`",
+            row["seconds"],
+            f"{row['runs'] / 1000:.0f}",
+            row.get("features", 0),
+            row["kept"],
+            row["broken"],
+        ]
+        for row in found["rows"]
+    ]
+    text = (
+        "Processor seconds; thousands of inputs; features of coverage, edges of the code with how often they are "
+        "passed; inputs that are kept, and parsed again by every `make test`; inputs that raised another error than "
+        "earful's own, took more than 10 s or 2 GB."
+    )
+    yield from measured(("parser", ">s", ">1000 inputs", ">features", ">kept", ">broken"), rows, text, found)
+
+
 def odd_folders(found: Json) -> Iterator[str]:
     """Odd recordings and folders: how they are read, and how many were read wrongly before."""
     outcomes = ("right", "refused", "wrong, told", "silently wrong")
@@ -131,6 +152,7 @@ FIGURES: dict[str, Callable[[Json], Iterator[str]]] = {
     "levels": levels,
     "odd_folders": odd_folders,
     "faults": faults,
+    "fuzz": fuzz,
     "kills": kills,
     "formats": formats,
 }

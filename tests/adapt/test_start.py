@@ -1,5 +1,6 @@
 """What adaptation starts from: a folder, nothing, a pre-trained encoder; and rows that only known clips shape."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,6 +94,23 @@ def test_letters_as_the_plan_says() -> None:
     chance = starter(base, Alphabet(("a", "ä")), clips, "random", 0)([0])["heads.text.weight"]
     assert torch.equal(like[1], base.params["heads.text.weight"][1])
     assert torch.equal(chance[0], like[0]) and not torch.equal(chance[1], like[1])
+
+
+@pytest.mark.parametrize("letters", ["heard", "prototypes"])
+def test_several_threads_may_ask_at_once(letters: str) -> None:
+    """A letter like none that the base knows is drawn by chance: the same one, whoever else draws."""
+    base = untrained(ModelConfig(Alphabet(("a", "b")), Alphabet(("p", "q")), encoder=TINY))
+    generator = torch.Generator().manual_seed(0)
+    clips = [Example(torch.randn(90, 80, generator=generator), (1, 2, 3)) for _ in range(6)]
+    asked = [(n, (n + 1) % 6, (n + 3) % 6) for n in range(6)] * 4
+
+    def rows(learn: tuple[int, ...]) -> torch.Tensor:
+        return starter(base, Alphabet(("a", "y", "。")), clips, letters, 0)(learn)["heads.text.weight"]
+
+    expected, start = [rows(learn) for learn in asked[:6]], starter(base, Alphabet(("a", "y", "。")), clips, letters, 0)
+    with ThreadPoolExecutor(4) as pool:
+        found = [each["heads.text.weight"] for each in pool.map(start, asked)]
+    assert all(torch.equal(each, expected[n % 6]) for n, each in enumerate(found))
 
 
 def test_mandarin_has_its_usual_writing_unless_another_is_asked_for(tiny_base: Path, tmp_path: Path) -> None:

@@ -69,14 +69,18 @@ def starter(
 
     The text head is made for the alphabet `new`, as `Plan.letters` says. A base without phones can hear no letters:
     there they start from the likest. `rules_VP`, what the rules of the language say of the letters (`adapt.spelling`),
-    is used where the plan asks for it.
+    is used where the plan asks for it. Several threads may ask at once.
     """
-    old, generator = base.config.alphabet, torch.Generator()
+    old = base.config.alphabet
+
+    def drawn() -> torch.Generator:
+        return torch.Generator().manual_seed(seed)
+
     if letters == "prototypes":
-        return _starter_by_prototypes(base, new, clips, generator.manual_seed(seed))
+        return _starter_by_prototypes(base, new, clips, drawn())
     if base.config.phones is None or letters not in (*BY_BOTH, "phones"):
         make = random_rows if letters == "random" else carry_rows
-        made = make(base.params, old, new, generator.manual_seed(seed))
+        made = make(base.params, old, new, drawn())
         return lambda learn: made
     model = base.build()
     heads = (PHONES, TEXT) if letters in BY_BOTH else (PHONES,)
@@ -87,7 +91,7 @@ def starter(
     def made_of(few: tuple[int, ...]) -> Params:
         by_head = {head: [heard[i][head] for i in few] for head in heads}
         labels = [clips[i].labels for i in few]
-        return heard_rows(base.params, old, new, by_head, labels, generator.manual_seed(seed), rules_VP)
+        return heard_rows(base.params, old, new, by_head, labels, drawn(), rules_VP)
 
     return lambda learn: made_of(tuple(learn)[:MOST_HEARD])
 
@@ -97,9 +101,9 @@ def _starter_by_prototypes(
 ) -> Callable[[Sequence[int]], Params]:
     """The rows are first those of the likest letters, which align the clips, and then what stands where they align."""
     carried = carry_rows(base.params, base.config.alphabet, new, generator)
-    model = AcousticModel(replace(base.config, alphabet=new)).eval()
 
     def start(learn: Sequence[int]) -> Params:
+        model = AcousticModel(replace(base.config, alphabet=new)).eval()  # each thread has its own
         batch = collate([clips[i] for i in list(learn)[:MOST_HEARD]])
         with torch.no_grad():
             return {**carried, **prototype_rows(model, carried, batch)}
