@@ -25,7 +25,6 @@ from figures import (
     planning,
     plans,
     pretraining,
-    serving,
     speed,
     testing,
 )
@@ -39,7 +38,7 @@ FIGURES = {
     name: render
     for subject in (
         *(accuracy, adaptation, bases, files, language_model, learners, meta_learning),
-        *(planning, plans, pretraining, serving, speed, testing),
+        *(planning, plans, pretraining, speed, testing),
     )
     for name, render in subject.FIGURES.items()
 }
