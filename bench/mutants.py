@@ -97,6 +97,7 @@ SUBJECTS = {
     "ctc/loss": Subject(LOSS),
     "ctc/kernel_torch": Subject(LOSS),
     "ctc/beam": Subject(SEARCH),
+    "ctc/certain": Subject(("ctc/test_certain.py",)),
     "ctc/fusion": Subject(SEARCH),
     "ctc/known": Subject(SEARCH, interpreted=True),
     "ctc/words": Subject(SEARCH, interpreted=True),
