@@ -97,6 +97,7 @@ SUBJECTS = {
     "ctc/loss": Subject(LOSS),
     "ctc/kernel_torch": Subject(LOSS),
     "ctc/beam": Subject(SEARCH),
+    "ctc/certain": Subject(("ctc/test_certain.py",)),
     "ctc/fusion": Subject(SEARCH),
     "ctc/known": Subject(SEARCH, interpreted=True),
     "ctc/words": Subject(SEARCH, interpreted=True),
@@ -148,7 +149,7 @@ def counted(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         lines = (ROOT / "src" / "earful" / f"{name}.py").read_text("utf-8").splitlines()
         whys = {(a["code"], a["was"], a["now"]): a["why"] for a in argued.get(name, [])}
         for survivor in each["survivors"]:
-            survivor["code"] = lines[survivor["line"] - 1].strip()
+            survivor.setdefault("code", lines[survivor["line"] - 1].strip())
             survivor.pop("why", None)
             if why := whys.get((survivor["code"], survivor["was"], survivor["now"])):
                 survivor["why"] = why
@@ -271,12 +272,13 @@ def with_change(trial: Trial, functions: list[FunctionType], code: CodeType) -> 
 def measured(name: str, before: dict[str, Any] | None, most: int) -> dict[str, Any]:
     """What came of the changes to one file; with `before`, only of those that survived then."""
     subject, path = SUBJECTS[name], ROOT / "src" / "earful" / f"{name}.py"
-    everything = mutants_of(path.read_text("utf-8"))
+    lines = path.read_text("utf-8").splitlines()
+    everything = mutants_of("\n".join(lines))
     drawn = sorted(random.Random(SEED).sample(range(len(everything)), min(most, len(everything))))
     some = [everything[i] for i in drawn]
     if before:
-        lived = {(each["line"], each["was"], each["now"]) for each in before["survivors"]}
-        some = [each for each in some if each[:3] in lived]
+        lived = {(each["code"], each["was"], each["now"]) for each in before["survivors"]}
+        some = [each for each in some if (lines[each.line - 1].strip(), each.was, each.now) in lived]
     with tempfile.TemporaryDirectory() as folder:
         times, log, began = Path(folder) / "times.json", Path(folder) / "log", _children_s()
         if forked(lambda: run_tests(subject, Quickest({}, times)), 3600, log) != "survived":
@@ -288,6 +290,8 @@ def measured(name: str, before: dict[str, Any] | None, most: int) -> dict[str, A
         there = [each for each in some if not each.inside] + [each for each, what in found if what == "elsewhere"]
         found += zip(there, tried(trial, there, inside=False), strict=True)
     lived_on = sorted(each[:3] for each, what in found if what == "survived")
+    if before and len(some) < len(before["survivors"]):
+        raise SystemExit(f"{name}: has changed since; try all of its changes again, without --survivors")
     timeouts = sum(what == "timeout" for _, what in found) + (before["timeouts"] if before else 0)
     return {
         "changes": len(everything),

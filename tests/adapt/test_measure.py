@@ -61,12 +61,13 @@ class Played:
 def played(monkeypatch: pytest.MonkeyPatch) -> Played:
     play = Played()
     monkeypatch.setattr(measure, "finetune", play)
+    monkeypatch.setattr(measure, "like", lambda model: model)
     monkeypatch.setattr(measure, "cer_of", lambda model, params, clips, alphabet: float(params["cer"]))
     return play
 
 
 def task_of(clips: int, plan: Plan, begin: float = 0.9, **more: Any) -> Task:
-    model: Any = SimpleNamespace(config=SimpleNamespace(alphabet="the alphabet"))
+    model: Any = SimpleNamespace(config=SimpleNamespace(alphabet="the alphabet"), parameters=lambda: iter(()))
     given = {"seed": 3, "state": None, "tell": lambda stage, done, total: None, **more}
     return Task(model, lambda learn: at(begin), [clip(i) for i in range(clips)], plan, **given)
 
@@ -95,10 +96,16 @@ def test_each_clip_counts_by_its_letters_at_the_end_of_what_had_not_met_it(playe
     ]
 
 
-def test_all_fine_tunings_are_averaged_where_the_plan_says_so(played: Played) -> None:
-    played.ends = [0.2, 0.4, 0.6, 0.0]
+def test_the_mean_of_what_measures_is_the_result_where_the_plan_says_so(played: Played) -> None:
+    """None more is made of all clips. The curve is that of all parts, each by its letters."""
+    played.ends = [0.2, 0.4, 0.6]
     averaged = run(task_of(6, replace(CROSSED, averaged=True)))
-    assert cer(averaged.tuned.params) == pytest.approx(0.3)
+    letters = [sum(number + 1 for number in each.held) for each in played.calls]
+    by_hand = sum(n * end for n, end in zip(letters, (0.2, 0.4, 0.6), strict=True)) / 21
+    assert cer(averaged.tuned.params) == pytest.approx(0.4) and averaged.tuned.skipped == 3
+    assert [point.cer for point in averaged.tuned.curve] == pytest.approx([0.9, 0.01, by_hand])
+    assert [point[::2] for point in averaged.tuned.curve] == [(0, 0.0), (5, 2.0), (10, 1.0)]
+    assert averaged.tuned.best.cer == pytest.approx(by_hand)
     assert [cer(part.params) for part in averaged.unmet] == [0.2, 0.4, 0.6], "what measures meets nothing"
 
 
@@ -148,12 +155,12 @@ def test_with_nothing_held_out_the_clips_measure_themselves(played: Played) -> N
         (HELD, ["adapting"]),
     ],
 )
-def test_stages_are_told_and_each_keeps_a_state_of_its_own(
+def test_steps_of_all_are_told_together_and_each_keeps_a_state_of_its_own(
     played: Played, plan: Plan, stages: list[str], tmp_path: Path
 ) -> None:
     played.ends, told = [0.5] * 4, list[tuple[str, int, int]]()
     run(task_of(6, plan, state=tmp_path, tell=lambda *what: told.append(what)))
-    assert told == [(stage, 10, 10) for stage in stages]
+    assert told == [("adapting", 10 * (number + 1), 10 * len(stages)) for number in range(len(stages))]
     names = [stage.replace(" ", "-").replace(",", "") + ".safetensors" for stage in stages]
     assert [each.state for each in played.calls] == [tmp_path / name for name in names]
     assert len(set(names)) == len(names)

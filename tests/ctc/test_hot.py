@@ -27,7 +27,8 @@ def row(tree: Hot, path: str) -> tuple[float, float, float]:
 
 def test_each_letter_grants_as_much() -> None:
     tree = hot_tree({"ab": 1.5}, ALPHABET)
-    assert [row(tree, path) for path in ("a", "ab")] == [(1.5, 0.0, 0.0), (3.0, 0.0, 3.0)]
+    assert [row(tree, path) for path in ("", "a", "ab")] == [(0.0, 0.0, 0.0), (1.5, 0.0, 0.0), (3.0, 0.0, 3.0)]
+    assert row(hot_tree({"ab": 0.25}, ALPHABET), "a") == (0.25, 0.0, 0.0), "however little it is"
     assert len(tree.next_HV) == 3 and tree.next_HV.shape == (3, ALPHABET.size)
     assert tree.space == ALPHABET.encode(" ")[0]
 

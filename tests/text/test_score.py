@@ -12,12 +12,22 @@ from dataclasses import asdict
 from pathlib import Path
 
 import jiwer
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from earful.errors import TextError
-from earful.text.score import Counts, errors_of, errors_of_each, pool, right_words, score
+from earful.text.score import (
+    _CELLS_PER_BLOCK,
+    Counts,
+    _blocks,
+    errors_of,
+    errors_of_each,
+    pool,
+    right_words,
+    score,
+)
 
 SCLITE = shutil.which("sclite") or shutil.which("sclite", path="/usr/lib/sctk/bin")  # Debian keeps it off the PATH
 TEXTS = st.text(alphabet="ab č\u0301", max_size=14)
@@ -214,6 +224,15 @@ def test_the_score_is_valid_json() -> None:
     fields = json.loads(json.dumps(asdict(score(["a"], ["b"])), allow_nan=False))
     promised = {"cer", "wer", "utterances", "characters", "words", "substitutions", "deletions", "insertions"}
     assert promised | {"interval_95"} <= fields.keys()
+
+
+def test_utterances_are_aligned_in_blocks_of_bounded_memory() -> None:
+    """As many as fit, of similar length; one that is too long by itself is alone."""
+    codes = [np.zeros(length, np.int32) for length in (*[100] * 1000, _CELLS_PER_BLOCK, 3)]
+    blocks = list(_blocks(codes, codes))
+    assert [len(block) for block in blocks] == [_CELLS_PER_BLOCK // 101, 1001 - _CELLS_PER_BLOCK // 101, 1]
+    assert sorted(i for block in blocks for i in block) == list(range(1002)) and blocks[-1] == [1000]
+    assert blocks[0][0] == 1001 and list(_blocks([], [])) == []
 
 
 def test_a_long_recording_is_aligned_in_little_time() -> None:
