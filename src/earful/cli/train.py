@@ -10,7 +10,6 @@ from earful.cli.progress import warn
 from earful.cli.tables import peak_memory_mb, print_facts
 
 if TYPE_CHECKING:
-
     from earful.checkpoint import Checkpoint
     from earful.pretrain.dataset import Dataset
     from earful.pretrain.recipe import Recipe
