@@ -56,7 +56,7 @@ def test_how_like_the_clips_it_is(inspect) -> None:
 
 def test_letters_that_clips_often_have_are_missed(inspect) -> None:
     seen = inspect("een kat", "xxxxx een kat p")
-    assert kinds(seen) == ["warning: letters missing"] and "do: x" in seen.findings[0].message
+    assert kinds(seen) == ["warning: letters missing"] and "lacks letters of the clips: x" in seen.findings[0].message
 
 
 def test_another_script_is_an_error(inspect) -> None:
