@@ -4,12 +4,16 @@ import errno
 import io
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
@@ -19,10 +23,12 @@ from earful.errors import CheckpointError
 from earful.server import jobs
 from earful.server.app import application
 from earful.server.companion import Companion
+from earful.server.jobs import Jobs
 from earful.server.problems import explained
 from earful.server.room import is_full
 from earful.server.settings import Settings
 from earful.server.state import State
+from earful.server.store import Store
 
 
 @pytest.fixture
@@ -101,6 +107,50 @@ def test_a_job_that_finds_no_room_waits_for_it(
     while state.jobs.folder(id).exists() and time.monotonic() < end:
         time.sleep(0.05)
     assert not state.jobs.folder(id).exists() and not out.exists()
+
+
+def test_a_server_begins_on_a_full_disk(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers what can be read; the job that it found goes on when there is room."""
+    app, full = application(replace(settings, home=tmp_path)), [True]
+    store, writing = app.state.earful.store, Store.writing
+    with store.writing() as db:
+        row = ("found", "adaptation", "tiny", "running", 1.0, json.dumps({"out": str(tmp_path / "made")}))
+        db.execute("INSERT INTO jobs (id, kind, model, state, created, spec) VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    @contextmanager
+    def no_room(of: Store) -> Iterator[Any]:
+        if full[0]:
+            raise sqlite3.OperationalError("database or disk is full")
+        with writing(of) as db:
+            yield db
+
+    def started(folder: Path, _: int) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-c", """print('{"failed": "no good"}')"""]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    monkeypatch.setattr(Store, "writing", no_room)
+    monkeypatch.setattr(jobs, "started", started)
+    monkeypatch.setattr(jobs, "_AGAIN_S", 0.05)
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        assert client.get("/v1/jobs").json()["data"][0]["state"] == "running"
+        assert client.post("/api/projects", json={"name": "x"}).status_code == 507
+        full[0], end = False, time.monotonic() + 60
+        while client.get("/v1/jobs/found").json()["state"] != "failed" and time.monotonic() < end:
+            time.sleep(0.05)
+        assert client.get("/v1/jobs/found").json()["error"] == "no good"
+
+
+def test_a_server_that_cannot_begin_ends(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no thread of it keeps the process."""
+
+    def fails(_: Jobs) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(Jobs, "begin", fails)
+    app = application(replace(settings, home=tmp_path))
+    with pytest.raises(sqlite3.OperationalError), TestClient(app):
+        pass
+    assert not [thread for thread in threading.enumerate() if thread.name == "earful-chores" and thread.is_alive()]
 
 
 def test_what_is_a_full_disk() -> None:

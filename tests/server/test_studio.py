@@ -69,7 +69,7 @@ def test_a_project_begins_with_the_model_that_was_given(client: httpx.Client, pr
 
 
 @pytest.mark.parametrize(
-    ("language", "some", "others"), [("ru", "яжё", "éα"), ("is", "þðáæ", "яβ"), ("", "éž", "я"), ("ko", "", "é한")]
+    ("language", "some", "others"), [("ru", "яжы", "éα"), ("is", "þðáæ", "яβ"), ("", "éž", "я"), ("ko", "", "é한")]
 )
 def test_letters_of_a_base_are_those_of_the_script(client: httpx.Client, language: str, some: str, others: str) -> None:
     """As long as nothing is written: then they are those that are."""

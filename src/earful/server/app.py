@@ -50,7 +50,11 @@ def application(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lives(_: FastAPI) -> AsyncIterator[None]:
-        state.begin()
+        try:
+            state.begin()
+        except BaseException:
+            await run_in_threadpool(state.end)  # else its threads keep the process
+            raise
         yield
         state.events.end()
         await run_in_threadpool(state.end)

@@ -41,19 +41,23 @@ class Jobs:
         self, home: Path, store: Store, events: Events, made: Callable[[dict[str, Any]], None], nice: int
     ) -> None:
         self._nice, self._folder, self._store, self._events, self._made = nice, home / "jobs", store, events, made
-        self._wake, self._ends, self._lock = Event(), False, Lock()
+        self._wake, self._ends, self._lock, self._left = Event(), False, Lock(), list[Path]()
         self._running: tuple[str, subprocess.Popen[str]] | None = None
         self._thread = Thread(target=self._work, name="earful-jobs")
 
     def begin(self) -> None:
         """Start, with what was queued or running when the last server ended."""
+        self._left = list(self._folder.iterdir()) if self._folder.is_dir() else []
+        self._thread.start()
+
+    def _resume(self) -> None:
+        """Queue what was running, and remove what an earlier server has left of no job."""
         with self._store.writing() as db:
             db.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
             waiting = {row["id"] for row in db.execute("SELECT id FROM jobs WHERE state = 'queued'")}
-        for folder in self._folder.iterdir() if self._folder.is_dir() else ():
+        for folder in self._left:
             if folder.name not in waiting:
                 shutil.rmtree(folder, ignore_errors=True)  # of a server that died before it could
-        self._thread.start()
 
     def end(self) -> None:
         """Stop; the job that runs goes on at the next start."""
@@ -113,9 +117,13 @@ class Jobs:
         shutil.rmtree(self.folder(id), ignore_errors=True)
 
     def _work(self) -> None:
+        resumed = False
         while not self._ends:
             self._wake.clear()
             try:
+                if not resumed:  # a server begins on a full disk, too
+                    self._resume()
+                    resumed = True
                 with self._store.reading() as db:
                     row = db.execute("SELECT * FROM jobs WHERE state = 'queued' ORDER BY created, id").fetchone()
                 if row is not None and row["stage"] == NO_ROOM and shutil.disk_usage(self._folder).free < ROOM:

@@ -46,6 +46,8 @@ async def _serve(app: FastAPI, settings: Settings, say: Callable[[str], object])
     async with _wyoming(app.state.earful, settings):
         try:
             await server.serve()
+            if not server.started:
+                raise ConfigError("the server could not begin; what is written above says why")
         except SystemExit:
             where = f"port {settings.port} of {settings.host}"
             raise ConfigError(f"{where} cannot be used; give another with --port") from None
