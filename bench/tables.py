@@ -25,6 +25,7 @@ from figures import (
     planning,
     plans,
     pretraining,
+    serving,
     speed,
     testing,
 )
@@ -38,7 +39,7 @@ FIGURES = {
     name: render
     for subject in (
         *(accuracy, adaptation, bases, files, language_model, learners, meta_learning),
-        *(planning, plans, pretraining, speed, testing),
+        *(planning, plans, pretraining, serving, speed, testing),
     )
     for name, render in subject.FIGURES.items()
 }
