@@ -36,23 +36,29 @@ def told(transcriber: Transcriber, samples_T: np.ndarray) -> tuple[list[tuple[fl
 
 
 def test_words_are_told_window_by_window(tones_heard: Callable[[], Transcriber], recording: np.ndarray) -> None:
-    found, words = told(tones_heard(), recording)
-    texts = [text for _, part in found for text in part]
+    transcriber = tones_heard()
+    found, words = told(transcriber, recording)
+    texts, times = [text for _, part in found for text in part], [at for at, _ in found]
     assert texts == words[: len(texts)] and len(words) == 48
-    assert [at for at, _ in found] == pytest.approx([15.0, 30.0, len(recording) / RATE]), "after each window"
-    assert len(found[0][1]) >= 20 and len(texts) >= 46
+    if transcriber.writing.language is None:
+        assert times == pytest.approx([15.0, 30.0, len(recording) / RATE]), "after each window"
+        assert len(found[0][1]) >= 20 and len(texts) >= 46
+    else:  # a search keeps other beginnings in mind for long
+        assert times[:2] == [15.0, 30.0] and found[0][1] and len(texts) >= 30
 
 
 def test_a_word_that_goes_on_is_not_told(tones_heard: Callable[[], Transcriber], tones: Any) -> None:
     """The window ends amid the last word: it waits."""
-    found, words = told(tones_heard(), tones("ab " + "abc" * 45))
-    assert [part for _, part in found] == [["ab"], ["abc" * 45]] and words == ["ab", "abc" * 45]
-    assert found[0][0] == 15.0
+    transcriber = tones_heard()
+    found, words = told(transcriber, tones("ab " + "abc" * 45))
+    expected = [["ab"], ["abc" * 45]]
+    assert [part for _, part in found] == expected[: len(found)] and words == ["ab", "abc" * 45]
+    assert found[0][0] == 15.0 and len(found) == (2 if transcriber.writing.language is None else 1)
 
 
 def test_syllables_are_told_with_their_accents(tones_heard: Callable[[], Transcriber], tones: Any) -> None:
     given = tones_heard()
-    alphabet, rules = Alphabet((" ", "a", "1", "3")), TextRules(writing="pinyin", language="zh")
+    alphabet, rules = Alphabet((" ", "a", "ˉ", "ˇ")), TextRules(writing="pinyin", language="zh")
     heard = type(given)(Writing(alphabet, rules, 0.02))
     found, words = told(heard, tones("abac" * 30))
     texts = [text for _, part in found for text in part]

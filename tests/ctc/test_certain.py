@@ -65,9 +65,12 @@ def test_what_is_certain_stays(name: str, seed: int, other: int, cuts: list[int]
     assert stretch == sum(end < frames for _, end in stretches(heard_F))
 
 
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("name", ["the best path", "a search"])
 def test_most_is_certain_soon(name: str) -> None:
-    """Where the sound is clear, only so much waits for what follows as the search has other beginnings in mind."""
+    """Where the sound is clear, only so much waits for what follows as the search has other beginnings in mind.
+
+    With a language it can be more: where that likes the text without its begin, this stays in mind.
+    """
     search, said = SEARCHES[name], [1 + n % 3 for n in range(60)]
     logp_FV = np.full((3 * len(said), ALPHABET.size), -9.0, np.float16)
     logp_FV[1::3, 0] = logp_FV[2::3, 0] = 0.0

@@ -58,7 +58,7 @@ def test_the_recording_is_linked(talk: Transcript, tmp_path: Path) -> None:
 
 def test_a_name_that_no_xml_holds(talk: Transcript) -> None:
     for format in ("eaf", "flextext"):
-        with pytest.raises(AudioError, match="no XML can hold; rename the recording"):
+        with pytest.raises(AudioError, match="XML cannot hold; rename the recording"):
             render(talk, format, "caf\udce9.wav")
 
 

@@ -17,7 +17,7 @@ from earful.ctc.greedy import greedy_ids
 from earful.ctc.lattice import frames_needed
 from earful.data.batch import Batch, Example, bucket, collate
 from earful.device import CPU, even, home_of, moved
-from earful.encoder.encoder import noise_from
+from earful.encoder.encoder import noise_of
 from earful.errors import AdaptationError, CheckpointError, ConfigError
 from earful.features.mask import SpecAugment, spec_augment
 from earful.features.stretch import stretched
@@ -293,8 +293,7 @@ def _noisy_loss(model: AcousticModel, seed: int, among: Collection[int]) -> Loss
     def loss(params: Mapping[str, Tensor], item: tuple[int, Batch]) -> Tensor:
         step, batch = item
         model.train()
-        noise = torch.Generator(device).manual_seed(seed * 1_000_003 + step)
-        with noise_from(noise), fast_arithmetic(device):
+        with noise_of(seed * 1_000_003 + step, device), fast_arithmetic(device):
             return plain(params, batch)
 
     return loss

@@ -142,16 +142,17 @@ def _on_its_own(task: Task) -> Outcome:
 def _crossed(task: Task, folds: Sequence[tuple[list[int], list[int]]]) -> Outcome:
     """Measure each part by a fine-tuning that has not met it; the result is the mean of these, which have met all.
 
-    One more, of all clips, would bring next to nothing beside them (`bench/plan_last.json`). Without `averaged` that is
-    what counts.
+    One more, of all clips, would bring next to nothing beside them (`bench/plan_last.json`). There is one without
+    `averaged`, as the result, and where it has better company than those that measure (`unmet_beside`).
     """
     everything = range(len(task.copies))
     parts = [(f"measuring, part {i + 1} of {len(folds)}", *fold) for i, fold in enumerate(folds)]
-    last = [] if task.plan.averaged else [("adapting", everything, list[int]())]
+    alone = task.plan.averaged and not task.unmet_beside
+    last = [] if alone else [("adapting", everything, list[int]())]
     found = _tunings(task, [*parts, *last])
     crossed, whole = found[: len(folds)], found[len(folds) :]
     lengths = [sum(len(task.copies[i][0].labels) for i in held) for _, held in folds]
-    tuned = whole[0] if whole else _mean_of(crossed, lengths)
+    tuned = _averaged(whole[0], crossed, task.plan) if whole else _mean_of(crossed, lengths)
     before, after = (_crossed_cer(crossed, lengths, point) for point in (0, -1))
     unmet = tuple(Unmet(one.params, *fold, one.last) for one, fold in zip(crossed, folds, strict=True))
     return Outcome(before, _kept(tuned, task.start(everything), before, after), "cross-validated", unmet)
@@ -165,7 +166,7 @@ def _held_out(task: Task, learn: Sequence[int], held: Sequence[int]) -> Outcome:
         kept = tuned
     else:
         tuned, whole = _tunings(task, [("measuring", learn, held), ("adapting", everything, [])])
-        whole = replace(whole, params=mean([whole.params, tuned.params])) if task.plan.averaged else whole
+        whole = _averaged(whole, [tuned], task.plan)
         kept = _kept(whole, task.start(everything), tuned.curve[0].cer, tuned.curve[-1].cer)
     return Outcome(tuned.curve[0].cer, kept, "held-out", (Unmet(tuned.params, learn, held, tuned.last),))
 
@@ -222,7 +223,7 @@ def _tunings(task: Task, parts: Sequence[tuple[str, Sequence[int], Sequence[int]
         name, learn, held = parts[number]
         with_it = while_measuring(task, number) if held else task
         return finetune(
-            like(task.model) if number else task.model,
+            like(task.model) if number and device == CPU else task.model,
             task.start(learn),
             mixed([task.copies[i] for i in learn], with_it.beside, task.plan.own),
             [task.copies[i][0] for i in held],
@@ -237,6 +238,11 @@ def _tunings(task: Task, parts: Sequence[tuple[str, Sequence[int], Sequence[int]
     works = [partial(work, number) for number in range(len(parts))]
     total = task.plan.steps * len(parts)
     return at_once(works, task.plan.steps, lambda done: task.tell("adapting", done, total), alone=device != CPU)
+
+
+def _averaged(whole: Tuned, measuring: Sequence[Tuned], plan: Plan) -> Tuned:
+    """What learned from all clips, in the mean with what measured, if the plan wants it."""
+    return replace(whole, params=mean([whole.params, *(each.params for each in measuring)])) if plan.averaged else whole
 
 
 def _mean_of(measuring: Sequence[Tuned], lengths: Sequence[int]) -> Tuned:

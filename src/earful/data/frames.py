@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from earful.identity import digest, digest_of_arrays
 from earful.writing import replacing
 
 ROWS, INDEX = "frames.f16", "index.json"
+T = TypeVar("T")
 
 Front = Callable[[Tensor], Tensor]
 """A function from samples `[T]` to frames `[F, M]`: a filterbank, or the frozen part of a model."""
@@ -50,8 +52,8 @@ def compute_clips(
 
     `front` and `augmentation` are one for all, or a sequence with one for each utterance (None: no augmentation).
     Clips are read, augmented and put through `front` ahead, as many at once as torch has threads, or `threads`, each on
-    one thread: several threads call `front`. With `skip`, an unreadable recording gives no clip, and `skip` gets the
-    reason.
+    one thread: several threads call `front`. With one, the caller's does, while the next clips are read. With `skip`,
+    an unreadable recording gives no clip, and `skip` gets the reason.
 
     Raises (with the first clip, as all this is lazy):
         AudioError: a recording cannot be read, and there is no `skip`; the message names the clip.
@@ -64,14 +66,20 @@ def compute_clips(
     if len(fronts) != len(utterances):
         raise ValueError(f"expected a front for each of {len(utterances)} clips, got {len(fronts)}")
 
-    def one(index: int, utterance: Utterance) -> Clip:
-        samples_T, speed = _heard(utterance, each[index], torch.Generator().manual_seed(seed * 1_000_003 + index))
-        return Clip(fronts[index](samples_T), speed)
+    workers = threads or torch.get_num_threads()
 
-    with closing(_ahead(one, utterances, threads or torch.get_num_threads())) as clips:
+    def one(index: int, utterance: Utterance) -> Callable[[], Clip]:
+        samples_T, speed = _heard(utterance, each[index], torch.Generator().manual_seed(seed * 1_000_003 + index))
+        through = partial(_through, fronts[index], samples_T, speed)
+        if workers == 1:
+            return through
+        clip = through()
+        return lambda: clip
+
+    with closing(_ahead(one, utterances, workers)) as clips:
         for utterance, clip in zip(utterances, clips, strict=True):
             try:
-                found = clip.result()
+                found = clip.result()()
             except AudioError as error:
                 if skip is None:
                     raise
@@ -80,16 +88,20 @@ def compute_clips(
                 yield found
 
 
+def _through(front: Front, samples_T: Tensor, speed: float) -> Clip:
+    return Clip(front(samples_T), speed)
+
+
 def _ahead(
-    function: Callable[[int, Utterance], Clip], utterances: Sequence[Utterance], workers: int
-) -> Generator[Future[Clip]]:
+    function: Callable[[int, Utterance], T], utterances: Sequence[Utterance], workers: int
+) -> Generator[Future[T]]:
     """`function(index, utterance)` of each, in order, as futures; up to eight calls per worker run ahead.
 
     Close the generator: calls that have not begun are then cancelled, also after an error or Ctrl-C.
     """
     shared = torch.get_num_threads()
     pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))  # of each of its threads
-    pending: deque[Future[Clip]] = deque()
+    pending: deque[Future[T]] = deque()
     try:
         for index, utterance in enumerate(utterances):
             pending.append(pool.submit(function, index, utterance))

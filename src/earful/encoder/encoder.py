@@ -146,6 +146,21 @@ def noise_from(generator: torch.Generator) -> Iterator[None]:
         _drawn_from.reset(before)
 
 
+@contextmanager
+def noise_of(seed: int, device: torch.device) -> Iterator[None]:
+    """Dropout draws by this seed, and whoever draws elsewhere does not notice.
+
+    Elsewhere than on the processor only one at a time may be in it: torch's own generator is lent.
+    """
+    if device.type == "cpu":
+        with noise_from(torch.Generator().manual_seed(seed)):
+            yield
+        return
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
 class Dropout(nn.Dropout):
     """nn.Dropout that draws eight mask elements from one random word, so that p is rounded to 1/256.
 
