@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import numpy as np
@@ -43,13 +43,12 @@ class Server:
         self._words = ["serve", model, "--home", str(home), "--port", str(self._port)]
         self.url = f"http://127.0.0.1:{self._port}"
         self.process: subprocess.Popen[bytes] | None = None
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would fill up
+        self._said: IO[bytes] | None = None
 
     def start(self) -> None:
         """Start, and wait until it answers."""
         command = [sys.executable, "-m", "earful", *self._words]
-        self._said.seek(0)
-        self._said.truncate()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would fill up
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self._said)
         end = time.monotonic() + READY_S
         while time.monotonic() < end:
@@ -67,6 +66,8 @@ class Server:
         if self.process is not None:
             self.process.send_signal(number)
             self.process.wait()
+        if self._said is not None:
+            self._said.close()
 
 
 class Typist(Thread):

@@ -226,3 +226,13 @@ def test_a_header_of_64_bits_that_ends_early(tmp_path: Path, length: int) -> Non
     (tmp_path / "a.wav").write_bytes(rf64(b"", 96_000)[:length])
     with pytest.raises(AudioError):
         read(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("behind", range(6, 12))
+def test_an_odd_length_with_a_few_bytes_behind(tmp_path: Path, behind: int) -> None:
+    """Found by fuzzing: a chunk behind was looked for where its header no longer fits."""
+    described = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8_000, 8, 1, 8)  # 8 bytes a second: no slack
+    sound = bytes(range(100, 163))
+    content = b"WAVE" + described + b"data" + struct.pack("<I", len(sound)) + sound + b"\0" * behind
+    (tmp_path / "a.wav").write_bytes(b"RIFF" + struct.pack("<I", len(content)) + content)
+    assert probe(tmp_path / "a.wav").duration_s == pytest.approx(len(sound) / 8_000)

@@ -138,7 +138,7 @@ def _is_in_order(data: Data, end: int, slack: int) -> bool:
         return True
     if data[end : end + 8].startswith(_TAGS) or _next_file(data, end) < len(data):
         return True
-    for place in (end, end + 1) if end % 2 else (end,):
+    for place in (end, end + 1) if end % 2 and end + 9 <= len(data) else (end,):
         (size,), name = struct.unpack_from("<I", data, place + 4), data[place : place + 4]
         if name in _BEHIND or (_is_name(name) and place + 8 + size <= len(data) + 1):
             return True
