@@ -1,5 +1,6 @@
 """Several trainings at once: in order, told in the caller's thread, over when one of them is."""
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -57,11 +58,13 @@ def test_one_alone_has_all_threads(threads: int) -> None:
     assert at_once([partial(working, 0)] * 2, STEPS, lambda done: None, alone=True) == [(0, threads)] * 2
 
 
-def going_on(begun: Event, report: Report) -> None:
-    """Without an end, but that of another."""
-    while True:
+def going_on(begun: Event, late: Event, report: Report) -> None:
+    """Until it is told that another has ended, or `late`, so that a test fails and does not hang."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
         report(1)
         begun.set()
+    late.set()
 
 
 def failing(begun: Event, report: Report) -> None:
@@ -71,12 +74,12 @@ def failing(begun: Event, report: Report) -> None:
 
 def test_where_one_fails_the_others_end() -> None:
     torch.set_num_threads(2)
-    begun = Event()
-    works: list[Callable[[Report], None]] = [partial(going_on, begun), partial(failing, begun)]
+    begun, late = Event(), Event()
+    works: list[Callable[[Report], None]] = [partial(going_on, begun, late), partial(failing, begun)]
     try:
         with pytest.raises(ValueError, match="not finite"):
             at_once(works, STEPS, lambda done: None)
-        assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 2 and not late.is_set()
     finally:
         torch.set_num_threads(1)
 
@@ -86,9 +89,11 @@ def test_where_the_caller_is_interrupted_all_end() -> None:
         raise KeyboardInterrupt
 
     torch.set_num_threads(2)
+    late = Event()
     try:
         with pytest.raises(KeyboardInterrupt):
-            at_once([partial(going_on, Event()), partial(going_on, Event())], STEPS, interrupt)
+            at_once([partial(going_on, Event(), late), partial(going_on, Event(), late)], STEPS, interrupt)
+        assert not late.is_set()
     finally:
         torch.set_num_threads(1)
 
