@@ -57,6 +57,28 @@ def test_an_unknown_count_is_counted() -> None:
     assert len(read(with_count(whole, 0))) == 48_000 and probe(with_count(whole, 0)).duration_s == 3.0
 
 
+@pytest.mark.parametrize("rate_hz", [8000, 16_000, 44_100, 11_111, 12_340, 48_000, 96_000])
+def test_the_rate_of_the_frames_is_that_of_the_sound(rate_hz: int) -> None:
+    """The description has no checksum of its own; a bit of its rate says 16032 for 16000."""
+    whole = flac(sound(3.0), rate_hz)
+    assert probe(whole).warnings == ()
+    changed = bytearray(whole)
+    changed[19] ^= 2  # a bit of the rate, 20 bits from here but for ten
+    said = int.from_bytes(changed[18:21], "big") >> 4
+    assert said != rate_hz
+    told = f"its header says {said} samples a second, the sound itself {rate_hz}; it is read as the latter"
+    assert probe(bytes(changed)).warnings == (told,) and probe(bytes(changed)).rate_hz == rate_hz
+    assert np.array_equal(read(bytes(changed)), read(whole))
+
+
+def test_a_rate_and_a_count_that_are_both_wrong() -> None:
+    whole = flac(sound(3.0, 2), 44_100, "PCM_24")
+    changed = bytearray(with_count(whole, 100))
+    changed[19] ^= 2
+    assert len(probe(bytes(changed)).warnings) == 2
+    assert np.array_equal(read(bytes(changed)), read(whole))
+
+
 def test_several_files_with_lies() -> None:
     one, other = flac(sound(1.0)), flac(sound(2.0, seed=1))
     both = with_count(one, 100) + with_count(other, 100)

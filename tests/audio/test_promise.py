@@ -51,6 +51,46 @@ def test_what_is_cut_is_refused_or_said_in_every_format(kind: str, subtype: str)
         assert warnings or held >= 0.97 * count, f"{held} of {count} samples of {share:.0%} of the bytes"
 
 
+@pytest.mark.parametrize(("kind", "subtype"), PAIRS)
+def test_what_is_cut_is_never_filled_up(kind: str, subtype: str) -> None:
+    """As many samples as before from half of the file would be silence or noise that nobody spoke."""
+    whole = written(kind, subtype)
+    try:
+        probe(whole[: len(whole) // 2])
+    except AudioError:
+        return
+    sound_T, part_T = read(whole), read(whole[: len(whole) // 2])
+    held = min(len(part_T), len(sound_T) // 3)
+    assert len(part_T) < 0.75 * len(sound_T)
+    assert np.corrcoef(part_T[:held], sound_T[:held])[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("kind", ["W64", "AIFF", "SVX", "AU"])
+def test_a_header_with_hardly_any_sound_left_is_refused(kind: str) -> None:
+    whole = written(kind, "PCM_16")
+    header = len(whole) - 2 * 48_000
+    with pytest.raises(AudioError, match="promises"):
+        probe(whole[: header + 2])
+
+
+@pytest.mark.parametrize("kind", ["SVX", "AVR", "MPC2K", "NIST", "WVE", "VOC"])
+def test_more_than_the_header_promises_is_said(kind: str) -> None:
+    """libsndfile reads these to the end of the file, whatever stands there."""
+    whole = written(kind, "ALAW" if kind == "WVE" else "PCM_16")
+    assert probe(whole).warnings == ()
+    (warning,) = probe(whole + bytes(range(256)) * 40).warnings
+    assert "more than one block" in warning if kind == "VOC" else "48000 samples; " in warning
+
+
+@pytest.mark.parametrize("subtype", ["ALAC_16", "ALAC_24"])
+def test_lossless_packets_that_give_another_number_of_samples(subtype: str) -> None:
+    """A byte that is lost moves all packets behind it; they have no checksum."""
+    whole = written("CAF", subtype)
+    place = len(whole) // 2
+    with pytest.raises(AudioError, match="promises 48000 samples, the file holds"):
+        probe(whole[:place] + whole[place + 1 :])
+
+
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 def test_a_damaged_page_of_ogg_is_found_wherever_it_is(subtype: str) -> None:
     whole = written("OGG", subtype, speechlike(10))

@@ -49,8 +49,11 @@ SUFFIXES = {
     "mpeg": ".mp3",
     "ogg": ".ogg",
     "flac": ".flac",
+    "wave64": ".w64",
     "journal": ".jsonl",
 }
+
+FRAMES = ("riff", "mpeg", "ogg", "flac", "wave64")
 
 
 def target_of(name: str, folder: Path) -> Target:
@@ -69,7 +72,7 @@ def target_of(name: str, folder: Path) -> Target:
 
 
 def _parser(name: str) -> Callable[[Path], object]:
-    if name in ("riff", "mpeg", "ogg", "flac"):
+    if name in FRAMES:
         return _frames(name)
     if name == "recipe":
         from earful.config import read_toml
@@ -90,8 +93,11 @@ def _frames(name: str) -> Callable[[Path], object]:
     from earful.audio.mpeg import mpeg_streams
     from earful.audio.ogg import ogg_streams
     from earful.audio.riff import riff_streams
+    from earful.audio.wave64 import wave64_streams
 
-    found = {"riff": riff_streams, "mpeg": mpeg_streams, "ogg": ogg_streams, "flac": flac_streams}[name]
+    found = dict(zip(FRAMES, (riff_streams, mpeg_streams, ogg_streams, flac_streams, wave64_streams), strict=True))[
+        name
+    ]
     return lambda path: found(path, path.read_bytes())
 
 
@@ -129,7 +135,7 @@ def seeds(name: str, folder: Path) -> None:
     }
     for number, text in enumerate([*own, *([extra[name]] if name in extra else [])]):
         (folder / f"seed{number}").write_text(text, "utf-8")
-    if name in ("riff", "mpeg", "ogg", "flac"):
+    if name in FRAMES:
         from faults.material import _sounds
 
         with tempfile.TemporaryDirectory() as place:

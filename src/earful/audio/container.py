@@ -21,6 +21,7 @@ from earful.audio.ogg import ogg_streams
 from earful.audio.riff import riff_streams
 from earful.audio.source import Data, Held, Source, all_of, opened, suffix_of
 from earful.audio.stream import Span, Stream, holds
+from earful.audio.wave64 import MARK, wave64_streams
 from earful.errors import AudioError
 
 if TYPE_CHECKING:
@@ -170,6 +171,8 @@ def _reader(source: Source, data: Data, begin: int) -> Callable[[Source, Data], 
     magic = data[:4]
     if magic in (b"RIFF", b"RF64"):
         return riff_streams
+    if holds(data, 0, MARK):
+        return wave64_streams
     if magic == b"OggS":
         return ogg_streams
     if magic == b".snd":

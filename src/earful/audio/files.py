@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from earful.audio.channels import Channel, heard, weights_of
 from earful.audio.container import Contents
 from earful.audio.decode import UNKNOWN, UNSEEKABLE, contents_of, decode, open_kept, open_stream, seek, streams_of
+from earful.audio.promise import surplus
 from earful.audio.source import Audio, Source, source_of
 from earful.errors import AudioError
 from earful.writing import replacing
@@ -69,8 +70,9 @@ def probe(recording: Audio) -> AudioInfo:
             if count >= UNKNOWN:
                 count = sum(map(len, decode(sound, source, 0, None)))
             duration_s += count / sound.samplerate
+            warnings = contents.warnings if stream else (*contents.warnings, *surplus(sound, source))
             first = first or AudioInfo(
-                0.0, sound.samplerate, sound.channels, count, sound.format, sound.subtype, contents.warnings
+                0.0, sound.samplerate, sound.channels, count, sound.format, sound.subtype, warnings
             )
     if first is None or duration_s == 0:
         raise _no_samples(source)

@@ -1,9 +1,11 @@
-"""The real content of FLAC files: the samples in their frames, whatever the description says; several files in one.
+"""The real content of FLAC files: the samples in their frames, and their rate, whatever the description says; several
+files in one.
 
 A decoder stops where, by the description, the sound ends. Source: RFC 9639.
 """
 
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from earful.audio.source import Data, Source
@@ -14,6 +16,8 @@ _ALONE = b"fLaC\x80\x00\x00\x22"
 _FIRST, _SIZE = 8, 34
 _TAIL = 1 << 18  # bytes at the end in which the last two frames are looked for
 _SLACK_S = 0.1
+_HUNDREDS = (882, 1764, 1920, 80, 160, 220.5, 240, 320, 441, 480, 960)  # of Hz, by code, from 1 on
+_RATES_HZ = {code: round(100 * each) for code, each in enumerate(_HUNDREDS, 1)}
 _SIZES = {1: 192, 2: 576, 3: 1152, 4: 2304, 5: 4608} | {code: 256 << (code - 8) for code in range(8, 16)}
 
 
@@ -27,10 +31,15 @@ class _Description(NamedTuple):
 
 
 class _Frame(NamedTuple):
-    """A frame's header: which samples it holds."""
+    """A frame's header: which samples it holds, and their rate (0: as described)."""
 
     begin: int
     samples: int
+    rate_hz: int = 0
+
+    @property
+    def end(self) -> int:
+        return self.begin + self.samples
 
 
 def flac_streams(source: Source, data: Data) -> tuple[tuple[Stream, ...], tuple[str, ...]]:
@@ -43,19 +52,32 @@ def flac_streams(source: Source, data: Data) -> tuple[tuple[Stream, ...], tuple[
         return (), ()
     streams, warnings = list[Stream](), list[str]()
     for begin, end in zip(begins, [*begins[1:], len(data)], strict=True):
-        told, held = _described(data, begin), _held(data, begin, end)
+        told, last = _described(data, begin), _last(data, begin, end)
+        said = tuple(_lies(source, told, last)) if told and last else ()
         spans: tuple[Span, ...] = ((begin, end),)
-        if told and held and told.total and told.total != held:
-            slack = max(_SLACK_S * told.rate_hz, 0.01 * told.total)
-            if told.total - held > slack:
-                raise truncated(source, f"the sound ends {(told.total - held) / told.rate_hz:.2f} s early")
-            said, there = told.total / told.rate_hz, held / told.rate_hz
-            warnings.append(f"its header promises {said:.2f} s of sound; {there:.2f} s are there, and are read")
-            spans = (data[begin : begin + _FIRST] + _mended(data, begin, held), (begin + _FIRST + _SIZE, end))
+        if told and last and said:
+            total = last.end if told.total else 0
+            mended = _mended(data, begin, last.rate_hz or told.rate_hz, total)
+            spans = (data[begin : begin + _FIRST] + mended, (begin + _FIRST + _SIZE, end))
+        warnings += said
         streams.append(Stream(spans))
     if len(begins) > 1:
         warnings.insert(0, f"holds {len(begins)} FLAC files one behind the other; all are read")
     return (tuple(streams), tuple(warnings)) if warnings else ((), ())
+
+
+def _lies(source: Source, told: _Description, last: _Frame) -> Iterator[str]:
+    """What a description says other than the frames, whose headers have a checksum."""
+    rate_hz = last.rate_hz or told.rate_hz
+    if rate_hz != told.rate_hz:
+        yield f"its header says {told.rate_hz} samples a second, the sound itself {rate_hz}; it is read as the latter"
+    if told.total in (0, last.end):
+        return
+    missing = told.total - last.end
+    if missing > max(_SLACK_S * rate_hz, 0.01 * told.total):
+        raise truncated(source, f"the sound ends {missing / rate_hz:.2f} s early")
+    said, there = told.total / rate_hz, last.end / rate_hz
+    yield f"its header promises {said:.2f} s of sound; {there:.2f} s are there, and are read"
 
 
 def _begins(data: Data) -> list[int]:
@@ -78,26 +100,27 @@ def _described(data: Data, begin: int) -> _Description | None:
     return _Description(least if least == most else 0, rate_hz, channels, total) if rate_hz else None
 
 
-def _mended(data: Data, begin: int, total: int) -> bytes:
-    """The description with another count of samples, and no checksum of them (16 zeros: not known)."""
+def _mended(data: Data, begin: int, rate_hz: int, total: int) -> bytes:
+    """The description with another rate and count of samples, and no checksum of them (16 zeros: not known)."""
     block = bytearray(data[begin + _FIRST : begin + _FIRST + _SIZE])
     (bits,) = struct.unpack_from(">Q", block, 10)
-    struct.pack_into(">Q", block, 10, bits >> 36 << 36 | total)
+    kind = bits >> 36 & 0xFF  # channels, and bits of a sample
+    struct.pack_into(">Q", block, 10, rate_hz << 44 | kind << 36 | total)
     block[18:] = bytes(16)
     return bytes(block)
 
 
-def _held(data: Data, begin: int, end: int) -> int:
-    """The number of samples, by the last two frames that follow each other; 0 if these are not found."""
+def _last(data: Data, begin: int, end: int) -> _Frame | None:
+    """The last frame that follows another one, or is the first; None if there is no such."""
     told = _described(data, begin)
     if told is None:
-        return 0
+        return None
     tail = data[max(begin + _FIRST + _SIZE, end - _TAIL) : end]
-    before, found, place = _Frame(-1, 0), 0, tail.find(b"\xff")
+    before, found, place = _Frame(-1, 0), None, tail.find(b"\xff")
     while place >= 0:
         frame = _frame(tail[place : place + 16], told)
-        if frame is not None and frame.begin in (0, before.begin + before.samples):
-            found = frame.begin + frame.samples
+        if frame is not None and frame.begin in (0, before.end):
+            found = frame
         if frame is not None:
             before = frame
         place = tail.find(b"\xff", place + 1)
@@ -118,11 +141,14 @@ def _frame(head: bytes, told: _Description) -> _Frame | None:
     if code in (6, 7):
         width = code - 5
         samples, place = int.from_bytes(head[place : place + width], "big") + 1, place + width
-    place += {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
+    rate_code = head[2] & 15
+    width, unit_hz = {12: (1, 1000), 13: (2, 1), 14: (2, 10)}.get(rate_code, (0, 0))
+    rate_hz = unit_hz * int.from_bytes(head[place : place + width], "big") or _RATES_HZ.get(rate_code, 0)
+    place += width
     if place >= len(head) or _crc8(head[:place]) != head[place]:
         return None
     begin = number if head[1] & 1 else number * (told.block or samples)
-    return _Frame(begin, samples)
+    return _Frame(begin, samples, rate_hz)
 
 
 def _is_pair(code: int, told: _Description) -> bool:

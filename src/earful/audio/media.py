@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earful.audio.source import Held, Source, opened
+from earful.audio.stream import truncated
 from earful.errors import AudioError, install, quoted
 
 _LEAD_S = 1.0  # decoded before a place that is sought: frames of AAC and Opus lean on those before them
 _BLOCK = 1 << 17  # frames of silence at a time
 _GAP_S = 0.05  # times of packets are rounded, and jitter; what is more is a gap
+_EARLY_S = 0.1
 _UNSEEKABLE = ("mpeg",)  # its times are not where its sound is
 _FULL = {"u1": 128.0, "i2": 32_768.0, "i4": 2_147_483_648.0, "i8": 9_223_372_036_854_775_808.0}
 
@@ -156,22 +158,33 @@ def _facts_of(path: Source) -> _Facts:
 
 
 def _end_s(path: Source, container: Any, stream: Any, begin_s: float) -> float:
-    """The end of the sound, by the header; else by all packets, without decoding them."""
+    """The end of the sound, by the header; else by all packets, without decoding them.
+
+    Raises AudioError if a Matroska file, all its sound and pictures, ends earlier than its header says.
+    """
     if stream.duration is not None and "mp4" in container.format.name:
         return float((stream.start_time or 0) * stream.time_base + stream.duration * stream.time_base)
-    end_s = begin_s
+    end_s = all_s = begin_s
     container.seek(0)
-    for packet in _packets(path, container, stream):
-        if packet.pts is not None:
-            end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    for packet in _packets(path, container):
+        if packet.pts is None:
+            continue
+        packet_end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+        all_s = max(all_s, packet_end_s)
+        if packet.stream.index == stream.index:
+            end_s = max(end_s, packet_end_s)
+    promised_s = (container.duration or 0) / 1_000_000 if "matroska" in container.format.name else 0.0  # else a guess
+    if promised_s - all_s > max(_EARLY_S, 0.01 * promised_s):
+        raise truncated(path, f"the sound ends {promised_s - all_s:.2f} s early")
     return end_s
 
 
-def _packets(path: Source, container: Any, stream: Any) -> Iterator[Any]:
+def _packets(path: Source, container: Any, *streams: Any) -> Iterator[Any]:
+    """The packets of some streams, or of all."""
     import av
 
     try:
-        yield from container.demux(stream)
+        yield from container.demux(*streams)
     except av.FFmpegError as error:
         raise _damaged(path, error) from error
 
