@@ -95,9 +95,8 @@ def _frames(name: str) -> Callable[[Path], object]:
     from earful.audio.riff import riff_streams
     from earful.audio.wave64 import wave64_streams
 
-    found = dict(zip(FRAMES, (riff_streams, mpeg_streams, ogg_streams, flac_streams, wave64_streams), strict=True))[
-        name
-    ]
+    readers = (riff_streams, mpeg_streams, ogg_streams, flac_streams, wave64_streams)
+    found = dict(zip(FRAMES, readers, strict=True))[name]
     return lambda path: found(path, path.read_bytes())
 
 
