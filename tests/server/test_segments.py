@@ -15,8 +15,10 @@ from earful.server.projects import (
     delete_recording,
     project,
     projects,
+    recording,
     recordings,
     shown_project,
+    shown_recording,
     special,
     unfinished,
 )
@@ -30,7 +32,7 @@ from earful.server.segments import (
     take_back,
     write_draft,
 )
-from earful.server.store import FILE, Store
+from earful.server.store import FILE, MIGRATIONS, Store
 from earful.transcript import Transcript, Word
 
 DRAFT = Transcript("abba cab", (Word("abba", 0.1, 0.5, 0.9), Word("cab", 0.6, 0.9, 0.2)), 0.55, 1.0)
@@ -83,6 +85,19 @@ def test_a_later_version_and_no_database_are_refused(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"no database at all, " * 100)
     with pytest.raises(ConfigError, match="cannot be used"):
         Store(tmp_path)
+
+
+def test_a_home_of_before_is_brought_up_to_date(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version = 1")
+        db.execute("INSERT INTO projects VALUES ('p', 'a', '', 'm', 'm', '[]', 'ltr', 1, NULL)")
+        db.execute("INSERT INTO recordings VALUES ('r', 'p', 'a.wav', 'hash', 2.5, 'drafted', NULL, 1, NULL)")
+    db.close()
+    store = Store(tmp_path)
+    with store.writing() as db:
+        assert shown_recording(recording(db, "r"))["warnings"] == []
+        assert add_recording(db, "p", "b.wav", "other", 1.0, ["odd"]) != "r"
+    store.close()
 
 
 def test_undo_and_redo_go_through_all_changes(store: Store, made) -> None:

@@ -185,6 +185,9 @@ def clips_of(folder: Path, count: int) -> tuple[list[tuple[str, tuple[str, bytes
 
 def test_adaptation_as_a_request_makes_a_model(client: httpx.Client, clips: Path) -> None:
     files, manifest = clips_of(clips, 8)
+    field, (name, sound) = files[0]
+    end = sound.find(b"data") + 4
+    files[0] = field, (name, sound[:end] + bytes(4) + sound[end + 4 :])  # a recorder whose battery was empty
     given = {"manifest": manifest, "effort": "quick", "name": "My tones"}
     job = client.post("/v1/models/tiny/adaptations", data=given, files=files)
     assert job.status_code == 202 and job.json()["state"] == "queued" and job.json()["kind"] == "adaptation"
@@ -194,6 +197,7 @@ def test_adaptation_as_a_request_makes_a_model(client: httpx.Client, clips: Path
     done = client.get(f"/v1/jobs/{job.json()['id']}").json()
     result = done["result"]
     assert result["model"] == "my-tones" and result["clips"] == 8 and result["cer_after"] <= result["cer_before"]
+    assert result["warnings"][0].startswith(f"{name}: its header promises 0 bytes of sound; ")
     assert result["kept_base"] in (True, False) and isinstance(result["curve"], list)
     listed = [model["id"] for model in client.get("/v1/models").json()["data"]]
     assert "my-tones" in listed and listed.index("tiny") < listed.index("my-tones")

@@ -18,6 +18,7 @@ export interface Recording {
   duration_s: number;
   state: "waiting" | "segmented" | "drafted" | "failed";
   error: string | null;
+  warnings: string[];
 }
 
 export interface Word {

@@ -57,7 +57,13 @@ export class Recordings {
     return h(
       "li",
       { class: "card row" },
-      h("span", { class: "grow" }, ready ? h("a", { href: base }, name) : name, h("span", { class: "soft block" }, `${clock(recording.duration_s)} · ${state}`)),
+      h(
+        "span",
+        { class: "grow" },
+        ready ? h("a", { href: base }, name) : name,
+        h("span", { class: "soft block" }, `${clock(recording.duration_s)} · ${state}`),
+        ...recording.warnings.map((each) => h("span", { class: "warning block" }, each)),
+      ),
       ready && h("a", { class: "button", href: base }, t("correct")),
       remove,
     );

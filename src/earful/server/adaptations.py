@@ -133,9 +133,9 @@ def of_form(state: State, model: str, form: FormData) -> dict[str, Any]:
     job, base = new_id(), state.models.find(model)
     folder = state.jobs.folder(job)
     try:
-        manifest = clips_of_form(state.decoders, files, given["manifest"], folder)
+        manifest, said = clips_of_form(state.decoders, files, given["manifest"], folder)
         spec = {"base": str(base.folder), "manifest": str(manifest), "effort": effort, "language": language}
-        return _queued(state, job, model, spec, name, None)
+        return _queued(state, job, model, {**spec, "warnings": said}, name, None)
     except BaseException:
         state.jobs.forget(job)
         raise

@@ -1,7 +1,7 @@
 """A transcript in the forms that OpenAI's clients ask for."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from earful.server.events import packed
@@ -11,13 +11,15 @@ from earful.writers.phrases import Phrase, phrases
 _LEAST = 1e-6  # a confidence of nothing has no logarithm
 
 
-def plain_json(transcript: Transcript, *, logprobs: bool) -> dict[str, Any]:
-    """The format `json`: the text, and, where asked for, how likely each word is."""
-    found: dict[str, Any] = {"text": transcript.text, "usage": usage(transcript)}
+def plain_json(transcript: Transcript, warnings: Sequence[str], *, logprobs: bool) -> dict[str, Any]:
+    """The format `json`: the text, what is wrong with the file, and, where asked for, how likely each word is."""
+    found: dict[str, Any] = {"text": transcript.text, "usage": usage(transcript), **warned(warnings)}
     return found | {"logprobs": logprobs_of(transcript.words)} if logprobs else found
 
 
-def verbose_json(transcript: Transcript, language: str, *, segments: bool, words: bool) -> dict[str, Any]:
+def verbose_json(
+    transcript: Transcript, warnings: Sequence[str], language: str, *, segments: bool, words: bool
+) -> dict[str, Any]:
     """The format `verbose_json`, with segments or words or both."""
     found: dict[str, Any] = {
         "task": "transcribe",
@@ -32,7 +34,7 @@ def verbose_json(transcript: Transcript, language: str, *, segments: bool, words
         found["words"] = [
             {"word": each.text, "start": seconds(each.start_s), "end": seconds(each.end_s)} for each in transcript.words
         ]
-    return found | {"usage": usage(transcript)}
+    return found | {"usage": usage(transcript), **warned(warnings)}
 
 
 def segment(number: int, phrase: Phrase, transcript: Transcript) -> dict[str, Any]:
@@ -58,7 +60,7 @@ def delta(text: str) -> str:
     return packed({"type": "transcript.text.delta", "delta": text})
 
 
-def done(transcript: Transcript, sent: str, *, logprobs: bool) -> Iterator[str]:
+def done(transcript: Transcript, warnings: Sequence[str], sent: str, *, logprobs: bool) -> Iterator[str]:
     """The last events of `stream=true`: what follows the text that was `sent`, then the whole.
 
     The deltas joined are the text: what was sent is what it begins with.
@@ -66,6 +68,7 @@ def done(transcript: Transcript, sent: str, *, logprobs: bool) -> Iterator[str]:
     if rest := transcript.text[len(sent) :]:
         yield delta(rest)
     done: dict[str, Any] = {"type": "transcript.text.done", "text": transcript.text, "usage": usage(transcript)}
+    done |= warned(warnings)
     yield packed(done | {"logprobs": logprobs_of(transcript.words)} if logprobs else done)
 
 
@@ -79,6 +82,11 @@ def logprobs_of(words: tuple[Word, ...]) -> list[dict[str, Any]]:
         }
         for word in words
     ]
+
+
+def warned(warnings: Sequence[str]) -> dict[str, list[str]]:
+    """What is wrong with a file that could be read all the same; OpenAI's answers have nothing for that."""
+    return {"warnings": list(warnings)} if warnings else {}
 
 
 def usage(transcript: Transcript) -> dict[str, Any]:

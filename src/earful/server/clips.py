@@ -40,8 +40,8 @@ def clips_of_project(db: sqlite3.Connection, id: str, sounds: Path, folder: Path
     return folder / MANIFEST
 
 
-def clips_of_form(decoders: Decoders, files: Sequence[UploadFile], lines: str, folder: Path) -> Path:
-    """Clips that were sent, decoded, by the names that the manifest has for them.
+def clips_of_form(decoders: Decoders, files: Sequence[UploadFile], lines: str, folder: Path) -> tuple[Path, list[str]]:
+    """Clips that were sent, decoded, by the names that the manifest has for them; and what is wrong with the files.
 
     Raises Problem (400): two of one name, or one that is not there; AudioError, ManifestError, OSError.
     """
@@ -53,7 +53,7 @@ def clips_of_form(decoders: Decoders, files: Sequence[UploadFile], lines: str, f
     except ManifestError as error:
         raise ManifestError(str(error).replace(str(sent), "manifest")) from error
     named = {_name(each.audio): None for each in manifest}
-    places: dict[str, Path] = {}
+    places, said = dict[str, Path](), list[str]()
     for number, file in enumerate(files):
         name = shown(file.filename)
         if name in places:
@@ -61,14 +61,14 @@ def clips_of_form(decoders: Decoders, files: Sequence[UploadFile], lines: str, f
         if name in named:
             places[name] = folder / CLIPS / f"{number}.wav"
             with received(file.file, folder) as source:
-                decoders.decode(source, places[name], name)
+                said += [f"{name}: {each}" for each in decoders.decode(source, places[name], name).warnings]
     if missing := [name for name in named if name not in places]:
         raise Problem(400, f"the manifest names {missing[0]}, but no such file was sent", param="manifest")
     clips = [replace(each, audio=places[_name(each.audio)], extra={}) for each in manifest]
     if not any((each.text or "").strip() for each in clips):
         raise Problem(400, "no line of the manifest has a text", param="manifest")
     write_manifest(folder / MANIFEST, Manifest(tuple(clips)))
-    return folder / MANIFEST
+    return folder / MANIFEST, said
 
 
 def _name(audio: Path) -> str:

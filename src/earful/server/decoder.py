@@ -1,7 +1,7 @@
 """The process that decodes what was uploaded: any sound file becomes a WAV of 16 kHz mono. It may die of it.
 
-`python -m earful.server.decoder MEMORY_BYTES SECONDS` answers {source, place, kind, longest_s} with {duration_s}, or
-with {error}. It may take so much memory, and so many seconds of a processor for each file.
+`python -m earful.server.decoder MEMORY_BYTES SECONDS` answers {source, place, kind, longest_s} with {duration_s,
+warnings}, or with {error}. It may take so much memory, and so many seconds of a processor for each file.
 """
 
 import sys
@@ -10,7 +10,7 @@ from typing import Any
 
 import soundfile
 
-from earful.audio.files import SAMPLE_RATE_HZ, blocks
+from earful.audio.files import SAMPLE_RATE_HZ, blocks, probe
 from earful.errors import AudioError
 from earful.server.obeying import obey
 
@@ -21,6 +21,7 @@ def decode(request: Mapping[str, Any]) -> dict[str, Any]:
     """Decode one file, in bounded memory."""
     count, most = 0, round(request["longest_s"] * SAMPLE_RATE_HZ)
     try:
+        warnings = probe(request["source"]).warnings
         with soundfile.SoundFile(request["place"], "w", SAMPLE_RATE_HZ, 1, request["kind"], format="WAV") as sound:
             for block_T in blocks(request["source"], _BLOCK_S):
                 count += len(block_T)
@@ -33,7 +34,7 @@ def decode(request: Mapping[str, Any]) -> dict[str, Any]:
         return {"error": f"it cannot be read ({error.strerror})", "errno": error.errno}
     except (RuntimeError, AssertionError):  # libsndfile could not write all
         return {"error": "the sound could not be written", "unwritten": True}
-    return {"duration_s": count / SAMPLE_RATE_HZ}
+    return {"duration_s": count / SAMPLE_RATE_HZ, "warnings": warnings}
 
 
 def limit_memory(most: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import LifoQueue
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 from earful.errors import AudioError
 from earful.server.companion import Companion, CompanionError
@@ -17,6 +17,13 @@ from earful.writing import replacing
 Kind = Literal["FLOAT", "PCM_16"]
 _ROOM = 2**20  # less than this is no room
 _STRAY_S = 30.0  # what a decoder may wait beside what it computes
+
+
+class Decoded(NamedTuple):
+    """How long the sound of a file is, and what is wrong with a file that could be read all the same."""
+
+    duration_s: float
+    warnings: tuple[str, ...] = ()
 
 
 class Decoders:
@@ -30,8 +37,8 @@ class Decoders:
         for each in self._all:
             self._free.put(each)
 
-    def decode(self, source: Path, place: Path, name: str, kind: Kind = "FLOAT") -> float:
-        """Write the sound of a file to `place`, whole or not at all; answers how many seconds it lasts.
+    def decode(self, source: Path, place: Path, name: str, kind: Kind = "FLOAT") -> Decoded:
+        """Write the sound of a file to `place`, whole or not at all.
 
         `name` is what the client calls the file, for messages alone. Raises AudioError: it cannot be decoded, within
         the limits; OSError: no room.
@@ -42,7 +49,7 @@ class Decoders:
             if "error" in answered:
                 _check_room(place, bool(answered.get("unwritten")) or answered.get("errno") == errno.ENOSPC)
                 raise AudioError(f"{name}: {answered['error'].removeprefix(f'{source}: ')}")
-        return float(answered["duration_s"])
+        return Decoded(float(answered["duration_s"]), tuple(answered["warnings"]))
 
     def close(self) -> None:
         """End them."""

@@ -125,8 +125,13 @@ def delete_project(db: sqlite3.Connection, id: str) -> list[str]:
     return [sha256 for each in gone for sha256 in delete_recording(db, each)]
 
 
-def add_recording(db: sqlite3.Connection, project_id: str, name: str, sha256: str, duration_s: float) -> str:
-    """A recording, which waits to be cut; where the project has that sound already, that one. Answers its id."""
+def add_recording(
+    db: sqlite3.Connection, project_id: str, name: str, sha256: str, duration_s: float, warnings: Sequence[str] = ()
+) -> str:
+    """A recording, which waits to be cut; where the project has that sound already, that one. Answers its id.
+
+    `warnings` say what is wrong with the file. They are told once: who has the same sound later has the same.
+    """
     project(db, project_id)
     same = db.execute(
         "SELECT id FROM recordings WHERE project = ? AND sha256 = ? AND deleted IS NULL", (project_id, sha256)
@@ -134,8 +139,10 @@ def add_recording(db: sqlite3.Connection, project_id: str, name: str, sha256: st
     if same:
         return str(same["id"])
     id = new_id()
-    given = (id, project_id, name, sha256, duration_s, now())
-    db.execute("INSERT INTO recordings VALUES (?, ?, ?, ?, ?, 'waiting', NULL, ?, NULL)", given)
+    known = db.execute("SELECT warnings FROM recordings WHERE sha256 = ? ORDER BY created", (sha256,)).fetchone()
+    said = json.dumps(list(warnings), ensure_ascii=False) if warnings or known is None else known["warnings"]
+    given = (id, project_id, name, sha256, duration_s, now(), said)
+    db.execute("INSERT INTO recordings VALUES (?, ?, ?, ?, ?, 'waiting', NULL, ?, NULL, ?)", given)
     return id
 
 
@@ -154,7 +161,8 @@ def recordings(db: sqlite3.Connection, project_id: str) -> list[sqlite3.Row]:
 
 def shown_recording(row: sqlite3.Row) -> dict[str, Any]:
     """A recording as clients see it."""
-    return {key: row[key] for key in ("id", "project", "name", "sha256", "duration_s", "state", "error", "created")}
+    kept = ("id", "project", "name", "sha256", "duration_s", "state", "error", "created")
+    return {**{key: row[key] for key in kept}, "warnings": json.loads(row["warnings"])}
 
 
 def set_state(db: sqlite3.Connection, id: str, state: str, error: str | None = None) -> None:

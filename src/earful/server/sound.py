@@ -8,15 +8,15 @@ import numpy as np
 import soundfile
 
 from earful.errors import AudioError
-from earful.server.decoding import received
+from earful.server.decoding import Decoded, received
 from earful.server.projects import original_of
 from earful.server.state import State
 
 _PIECE = 2**20
 
 
-def kept(state: State, file: BinaryIO, name: str) -> tuple[str, float]:
-    """Keep an upload as WAV of 16 kHz mono, and as it came; answers the hash of that, and how many seconds it lasts.
+def kept(state: State, file: BinaryIO, name: str) -> tuple[str, Decoded]:
+    """Keep an upload as WAV of 16 kHz mono, and as it came; answers the hash of that, and what was decoded.
 
     Raises AudioError: it cannot be decoded; OSError: no room.
     """
@@ -24,12 +24,12 @@ def kept(state: State, file: BinaryIO, name: str) -> tuple[str, float]:
         sha256 = digest(source)
         place = state.settings.recordings / f"{sha256}.wav"
         if place.exists():
-            duration_s = float(soundfile.info(place).duration)
+            decoded = Decoded(float(soundfile.info(place).duration))  # what was wrong was told then
         else:
-            duration_s = state.decoders.decode(source, place, name, "PCM_16")
+            decoded = state.decoders.decode(source, place, name, "PCM_16")
         if state.settings.keeps_originals and digest(place) != sha256:  # else the WAV is what came
             source.replace(original_of(state.settings.originals, sha256))
-    return sha256, duration_s
+    return sha256, decoded
 
 
 def digest(path: Path) -> str:

@@ -49,6 +49,7 @@ MIGRATIONS = (
         report TEXT NOT NULL
     );
     """,
+    "ALTER TABLE recordings ADD COLUMN warnings TEXT NOT NULL DEFAULT '[]'",
 )
 
 

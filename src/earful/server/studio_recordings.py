@@ -33,9 +33,9 @@ def routes(state: State) -> APIRouter:
         with store.reading() as db:
             project(db, p)
         name = shown(file.filename)
-        sha256, duration_s = await state.pool.run(kept, state, file.file, name)
+        sha256, decoded = await state.pool.run(kept, state, file.file, name)
         with store.writing() as db:
-            id = add_recording(db, p, name, sha256, duration_s)
+            id = add_recording(db, p, name, sha256, *decoded)
             row = recording(db, id)
         if row["state"] == "waiting":
             state.chores.hear(id)

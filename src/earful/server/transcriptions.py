@@ -1,6 +1,7 @@
 """`/v1/audio/transcriptions`: what OpenAI's clients send, and what they get."""
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Any, BinaryIO, Literal, final
@@ -20,6 +21,9 @@ from earful.writers.formats import render
 FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 _BEAT_S = 10.0
 _MOST_KEYWORDS = 100
+Heard = tuple[Transcript, tuple[str, ...]]
+WARNINGS = "X-Warnings"
+"""The header, a list in JSON, of what is wrong with a file, where the answer itself has no place for it."""
 Keywords = Annotated[list[str] | None, Form()]
 
 
@@ -57,16 +61,17 @@ def routes(state: State) -> APIRouter:
             if task.done():
                 task.result()
             return StreamingResponse(_stream(task, words, logprobs), media_type=STREAM, headers=HEADERS)
-        transcript = await state.pool.run(heard, state, file.file, name, model, hot)
+        transcript, warnings = await state.pool.run(heard, state, file.file, name, model, hot)
         spoken_in = str(found.card["config"].get("rules", {}).get("language", ""))
         if response_format == "json":
-            return JSONResponse(answers.plain_json(transcript, logprobs=logprobs))
+            return JSONResponse(answers.plain_json(transcript, warnings, logprobs=logprobs))
         if response_format == "verbose_json":
             asked = granularities or ["segment"]
             parts = {"segments": "segment" in asked, "words": "word" in asked}
-            return JSONResponse(answers.verbose_json(transcript, spoken_in, **parts))
+            return JSONResponse(answers.verbose_json(transcript, warnings, spoken_in, **parts))
         kind = "text/vtt" if response_format == "vtt" else "text/plain"
-        return PlainTextResponse(render(transcript, response_format), media_type=kind)
+        headers = {WARNINGS: json.dumps(warnings)} if warnings else None
+        return PlainTextResponse(render(transcript, response_format), media_type=kind, headers=headers)
 
     return router
 
@@ -78,16 +83,16 @@ def heard(
     model: str,
     hot: dict[str, float],
     certain: Callable[[Sequence[str]], None] | None = None,
-) -> Transcript:
-    """The transcript of an upload; `certain` is told its words as they are heard.
+) -> Heard:
+    """The transcript of an upload, and what is wrong with it; `certain` is told its words as they are heard.
 
     Raises AudioError, TextError, CheckpointError, Problem.
     """
     with received(file, state.settings.incoming) as source:
         sound = source.with_suffix(".wav")
         try:
-            state.decoders.decode(source, sound, name)
-            return state.models.transcriber(model, hot).transcribe(sound, certain=certain)
+            warnings = state.decoders.decode(source, sound, name).warnings
+            return state.models.transcriber(model, hot).transcribe(sound, certain=certain), warnings
         finally:
             sound.unlink(missing_ok=True)
 
@@ -122,7 +127,7 @@ class Words:
         self._texts.extend(texts)
         self._loop.call_soon_threadsafe(self._new.set)
 
-    async def wait(self, task: "asyncio.Future[Transcript]") -> list[str]:
+    async def wait(self, task: "asyncio.Future[Heard]") -> list[str]:
         """The words that came, once there are some, the task is done, or nothing has come for long."""
         waits = asyncio.ensure_future(self._new.wait())
         both: list[asyncio.Future[Any]] = [task, waits]
@@ -132,7 +137,7 @@ class Words:
         return [self._texts.popleft() for _ in range(len(self._texts))]
 
 
-async def _stream(task: "asyncio.Future[Transcript]", words: Words, logprobs: bool) -> AsyncIterator[str]:
+async def _stream(task: "asyncio.Future[Heard]", words: Words, logprobs: bool) -> AsyncIterator[str]:
     """Words as they are heard, or signs of life; then the whole text, or an event that says what was wrong."""
     sent = ""
     try:
@@ -143,7 +148,7 @@ async def _stream(task: "asyncio.Future[Transcript]", words: Words, logprobs: bo
                 yield answers.delta(delta)
             elif not task.done():
                 yield BEAT
-        for event in answers.done(task.result(), sent, logprobs=logprobs):
+        for event in answers.done(*task.result(), sent, logprobs=logprobs):
             yield event
     except Exception as error:  # the answer has begun, so what is wrong can only be an event
         problem = explained(error)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _EVERY_S = 0.5
 _LOCKED_S = 30.0  # so long the process of a killed server may take to end
-_NAMED = 10  # clips that were left out and are named
+_NAMED = 10  # clips that were left out, or are odd, and are named
 
 
 def main() -> None:
@@ -92,11 +92,12 @@ def adapted(spec: dict[str, Any], state: Path, tell: "Progress") -> dict[str, An
     made, report = adapt_by(spec["effort"], start, used, state=state, progress=tell)
     save_checkpoint(out, made, replace=True)
     choose(out, used, tell)
-    return result_of(out.name, report, _left_out(findings, len(clips) - len(used)))
+    said = [*_some(spec.get("warnings", ())), *_left_out(findings, len(clips) - len(used))]
+    return result_of(out.name, report, said)
 
 
-def result_of(name: str, report: "AdaptReport", left_out: Sequence[str]) -> dict[str, Any]:
-    """What clients are told of an adaptation. Rates of the result are those with its language model."""
+def result_of(name: str, report: "AdaptReport", said: Sequence[str]) -> dict[str, Any]:
+    """What clients are told of an adaptation, and was `said` of its clips. Rates are those with its language model."""
     return {
         "model": name,
         "cer_before": rate(report.cer_before),
@@ -106,7 +107,7 @@ def result_of(name: str, report: "AdaptReport", left_out: Sequence[str]) -> dict
         "kept_base": not report.improved,
         "clips": report.clips,
         "speech_s": round(report.speech_s, 2),
-        "warnings": [*left_out, *report.warnings],
+        "warnings": [*said, *report.warnings],
         "curve": [[point.step, point.cer] for point in report.curve if isfinite(point.cer)],
     }
 
@@ -136,6 +137,12 @@ class Progress:
         self._said, share = now, min(done / total, 1.0) if total else 1.0
         left_s = round((now - self._began) * (1 - share) / share, 1) if share else None
         self._say({"stage": stage, "share": round(share, 4), "left_s": left_s})
+
+
+def _some(warnings: Sequence[str]) -> list[str]:
+    """The first of what is wrong with files, and how many more there are."""
+    more = len(warnings) - _NAMED
+    return [*warnings[:_NAMED], *([f"and {more} more of this kind"] if more > 0 else [])]
 
 
 def _left_out(findings: "Sequence[Finding]", count: int) -> list[str]:
