@@ -52,8 +52,8 @@ mutants: setup
 coverage: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group coverage
 	rm -rf build/coverage && mkdir -p build/coverage
-	OMP_NUM_THREADS=1 PYTHONPATH=bench CPU_TIMES=build/coverage/times.jsonl \
-	    $(BIN)/coverage run -m pytest -m "not slow" -p cpu_times
+	OMP_NUM_THREADS=1 PYTHONPATH=. CPU_TIMES=build/coverage/times.jsonl \
+	    $(BIN)/coverage run -m pytest -m "not slow" -p bench.cpu_times
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage json --quiet -o build/coverage/report.json
 	$(BIN)/python bench/covered.py build/coverage/report.json --times build/coverage/times.jsonl --out bench/covered.json
 

@@ -1,6 +1,6 @@
 """A plugin of pytest: how long the processor worked for each test, its processes included; a JSON line each.
 
-CPU_TIMES=times.jsonl PYTHONPATH=bench python -m pytest -p cpu_times
+CPU_TIMES=times.jsonl PYTHONPATH=. python -m pytest -p bench.cpu_times
 """
 
 import json
