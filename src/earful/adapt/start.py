@@ -11,6 +11,7 @@ from torch import Tensor
 from earful.adapt.letters import heard_rows
 from earful.adapt.prototypes import prototype_rows
 from earful.adapt.rows import carry_rows, random_rows
+from earful.adapt.rules import rules_from, was_adapted
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.batch import Example, alone, collate
 from earful.encoder.backbone import Backbone
@@ -19,7 +20,7 @@ from earful.encoder.hub import MODEL_PREFIX, fetch_model, fetch_pretrained
 from earful.encoder.pretrained import load_backbone
 from earful.model import BACKBONE, PHONES, TEXT, AcousticModel, ModelConfig, Params, fast_arithmetic
 from earful.text.alphabet import Alphabet
-from earful.text.normalize import TextRules, normalize, usual_writing
+from earful.text.normalize import TextRules, normalize
 
 BY_BOTH = ("heard", "rules")
 NOTHING, HUB = "none", "hf:"
@@ -43,12 +44,11 @@ def start_from(base: str, texts: Iterable[str], rules: Mapping[str, Any], seed: 
     texts = list(texts)
     if base.startswith(MODEL_PREFIX):
         base = str(fetch_model(base))
-    usual = {"writing": usual_writing(rules.get("language", ""), texts), **rules}
     if base != NOTHING and not base.startswith(HUB):
         checkpoint = load_checkpoint(base)
-        changed = replace(checkpoint.config.rules, **(rules if is_recognizer(checkpoint) else usual))
+        changed = rules_from(checkpoint.config.rules, checkpoint.about, rules, texts)
         return replace(checkpoint, config=replace(checkpoint.config, rules=changed))
-    written = TextRules(**usual)
+    written = rules_from(TextRules(), {}, rules, texts)
     alphabet = Alphabet.learn([normalize(text, written) for text in texts])
     if base == NOTHING:
         return untrained(ModelConfig(alphabet, rules=written), seed)
@@ -59,7 +59,7 @@ def start_from(base: str, texts: Iterable[str], rules: Mapping[str, Any], seed: 
 
 def is_recognizer(checkpoint: Checkpoint) -> bool:
     """Whether it was made by adaptation, and so writes a language, and not a base of many."""
-    return "adapted" in checkpoint.about
+    return was_adapted(checkpoint.about)
 
 
 def starter(

@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from earful.data.finding import Finding
     from earful.data.manifest import Manifest
     from earful.data.readers.leftovers import Group
-    from earful.model import ModelConfig
+    from earful.text.normalize import TextRules
 
 
 def check(
@@ -52,7 +52,6 @@ def check(
         earful check my-clips --text stories.txt --language sw
     """
     from earful.adapt.resources import missing
-    from earful.adapt.start import start_from
     from earful.data.check_reading import inspect_text
     from earful.data.clips import Clips
     from earful.data.manifest import Manifest
@@ -66,14 +65,17 @@ def check(
     manifest = read.manifest
     given = written(language=language or language_of(manifest), writing=writing)
     transcripts = [u.text or "" for u in manifest]
-    config = start_from(base, transcripts, given).config if clips else None
-    rules = config.rules if config else TextRules(language=language or "", writing=writing or "given")
+    rules, frame_s = (
+        written_by(base, transcripts, given)
+        if clips
+        else (TextRules(language=language or "", writing=writing or "given"), 0.0)
+    )
     reading = inspect_text(text, transcripts, rules) if text else None
     for line in missing(rules.language, words=not text):
         warn(line)
     inspection = (
-        with_left_over(inspected(manifest, config), read, left_over(clips, manifest, read.files))
-        if clips and config
+        with_left_over(inspected(manifest, rules, frame_s), read, left_over(clips, manifest, read.files))
+        if clips
         else None
     )
     show(inspection, clips, reading, text, json=json)
@@ -101,8 +103,32 @@ def show(
         print_reading(reading, text)
 
 
-def inspected(manifest: "Manifest", config: "ModelConfig") -> "Inspection":
-    """The clips as a recogniser of this configuration would have them; the progress is shown."""
+def written_by(base: str, transcripts: Sequence[str], given: Mapping[str, str]) -> tuple["TextRules", float]:
+    """The text rules of the base with those `given`, and the seconds of one of its output frames.
+
+    The card of a model folder tells both. torch is loaded for bases without one, and for damaged ones.
+    """
+    from earful.adapt.rules import rules_from
+    from earful.errors import CheckpointError
+    from earful.folders import CARD, locate, read_card
+    from earful.runner import writing_in
+    from earful.runtime.kinds import check_buildable
+
+    try:
+        folder = locate(base)
+        card = read_card(folder / CARD)
+        check_buildable(card["config"], 0.0)  # of other encoders the length of a frame is not in the card
+        own = writing_in(folder, card, greedy=True)
+    except (CheckpointError, KeyError, TypeError):
+        from earful.adapt.start import start_from
+
+        config = start_from(base, transcripts, given).config
+        return config.rules, config.output_hop_s
+    return rules_from(own.rules, card.get("about", {}), given, transcripts), own.hop_s
+
+
+def inspected(manifest: "Manifest", rules: "TextRules", frame_s: float) -> "Inspection":
+    """The clips by these rules, for output frames of `frame_s` seconds; the progress is shown."""
     from earful.data.check import inspect
 
     heard = itertools.count(1)
@@ -111,7 +137,7 @@ def inspected(manifest: "Manifest", config: "ModelConfig") -> "Inspection":
         def advance(count: int) -> None:
             tell("checking", next(heard), len(manifest))
 
-        return inspect(manifest, config.rules, config.output_hop_s, progress=advance)
+        return inspect(manifest, rules, frame_s, progress=advance)
 
 
 def with_left_over(inspection: "Inspection", read: "Clips", groups: "Sequence[Group]") -> "Inspection":

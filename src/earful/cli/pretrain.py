@@ -1,6 +1,5 @@
 """`earful pretrain`: a better start from speech without transcripts."""
 
-import hashlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -300,6 +299,8 @@ def left_out(plan: "SelfRecipe") -> int:
 
 def fingerprint(what: object) -> str:
     """A name that differs wherever `what` does."""
+    import hashlib
+
     return hashlib.sha256(json_text(what).encode()).hexdigest()[:16]
 
 

@@ -15,7 +15,6 @@ from earful.cli.listening import listen
 from earful.cli.progress import progress
 from earful.cli.streams import plain
 from earful.cli.tables import counted, print_json
-from earful.writing import one_file, replacing
 
 if TYPE_CHECKING:
     from earful.audio.channels import Channel
@@ -206,6 +205,7 @@ def sound_files(audio: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
 def destinations(files: Sequence[tuple[Path, Path]], out: Path, suffix: str, overwrite: bool) -> list[Path]:
     """Where each transcript goes. Raises AudioError where two meet, or where one is already."""
     from earful.errors import AudioError
+    from earful.writing import one_file
 
     if out.exists() and not out.is_dir():
         raise AudioError(f"{out}: is a file; name a folder for the transcripts")
@@ -223,6 +223,8 @@ def destinations(files: Sequence[tuple[Path, Path]], out: Path, suffix: str, ove
 
 def write(place: Path, text: str) -> None:
     """Write a text file, which appears whole or not at all."""
+    from earful.writing import replacing
+
     place.parent.mkdir(parents=True, exist_ok=True)
     with replacing(place) as beside:
         beside.write_text(text, "utf-8", newline="\n")
