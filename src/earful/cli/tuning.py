@@ -115,14 +115,14 @@ def print_trials(tried: Sequence["Trial"]) -> None:
     rows = [
         (
             "usual" if trial is tried[0] else f"{rank}.",
-            percent(trial.cer),
+            f"{100 * trial.cer:.1f}",
             f"{trial.plan.rate:.1e}",
             f"{trial.plan.head_factor:.2g}",
-            f"{trial.plan.decay:.2g}{' to 0' if trial.plan.towards == 'zero' and trial.plan.decay else ''}",
-            "as base" if trial.plan.dropout is None else f"{trial.plan.dropout:.2f}",
+            f"{trial.plan.decay:.2g}{'→0' if trial.plan.towards == 'zero' and trial.plan.decay else ''}",
+            "base" if trial.plan.dropout is None else f"{trial.plan.dropout:.2f}",
             trial.plan.steps,
             f"{trial.plan.batch_s:.0f} s",
-            f"{trial.plan.masks.time_masks} × {trial.plan.masks.time_frames}",
+            f"{trial.plan.masks.time_masks}×{trial.plan.masks.time_frames}",
             trial.plan.copies,
         )
         for rank, trial in enumerate(best, 1)
@@ -130,5 +130,5 @@ def print_trials(tried: Sequence["Trial"]) -> None:
     ]
     if rows:
         title = f"{counted(len(tried), 'trial')}, {len(tried) - len(best)} of them stopped early"
-        columns = ("", ">CER", ">rate", ">head", ">decay", ">dropout", ">steps", ">batch", ">masks", ">copies")
-        print_table(columns, rows, title=title)
+        columns = ("", ">CER %", ">rate", ">head", ">decay", ">dropout", ">steps", ">batch", ">masks", ">copies")
+        print_table(columns, rows, title=title, narrow=True)
