@@ -143,5 +143,5 @@ def test_the_table_fits_a_terminal_of_eighty_columns(capsys: pytest.CaptureFixtu
     wide = replace(wide, copies=12, masks=replace(wide.masks, time_masks=4, time_frames=100))
     print_trials([Trial(wide, (1.034,), 1.034, True, 1.0)])
     row = next(line for line in capsys.readouterr().out.splitlines() if "usual" in line)
-    assert row.split() == "usual 103.4 4.3e-04 0.062 0.0034→0 base 1200 120 s 4×100 12".split()
+    assert " ".join(row.split()) == "usual 103.4 4.3e-04 0.062 0.0034→0 base 1200 120 s 4×100 12"
     assert len(row) <= 80
