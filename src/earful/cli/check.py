@@ -1,4 +1,4 @@
-"""`earful check`: what is wrong with my data, before I wait for it."""
+"""`earful check`: find problems in clips and texts before training."""
 
 import itertools
 import os
@@ -40,11 +40,11 @@ def check(
     writing: HowWritten = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what is wrong with clips, transcripts and text before `earful adapt` learns from them.
+    """Find problems in clips, transcripts and text before `earful adapt` learns from them.
 
-    An error means that the clip, or the text, cannot be used: `adapt` leaves it out. A warning is worth a look. With
-    --text it says what is in a text, with CLIPS also how like the transcripts it is. The exit status is 0 if adaptation
-    can start, 2 if no clip, or no text, can be used.
+    An error means that a clip or the text cannot be used: `adapt` leaves it out. A warning is worth a look. --text also
+    describes a text, and with CLIPS compares it with the transcripts. The exit status is 0 if adaptation can start, 2
+    if no clip, or no text, can be used.
 
     \b
     Examples:
@@ -91,7 +91,7 @@ def show(
     *,
     json: bool,
 ) -> None:
-    """Print what was found in clips and in a text, where there are such."""
+    """Print the findings about clips and text, for those that were given."""
     from earful.config import to_mapping
 
     if json:
@@ -141,7 +141,7 @@ def inspected(manifest: "Manifest", rules: "TextRules", frame_s: float) -> "Insp
 
 
 def with_left_over(inspection: "Inspection", read: "Clips", groups: "Sequence[Group]") -> "Inspection":
-    """How annotations were read, and files of the folder that were not, are findings, too; notes come last."""
+    """Add findings about how annotations were read, and about unread files of the folder; notes come last."""
     from earful.data.finding import SEVERITIES, Finding
 
     said = (f"{counted(g.files, 'file')} left out: {g.reason}" for g in groups)
@@ -155,7 +155,7 @@ def with_left_over(inspection: "Inspection", read: "Clips", groups: "Sequence[Gr
 
 
 def summary(inspection: "Inspection") -> dict[str, Any]:
-    """What `--json` prints of clips. Findings of one kind that are many are one, with the ids of all its clips."""
+    """The part of `--json` about clips. Many findings of one kind become one, with the ids of all its clips."""
     from earful.config import to_mapping
     from earful.data.finding import gathered
 
@@ -166,7 +166,7 @@ def summary(inspection: "Inspection") -> dict[str, Any]:
 
 
 def print_inspection(inspection: "Inspection", clips: Path) -> None:
-    """Findings, the worst first, then what there is."""
+    """Print the findings, the worst first, then the summary."""
     if inspection.findings:
         print_table(("", "clip", "what", "what to do"), rows_of(inspection.findings, clips))
     clip_count, minutes = counted(inspection.clips, "clip"), inspection.hours * 60
@@ -188,7 +188,7 @@ def print_inspection(inspection: "Inspection", clips: Path) -> None:
 
 
 def rows_of(findings: "Sequence[Finding]", clips: Path) -> Iterator[tuple[str, str, str, str]]:
-    """A row for each finding, or for all of one kind where there are many."""
+    """One row per finding; if one kind has many, one row for all of them."""
     from earful.data.finding import gathered
 
     inside = [replace(finding, where=within(clips, finding.where)) for finding in findings]
@@ -196,12 +196,12 @@ def rows_of(findings: "Sequence[Finding]", clips: Path) -> Iterator[tuple[str, s
 
 
 def within(clips: Path, where: str) -> str:
-    """A path without the folder of the clips, which is known."""
+    """A path without the folder of the clips."""
     folder = str(clips if clips.is_dir() else clips.parent)
     return where.removeprefix(f"{folder}{os.sep}")
 
 
 def shortened(names: tuple[str, ...], most: int = 12) -> str:
-    """The first names."""
+    """The first `most` names, and the number of the others."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -48,8 +48,8 @@ def speak(
 ) -> None:
     """Synthetic speech in random voices, with the time of every phone; needs no download.
 
-    Give --hours or --clips; with --text neither is needed: each sentence is said once. Run again, it goes on where it
-    was, and with more hours it adds to what is there.
+    Give --hours or --clips; with --text neither is needed: each sentence is spoken once. Run again, the command
+    continues where it stopped; with more hours it adds to the corpus.
 
     \b
     Example:
@@ -65,12 +65,12 @@ def speak(
 
 
 def telling(tell: Tell) -> Callable[[float, float], None]:
-    """Progress under the name of what is done."""
+    """A function that reports progress under the name of the current work."""
     return lambda done, total: tell("speaking", done, total)
 
 
 def report(out: Path, manifest: "Manifest", left_out: Mapping[str, Sequence[str]], json: bool) -> None:
-    """Say what there is, and what was left out and why."""
+    """Print what the corpus holds, and what was left out and why."""
     for reason, ids in left_out.items():
         warn(f"left out {len(ids)}: {reason}, such as {', '.join(ids[:3])}")
     place, speakers = out / "manifest.jsonl", len({u.speaker for u in manifest if u.speaker})
