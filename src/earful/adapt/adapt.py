@@ -317,8 +317,8 @@ def _others(beside: Manifest, plan: Plan, config: ModelConfig, front: Front, tel
         return None
     if plan.inner:
         raise AdaptationError(
-            "a base was meta-trained to move on the clips alone, so other speech has no place in its own steps; "
-            "let more steps follow them, adapt as usual (--usual), or leave the other speech out"
+            "the own steps of a meta-trained base learn from the clips alone, not from other speech; "
+            "take more steps after them (--steps), ignore them (--usual), or leave out the other speech"
         )
     return listen(beside, config, front, tell)
 

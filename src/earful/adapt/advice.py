@@ -105,7 +105,7 @@ def candidates(found: Adapted, facts: Facts) -> Iterator[Advice]:
             "voices",
             rate,
             expected,
-            f"clips of other speakers, if it is to write them down: theirs from {rate:.1%} to about {expected:.1%}",
+            f"clips of other speakers, if you will transcribe them: their CER from {rate:.1%} to about {expected:.1%}",
         )
     yield from _sound(found, facts)
 
@@ -136,9 +136,9 @@ def by_effort(facts: Facts, clips: int) -> float:
 def _means(facts: Facts, clips: int) -> Iterator[str]:
     """What the best effort has that the run had not."""
     if facts.speaks and not facts.beside:
-        yield "with sentences that espeak-ng says"
+        yield "with sentences spoken by espeak-ng"
     if facts.recordings and not facts.beside:
-        yield "with the recordings that have no transcripts"
+        yield "with the recordings without transcripts"
     if clips > CURVE[0][0] or not (facts.speaks or facts.recordings) or facts.beside:
         yield "with more steps"
 

@@ -116,7 +116,7 @@ def climb(at: Standing, steps: Sequence[Step], deadline: float) -> Iterator[tupl
             yield at, none(name, monotonic() - began, f"left out: {error}"), None
             continue
         if tried is None:
-            yield at, none(name, monotonic() - began, "left out: the recogniser is sure of nothing in them"), None
+            yield at, none(name, monotonic() - began, "left out: the recogniser is not confident of any of them"), None
             continue
         better = tried.found.report.rate < at.found.report.rate
         at = tried if better else at

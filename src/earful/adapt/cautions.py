@@ -29,16 +29,16 @@ def material_warnings(
         yield f"left out, {reason}: {_show(ids)}; `earful check CLIPS` says more"
     counts = Counter("".join(heard.texts))
     if once := [c for c in alphabet.symbols if counts[c] == 1]:
-        yield f"seen only once, hardly learnable: {_show(once)}; record clips with them, or correct the transcripts"
+        yield f"seen only once and hard to learn: {_show(once)}; record clips with them, or correct the transcripts"
     like = sources(base.config.alphabet, alphabet)
     unlike = [s for s, source in like.items() if source is None and counts[s]]
     if new := [s for s in unlike if s not in TONES]:  # those are in every syllable
-        yield f"like no letter that the base knows, learned from nothing: {_show(new)}; record clips rich in them"
+        yield f"unlike all letters of the base, learned from scratch: {_show(new)}; record clips with many of them"
     met = {alphabet.symbols[label - 1] for copies in written for label in copies[0].labels}
     known = met.union(base.config.alphabet.symbols if is_recognizer(base) else ())
     if lent := [s for s in alphabet.symbols if s not in known]:
         how = "the rules of the language" if config.rules.language else "letters that look like them"
-        yield f"in no clip, known by {how} alone: {_show(lent)}; record clips with them"
+        yield f"in no clip, known only from {how}: {_show(lent)}; record clips with them"
     yield from _character_warnings(config, lexicon)
 
 
@@ -64,11 +64,11 @@ def result_warnings(outcome: Outcome, gain: Gain | None, together: Apart) -> Ite
         more = ", and to weigh the language model on" if gain else ""
         clips = len(together.groups)
         few = together.parts < min(LEAST, clips)
-        same = f": the {clips} clips hold {together.parts} that have no sentence or sound in common" if few else ""
+        same = f": the {clips} clips are only {together.parts} groups without common sentences or sound" if few else ""
         what = f"{LEAST} different ones" if few else f"at least {LEAST} clips"
-        yield f"both rates are of the clips it learned from, and flatter{same}; give {what} to hold some out{more}"
+        yield f"both rates are of the training clips and too low{same}; give {what} to hold some out{more}"
     if measured == "cross-validated" and len(together.groups) < FEW:
-        yield "few clips: the rates are cross-validated, and rough; with 30 or more a part is held out"
+        yield "few clips: the rates are cross-validated and uncertain; with 30 or more clips a part is held out"
     if tuned.skipped:
         yield f"{tuned.skipped} steps had no finite gradient and were skipped; look for damaged recordings"
     if not tuned.best.step:
@@ -80,8 +80,8 @@ def result_warnings(outcome: Outcome, gain: Gain | None, together: Apart) -> Ite
 def refused_text(with_it: float, without: float) -> str:
     """The line for other text that made the search worse: CER on the clips that measure, with it and without it."""
     return (
-        f"the other text is not used: on the clips that measure CER is {with_it:.1%} with it and {without:.1%} without "
-        "it; look whether it is in the language of the clips, and written as they are"
+        f"the other text is not used: CER on held-out clips is {with_it:.1%} with it and {without:.1%} without it; "
+        "check that it is in the language of the clips and spelled like them"
     )
 
 

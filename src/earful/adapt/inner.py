@@ -44,11 +44,11 @@ class Inner:
         if not self.rate > 0:
             raise ConfigError(f"the inner rate is {self.rate}, must be > 0")
         if self.per_step and not self.learned:
-            raise ConfigError('rates per step are learned rates: say also learned = "scalar", "layer" or "parameter"')
+            raise ConfigError('per_step needs learned rates: add learned = "scalar", "layer" or "parameter"')
         if self.optimiser != "sgd" and (self.momentum is not None or self.learn_momentum):
             raise ConfigError("Adam has its own momentum; leave out `momentum` and `learn_momentum`, or take sgd")
         if self.optimiser == "adam" and self.decay:
-            raise ConfigError(f'Adam knows no decay, got {self.decay}; take optimiser = "adamw", which has it')
+            raise ConfigError(f'Adam has no decay, got {self.decay}; use optimiser = "adamw", which has it')
 
 
 def everything(name: str) -> bool:

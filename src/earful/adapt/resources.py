@@ -40,7 +40,7 @@ def missing(language: str, words: bool = True) -> Iterator[str]:
         yield f"for {name_of(language)} {without}: they are not installed; run: {REMEDY}"
     elif unspoken and tag_of(language) is None:
         near = ", ".join(f"{code} ({find_language(code).name})" for code in nearest(language))
-        yield f"{language!r} is no language that is known, so {without}; " + (
+        yield f"{language!r} is not a known language, so {without}; " + (
             f"near it: {near}" if near else "give its code (ISO 639) or its English name"
         )
     else:

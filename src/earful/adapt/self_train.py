@@ -103,7 +103,7 @@ def self_trained(
     before, after = first.report.rate, second.report.rate
     better = after <= before
     warn(
-        f"of {recordings.duration_s / 60:.1f} minutes without transcripts {found.duration_s / 60:.1f} were believed; "
+        f"{found.duration_s / 60:.1f} of {recordings.duration_s / 60:.1f} minutes without transcripts were believed; "
         f"CER {before:.1%} without them, {after:.1%} with them" + ("" if better else ", so they were left out")
     )
     kept = Beside(spoken_of(said), believed_of(found, recordings, better))

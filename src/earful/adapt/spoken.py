@@ -33,7 +33,7 @@ def spoken(
     """
     language = start.config.rules.language
     if not language:
-        raise ConfigError("--speak needs to know the language: say --language CODE")
+        raise ConfigError("--speak needs to know the language: give --language CODE")
     texts, _ = of_script(texts, clips, start.config.rules)  # `adapt` says so
     sayable = shuffled([text for text in texts if not any(c.isdigit() for c in text)], seed)[:count]
     never = sorted({u.text or "" for u in clips})

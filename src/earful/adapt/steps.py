@@ -101,16 +101,16 @@ def steps_for(job: Job, ready: Prepared, pace: Pace, tell: Progress) -> list[Ste
         Step(
             Planned(
                 SPOKEN,
-                f"learn from {job.speak} sentences that espeak-ng says, too",
+                f"also learn from {job.speak} sentences spoken by espeak-ng",
                 say_s * (SAY + listen) + beside_s,
-                "" if can_speak(language) else f"espeak-ng does not speak {language or 'a language that is not said'}",
+                "" if can_speak(language) else f"espeak-ng does not speak {language or 'an unnamed language'}",
             ),
             lambda at: _with_spoken(job, at, tell),
         ),
         Step(
             Planned(
                 RECORDINGS,
-                f"learn from {recorded_s / 60:.1f} minutes without transcripts, too",
+                f"also learn from {recorded_s / 60:.1f} minutes without transcripts",
                 recorded_s * (listen + (1 + parts) * pace.hear) + beside_s,
                 _no_recordings(job),
             ),
@@ -198,7 +198,7 @@ def _averaged(job: Job, at: Standing, tell: Progress) -> Standing:
 def _no_recordings(job: Job) -> str:
     """Why there are none to learn from, if so."""
     if not len(job.recordings):
-        return "no recordings without transcripts lie in the folder of clips"
+        return "there are no recordings without transcripts in the folder of clips"
     try:
         load_detector()
     except AudioError as error:
@@ -209,9 +209,9 @@ def _no_recordings(job: Job) -> str:
 def _no_search(job: Job, count: int) -> str:
     """Why settings are not searched for, if so."""
     if count < MANY:
-        return f"with fewer than {MANY} clips it would choose by those that measure"
+        return f"with fewer than {MANY} clips it would use the clips that measure the result"
     if job.base.inner:
-        return "the base has learned how to be adapted"
+        return "a meta-trained base takes its own steps first"
     try:
         load_optuna()
     except AdaptationError as error:

@@ -153,7 +153,7 @@ def suggest(
     """
     limit = seconds if count is None else count
     if limit is None or None not in (count, seconds) or not 0 < limit < inf:
-        raise ConfigError("say how much to suggest: either so many clips or so many seconds of speech, above 0")
+        raise ConfigError("give either a number of clips or seconds of speech to suggest, above 0")
     clips, known, left_out = timed(clips), timed(known or ()), list[LeftOut]()
     listener = Listener(checkpoint)
     heard = list(_listen(listener, list(_fitting(clips, known, left_out)), "listening", tell, left_out))

@@ -55,7 +55,7 @@ def tune(
     optuna = load_optuna()
     if base.inner:
         raise AdaptationError(
-            "the base has learned how to be adapted, and its own steps come first, which a search does not know; leave "
+            "a meta-trained base takes its own steps first, and a search cannot change these; leave "
             "out --tune, or add --usual"
         )
     material, plan = _prepare(base, clips, rules, plan, seed, progress or (lambda stage, done, total: None))

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from earful.data.manifest import Manifest
 
 Out = Annotated[Path, typer.Option(help="The folder for the corpus.", metavar="DIR")]
-Hours = Annotated[float | None, typer.Option(min=0.0, callback=finite, help="How much speech in all.", metavar="H")]
-Clips = Annotated[int | None, typer.Option(min=1, max=MOST_COUNT, help="How many clips in all.", metavar="N")]
+Hours = Annotated[float | None, typer.Option(min=0.0, callback=finite, help="Hours of speech in all.", metavar="H")]
+Clips = Annotated[int | None, typer.Option(min=1, max=MOST_COUNT, help="Number of clips in all.", metavar="N")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 corpus = typer.Typer(
@@ -33,13 +33,13 @@ corpus = typer.Typer(
 @corpus.command(short_help="Synthetic speech in random voices.")
 def speak(
     language: Annotated[
-        list[str], typer.Option(help="A language of espeak-ng, by code or name; may come again.", metavar="CODE")
+        list[str], typer.Option(help="A language of espeak-ng, by code or name; may be repeated.", metavar="CODE")
     ],
     out: Out,
     hours: Hours = None,
     clips: Clips = None,
     text: Annotated[
-        Path | None, typer.Option(help="Sentences to say, instead of random words.", metavar="FILE")
+        Path | None, typer.Option(help="Sentences to speak, instead of random words.", metavar="FILE")
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=MOST_SEED, help="Another seed, other sentences and voices.", metavar="N")

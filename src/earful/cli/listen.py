@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from earful.transcript import Transcript
 
 WAIT_S = 0.05
-BEHIND_S = 5.0
-"""The user is warned of sound that has waited longer than this."""
 
 
 def listen(

@@ -112,7 +112,7 @@ def recipe_in(path: Path, **options: object) -> "SelfRecipe":
     recipe = read_toml(SelfRecipe, path)
     if odd := [name for name, value in options.items() if value]:
         key = {"objective": "objectives", "steps": "optimisation"}.get(odd[0], odd[0])
-        raise ConfigError(f"{path}: --{odd[0]} is of folders of recordings; a recipe says that as `{key}`")
+        raise ConfigError(f"{path}: --{odd[0]} is for a folder of recordings; in a recipe set `{key}`")
     return recipe
 
 
@@ -245,7 +245,7 @@ def recipe_for(
     from earful.train import Optimisation
 
     if out is None:
-        raise ConfigError(f"{folder} is a folder of recordings: say with --out where the model shall be")
+        raise ConfigError(f"{folder} is a folder of recordings: give the folder for the model with --out")
     wanted = from_mapping(Objectives, {name: {} for name in objectives}, "--objective")
     name_unread(folder)
     work = out.absolute().parent / f".{out.absolute().name}.pretraining"
