@@ -1,4 +1,4 @@
-"""What the user should know about clips and the result of adaptation: each one sentence, with what to do."""
+"""Warnings about the clips and the result of an adaptation: one sentence each, with a remedy."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,13 +17,13 @@ from earful.text.lexicon import Lexicon
 from earful.text.pinyin import REMEDY, TONES, has_characters
 
 FEW_WORDS = 5000
-"""With fewer words in characters much stays pinyin."""
+"""With fewer known words in characters much of the output stays pinyin."""
 
 
 def material_warnings(
     base: Checkpoint, config: ModelConfig, heard: Heard, written: Sequence[Copies], lexicon: Lexicon | None
 ) -> Iterator[str]:
-    """What the user should know about the clips, each with what to do; `written` is all that is learned from."""
+    """Warnings about the clips, each with a remedy; `written` is all training data."""
     alphabet = config.alphabet
     for reason, ids in heard.left_out.items():
         yield f"left out, {reason}: {_show(ids)}; `earful check CLIPS` says more"
@@ -32,7 +32,7 @@ def material_warnings(
         yield f"seen only once and hard to learn: {_show(once)}; record clips with them, or correct the transcripts"
     like = sources(base.config.alphabet, alphabet)
     unlike = [s for s, source in like.items() if source is None and counts[s]]
-    if new := [s for s in unlike if s not in TONES]:  # those are in every syllable
+    if new := [s for s in unlike if s not in TONES]:  # tones are in every syllable
         yield f"unlike all letters of the base, learned from scratch: {_show(new)}; record clips with many of them"
     met = {alphabet.symbols[label - 1] for copies in written for label in copies[0].labels}
     known = met.union(base.config.alphabet.symbols if is_recognizer(base) else ())
@@ -43,7 +43,7 @@ def material_warnings(
 
 
 def _character_warnings(config: ModelConfig, lexicon: Lexicon | None) -> Iterator[str]:
-    """Characters that are learned one by one, or that there are few words for."""
+    """Warnings about Chinese characters that are learned one by one, or for which few words are known."""
     characters = sum(map(has_characters, config.alphabet.symbols))
     if config.rules.writing == "given" and characters > config.alphabet.size / 2:
         yield (
@@ -58,7 +58,7 @@ def _character_warnings(config: ModelConfig, lexicon: Lexicon | None) -> Iterato
 
 
 def result_warnings(outcome: Outcome, gain: Gain | None, together: Apart) -> Iterator[str]:
-    """What the user should know about the result, each with what to do; `together` has the clips' groups."""
+    """Warnings about the result, each with a remedy; `together` has the groups of the clips."""
     measured, tuned = outcome.measured, outcome.tuned
     if measured == "own clips":
         more = ", and to weigh the language model on" if gain else ""
@@ -78,7 +78,7 @@ def result_warnings(outcome: Outcome, gain: Gain | None, together: Apart) -> Ite
 
 
 def refused_text(with_it: float, without: float) -> str:
-    """The line for other text that made the search worse: CER on the clips that measure, with it and without it."""
+    """The warning for other text that made the search worse, with CER on held-out clips with and without it."""
     return (
         f"the other text is not used: CER on held-out clips is {with_it:.1%} with it and {without:.1%} without it; "
         "check that it is in the language of the clips and spelled like them"
