@@ -30,7 +30,8 @@ and `bench/kshot_dutch.json`. The user's own text replaces the list."""
 VOICES = 0.984
 """The ratio of a new speaker's CER after adding fifty clips of that speaker: `bench/conditions.json`, mean of both."""
 NOISY_DB = 15.0
-"""A clip with a lower ratio is noisy (chosen by hand). The run itself measures how much noise costs."""
+"""A clip with a smaller range of levels, in dB, is noisy (chosen by hand). The run itself measures the cost of
+noise."""
 
 Kind = Literal["clips", "text", "voices", "sound", "best"]
 
