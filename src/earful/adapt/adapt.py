@@ -195,8 +195,7 @@ def task_of(base: Checkpoint, ready: "Prepared", seed: int, state: Path | None, 
 def concluded(
     base: Checkpoint, ready: "Prepared", task: Task, outcome: Outcome, reading: Reading, began: float
 ) -> Adapted:
-    """The recogniser with its language model, and the report; `began` is the start on the monotonic clock, in
-    seconds."""
+    """The recogniser with its language model, and the report; `began` is the start on the monotonic clock."""
     heard, config = ready.heard, ready.config
     wanted = reading.words and not reading.greedy
     used, lacking = resources(reading.texts, heard.clips, config.rules, wanted)

@@ -151,8 +151,7 @@ def _further(rate: float, clips: int, minutes: float) -> str:
 
 
 def _sound(found: Adapted, facts: Facts) -> Iterator[Advice]:
-    """The cost of clips with bad sound, by the errors on held-out clips: with good sound all would have the others'
-    CER."""
+    """The cost of bad sound, by errors on held-out clips: with good sound all clips would have the others' CER."""
     errors = {found.ready.heard.clips[i].id: each for i, each in found.errors.items()}
     noisy = {
         u.id for u in found.ready.heard.clips if u.id in errors and is_noisy(read(u.audio, u.start_s, u.duration_s))

@@ -39,8 +39,10 @@ class Curve:
 
 
 class Curves(NamedTuple):
-    """Equally likely learning curves: log CER after `reach_s` of speech, the share of that CER that is floor, and the
-    deviation of the user's own adaptations from it, in standard deviations."""
+    """Equally likely learning curves: log CER after `reach_s` of speech, exponents and floors as shares of that CER.
+
+    `above_N` is the deviation of the user's own adaptations from the curve, in standard deviations.
+    """
 
     reach_s: float
     log_cer_N: Tensor

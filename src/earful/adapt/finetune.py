@@ -40,8 +40,7 @@ SELECTIONS: Mapping[Selection, Moves] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """The settings of a fine-tuning. `rate` is the encoder's peak learning rate, `rate * head_factor` the output
-    layer's.
+    """How to fine-tune. `rate` is the encoder's peak learning rate, `rate * head_factor` the output layer's.
 
     `factors` multiply the rates of groups of weights (`group_of`). In the first `rows_first` (a share) of the steps
     only the output layer is trained (Kumar et al. 2022, "Fine-tuning can distort pretrained features"). At the end the

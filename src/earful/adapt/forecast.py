@@ -95,8 +95,7 @@ class Forecast:
         return Rate(minutes, middle, (low, high))
 
     def needed(self, cer: float) -> Needed:
-        """The additional minutes for a CER of `cer`; its interval is where the interval of `predicted` reaches
-        `cer`."""
+        """The additional minutes for a CER of `cer`; their interval is from that of `predicted`."""
         grid = torch.logspace(0, math.log2(FARTHEST), 300, base=2, dtype=torch.float64) * self.minutes
         reached = self.curves.quantiles(60 * grid) <= cer
         soonest, middle, latest = (float(grid[row].min()) - self.minutes if row.any() else None for row in reached)

@@ -126,8 +126,7 @@ def learn_language(
 
 
 def weighed(texts: Sequence[str], sources: Sources, recordings: Sequence[Recording]) -> Gain:
-    """The language model of transcripts and other sources; weight, bonus and confidences tuned on held-out
-    recordings."""
+    """The language model of transcripts and other sources, with its weights tuned on held-out recordings."""
     found = tune(recordings)
     learned = _language(texts, sources, recordings[0].ngram.alphabet, found.weight, found.bonus)
     groups = [-1 - i if each.group is None else each.group for i, each in enumerate(recordings)]

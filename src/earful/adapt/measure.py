@@ -67,8 +67,7 @@ class Unmet(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """CER before, the final fine-tuning (its `best` has the CER after), how both were measured, and the held-out
-    clips."""
+    """CER before, the final fine-tuning (its `best` has the CER after), the kind of measurement, and its clips."""
 
     before: float
     tuned: Tuned

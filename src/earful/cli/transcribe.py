@@ -106,8 +106,7 @@ def transcribe(
 def transcriber(
     model: str, greedy: bool, hot: "dict[str, float]", guesses: int, self_adapt: bool, device: str
 ) -> "Transcriber":
-    """The fastest transcriber: a runner, which needs no torch; a recogniser if the runner does not support the
-    model."""
+    """The fastest transcriber: a runner, which needs no torch, or a recogniser if no runner supports the model."""
     from earful.runner import Runner, can_run
 
     if device == "cpu" and not self_adapt and can_run(model):
