@@ -9,8 +9,6 @@ the best path, and with the language model; `inside` says whether the printed in
 """
 
 import argparse
-import json
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import soundfile
 import torch
+from cells import Cells
 
 from earful.adapt.adapt import adapt
 from earful.adapt.start import start_from
@@ -31,7 +30,6 @@ from earful.data.synthesis.speech import Voice
 from earful.data.synthesis.words import load_words
 from earful.data.utterance import Utterance
 from earful.evaluate import evaluate
-from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 
 LANGUAGE, NEW = "fi", 60
@@ -131,23 +129,17 @@ def one(case: Callable[..., list[Said]], base: str, seed: int, folder: Path) -> 
 
 
 def main() -> None:
+    cases = {case.__name__: case for case in CASES}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--base", default="earful-base")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--cases", nargs="+", default=[case.__name__ for case in CASES])
+    parser.add_argument("--cases", nargs="+", choices=cases, default=list(cases))
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    rows: list[dict[str, Any]] = json.loads(options.out.read_text("utf-8"))["rows"] if options.out.exists() else []
-    for seed in options.seeds:
-        for case in CASES:
-            if case.__name__ in options.cases and not any(
-                (r["case"], r["seed"]) == (case.__name__, seed) for r in rows
-            ):
-                with tempfile.TemporaryDirectory() as name:
-                    rows.append(one(case, options.base, seed, Path(name)))
-                print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-                about = {"machine": machine(), "base": Path(options.base).name, "language": LANGUAGE, "rows": rows}
-                options.out.write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    cells = Cells(options.out, base=Path(options.base).name, language=LANGUAGE)
+    for seed, case in cells.missing(seed=options.seeds, case=options.cases):
+        with tempfile.TemporaryDirectory() as name:
+            cells.add(one(cases[case], options.base, seed, Path(name)))
 
 
 if __name__ == "__main__":

@@ -10,14 +10,13 @@ transcripts are training clips that were not drawn, their texts unread. Rows of 
 """
 
 import argparse
-import json
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cells import Cells
 from games import train_and_test
 from torch import Tensor
 
@@ -31,7 +30,6 @@ from earful.checkpoint import Checkpoint, Language, load_checkpoint
 from earful.ctc.ngram import learn, mix_with
 from earful.data.manifest import Manifest
 from earful.data.synthesis.sentences import read_sentences
-from earful.kshot.machine import machine
 from earful.text.normalize import TextRules, normalize
 from kshot import draw, frames_by, rates
 
@@ -107,21 +105,12 @@ def main() -> None:
     texts = read_sentences(options.text) if options.text else ()
     frames = frames_by(options.base, test)
     ground = Ground(base, train, test, frames, texts, options.spoken, options.unlabelled, options.least, options.work)
-    rows: list[dict[str, Any]] = json.loads(options.out.read_text("utf-8"))["rows"] if options.out.exists() else []
-    done = {(row["clips"], row["seed"], row["variant"]) for row in rows}
-    for seed in options.seeds:
-        for count in options.clips:
-            clips = draw(train, count, seed)
-            for variant in options.variants:
-                if (count, seed, variant) in done:
-                    continue
-                began = time.process_time()
-                found, facts = adapted(ground, clips, variant, seed)
-                facts |= {"process_s": round(time.process_time() - began, 1)} | measured(ground, found)
-                rows.append({"clips": count, "seed": seed, "variant": variant} | facts)
-                print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-                about = {"machine": machine(), "base": options.base, "test_clips": len(test)}
-                options.out.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n", "utf-8")
+    cells = Cells(options.out, base=options.base, test_clips=len(test))
+    for seed, count, variant in cells.missing(seed=options.seeds, clips=options.clips, variant=options.variants):
+        began = time.process_time()
+        found, facts = adapted(ground, draw(train, count, seed), variant, seed)
+        facts |= {"process_s": round(time.process_time() - began, 1)} | measured(ground, found)
+        cells.add({"clips": count, "seed": seed, "variant": variant} | facts)
 
 
 if __name__ == "__main__":

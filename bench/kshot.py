@@ -9,15 +9,15 @@ Interleaved: for every seed and K, each base in turn. Rows of an earlier run are
 """
 
 import argparse
-import itertools
 import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from cells import Cells
 from games import train_and_test
 from torch import Tensor
 
@@ -25,7 +25,6 @@ from earful.adapt.start import start_from
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest, write_manifest
-from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 from earful.text.normalize import normalize
 from earful.text.score import score
@@ -80,13 +79,6 @@ def one(support: Path, base: str, seed: int, model: Path, how: Sequence[str]) ->
     return {"speech_s": adapted["speech_seconds"]} | {key: adapted[key] for key in keys}
 
 
-def runs(options: argparse.Namespace, done: Sequence[dict]) -> Iterator[tuple[int, int, str]]:
-    """Seed, K and base of every run that is still to be made."""
-    made = {(row["seed"], row["wanted"], row["base"]) for row in done}
-    every = itertools.product(options.seeds, options.clips, options.bases)
-    return (run for run in every if run not in made)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", type=Path, required=True, help="folder that `recipes.corpora fillets-ng` wrote")
@@ -104,19 +96,17 @@ def main() -> None:
     how = [*(["--text", str(options.text)] if options.text else []), *(f"--{name}" for name in options.more)]
     how += [] if options.text or options.words else ["--greedy"]
     train, test = train_and_test(options.corpus)
-    found = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": [], "before": {}}
-    found |= {"machine": machine(), "corpus": options.corpus.name, "test_clips": len(test)}
-    found["free_text"] = options.text is not None
+    cells = Cells(options.out, corpus=options.corpus.name, test_clips=len(test), free_text=options.text is not None)
     if options.about:
-        found["about"] = {str(path.parent): json.loads(path.read_text("utf-8")) for path in options.about}
-    found["test_s"] = round(sum(u.duration_s or 0 for u in test), 1)
-    frames = {base: frames_by(base, test) for base in options.bases}
+        cells.found["about"] = {str(path.parent): json.loads(path.read_text("utf-8")) for path in options.about}
+    cells.found["test_s"] = round(sum(u.duration_s or 0 for u in test), 1)
+    frames, before = {base: frames_by(base, test) for base in options.bases}, cells.found.setdefault("before", {})
     for base in options.bases:
-        if base != "none" and not base.startswith("hf:") and base not in found["before"]:
-            found["before"][base] = rates(load_checkpoint(base), test, frames[base], greedy=True)
+        if base != "none" and not base.startswith("hf:") and base not in before:
+            before[base] = rates(load_checkpoint(base), test, frames[base], greedy=True)
     with tempfile.TemporaryDirectory() as name:
         support, model = Path(name) / "support.jsonl", Path(name) / "model"
-        for seed, clips, base in runs(options, found["rows"]):
+        for seed, clips, base in cells.missing(seed=options.seeds, wanted=options.clips, base=options.bases):
             write_manifest(support, draw(train, clips, seed))
             row = {"base": base, "wanted": clips, "seed": seed} | one(support, base, seed, model, how)
             checkpoint = load_checkpoint(model)
@@ -125,9 +115,7 @@ def main() -> None:
             if options.text or options.words:
                 row["test_ngram"] = scored(checkpoint, test, heard, greedy=False)
                 row["language"] = checkpoint.language and [checkpoint.language.weight, checkpoint.language.bonus]
-            found["rows"].append(row)
-            print(json.dumps(row), file=sys.stderr, flush=True)
-            options.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
+            cells.add(row)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,12 @@ words are, for no word tells anything of the next. Test sentences and voices are
 """
 
 import argparse
-import itertools
-import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cells import Cells
 from torch import Tensor
 
 from earful.adapt.adapt import adapt
@@ -25,7 +23,6 @@ from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest
 from earful.data.synthesis.speak import speak_corpus
 from earful.data.synthesis.words import word_frequencies
-from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 from earful.text.choices import Writing
 from earful.text.normalize import TextRules, as_written, normalize
@@ -100,18 +97,11 @@ def main() -> None:
     base = load_checkpoint(options.base)
     clips, test = spoken(options.work, options.corpus_clips, options.test_clips)
     frames = [clip.frames_FM for clip in compute_clips(test, Recognizer(base).frames_of)]
-    found = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
-    found |= {"machine": machine(), "base": options.base, "test_clips": len(test)}
-    found["perfect"] = perfect(test)
-    found["test_s"] = round(sum(u.duration_s or 0 for u in test), 1)
-    made = {(row["seed"], row["wanted"], row["way"]) for row in found["rows"]}
-    for seed, wanted, way in itertools.product(options.seeds, options.clips, WAYS):
-        if (seed, wanted, way) not in made:
-            model, row = one(base, way, draw(clips, wanted, seed), seed)
-            row = {"way": way, "wanted": wanted, "seed": seed} | row | rates(model, test, frames)
-            found["rows"].append(row)
-            print(json.dumps(row), file=sys.stderr, flush=True)
-        options.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    cells = Cells(options.out, base=options.base, test_clips=len(test), perfect=perfect(test))
+    cells.found["test_s"] = round(sum(u.duration_s or 0 for u in test), 1)
+    for seed, wanted, way in cells.missing(seed=options.seeds, wanted=options.clips, way=WAYS):
+        model, row = one(base, way, draw(clips, wanted, seed), seed)
+        cells.add({"way": way, "wanted": wanted, "seed": seed} | row | rates(model, test, frames))
 
 
 if __name__ == "__main__":

@@ -12,17 +12,14 @@ encoder hears. Scored on held-out levels by the search. An interrupted run goes 
         --out bench/meta_starts.json
 """
 
-import argparse
-import itertools
 import json
-import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from cells import Cells, arguments
 from games import train_and_test
 from torch import Tensor
 
@@ -32,9 +29,7 @@ from earful.adapt.start import start_from
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest
-from earful.kshot.machine import machine
 from earful.text.normalize import TextRules
-from earful.writing import replacing
 from kshot import draw, scored
 
 
@@ -68,42 +63,24 @@ def one(name: str, clips: Manifest, test: Manifest, heard: list[Tensor], memory:
     return row | {"end": done.checkpoint}
 
 
-def runs(options: argparse.Namespace, done: Sequence[dict[str, Any]]) -> Any:
-    """Draw, K and start of every run that is still to be made."""
-    starts = [
-        options.base,
-        *(str(each) for folder in options.starts for each in sorted(folder.iterdir()) if each.is_dir()),
-    ]
-    made = {(row["draw"], row["clips"], row["start"]) for row in done}
-    return (run for run in itertools.product(options.draws, options.clips, starts) if run not in made)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--base", required=True)
+    parser = arguments(__doc__, clips=[5], seeds=[0, 1], test_clips=90)
     parser.add_argument("--starts", type=Path, nargs="+", required=True, help="folders that meta_base.py wrote")
-    parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--clips", type=int, nargs="+", default=[5])
-    parser.add_argument("--draws", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--test-clips", type=int, default=90)
-    parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
     train, test = train_and_test(options.corpus)
     test = draw(test, options.test_clips, 0)
-    found: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
-    found |= {"machine": machine(), "base": options.base, "corpus": options.corpus.name, "test_clips": len(test)}
-    found["about"] = {str(folder): json.loads((folder / "facts.json").read_text("utf-8")) for folder in options.starts}
+    cells = Cells(options.out, base=options.base, corpus=options.corpus.name, test_clips=len(test))
+    cells.found["about"] = {str(each): json.loads((each / "facts.json").read_text("utf-8")) for each in options.starts}
+    folders = (each for folder in options.starts for each in sorted(folder.iterdir()) if each.is_dir())
+    starts = [options.base, *map(str, folders)]
     last, memory, heard = None, Memory(), list[Tensor]()
-    for number, clips, start in runs(options, found["rows"]):
-        if (number, clips) != last:  # the bed is of these clips, so all sound is heard anew
-            last, memory, heard = (number, clips), Memory(), []
-        row = one(start, draw(train, clips, number), test, heard, memory, number)
+    for seed, clips, start in cells.missing(draw=options.seeds, clips=options.clips, start=starts):
+        if (seed, clips) != last:  # the bed is of these clips, so all sound is heard anew
+            last, memory, heard = (seed, clips), Memory(), []
+        row = one(start, draw(train, clips, seed), test, heard, memory, seed)
         layers = of_layers(load_checkpoint(options.base), load_checkpoint(start), row.pop("end"))
-        found["rows"].append({"draw": number, "clips": clips, "start": start, **row, "moved": layers})
-        print(json.dumps(found["rows"][-1]), file=sys.stderr, flush=True)
-        with replacing(options.out) as beside:
-            beside.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+        cells.add({"draw": seed, "clips": clips, "start": start, **row, "moved": layers})
 
 
 if __name__ == "__main__":

@@ -6,16 +6,13 @@ that measure (each alone, in the mean), of the mean of their weights, of one of 
     python bench/plan_last.py --base work/plan-base --corpus work/fillets-nl --seeds 30 31 32 --out bench/plan_last.json
 """
 
-import argparse
-import itertools
-import json
 import statistics
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from cells import Cells, arguments
 from games import train_and_test
 
 from earful.adapt import adapt as adaptation
@@ -25,11 +22,9 @@ from earful.adapt.start import start_from
 from earful.data.batch import Example
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest
-from earful.kshot.machine import machine
 from earful.model import AcousticModel, Params, ears_of
 from earful.text.normalize import normalize
 from earful.trees import mean
-from earful.writing import replacing
 from kshot import draw
 
 
@@ -64,29 +59,13 @@ def measured(base_name: str, clips: Manifest, test: Manifest, seed: int) -> dict
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--base", required=True)
-    parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--clips", type=int, nargs="+", default=[5, 10, 20])
-    parser.add_argument("--seeds", type=int, nargs="+", required=True)
-    parser.add_argument("--test-clips", type=int, default=90)
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
+    options = arguments(__doc__, clips=[5, 10, 20], test_clips=90).parse_args()
     torch.set_num_threads(1)
     train, test = train_and_test(options.corpus)
     test = draw(test, options.test_clips, 0)
-    found: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
-    found |= {"machine": machine(), "base": Path(options.base).name, "corpus": options.corpus.name}
-    found |= {"test_clips": len(test)}
-    done = {(row["clips"], row["seed"]) for row in found["rows"]}
-    for seed, count in itertools.product(options.seeds, options.clips):
-        if (count, seed) in done:
-            continue
-        row = {"clips": count, "seed": seed, **measured(options.base, draw(train, count, seed), test, seed)}
-        found["rows"].append(row)
-        print(json.dumps(row), file=sys.stderr, flush=True)
-        with replacing(options.out) as beside:
-            beside.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    cells = Cells(options.out, base=Path(options.base).name, corpus=options.corpus.name, test_clips=len(test))
+    for seed, count in cells.missing(seed=options.seeds, clips=options.clips):
+        cells.add({"clips": count, "seed": seed, **measured(options.base, draw(train, count, seed), test, seed)})
 
 
 if __name__ == "__main__":

@@ -16,13 +16,12 @@ It goes on where it was.
 """
 
 import argparse
-import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from cells import Cells
 
 from earful.adapt.adapt import adapt
 from earful.adapt.select import plan_for
@@ -30,7 +29,6 @@ from earful.adapt.suggest import LONGEST_S, SHORTEST_S, Hearing, Listener, rank
 from earful.checkpoint import load_checkpoint
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest, read_manifest
-from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
 from kshot import rates
 
@@ -87,23 +85,15 @@ def main() -> None:
     train, test = (read_manifest(options.corpus / f"{part}.jsonl") for part in ("train", "test"))
     frames = [clip.frames_FM for clip in compute_clips(test, Recognizer(base).frames_of)]
     heard = list(listened(options.base, train))
-    facts = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
-    facts |= {"machine": machine(), "base": Path(options.base).name, "corpus": options.corpus.name}
-    facts |= {"test_clips": len(test), "recordings": len(heard) // 2}
-    done = {(row["way"], row["wanted"], row["seed"]) for row in facts["rows"]}
-    for seed in options.seeds:
-        for count in options.clips:
-            for way, clips in chosen(heard, count, seed).items():
-                if way not in options.ways or (way, count, seed) in done:
-                    continue
-                plan = replace(plan_for(len(clips), clips.duration_s), folds=0)  # the test measures
-                checkpoint, _ = adapt(base, clips, plan=plan, greedy=True, seed=seed)
-                row = {"way": way, "wanted": count, "seed": seed, "clips": len(clips)}
-                row |= {"speech_s": round(clips.duration_s, 1)}
-                row |= {"test": rates(checkpoint, test, frames, greedy=True)}
-                facts["rows"].append(row)
-                print(json.dumps(row), file=sys.stderr, flush=True)
-                options.out.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    cells = Cells(options.out, base=Path(options.base).name, corpus=options.corpus.name, test_clips=len(test))
+    cells.found["recordings"] = len(heard) // 2
+    for seed, count, way in cells.missing(seed=options.seeds, wanted=options.clips, way=options.ways):
+        clips = chosen(heard, count, seed)[way]
+        plan = replace(plan_for(len(clips), clips.duration_s), folds=0)  # the test measures
+        checkpoint, _ = adapt(base, clips, plan=plan, greedy=True, seed=seed)
+        row = {"way": way, "wanted": count, "seed": seed, "clips": len(clips)}
+        row |= {"speech_s": round(clips.duration_s, 1)}
+        cells.add(row | {"test": rates(checkpoint, test, frames, greedy=True)})
 
 
 if __name__ == "__main__":

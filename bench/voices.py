@@ -7,13 +7,10 @@ all. K clips of the voice (one draw a seed) adapt it, clips of held-out levels s
     python bench/voices.py --base work/plan-base --corpus work/fillets-nl --out bench/voices.json
 """
 
-import argparse
-import itertools
-import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
+from cells import Cells, arguments
 from changed_voices import CHANGES, changed
 
 from earful.adapt.adapt import adapt
@@ -21,9 +18,7 @@ from earful.adapt.select import plan_for
 from earful.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earful.data.frames import compute_clips
 from earful.data.manifest import Manifest, read_manifest
-from earful.kshot.machine import machine
 from earful.recognizer import Recognizer
-from earful.writing import replacing
 from kshot import draw, rates
 
 KNOWN = 400  # clips that make the recogniser which then meets the voice
@@ -65,35 +60,23 @@ def learned(corpus: Path, speaker: str, kind: str, count: int, seed: int) -> Man
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--base", required=True, help="a base that has not heard Dutch")
-    parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--clips", type=int, nargs="+", default=[5, 20, 50])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--test-clips", type=int, default=90)
+    parser = arguments(__doc__, clips=[5, 20, 50], seeds=[0, 1, 2], test_clips=90)
     parser.add_argument("--voices", type=int, nargs="+", default=list(range(10)), help="which of the ten, by number")
-    parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    found = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
-    found |= {"machine": machine(), "base": Path(options.base).name, "known_clips": KNOWN}
+    cells = Cells(options.out, base=Path(options.base).name, known_clips=KNOWN)
     for speaker, kind in [voices()[number] for number in options.voices]:
         (other,) = (each for each in SPEAKERS if each != speaker)
         known = known_by(other, options.base, options.corpus)
         test = tested(options.corpus, speaker, kind, options.test_clips)
         frames = [clip.frames_FM for clip in compute_clips(test, Recognizer(known).frames_of)]
         before = rates(known, test, frames, greedy=True)
-        done = {(row["speaker"], row["kind"], row["clips"], row["seed"]) for row in found["rows"]}
-        for seed, count in itertools.product(options.seeds, options.clips):
-            if (speaker, kind, count, seed) in done:
-                continue
+        axes = {"speaker": [speaker], "kind": [kind], "seed": options.seeds, "clips": options.clips}
+        for _, _, seed, count in cells.missing(**axes):
             clips = learned(options.corpus, speaker, kind, count, seed)
             model, report = adapt(known, clips, greedy=True, seed=seed)
             row = {"speaker": speaker, "kind": kind, "clips": count, "seed": seed, "test_clips": len(test)}
             row |= {"before": before, "after": rates(model, test, frames, greedy=True), "kept": report.improved}
-            found["rows"].append(row | {"seconds": round(report.elapsed_s, 1)})
-            print(json.dumps(found["rows"][-1]), file=sys.stderr, flush=True)
-            with replacing(options.out) as beside:
-                beside.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+            cells.add(row | {"seconds": round(report.elapsed_s, 1)})
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import dataclasses
 import difflib
 import json
 import math
-import tomllib
 import types
 import typing
 from collections.abc import Mapping
@@ -30,6 +29,8 @@ def read_toml(cls: type[T], path: str | Path) -> T:
     Raises:
         ConfigError: naming the file, and the line or the key.
     """
+    import tomllib  # most commands read none
+
     path = Path(path)
     try:
         mapping = tomllib.loads(read_whole(path).decode("utf-8"))

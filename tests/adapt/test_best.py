@@ -91,7 +91,7 @@ def test_a_budget_passes_over_what_does_not_fit(found: Adapted, monkeypatch: pyt
 
 
 def test_the_steps_for_these_clips(base: Checkpoint, manifest: Manifest, found: Adapted, tmp_path: Path) -> None:
-    """Few clips: more steps are known not to help, and a search would choose by those that measure."""
+    """Few clips: more steps are known not to help, and a search would use the clips that measure the result."""
     steps = steps_for(job(base, manifest, tmp_path), found.ready, Pace(0.01, 0.02), quiet)
     assert [s.planned.name for s in steps] == [LONG, SPOKEN, RECORDINGS, SEARCH, AVERAGED]
     assert [bool(s.planned.left_out) for s in steps] == [True, True, True, True, False]

@@ -32,7 +32,7 @@ def test_clips_that_say_the_same_are_on_one_side(base: Checkpoint, manifest: Man
 def test_where_nothing_can_be_held_out_the_report_says_so(base: Checkpoint, manifest: Manifest) -> None:
     _, report = adapt(base, twins(manifest, 3, 4), plan=replace(QUICK, folds=3), greedy=True)
     assert report.measured == "own clips" and report.interval_95 is None
-    assert any("the 12 clips hold 3 that have no sentence or sound in common" in each for each in report.warnings)
+    assert any("the 12 clips are only 3 groups without common sentences or sound" in each for each in report.warnings)
 
 
 def test_speakers_are_kept_apart(base: Checkpoint, manifest: Manifest) -> None:

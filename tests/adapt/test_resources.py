@@ -21,7 +21,7 @@ def test_nothing_is_said_of_a_language_that_has_everything(language: str) -> Non
 
 def test_no_language_is_said_to_be_none_and_near_ones_are_named() -> None:
     (said,) = missing("Icelandicc")
-    assert said.startswith("'Icelandicc' is no language that is known, so there is no rule of spelling, no synthesiser")
+    assert said.startswith("'Icelandicc' is not a known language, so there is no rule of spelling, no synthesiser")
     assert " and no word list; near it: " in said and "is (Icelandic)" in said
     (said,) = missing("ŋŋŋ")
     assert said.endswith("give its code (ISO 639) or its English name")

@@ -97,7 +97,7 @@ def test_a_language_by_its_name(earful, clips: Path, tiny_base: Path, tmp_path: 
     assert run.status == 0 and "Icelandic" not in run.err
     assert load_checkpoint(tmp_path / "m").config.rules.language == "is"
     run = earful(*words, "--language", "Icelandicc", "--overwrite")
-    assert "warning: 'Icelandicc' is no language that is known, so there is no rule of spelling, no " in run.err
+    assert "warning: 'Icelandicc' is not a known language, so there is no rule of spelling, no " in run.err
     assert "is (Icelandic)" in run.err
 
 

@@ -124,6 +124,6 @@ def test_the_best_effort_has_both(
 
 def test_in_words() -> None:
     lines = list(in_words(Beside(Spoken(1, 1.5), Believed(4, 6.0, 1, True))))
-    assert lines == ["1 clip said by espeak-ng, 2 s", "4 of 5 clips without transcripts believed, 6 s"]
+    assert lines == ["1 clip spoken by espeak-ng, 2 s", "4 of 5 clips without transcripts believed, 6 s"]
     assert next(in_words(Beside(None, Believed(4, 6.0, 1, False)))).endswith("left out")
     assert list(in_words(Beside(None, None))) == []

@@ -1,13 +1,18 @@
 """`earful check`: findings, the summary and the exit status."""
 
 import json
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from earful.adapt.start import start_from, untrained
 from earful.audio.files import write
-from earful.cli.check import within
+from earful.checkpoint import load_checkpoint, save_checkpoint
+from earful.cli.check import within, written_by
 
 
 def test_summary(earful, clips: Path, tiny_base: Path) -> None:
@@ -151,7 +156,7 @@ def test_text_beside_clips(earful, clips: Path, tiny_base: Path, tmp_path: Path)
     text.write_text("abba cab. Daba!\n", "utf-8")
     run = earful("check", clips, "--text", text, "--base", tiny_base)
     assert run.status == 0 and "8 can be used" in run.out and "2 sentences, 3 words, 3 of them different" in run.out
-    assert "its letters that no clip holds" in run.out and "d 1" in run.out
+    assert "letters that are in no clip" in run.out and "d 1" in run.out
     row = json.loads(earful("check", clips, "--text", text, "--base", tiny_base, "--json").out)
     assert row["clips"] == 8 and row["text"]["likeness"]["unheard"] == {"d": 1}
     text.write_text("абба", "utf-8")
@@ -166,7 +171,7 @@ def test_text_alone_needs_no_base(earful, tmp_path: Path) -> None:
     assert (run.status, run.err) == (0, "") and "Nothing is wrong with the text." in run.out
     assert json.loads(earful("check", "--text", text, "--json").out)["text"]["sentences"] == 2
     run = earful("check", "--text", text, "--language", "Icelandicc")
-    assert run.status == 0 and "warning: 'Icelandicc' is no language that is known" in run.err
+    assert run.status == 0 and "warning: 'Icelandicc' is not a known language" in run.err
     for content, said in (
         (b"", "the file is empty"),
         (b"\xff\xfea\0", "UTF-16"),
@@ -177,6 +182,44 @@ def test_text_alone_needs_no_base(earful, tmp_path: Path) -> None:
         assert run.status == 2 and said in run.err and run.err.count("\n") == 1
     run = earful("check")
     assert run.status == 2 and "give CLIPS, --text FILE, or both" in run.err
+
+
+def test_the_command_imports_no_torch(clips: Path, tiny_base: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("abba cab. Daba!\n", "utf-8")
+    for words in (
+        ["--text", str(text)],
+        [str(clips), "--text", str(text), "--base", str(tiny_base), "--language", "nl"],
+    ):
+        code = (
+            "import sys; from earful.cli.main import main; "
+            f"print(main({['check', *words, '--json']!r}), sorted({{'torch', 'numba'}} & sys.modules.keys()))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8")
+        assert done.stdout.splitlines()[-1] == "0 []", done.stderr
+        assert json.loads(done.stdout.splitlines()[0])["text"]["sentences"] == 2
+
+
+def test_the_card_says_what_the_loaded_model_does(tiny_base: Path, tmp_path: Path) -> None:
+    """Rules and frames are read without torch; they are those that `adapt` starts with."""
+    base = load_checkpoint(tiny_base)
+    rules = replace(base.config.rules, language="nl", case="keep")
+    adapted = untrained(replace(base.config, rules=rules, upsampling=1))
+    save_checkpoint(tmp_path / "adapted", replace(adapted, about={"adapted": {}}))
+    for name in (str(tiny_base), str(tmp_path / "adapted"), "earful-tiny", "earful-base", "none"):
+        for texts, given in ((["我们"], {"language": "zh"}), (["abba"], {"writing": "given"}), (["abba"], {})):
+            config = start_from(name, texts, given).config
+            assert written_by(name, texts, given) == (config.rules, pytest.approx(config.output_hop_s)), name
+
+
+def test_a_base_that_is_not_there_or_is_damaged_is_named(earful, clips: Path, tiny_base: Path, tmp_path: Path) -> None:
+    run = earful("check", clips, "--base", tmp_path / "nowhere")
+    assert run.status == 2 and "nowhere: no such folder" in run.err and run.err.count("\n") == 1
+    card = json.loads((tiny_base / "model.json").read_text("utf-8"))
+    del card["config"]["alphabet"]
+    (tmp_path / "model.json").write_text(json.dumps(card), "utf-8")
+    run = earful("check", clips, "--base", tmp_path)
+    assert run.status == 2 and "model.json" in run.err and run.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(("separator", "where"), [("/", "clips/a/x.wav:3"), ("\\", "clips\\a\\x.wav:3")])

@@ -28,7 +28,7 @@ def test_the_best(earful: Any, clips: Path, tiny_base: Path, tmp_path: Path) -> 
     lines = [line.removeprefix("earful: ").strip() for line in run.err.splitlines()]
     assert lines[0].startswith("the steps, each measured on the same clips; about ")
     assert lines[1].startswith("usual: adapt as usual, 3 steps, about ")
-    assert any(line.startswith("spoken: not made: espeak-ng does not speak") for line in lines)
+    assert any(line.startswith("spoken: skipped: espeak-ng does not speak") for line in lines)
     assert sum("so far CER" in line for line in lines) == 2
     best = min(r for e in row["steps"] if (r := e["cer"] if e["cer_with_language"] is None else e["cer_with_language"]))
     assert (row["cer_after"] if row["cer_with_language"] is None else row["cer_with_language"]) == best
@@ -39,7 +39,7 @@ def test_the_best(earful: Any, clips: Path, tiny_base: Path, tmp_path: Path) -> 
 
 def test_what_is_next_is_the_last_line(earful: Any, clips: Path, tiny_base: Path, tmp_path: Path) -> None:
     run = earful(*words(clips, tmp_path / "m", tiny_base))
-    assert run.out.splitlines()[-1].startswith("Most would help, by estimate, ")
+    assert run.out.splitlines()[-1].startswith("The best next step, by estimate, is ")
     said = json.loads(earful(*words(clips, tmp_path / "n", tiny_base, "--json")).out)["advice"]
     assert said["says"] in run.out and said["expected"] < said["rate"]
 
@@ -116,7 +116,7 @@ def test_recordings_that_no_transcript_names(clips: Path, tmp_path: Path) -> Non
 def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     print_planned([Planned("usual", "as usual", 70.0), Planned("search", "", 600.0, "too few clips")])
     said = capsys.readouterr().err
-    assert "about 1:10 in all" in said and "usual: as usual, about 1:10" in said and "not made: too few clips" in said
+    assert "about 1:10 in all" in said and "usual: as usual, about 1:10" in said and "skipped: too few clips" in said
     print_steps([Brought("usual", 0.4, 0.3, 61.2, True), Brought("spoken", None, None, 1.0, False, "left out: broken")])
     said = capsys.readouterr().out
     assert "40.0 %" in said and "30.0 %" in said and "kept" in said and "left out: broken" in said

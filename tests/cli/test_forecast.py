@@ -82,8 +82,8 @@ def test_for_people(run: Any, write_clips: Any, tiny_base: Path, tmp_path: Path)
     [
         (("--target", "0.2"), "0.2 is no CER in per cent, from 1 to 99"),
         (("--target", "100"), "100 is no CER in per cent"),
-        (("--minutes", "0"), "no number of minutes above 0"),
-        (("--minutes", "nan"), "no number of minutes above 0"),
+        (("--minutes", "0"), "not a number of minutes above 0"),
+        (("--minutes", "nan"), "not a number of minutes above 0"),
     ],
 )
 def test_options_that_cannot_be(run: Any, tiny_base: Path, tmp_path: Path, options: tuple[str, ...], said: str) -> None:

@@ -84,7 +84,7 @@ def test_a_failure_leaves_the_file_as_it_is(earful, tiny_base: Path, talk: Path)
         (("--fill", "mine", "--channel", "each"), "name a channel"),
         (("--out", talk.parent / "out"), "--out and --into do not go together"),
         (("--format", "json"), "--format and --into do not go together"),
-        ((talk.parent,), "one recording goes into it"),
+        ((talk.parent,), "it takes one recording"),
         ((talk.parent / "none.wav",), "none.wav"),
     ):
         run = earful("transcribe", tiny_base, *arguments[:1], *arguments[1:], "--into", talk)

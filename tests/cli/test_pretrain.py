@@ -152,9 +152,7 @@ def test_what_a_recipe_says_by_itself(option: str, value: object, key: str, earf
         f'out = "{tmp_path}/m"\n[[corpora]]\nmanifest = "no"\n[objectives.cpc]\n[optimisation]\nsteps = 1\n', "utf-8"
     )
     run = earful("pretrain", recipe, f"--{option}", value)
-    assert (
-        run.status == 2 and f"r.toml: --{option} is of folders of recordings; a recipe says that as `{key}`" in run.err
-    )
+    assert run.status == 2 and f"r.toml: --{option} is for a folder of recordings; in a recipe set `{key}`" in run.err
 
 
 def test_no_speech_at_all(earful: Any, tiny_base: Path, tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ def test_settings_that_make_no_sense_are_named() -> None:
     for settings, message in (
         ({"steps": 0}, "inner steps are 0"),
         ({"rate": -1.0}, "inner rate is -1.0"),
-        ({"per_step": True}, "rates per step are learned"),
+        ({"per_step": True}, "per_step needs learned rates"),
         ({"optimiser": "adam", "momentum": 0.9}, "Adam has its own momentum"),
         ({"optimiser": "adamw", "momentum": 0.9}, "Adam has its own momentum"),
         ({"optimiser": "adam", "decay": 0.1}, 'take optimiser = "adamw"'),

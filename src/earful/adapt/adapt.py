@@ -1,4 +1,4 @@
-"""Adaptation from end to end: base and clips in, the adapted checkpoint and an honest report out."""
+"""Adaptation from end to end: from a base and clips to the adapted checkpoint and its report."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,7 +42,7 @@ ADAPTATION = Augmentation()
 
 
 class Reading(NamedTuple):
-    """What there is to read beside the clips, and whether a language model is learned from it."""
+    """The other text, whether to use the word list, and whether to train a language model (not if `greedy`)."""
 
     texts: Sequence[str] = ()
     words: bool = True
@@ -50,10 +50,10 @@ class Reading(NamedTuple):
 
 
 class Adapted(NamedTuple):
-    """An adaptation with all that another may build on: the result, what it learned from, and its fine-tunings.
+    """An adaptation with everything that a further one needs: the result, its data and its fine-tunings.
 
-    `errors` has wrong characters and length of each clip that measured, by number; `reading` is what of other text was
-    of use.
+    `errors` maps the number of each held-out clip to its wrong characters and its length; `reading` is the other text
+    that was used.
     """
 
     checkpoint: Checkpoint
@@ -81,22 +81,21 @@ def adapt(
     state: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[Checkpoint, AdaptReport]:
-    """Adapt `base` to `clips`, each with audio and transcript. With the folder `state` an interrupted run goes on.
+    """Adapt `base` to `clips`, each with audio and transcript. The folder `state` lets an interrupted run continue.
 
-    Without `plan` it is that of `plan_for`, after the base's own where that was meta-trained; the clips that measure
-    say whether it does better than the base's own alone. `progress(stage, done, total)` is called along the way. Clips
-    without a transcript, with one that their sound cannot carry, or longer than a minute are left out. `texts`, other
-    sentences of the language, join the transcripts in a language model for the beam search (none with `greedy`), in the
-    lexicon of characters and, without a word list, for the rules of spelling. With `words` it also learns from the word
-    list of the rules' language, where there is one (package wordfreq). `beside` are clips of lesser authority, spoken
-    by a synthesiser or a recogniser's: learned from with the others, as `Plan.own` says, never measured on, no part of
-    the language model. With `keep_sound` the model hears all amid some seconds of the clips (`adapt.company`). Returns
-    the checkpoint, on the clips that measure never worse than the base, and a report.
+    The default `plan` is that of `plan_for`; a meta-trained base takes its own steps first, and the held-out clips
+    decide whether the further ones are kept. `progress(stage, done, total)` is called along the way. Clips without a
+    transcript, with one too long for their sound, or longer than a minute are left out. `texts`, other sentences of the
+    language, are training data for the language model of the beam search (none with `greedy`), for the lexicon of
+    characters and, without a word list, for the rules of spelling. With `words` the language model also uses the word
+    list of the rules' language, if there is one (package wordfreq). `beside` are synthetic or automatically transcribed
+    clips: training data, weighted by `Plan.own`, never used for measuring or for the language model. With `keep_sound`
+    the model keeps some seconds of the clips as context for its encoder (`adapt.company`). Returns the checkpoint,
+    which on the held-out clips is never worse than the base, and a report.
 
     Raises:
-        AdaptationError: no clip can be used, or the plan is an inner loop alone, which knows none `beside` them.
-        AudioError: a recording cannot be read.
-        CheckpointError: `state` is damaged or cannot be written.
+        AdaptationError: no clip is usable, or the plan is only an inner loop and there are clips `beside`. AudioError:
+        a recording cannot be read. CheckpointError: `state` is damaged or cannot be written.
     """
     found = adapted(
         base,
@@ -130,11 +129,10 @@ def adapted(
     progress: Progress | None = None,
     hearing: Hearing = itself,
 ) -> Adapted:
-    """Adapt as `adapt` does, and answer all that another adaptation may build on.
+    """Adapt as `adapt` does, and return everything that a further adaptation needs.
 
-    `unmet_beside` are, for each part of the clips that measures, what lies beside the others there in the place of
-    `beside`: what a recogniser guessed that has not met that part. `hearing` makes of what hears clips what is to hear
-    them (`adapt.remember`). Raises as `adapt`.
+    `unmet_beside` replaces `beside` while a part is held out: one set per part, transcribed by a recogniser that was
+    not trained on that part. `hearing` wraps the function that computes frames (`adapt.remember`). Raises as `adapt`.
     """
     began, augmentation = time.monotonic(), augmentation or ADAPTATION
     tell = progress or (lambda stage, done, total: None)
@@ -166,7 +164,7 @@ def completed(
     tell: Progress,
     began: float,
 ) -> Adapted:
-    """Fine-tune what was prepared, with `others` beside the clips, and conclude; `began` as in `concluded`."""
+    """Fine-tune on the prepared clips, with `others` beside them, and conclude; `began` as in `concluded`."""
     every = [u for each in others for u in each]
     name = fingerprint(base, ready.heard, ready.plan, augmentation, seed, every, ready.words) if state else None
     task = task_of(base, ready, seed, state / name if state and name else None, tell)
@@ -174,8 +172,8 @@ def completed(
 
 
 def task_of(base: Checkpoint, ready: "Prepared", seed: int, state: Path | None, tell: Progress) -> Task:
-    """What is to be done with what was prepared."""
-    with torch.device("meta"):  # it lends its shape: what it computes with, it is given
+    """The fine-tuning task for the prepared clips."""
+    with torch.device("meta"):  # only its shape is used: parameters are arguments
         model = AcousticModel(with_dropout(ready.config, ready.plan.dropout))
     model = model.to_empty(device=ready.device)
     learned = base.inner.learned if base.inner else None
@@ -197,7 +195,7 @@ def task_of(base: Checkpoint, ready: "Prepared", seed: int, state: Path | None, 
 def concluded(
     base: Checkpoint, ready: "Prepared", task: Task, outcome: Outcome, reading: Reading, began: float
 ) -> Adapted:
-    """The recogniser with its language, and the report; `began` is when on the monotonic clock."""
+    """The recogniser with its language model, and the report; `began` is the start on the monotonic clock."""
     heard, config = ready.heard, ready.config
     wanted = reading.words and not reading.greedy
     used, lacking = resources(reading.texts, heard.clips, config.rules, wanted)
@@ -216,7 +214,7 @@ def concluded(
     report = report_of(outcome, gain, errors, ready.apart, share_of(task, outcome), warnings)
     report = replace(report, speech_s=ready.speech_s, elapsed_s=time.monotonic() - began)
     params, language = dict(outcome.tuned.params), gain.language if gain else before
-    if not outcome.tuned.best.step and is_recognizer(base):  # it stays as it was, and so does what it hears amid
+    if not outcome.tuned.best.step and is_recognizer(base):  # the base is kept, and so is its context
         config, params = in_its_own(config, params, base)
     shift = path_shift(task.model, [each[0] for each in task.copies], unmet)
     checkpoint = Checkpoint(config, params, about_of(base, report), language, lexicon=lexicon, shift=shift)
@@ -224,7 +222,7 @@ def concluded(
 
 
 def about_of(base: Checkpoint, report: AdaptReport) -> dict[str, Any]:
-    """What the recogniser's folder says of how it came to be."""
+    """The entries of the recogniser's card about its adaptation."""
     row = to_mapping(replace(report, elapsed_s=round(report.elapsed_s, 1)))
     if not report.steps:
         del row["steps"]
@@ -232,11 +230,10 @@ def about_of(base: Checkpoint, report: AdaptReport) -> dict[str, Any]:
 
 
 class Prepared(NamedTuple):
-    """What is there before the first step: the clips as they were heard, and varied; what starts, and how it moves.
+    """Everything before the first step: frames of the clips and of their copies, initial parameters, and the plan.
 
-    `apart` says which clips are on one side when some measure. `words` are those that the rules of the language were
-    asked about, for the letters to start from. `device`, that of the base's weights, is where it moves; what is at rest
-    is on the processor.
+    `apart` groups clips that must be on the same side of a split. `words` are those whose pronunciation initialises the
+    letters. Training runs on `device`, that of the base's weights; stored tensors are on the CPU.
     """
 
     heard: Heard
@@ -271,10 +268,11 @@ def prepare(
     tell: Progress,
     hearing: Hearing = itself,
 ) -> Prepared:
-    """Hear the clips, learn their alphabet, choose a plan where none is given, augment, and find the first rows.
+    """Compute frames, learn the alphabet, choose a plan if none is given, augment, and initialise the output rows.
 
-    `texts` hold more words of the language, for its rules of spelling. With `keep_sound` the base hears amid the clips.
-    What lies `beside`, and in each of `unmet_beside`, is heard once; the rows start from what is in all of them.
+    `texts` are more words of the language, for its rules of spelling. With `keep_sound` the clips are the encoder's
+    context. Frames of `beside` and of each of `unmet_beside` are computed once; the rows are initialised from the clips
+    that all of them share.
     """
     device, base = base.device, base.on(CPU)
     base = in_company(base, clips) if keep_sound else base
@@ -312,39 +310,39 @@ def prepare(
 
 
 def _others(beside: Manifest, plan: Plan, config: ModelConfig, front: Front, tell: Progress) -> Heard | None:
-    """What lies beside the clips, heard; None where nothing does. Raises AdaptationError for a plan that knows none."""
+    """Frames of the clips beside; None if there are none. Raises AdaptationError if the plan cannot use any."""
     if not beside:
         return None
     if plan.inner:
         raise AdaptationError(
-            "a base was meta-trained to move on the clips alone, so other speech has no place in its own steps; "
-            "let more steps follow them, adapt as usual (--usual), or leave the other speech out"
+            "the own steps of a meta-trained base learn from the clips alone, not from other speech; "
+            "take more steps after them (--steps), ignore them (--usual), or leave out the other speech"
         )
     return listen(beside, config, front, tell)
 
 
 def plan_from(base: Checkpoint, clips: int, seconds: float) -> Plan:
-    """The plan for so many clips; where the base was meta-trained, its own comes first."""
+    """The plan for this number of clips and `seconds` of speech; a meta-trained base takes its own steps first."""
     learned = learned_by(base)
     return plan_after(learned, clips, seconds) if learned else plan_for(clips, seconds, further=is_recognizer(base))
 
 
 def by_rules(plan: Plan, config: ModelConfig) -> bool:
-    """Whether letters start from the rules of the language too: the base needs phones for it."""
+    """Whether letters are also initialised from the rules of the language, which needs a base with phones."""
     return plan.letters == "rules" and config.phones is not None
 
 
 def with_dropout(config: ModelConfig, dropout: float | None) -> ModelConfig:
-    """The configuration with another dropout in the encoder; as it is for None."""
+    """The configuration with another dropout in the encoder; unchanged for None."""
     return config if dropout is None else replace(config, encoder=replace(config.encoder, dropout=dropout))
 
 
 def language_of(
     task: Task, outcome: Outcome, reading: Reading, before: Language | None, warn: Callable[[str], None] | None = None
 ) -> Gain | None:
-    """The language model, where it can be measured, and helps; beside the base where that is kept.
+    """The language model, if it can be measured and helps; measured with the base if the base is kept.
 
-    Where other text makes it worse it is left out, and `warn` is told.
+    Other text that makes it worse is left out, with a call of `warn`.
     """
 
     def refuse(with_it: float, without: float) -> None:
@@ -363,7 +361,7 @@ def language_of(
 
 
 def unmet_of(task: Task, outcome: Outcome) -> tuple[Unmet, ...]:
-    """The fine-tunings and what they have not met; from the start, where the base is kept."""
+    """The fine-tunings with their held-out clips; with the initial parameters if the base is kept."""
     if outcome.tuned.best.step:
         return outcome.unmet
     return tuple(part._replace(params=task.start(part.learned), last=None) for part in outcome.unmet)

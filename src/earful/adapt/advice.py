@@ -1,7 +1,7 @@
-"""What would help a recogniser most: estimated from what its own adaptation measured, and from what measurements show.
+"""What would help a recogniser most: an estimate from its own adaptation and from measurements on Dutch.
 
-The tables hold ratios of CER that real Dutch gave, by number of clips; each names its file. An estimate is
-worth no more than that: another language, other voices, another room give other ratios.
+The tables hold ratios of CER on real Dutch, by number of clips; each names its file. Another language, other voices or
+another room have other ratios.
 """
 
 from bisect import bisect
@@ -16,30 +16,31 @@ from earful.adapt.adapt import Adapted
 from earful.audio.files import SAMPLE_RATE_HZ, Samples, read
 
 CURVE = ((10, 0.497), (50, 0.422), (200, 0.342))
-"""Clips, and CER after adaptation to so many: `bench/adapt_steps.json`, "as chosen", medians."""
+"""Numbers of clips, and CER after adaptation to them: `bench/adapt_steps.json`, "as chosen", medians."""
 STEPS = ((10, 1.0), (50, 0.960), (200, 0.963))
-"""By what more and faster steps multiply CER, where `best` makes them: `bench/adapt_steps.json`."""
+"""The ratio of CER with more and faster steps, if `best` takes them: `bench/adapt_steps.json`."""
 SPOKEN, RECORDINGS, BOTH = 0.921, 0.961, 0.919
 """By what sentences of a synthesiser, recordings and both multiply CER with the n-gram of ten clips:
 `bench/beside_dutch.json`. What they do beside more clips is not measured on Dutch: their effect is taken to be gone at
 AGAINST clips."""
 AGAINST = 50
 TEXT = ((10, 0.964), (50, 0.863))
-"""By what an n-gram of transcripts and word list multiplies the CER of the best path: `bench/beside_dutch.json` and
-`bench/kshot_dutch.json`. Text of one's own stands in for the list."""
+"""The ratio of CER with an n-gram of transcripts and word list to that of greedy decoding: `bench/beside_dutch.json`
+and `bench/kshot_dutch.json`. The user's own text replaces the list."""
 VOICES = 0.984
-"""By what fifty clips of another speaker multiply the CER of that speaker: `bench/conditions.json`, mean of both."""
+"""The ratio of a new speaker's CER after adding fifty clips of that speaker: `bench/conditions.json`, mean of both."""
 NOISY_DB = 15.0
-"""Below, a clip counts as noisy: by hand. What that costs is what the run itself measured."""
+"""A clip with a smaller range of levels, in dB, is noisy (chosen by hand). The run itself measures the cost of
+noise."""
 
 Kind = Literal["clips", "text", "voices", "sound", "best"]
 
 
 class Facts(NamedTuple):
-    """What else is known of a run: whether it read text, could have its language spoken, what it learned from.
+    """Facts about a run: whether it used text, whether espeak-ng speaks its language, and its data.
 
-    `speakers` are those that the clips name, `flagged` the clips whose sound a check found fault with, by id, and
-    `recordings` whether some without transcripts are at hand.
+    `speakers` are named by the clips, `flagged` are the ids of clips with bad sound, and `recordings` says whether
+    there are recordings without transcripts.
     """
 
     text: bool
@@ -53,7 +54,7 @@ class Facts(NamedTuple):
 
 @dataclass(frozen=True)
 class Advice:
-    """What would help, from which CER to which, about; and all that in a sentence."""
+    """One improvement: its kind, CER now, the estimated CER with it, and a sentence about it."""
 
     kind: Kind
     rate: float
@@ -62,18 +63,18 @@ class Advice:
 
     @property
     def gain(self) -> float:
-        """By how much CER would fall."""
+        """The estimated decrease of CER."""
         return self.rate - self.expected
 
 
 def advise(found: Adapted, facts: Facts) -> Advice | None:
-    """What would lower CER most, by estimate; None where nothing was measured, or nothing is expected to help."""
+    """The advice with the largest estimated gain; None if nothing was measured, or nothing is expected to help."""
     every = sorted(candidates(found, facts), key=lambda each: -each.gain)
     return every[0] if every and every[0].gain > 0 else None
 
 
 def candidates(found: Adapted, facts: Facts) -> Iterator[Advice]:
-    """All that could help."""
+    """Yield all possible advice."""
     report = found.report
     if report.measured == "own clips" or not report.rate > 0:
         return
@@ -105,26 +106,26 @@ def candidates(found: Adapted, facts: Facts) -> Iterator[Advice]:
             "voices",
             rate,
             expected,
-            f"clips of other speakers, if it is to write them down: theirs from {rate:.1%} to about {expected:.1%}",
+            f"clips of other speakers, if you will transcribe them: their CER from {rate:.1%} to about {expected:.1%}",
         )
     yield from _sound(found, facts)
 
 
 def slope(clips: int) -> float:
-    """The exponent by which CER falls with the amount of speech, near so many clips."""
+    """The exponent with which CER falls with the amount of speech, near this number of clips."""
     place = min(max(bisect([count for count, _ in CURVE], clips), 1), len(CURVE) - 1)
     (fewer, high), (more, low) = CURVE[place - 1 : place + 1]
     return log(high / low) / log(more / fewer)
 
 
 def between(table: Sequence[tuple[int, float]], clips: int) -> float:
-    """The ratio at so many clips: between those of the table by the logarithm of the number, and no farther."""
+    """The ratio at this number of clips: interpolated in the table by the logarithm of the number, not extrapolated."""
     counts, ratios = zip(*table, strict=True)
     return float(np.interp(log(max(clips, 1)), np.log(counts), ratios))
 
 
 def by_effort(facts: Facts, clips: int) -> float:
-    """By what the best effort is expected to multiply CER."""
+    """The expected ratio of CER with the best effort."""
     if facts.beside:
         return between(STEPS, clips)
     beside = {(True, True): BOTH, (True, False): SPOKEN, (False, True): RECORDINGS}.get(
@@ -134,23 +135,23 @@ def by_effort(facts: Facts, clips: int) -> float:
 
 
 def _means(facts: Facts, clips: int) -> Iterator[str]:
-    """What the best effort has that the run had not."""
+    """The data that the best effort uses and this run did not."""
     if facts.speaks and not facts.beside:
-        yield "with sentences that espeak-ng says"
+        yield "with sentences spoken by espeak-ng"
     if facts.recordings and not facts.beside:
-        yield "with the recordings that have no transcripts"
+        yield "with the recordings without transcripts"
     if clips > CURVE[0][0] or not (facts.speaks or facts.recordings) or facts.beside:
         yield "with more steps"
 
 
 def _further(rate: float, clips: int, minutes: float) -> str:
-    """How many more minutes a CER lower by a quarter takes, where that is no more than sixteen times the speech."""
+    """The minutes of speech that lower CER by a quarter; empty if more than sixteen times the speech is needed."""
     times = exp(log(4 / 3) / slope(clips))
     return f", {minutes * (times - 1):.0f} more to about {0.75 * rate:.1%}" if times <= 16 else ""
 
 
 def _sound(found: Adapted, facts: Facts) -> Iterator[Advice]:
-    """What clips of bad sound cost, by the errors of those that measured: the others' CER is expected for all."""
+    """The cost of bad sound, by errors on held-out clips: with good sound all clips would have the others' CER."""
     errors = {found.ready.heard.clips[i].id: each for i, each in found.errors.items()}
     noisy = {
         u.id for u in found.ready.heard.clips if u.id in errors and is_noisy(read(u.audio, u.start_s, u.duration_s))
@@ -177,7 +178,7 @@ def cer_over(errors: Mapping[str, tuple[float, int]], names: Collection[str]) ->
 
 
 def is_noisy(samples_T: Samples) -> bool:
-    """Whether the pauses of a clip, a twentieth of it, are less than `NOISY_DB` below its loudest twentieth."""
+    """Whether the quietest twentieth of a clip is less than `NOISY_DB` below its loudest twentieth."""
     size = SAMPLE_RATE_HZ // 40
     frames_FS = samples_T[: len(samples_T) // size * size].reshape(-1, size)
     if len(frames_FS) < 20:

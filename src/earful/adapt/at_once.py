@@ -1,7 +1,7 @@
-"""Several trainings at once, each with its share of the processor's threads.
+"""Several trainings at once, each with an equal share of the processor's threads.
 
-A small model's steps are many small operations: two threads in one training save little, two trainings half of the time
-(`bench/adapt_speed.py`).
+The steps of a small model are many small operations. Two threads in one training save little time; two trainings at
+once save half of it (`bench/adapt_speed.py`).
 """
 
 from collections.abc import Callable, Sequence
@@ -16,10 +16,10 @@ import torch
 
 T = TypeVar("T")
 Report = Callable[[int], None]
-"""Told after each step how many were taken."""
+"""A function to call after each step with the number of steps taken."""
 
 MOST = 3
-"""So many at once, for memory: each keeps its own moments and activations."""
+"""The most trainings at once, because of memory: each keeps its own moments and activations."""
 
 _LOOK_S = 0.2  # on some systems Ctrl-C does not end a wait without a limit
 
@@ -29,11 +29,11 @@ class _Ended(Exception):
 
 
 def at_once(works: Sequence[Callable[[Report], T]], steps: int, report: Report, *, alone: bool = False) -> list[T]:
-    """What each work answers, in order. A work calls what it is given after each of so many steps.
+    """The results of the works, in order. Each work calls its argument after each of its `steps`.
 
-    `report` is told the steps of all, in the caller's thread. If a work raises, or the caller is interrupted, the
-    others end at their next step, and that is raised. With `alone`, or where torch has one thread, they come one after
-    the other.
+    `report` gets the steps of all works together, in the caller's thread. If a work raises, or the caller is
+    interrupted, the others end at their next step, and the exception is raised. With `alone`, or if torch has one
+    thread, they run one after another.
     """
     done = [0] * len(works)
 
@@ -44,7 +44,7 @@ def at_once(works: Sequence[Callable[[Report], T]], steps: int, report: Report, 
 
     def through(number: int, told: Callable[[int, int], None]) -> T:
         found = works[number](partial(told, number))
-        told(number, steps)  # one that was whole before has taken none
+        told(number, steps)  # a training that was complete already takes none
         return found
 
     threads = torch.get_num_threads()
@@ -77,7 +77,7 @@ def at_once(works: Sequence[Callable[[Report], T]], steps: int, report: Report, 
 
 
 def _over(futures: Sequence["Future[T]"]) -> bool:
-    """Whether all are done. Raises what one of them has raised."""
+    """Whether all are done. Raises the exception of a failed one."""
     for future in futures:
         if future.done():
             future.result()

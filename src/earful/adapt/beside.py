@@ -1,7 +1,6 @@
-"""Other speech that is learned from beside the user's clips: said by a synthesiser, or believed of a recogniser.
+"""Other training speech beside the user's clips: synthetic, or transcribed by a recogniser.
 
-It never measures anything. The clips stay in the lead: they keep a share of the speech in every epoch, however much
-lies beside them.
+It is never used for measuring. The user's clips keep a fixed share of every epoch, however much other speech there is.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,20 +16,20 @@ from earful.text.alphabet import Alphabet
 from earful.text.normalize import normalize
 
 COPIES = 1
-"""Augmented copies of a clip that lies beside: there are many such clips, and each comes seldom."""
+"""Augmented copies of a clip of other speech; there are many such clips, and each is seldom used."""
 LONGER = 3
-"""By how many times there are more steps: there is so much more to learn from."""
+"""The factor by which there are more steps, since there is more training data."""
 
 Copies = Sequence[Example]
 
 
 def plan_beside(plan: Plan) -> Plan:
-    """The plan where other speech lies beside the clips: more steps, and batches as for much speech."""
+    """The plan with other speech beside the clips: more steps, and the batch size of large data."""
     return replace(plan, steps=LONGER * plan.steps, batch_s=max(plan.batch_s, Plan.batch_s))
 
 
 def mixed(own: Sequence[Copies], beside: Sequence[Copies], share: float) -> list[Copies]:
-    """All of it, each of the user's clips as often as keeps their share of the speech at `share` or more, nearly."""
+    """Both together; the user's clips are repeated so that they are about `share` of the speech or more."""
     if not (own and beside):
         return [*own, *beside]
     wanted = share / (1 - share) * _frames(beside) / max(_frames(own), 1)
@@ -44,7 +43,7 @@ def written_in(alphabet: Alphabet, heard: Heard) -> Heard:
 
 
 def labelled(several: Iterable[Manifest]) -> Manifest:
-    """All clips of several manifests, each once, as the first of them writes it."""
+    """All clips of several manifests, each once, with the transcript of the first manifest that has it."""
     found: dict[str, Utterance] = {}
     for clip in (u for each in several for u in each):
         found.setdefault(clip.id, clip)
@@ -52,7 +51,7 @@ def labelled(several: Iterable[Manifest]) -> Manifest:
 
 
 def said_by(clips: Iterable[Utterance], known: Mapping[str, Copies], config: ModelConfig) -> list[Copies]:
-    """Those of the clips that are `known` by their id, each with its own transcript, and its copies too."""
+    """The clips whose ids are `known`, and their copies, with their own transcripts."""
     found: list[Copies] = []
     for clip in clips:
         if copies := known.get(clip.id):
@@ -62,7 +61,7 @@ def said_by(clips: Iterable[Utterance], known: Mapping[str, Copies], config: Mod
 
 
 def in_all(clips: Iterable[Utterance], others: Sequence[Manifest]) -> list[Utterance]:
-    """The clips that each of the others holds, too, with the same transcript."""
+    """The clips that are in all the others too, with the same transcript."""
     texts = [{u.id: u.text for u in each} for each in others]
     return [u for u in clips if all(each.get(u.id) == u.text for each in texts)]
 

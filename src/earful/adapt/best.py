@@ -1,7 +1,8 @@
-"""All that helps: steps of adaptation, the most gain for time first, each kept where clips that it has not met agree.
+"""The best effort: steps of adaptation, the most gain per second first; each is kept if held-out CER falls.
 
-The same clips measure every step. Below 120 clips they are all of them, cross-validated; above, a part is held out.
-Choosing the best of a few by the same clips flatters a little; what was learned never meets them.
+The same clips measure every step: below 120 clips all of them by cross-validation, above that a held-out part. Choosing
+among steps by the same clips makes the final CER a little too low, though no fine-tuning is trained on its held-out
+clips.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,12 +21,12 @@ from earful.adapt.steps import RECORDINGS, USUAL, Job, Standing, Step, steps_for
 from earful.errors import AdaptationError, AudioError, SynthesisError
 
 Watch = Callable[[Brought, Standing], None]
-"""Is told of each step, and where the climb stands after it."""
+"""A function called after each step with its result and the state after it."""
 
 
 @dataclass(frozen=True)
 class Best:
-    """The best that was met, what each step brought, what lies beside the clips; and whether it was interrupted."""
+    """The best adaptation, the result of each step, the other speech that was used, and whether it was interrupted."""
 
     found: Adapted
     plan: Plan
@@ -35,7 +36,7 @@ class Best:
 
 
 class TimeIsOver(Exception):
-    """Ends a step in its middle."""
+    """Raised to end a step before its end."""
 
 
 def best(
@@ -46,10 +47,10 @@ def best(
     announce: Callable[[Sequence[Planned]], None],
     watch: Watch,
 ) -> Best:
-    """Adapt as usual, then step by step better, until nothing is left, `minutes` are over, or Ctrl-C comes.
+    """Adapt as usual, then try further steps until none is left, `minutes` are over, or Ctrl-C is pressed.
 
-    The usual step is always made; Ctrl-C before its end raises KeyboardInterrupt. With `job.state` what was interrupted
-    goes on. `announce` is told the steps before the first. Raises as `adapt`.
+    The usual step is always taken; Ctrl-C before its end raises KeyboardInterrupt. With `job.state` an interrupted run
+    continues. `announce` gets the planned steps first. Raises as `adapt`.
     """
     began, first_s = monotonic(), 0.0
     deadline = inf if minutes is None else began + 60 * minutes
@@ -91,12 +92,12 @@ def best(
 
 
 def measuring(plan: Plan, clips: int) -> Plan:
-    """The plan with all clips measured in turn where they are few: on a tenth of them a step's gain would be chance."""
+    """The plan, with cross-validation if there are few clips: on a tenth of them the gain of a step would be noise."""
     return replace(plan, folds=3) if 2 <= clips < MANY else plan
 
 
 def climb(at: Standing, steps: Sequence[Step], deadline: float) -> Iterator[tuple[Standing, Brought, Standing | None]]:
-    """Where each step leads to, what it brought, and what it came to, whether that stays or not."""
+    """Yield for each step the state after it, its result, and the adaptation that it made, kept or not."""
     for name, make, wanted_s in ((s.planned.name, s.make, s.planned.seconds) for s in steps if not s.planned.left_out):
         began = monotonic()
         if wanted_s > deadline - began:
@@ -112,11 +113,11 @@ def climb(at: Standing, steps: Sequence[Step], deadline: float) -> Iterator[tupl
             AdaptationError,
             AudioError,
             SynthesisError,
-        ) as error:  # what helps no further is no reason to lose what there is
+        ) as error:  # a failed step must not lose the best so far
             yield at, none(name, monotonic() - began, f"left out: {error}"), None
             continue
         if tried is None:
-            yield at, none(name, monotonic() - began, "left out: the recogniser is sure of nothing in them"), None
+            yield at, none(name, monotonic() - began, "left out: the recogniser is not confident of any of them"), None
             continue
         better = tried.found.report.rate < at.found.report.rate
         at = tried if better else at
@@ -124,18 +125,18 @@ def climb(at: Standing, steps: Sequence[Step], deadline: float) -> Iterator[tupl
 
 
 def none(name: str, seconds: float, note: str) -> Brought:
-    """A step that came to nothing."""
+    """The record of a step without a result."""
     return Brought(name, None, None, seconds, False, note)
 
 
 def brought_by(name: str, found: Adapted, seconds: float, *, kept: bool) -> Brought:
-    """What a step came to."""
+    """The record of a step with a result."""
     report, note = found.report, "" if kept else "left out: no better"
     return Brought(name, report.cer_after, report.cer_with_language, seconds, kept, note)
 
 
 def lain_beside(before: Beside, brought: Brought, tried: Standing | None) -> Beside:
-    """What lies beside the clips after a step."""
+    """The other speech that is used after a step."""
     if tried is None:
         return before
     if brought.name == RECORDINGS and tried.heard is not None:

@@ -1,11 +1,11 @@
-"""What each of several steps of adaptation is going to take, and what it brought."""
+"""Records of the steps of an adaptation: planned ones with their time, and finished ones with their CER."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A step to come: what it does, and about how many seconds it takes; or why it is left out, if it is."""
+    """A planned step: its name, what it does, about how many seconds it takes, and why it is skipped, if it is."""
 
     name: str
     does: str
@@ -15,10 +15,10 @@ class Planned:
 
 @dataclass(frozen=True)
 class Brought:
-    """A step that was made: CER after it, on the same clips for all steps, and whether it stayed in the result.
+    """A finished step: CER after it, on the same clips for all steps, and whether it was kept.
 
-    `cer` is of the best path, `cer_with_language` of the search with the language model, None where there is none. Both
-    are None for a step that came to no end. `note` says what there is to say beside.
+    `cer` is of greedy decoding, `cer_with_language` of the search with the language model (None without one). Both are
+    None for an unfinished step. `note` is a remark.
     """
 
     name: str
@@ -30,5 +30,5 @@ class Brought:
 
     @property
     def rate(self) -> float | None:
-        """What a user meets: with the language model, where there is one."""
+        """CER with the language model if there is one, else of greedy decoding."""
         return self.cer if self.cer_with_language is None else self.cer_with_language

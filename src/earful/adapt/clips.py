@@ -1,4 +1,4 @@
-"""What adaptation learns from: the clips that can be used, heard as they are and in augmented copies."""
+"""The training data of an adaptation: frames of the usable clips and of their augmented copies."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from earful.text.normalize import normalize
 Progress = Callable[[str, int, int], None]
 
 LONGEST_S = 60.0
-"""A longer clip is left out: the memory that attention takes grows with the square of the length."""
+"""Longer clips are left out: the memory of attention grows with the square of the length."""
 
 NO_TEXT = "no transcript"
 TOO_FAST = "a transcript longer than the sound can carry"
@@ -26,7 +26,7 @@ TOO_LONG = f"more than {LONGEST_S:.0f} s of sound"
 
 @dataclass(frozen=True)
 class Heard:
-    """The clips that can be used, their normalised texts and features; and the ids of the others, by reason."""
+    """The usable clips, their normalised texts and features, and the ids of the other clips by reason."""
 
     clips: Manifest
     texts: tuple[str, ...]
@@ -35,22 +35,21 @@ class Heard:
 
     @property
     def frame_count(self) -> int:
-        """Frames of all clips together."""
+        """The number of frames of all clips together."""
         return sum(map(len, self.frames))
 
     def only(self, indexes: Sequence[int]) -> "Heard":
-        """Those clips alone, by number."""
+        """Only the clips with these numbers."""
         clips = Manifest(tuple(self.clips[i] for i in indexes))
         texts, frames = tuple(self.texts[i] for i in indexes), tuple(self.frames[i] for i in indexes)
         return Heard(clips, texts, frames, self.left_out)
 
 
 def listen(clips: Manifest, config: ModelConfig, front: Front, tell: Progress) -> Heard:
-    """Hear all clips, and leave out those that adaptation cannot learn from. `config.rules` normalise their texts.
+    """Compute the frames of all clips, and leave out unusable ones. `config.rules` normalise the texts.
 
     Raises:
-        AdaptationError: no clip can be used.
-        AudioError: a recording cannot be read.
+        AdaptationError: no clip is usable. AudioError: a recording cannot be read.
     """
     texts = [normalize(u.text or "", config.rules) for u in clips]
     frames: list[Tensor] = []
@@ -78,7 +77,7 @@ def vary(
     seed: int,
     tell: Progress,
 ) -> list[list[Example]]:
-    """For each clip: itself, then `copies` augmented copies of it, labelled by the alphabet of `config`."""
+    """For each clip: itself and `copies` augmented copies, with labels in the alphabet of `config`."""
     labels = [tuple(config.alphabet.encode(text)) for text in heard.texts]
     examples = [[Example(*pair)] for pair in zip(heard.frames, labels, strict=True)]
     wanted = [u for _ in range(copies) for u in heard.clips]
@@ -90,7 +89,7 @@ def vary(
 
 
 def _problem(text: str, frame_count: int, config: ModelConfig) -> str | None:
-    """Why a clip cannot be used, if so."""
+    """The reason why a clip is unusable, or None."""
     if not text:
         return NO_TEXT
     if frame_count * config.features.hop_s > LONGEST_S:

@@ -1,4 +1,4 @@
-"""In what company a recogniser hears a clip: amid a bed of the very clips that it is adapted to."""
+"""The bed of a recogniser: some of its own training clips, which its encoder attends to with every clip."""
 
 from dataclasses import replace
 
@@ -12,14 +12,14 @@ from earful.encoder.whisper import BED, WhisperConfig
 from earful.model import BACKBONE, ModelConfig, Params, amid
 
 LEAST_BED_S = 1.0
-"""Less speech than that is no company: the bed stays that of the base."""
+"""With less speech the bed of the base is kept."""
 
 
 def in_company(base: Checkpoint, clips: Manifest) -> Checkpoint:
-    """The base with a bed of these clips in the place of its own; as it is where its encoder hears clips alone.
+    """The base with a bed of these clips instead of its own; unchanged if its encoder uses no bed.
 
-    Speech of the language itself is the best company (`bench/company.py`). The model then keeps what attention needs of
-    these clips, of eleven seconds at most. Raises AudioError where a recording cannot be read.
+    Speech of the language itself is the best bed (`bench/company.py`). The model then stores the attention keys and
+    values of at most eleven seconds of these clips. Raises AudioError if a recording cannot be read.
     """
     features = base.config.features
     knows = isinstance(features, WhisperConfig) and (features.bed or "untrained" in base.about)
@@ -33,7 +33,7 @@ def in_company(base: Checkpoint, clips: Manifest) -> Checkpoint:
 
 
 def in_its_own(config: ModelConfig, params: Params, base: Checkpoint) -> tuple[ModelConfig, Params]:
-    """The configuration and the weights of what was adapted, with the base's own bed or none."""
+    """The configuration and the weights of an adapted model, with the base's own bed or none."""
     bed = f"{BACKBONE}{BED}"
     rest = {name: value for name, value in params.items() if not name.startswith(bed)}
     own = {name: value.to(CPU) for name, value in base.params.items() if name.startswith(bed)}

@@ -1,8 +1,8 @@
-"""Learning curves: all power laws with a floor that are likely, given a few noisy points and what is known beforehand.
+"""Learning curves: power laws with a floor, drawn from their posterior given a few noisy points.
 
-cer(t) = floor + scale · t^(−exponent) (Hestness et al. 2017; POW3 of Viering and Loog 2021). A few points do not settle
-three parameters. So the answer is not the best curve but all curves, each as likely as what was measured and what is
-known beforehand make it (Bayes on a grid; Domhan et al. 2015 do so by sampling).
+cer(t) = floor + scale · t^(−exponent) (Hestness et al. 2017; POW3 of Viering and Loog 2021). A few points do not
+determine three parameters. So the result is not the best curve but a sample of the posterior (Bayes on a grid; Domhan
+et al. 2015 use MCMC).
 
 Suffixes: `S` sizes, the smallest first; `N` curves; `E` exponents and `P` floors on the grid.
 """
@@ -15,14 +15,15 @@ import torch
 from torch import Tensor
 
 EXPONENT, EXPONENT_SPREAD = 0.4, 0.6
-"""What is known of exponents beforehand: their median, and the spread of their logarithm. Of floors, any share of the
-CER at the largest size is as likely as another."""
+"""The prior of the exponent: its median, and the standard deviation of its logarithm. The floor is uniform between 0
+and the CER at the largest size."""
 RUN, BEND = 0.03, 0.04
-"""By how much log CER differs between adaptations to other clips, as many; and strays from any power law while the
-speech doubles. All four by hand, from eleven adaptations to Dutch, 3 to 100 clips, of a base that had not heard it."""
+"""The standard deviation of log CER between adaptations to equally many other clips, and its deviation from any power
+law per doubling of speech. All four are chosen by hand, from eleven adaptations to Dutch, 3 to 100 clips, of a base
+without Dutch."""
 
 LOW = 0.025
-"""Where an interval of 95 % begins."""
+"""The lower quantile of a 95 % interval."""
 
 _CURVES = 2000
 _EXPONENTS, _FLOORS = torch.logspace(-1.7, 0.3, 61, dtype=torch.float64), torch.linspace(0, 0.98, 50).double()
@@ -38,8 +39,10 @@ class Curve:
 
 
 class Curves(NamedTuple):
-    """Learning curves, one as likely as another: log CER after `reach_s` of speech, what part of that is floor, and how
-    many standard deviations the user's own adaptations will lie above it."""
+    """Equally likely learning curves: log CER after `reach_s` of speech, exponents and floors as shares of that CER.
+
+    `above_N` is the deviation of the user's own adaptations from the curve, in standard deviations.
+    """
 
     reach_s: float
     log_cer_N: Tensor
@@ -48,7 +51,7 @@ class Curves(NamedTuple):
     above_N: Tensor
 
     def quantiles(self, seconds: Tensor) -> Tensor:
-        """The low end of the interval, the median and the high end `[3, …]` of CER after so many seconds `[…]`."""
+        """The low end of the interval, the median and the high end `[3, …]` of CER after `seconds` `[…]` of speech."""
         doublings = torch.log2(seconds / self.reach_s)
         spread = (RUN**2 + BEND**2 * doublings.abs()).sqrt()
         log_N1 = self.log_cer_N[:, None] + _fall(self.floor_N[:, None], self.exponent_N[:, None], doublings)
@@ -58,10 +61,10 @@ class Curves(NamedTuple):
 
 
 def fit_curve(seconds_S: Tensor, cer_S: Tensor, noise_SS: Tensor, generator: torch.Generator) -> tuple[Curve, Curves]:
-    """The likeliest curve, and curves drawn from all that are likely, for log CER with the covariance `noise_SS`.
+    """The likeliest curve, and a sample of the posterior, for log CER with the covariance `noise_SS`.
 
-    Exponent and floor lie on a grid; given both, log CER at the largest size is a mean, weighted as generalised least
-    squares do, and normal around it. What is far from the largest size counts less: curves bend (`BEND`).
+    Exponent and floor lie on a grid; given both, log CER at the largest size is normal around its generalised least
+    squares estimate. Points far from the largest size count less, since curves bend (`BEND`).
     """
     doublings_S = torch.log2(seconds_S / seconds_S[-1])
     bend_SS = BEND**2 * torch.minimum(doublings_S.abs()[:, None], doublings_S.abs())
@@ -84,5 +87,5 @@ def fit_curve(seconds_S: Tensor, cer_S: Tensor, noise_SS: Tensor, generator: tor
 
 
 def _fall(floor: Tensor, exponent: Tensor, doublings: Tensor) -> Tensor:
-    """The logarithm of CER so many doublings of speech on, less what it was."""
+    """The change of log CER after this number of doublings of speech."""
     return torch.log(floor + (1 - floor) * torch.exp2(-exponent * doublings))

@@ -1,7 +1,7 @@
 """THE inner loop: gradient descent as a pure function of loss, parameters and batches. It knows nothing of speech.
 
-What a user runs to adapt is what meta-training differentiates through: hence no optimiser object, no state hidden on
-tensors. A `Rule` is a pair of pure functions over explicit state.
+Meta-training differentiates through the same function that adapts for a user. Hence there is no optimiser object, and
+no state hidden on tensors. A `Rule` is a pair of pure functions over explicit state.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,14 +17,13 @@ Loss = Callable[[Params, Any], Tensor]
 
 
 Rate = Callable[[str, int], float | Tensor]
-"""The rate of a parameter's name at a step (from 0): schedules, and rates that are learned, are such functions."""
+"""The learning rate of a parameter, by its name and the step (from 0): a schedule, or learned rates."""
 
 
 class Rule(NamedTuple):
-    """How parameters move: `init(params) → state`; `update(grads, state, params, step) → (params, state)`.
+    """An update rule: `init(params) → state`; `update(grads, state, params, step) → (params, state)`.
 
-    A rule that `overwrites` answers the very tensors that it was given, changed: faster, and not to be differentiated
-    through.
+    A rule that `overwrites` changes and returns the tensors that it was given. This is faster, but not differentiable.
     """
 
     init: Callable[[Params], State]
@@ -33,7 +32,7 @@ class Rule(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """Where a step arrived: all parameters, the rule's state, the loss before the step and whether it was taken."""
+    """The result of a step: all parameters, the rule's state, the loss before the step, and whether it was taken."""
 
     params: dict[str, Tensor]
     state: State
@@ -44,9 +43,9 @@ class Moved(NamedTuple):
 def sgd(
     rate: Rate, *, momentum: float | Tensor | None = None, decay: float = 0.0, anchor: Params | None = None
 ) -> Rule:
-    """Gradient descent, with momentum (Polyak 1964, as torch has it) where it is given.
+    """Gradient descent, with momentum if given (Polyak 1964, in torch's form).
 
-    `decay` pulls towards zero, or towards `anchor` where that has the name.
+    `decay` pulls towards zero, or towards `anchor` for the names in it.
     """
 
     def init(params: Params) -> State:
@@ -72,13 +71,13 @@ def adamw(
     eps: float = 1e-8,
     anchor: Params | None = None,
 ) -> Rule:
-    """AdamW (Loshchilov and Hutter 2019, algorithm 2) with a rate a name; `decay` is decoupled.
+    """AdamW (Loshchilov and Hutter 2019, algorithm 2) with a rate per name and decoupled `decay`.
 
-    It pulls towards zero, or towards `anchor` where that has the name ("L2-SP": Li et al. 2018, eq. 2).
+    `decay` pulls towards zero, or towards `anchor` for the names in it ("L2-SP": Li et al. 2018, eq. 2).
     """
 
     def update(grads: Params, state: State, params: Params, step: int) -> tuple[dict[str, Tensor], State]:
-        done = state["step"] + 1  # a step that was not taken does not count
+        done = state["step"] + 1  # a skipped step does not count
         moved, after = {}, {"step": done}
         scale_m, scale_v = 1 / (1 - betas[0] ** float(done)), 1 / (1 - betas[1] ** float(done))
         for name, grad in grads.items():
@@ -100,7 +99,7 @@ def adamw_in_place(
     eps: float = 1e-8,
     anchor: Params | None = None,
 ) -> Rule:
-    """The same rule as `adamw`, which overwrites: torch's fused kernel goes over the memory once, not ten times."""
+    """The same rule as `adamw`, but it overwrites: torch's fused kernel reads the memory once, not ten times."""
 
     def update(grads: Params, state: State, params: Params, step: int) -> tuple[dict[str, Tensor], State]:
         rates = {name: rate(name, step) for name in grads}
@@ -130,7 +129,7 @@ def adamw_in_place(
 
 
 def _pull(params: list[Tensor], anchors: list[Tensor | None], share: float) -> None:
-    """Move parameters so much of the way to their anchors, or to zero where they have none."""
+    """Move parameters by `share` of the way to their anchors, or to zero without one."""
     free = [value for value, anchor in zip(params, anchors, strict=True) if anchor is None]
     tied = [(value, anchor) for value, anchor in zip(params, anchors, strict=True) if anchor is not None]
     if share and free:
@@ -161,15 +160,14 @@ def descend(
     first: int = 0,
     order: int = 0,
 ) -> Iterator[Moved]:
-    """Take one step a batch, and give what each arrived at; `first` and `state` continue an interrupted descent.
+    """Take one step per batch, and yield the result of each; `first` and `state` continue an interrupted descent.
 
-    `order` 0 is for those who adapt: nothing is kept for a derivative, and a step whose gradient is not finite is not
-    taken (`taken` is false); the descent goes on. With 1 or 2 what is arrived at can itself be differentiated, by
-    autograd or `torch.func`, by the parameters and by all that the rule is made of: with 1 as if the gradients were
-    constants, with 2 exactly.
+    `order` 0 is for adaptation: no graph is kept, and a step with a gradient that is not finite is skipped (`taken` is
+    false). With order 1 or 2 the result can be differentiated, by autograd or `torch.func`, with respect to the
+    parameters and to the tensors of the rule: with 1 as if the gradients were constants, with 2 exactly.
 
-    `params` and `state` stay as they are. By a rule that overwrites, what a step has given is overwritten by the next:
-    a caller copies what it keeps. Such a rule goes with order 0 alone, or ValueError.
+    `params` and `state` are not changed. With a rule that overwrites, each step overwrites the result of the one
+    before, so a caller copies what it keeps. Raises ValueError: such a rule with another order than 0.
     """
     if rule.overwrites and order:
         raise ValueError("a rule that overwrites cannot be differentiated through; take the pure one")

@@ -1,4 +1,4 @@
-"""One dial for adaptation: an answer within seconds, as usual, or all that helps for these clips and this language."""
+"""The effort of adaptation: quick (within seconds), usual, or best (every step that helps these clips)."""
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -53,18 +53,17 @@ def adapt_by(
     progress: Progress | None = None,
     watch: Callable[[Brought], None] | None = None,
 ) -> tuple[Checkpoint, AdaptReport]:
-    """Adapt `base` to `clips` with so much effort; what all three take is as in `adapt.adapt.adapt`.
+    """Adapt `base` to `clips` with the given effort; the common arguments are those of `adapt.adapt.adapt`.
 
-    `steps` takes the place of the plan's; `tune` first searches so many minutes for better settings (`adapt.tune`).
-    `speak` sentences said by espeak-ng, and `recordings` without transcripts, of any length, are learned from, too,
-    where the usual effort is given them. "best" has steps, each of which stays where it lowers CER on clips that it has
-    not met: both of these, and more. After `minutes`, or at Ctrl-C, what was best so far is the answer, once the usual
-    adaptation is through. `watch` is told of each step.
+    `steps` replaces the number of steps of the plan; `tune` first searches for better settings for this many minutes
+    (`adapt.tune`). The usual effort also learns from `speak` sentences spoken by espeak-ng and from `recordings`
+    without transcripts, of any length, if they are given. "best" tries both of these and more, in steps, and keeps each
+    step that lowers CER on held-out clips. After `minutes`, or at Ctrl-C, it returns the best result so far, once the
+    usual adaptation has finished. `watch` is called with each step.
 
     Raises:
-        ConfigError: options that do not go together; an effort that there is not; `speak` without a language.
-        SynthesisError: espeak-ng is to speak, and cannot.
-        AdaptationError, AudioError, CheckpointError: as `adapt.adapt.adapt`.
+        ConfigError: options that do not go together; an unknown effort; `speak` without a language. SynthesisError:
+        espeak-ng is needed and cannot speak. AdaptationError, AudioError, CheckpointError: as `adapt.adapt.adapt`.
     """
     check_effort(effort, minutes, beside=bool(speak or recordings), tune=tune)
     base = replace(base, config=replace(base.config, rules=rules or base.config.rules))
@@ -89,7 +88,7 @@ def adapt_by(
 def climbed(
     job: Job, minutes: float | None, tell: Progress, watch: Callable[[Brought], None] | None
 ) -> tuple[Checkpoint, AdaptReport]:
-    """The best of all steps."""
+    """The best adaptation after all steps."""
     found = best(
         job,
         minutes=minutes,
@@ -115,9 +114,9 @@ def as_usual(
     tell: Progress,
     warn: Callable[[str], None],
 ) -> tuple[Adapted, Beside]:
-    """Adapt once, or once more with what is believed of `recordings`, clips of speech; and what lay beside the clips.
+    """Adapt once, and once more with transcribed `recordings` (clips of speech) if given; also the other speech used.
 
-    `plans` are for the clips alone, and with other speech beside them, None for the usual ones; what espeak-ng says is
+    `plans` are for the clips alone, and with other speech beside them, None for the usual ones; synthetic clips are
     kept in `folder`.
     """
 
@@ -130,7 +129,7 @@ def as_usual(
 
 
 def cut_up(recordings: Manifest, tell: Progress, warn: Callable[[str], None]) -> Manifest:
-    """The clips of speech in recordings; those without any are named. Raises ManifestError where none has any."""
+    """The clips of speech in recordings; `warn` names recordings without speech. Raises ManifestError if all are."""
     clips, skipped = speech_of(recordings, lambda done, count: tell("looking for speech", done, len(recordings)))
     for each in skipped:
         warn(f"left out {each.path}: {each.reason}")
@@ -140,15 +139,15 @@ def cut_up(recordings: Manifest, tell: Progress, warn: Callable[[str], None]) ->
 
 
 def with_warnings(base: Checkpoint, made: Adapted, more: Sequence[str]) -> tuple[Checkpoint, AdaptReport]:
-    """The recogniser and its report, which also says what was left out on the way."""
+    """The recogniser and its report with `more` warnings."""
     report = replace(made.report, warnings=(*made.report.warnings, *more))
     return replace(made.checkpoint, about=about_of(base, report)), report
 
 
 def plan_of(base: Checkpoint, clips: Manifest, effort: Effort = "usual", steps: int | None = None) -> Plan:
-    """The settings that suit the amount of data and the effort, with so many steps if they are given.
+    """The settings for this amount of data and effort, with `steps` instead of theirs if given.
 
-    Of a meta-trained base 0 leaves its own steps alone.
+    With 0 a meta-trained base takes its own steps only.
     """
     count, seconds = len(clips), clips.duration_s
     plan = quick_from(base, count, seconds) if effort == "quick" else plan_from(base, count, seconds)
@@ -158,14 +157,14 @@ def plan_of(base: Checkpoint, clips: Manifest, effort: Effort = "usual", steps: 
 
 
 def with_so_many(plan: Plan, steps: int | None) -> Plan:
-    """The plan with another number of steps, if there is one; 0 leaves those that a meta-trained base has learned."""
+    """The plan with another number of steps, if given; with 0 a meta-trained base takes only its own."""
     if steps == 0 and plan.first:
         return plan.first
     return plan if steps is None else replace(plan, steps=steps)
 
 
 def check_effort(effort: str, minutes: float | None, *, beside: bool = False, tune: float | None = None) -> None:
-    """Raises ConfigError for an effort that there is not, minutes that it cannot keep to, what it has no time for."""
+    """Raise ConfigError for an unknown effort, or for minutes or options that this effort does not take."""
     if effort not in ("quick", "usual", "best"):
         raise ConfigError(f"effort is {effort!r}, must be one of quick, usual, best")
     if minutes is not None and not (effort == "best" and 0 < minutes < inf):
@@ -186,15 +185,15 @@ def job_for(
     keep_sound: bool = True,
     seed: int = 0,
 ) -> Job:
-    """What the steps of the best adaptation share; without a `plan` the usual one is the first."""
+    """The data that all steps of the best effort share; without a `plan` the first step uses the usual one."""
     plan = measuring(plan or plan_from(base, len(clips), clips.duration_s), len(clips))
     return Job(base, clips, plan, reading, timed(recordings or ()), state, speak or SENTENCES, keep_sound, seed)
 
 
 def recordings_of(folder: Path | None, clips: Manifest, more: str | Path | Manifest | None = None) -> Manifest:
-    """What lies in a folder of clips and no transcript names, and `more` recordings, a folder of them or a manifest.
+    """Recordings in a folder of clips that have no transcript, and `more` recordings, a folder or a manifest.
 
-    Raises ManifestError where there are none in the latter.
+    Raises ManifestError if the latter has none.
     """
     found = [read_beside(folder, clips)] if folder is not None and folder.is_dir() else []
     if more is not None:
@@ -203,13 +202,13 @@ def recordings_of(folder: Path | None, clips: Manifest, more: str | Path | Manif
 
 
 def with_steps(base: Checkpoint, found: Best) -> tuple[Checkpoint, AdaptReport]:
-    """The recogniser and its report, which say what each step brought."""
+    """The recogniser and its report, with the result of each step."""
     report = replace(found.found.report, steps=found.brought)
     return replace(found.found.checkpoint, about=about_of(base, report)), report
 
 
 def quick_from(base: Checkpoint, clips: int, seconds: float) -> Plan:
-    """The plan for an answer within seconds; of a meta-trained base, its own steps alone."""
+    """The plan of the quick effort; for a meta-trained base, only its own steps."""
     if learned := learned_by(base):
         return plan_by(learned, clips, seconds)
     return plan_quick(clips, seconds, further=is_recognizer(base))

@@ -1,4 +1,4 @@
-"""Fine-tuning: descend on the clips, watch the held-out part, keep the best."""
+"""Fine-tuning: gradient descent on the clips; the best parameters on the held-out part are kept."""
 
 import math
 import re
@@ -35,29 +35,29 @@ SELECTIONS: Mapping[Selection, Moves] = {
     "body": lambda name: not name.startswith(HEAD),
     "biases": lambda name: name.startswith(HEAD) or name.endswith(".bias"),
 }
-"""What of a model moves; whatever the selection, what is frozen does not."""
+"""The parameters that are trained; frozen ones never are, whatever the selection."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How to fine-tune. `rate` is the encoder's peak learning rate, `head_factor` times it is the output layer's.
+    """How to fine-tune. `rate` is the encoder's peak learning rate, `rate * head_factor` the output layer's.
 
-    `factors` multiply the rates of groups of weights (`group_of`), and during the share `rows_first` of the steps the
-    output layer moves alone (Kumar et al. 2022, "Fine-tuning can distort pretrained features").
-    Where it ends, the share `back` of the way is gone back to the start ("WiSE-FT": Wortsman et al. 2022, eq. 1).
-    `decay` pulls each weight `towards` its start, or zero; `dropout` replaces the base's, where it is given.
-    `letters` says where the output rows of the new letters come from: the sounds that they align with and the rules of
-    the language, where espeak-ng has them; those sounds alone (as phones and letters hear them, or phones alone); the
-    likest known letters; chance; or the mean of the frames that they align with. `copies` are the augmented copies of
-    each clip, beside the clip itself. Whenever a clip is learned from, its frames are pressed together or drawn out, by
-    chance, by up to the share `stretch` of their number. `own` is the share of speech that the clips keep, at least,
-    where there is other speech beside them. `folds` says how CER is measured: 1 holds out `holdout` of the clips and,
-    with `again`, learns from all of them after that; more cross-validates, 0 measures on the clips that are learned
-    from. With `averaged` the weights are the mean of all these fine-tunings, where the last has learned from all clips.
+    `factors` multiply the rates of groups of weights (`group_of`). In the first `rows_first` (a share) of the steps
+    only the output layer is trained (Kumar et al. 2022, "Fine-tuning can distort pretrained features"). At the end the
+    weights are interpolated by the share `back` towards the start ("WiSE-FT": Wortsman et al. 2022, eq. 1). `decay`
+    pulls each weight `towards` its start, or zero; `dropout` replaces the base's, if given. `letters` says how the
+    output rows of new letters are initialised: from the sounds that they align with and the rules of the language, if
+    espeak-ng has them; from those sounds alone (by the phone and the letter head, or by the phone head); from the most
+    similar known letters; at random; or as the mean of the frames that they align with. `copies` is the number of
+    augmented copies of each clip, beside the clip itself. In each step the frames of a clip are resampled in time at
+    random by up to the share `stretch`. `own` is the least share of speech that the clips have if there is other speech
+    beside them. `folds` says how CER is measured: 1 holds out `holdout` of the clips and, with `again`, trains on all
+    of them afterwards; more folds cross-validate; 0 measures on the training clips. With `averaged` the weights are the
+    mean of all these fine-tunings, if the last was trained on all clips.
 
-    With `inner`, an inner loop that was meta-trained, this loop moves what `moves` says, without dropout and noise, and
-    rate, head_factor, decay, warmup and clip_norm do not count. `first` is a plan that is followed before this one, as
-    with a meta-trained base, whose own steps come first.
+    With `inner`, a meta-trained inner loop, this loop trains the parameters of `moves` without dropout and noise, and
+    ignores rate, head_factor, decay, warmup and clip_norm. `first` is a plan to follow before this one, such as the own
+    steps of a meta-trained base.
     """
 
     steps: int
@@ -96,7 +96,7 @@ class Plan:
 
 
 def stages(plan: Plan) -> tuple[Plan, ...]:
-    """The plans to follow one after the other; all measure in the same way, that of the last."""
+    """The plans to follow one after another; all measure like the last one."""
     if plan.first is None:
         return (plan,)
     measuring = {name: getattr(plan, name) for name in ("folds", "holdout", "again", "evaluations")}
@@ -118,9 +118,9 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best parameters met, where, and the whole curve; `skipped` counts steps that were not finite.
+    """The best parameters, their point on the curve, and the whole curve; `skipped` counts steps that were not finite.
 
-    `last` are the parameters at the end, which held-out clips had no part in choosing.
+    `last` are the parameters after the last step, which are not selected by the held-out clips.
     """
 
     params: Params
@@ -148,14 +148,14 @@ def finetune(
     state: Path | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> Tuned:
-    """Fine-tune `params` on `clips`, each of them a sequence of augmented copies; keep what does best on `held`.
+    """Fine-tune `params` on `clips`, each a clip with its augmented copies; keep the best parameters on `held`.
 
-    This is one stage: what comes `first` in the plan is the caller's to take (`finetune_in_stages`). `learned` has what
-    was learned of the plan's inner loop. Without `held` the last parameters are kept. With the file `state` the run can
-    be interrupted and continued. `report(done, total)` is called after every step.
+    This is one stage: `finetune_in_stages` takes the stage that comes `first`. `learned` are the learned tensors of the
+    plan's inner loop. Without `held` the last parameters are kept. With the file `state` an interrupted run continues.
+    `report(done, total)` is called after every step.
 
-    Symbols of the alphabet that no clip has do not compete: they stay as they are, and can be written. It computes
-    where the model is; parameters are given and answered on the processor.
+    Symbols that no clip has are left out of the loss: their rows stay as they are, and can still be written. Training
+    runs on the model's device; parameters are passed and returned on the CPU.
 
     Raises:
         AdaptationError: there is no clip to learn from.
@@ -202,7 +202,7 @@ def finetune_in_stages(
     seed: int,
     report: Callable[[int, int], None],
 ) -> tuple[Params, int]:
-    """The parameters after all stages of a plan, nothing held out, and how many steps were taken.
+    """The parameters after all stages of a plan, without held-out clips, and the number of steps taken.
 
     `report(done, total)` counts the steps of all stages. Raises AdaptationError: there is no clip to learn from.
     """
@@ -219,7 +219,7 @@ def finetune_in_stages(
 
 
 def group_of(name: str, value: Tensor) -> str:
-    """The group of weights that a parameter is of: its layer, and whether it is a matrix or a vector (bias, norm).
+    """The group of a parameter: its layer, and whether it is a matrix or a vector (bias, norm).
 
     >>> group_of("encoder.layers.2.attention.project_in.bias", torch.zeros(624))
     'encoder.layers.2 vectors'
@@ -229,7 +229,7 @@ def group_of(name: str, value: Tensor) -> str:
 
 
 def _usual_rule(plan: Plan, start: Params) -> Rule:
-    """AdamW by the plan's schedule; the output layer moves faster than the rest, and groups by their factors."""
+    """AdamW with the plan's schedule, and with learning rates for the output layer and for groups of weights."""
     factors = {name: plan.factors.get(group_of(name, value), 1.0) for name, value in start.items()}
     alone = round(plan.rows_first * plan.steps)
 
@@ -243,7 +243,7 @@ def _usual_rule(plan: Plan, start: Params) -> Rule:
 
 
 def cer_of(model: AcousticModel, params: Params, examples: Sequence[Example], alphabet: Alphabet) -> float:
-    """Character error rate over `examples`, greedy decoding, dropout off; NaN where there are none."""
+    """Character error rate over `examples`, by greedy decoding, without dropout; NaN without examples."""
     if not examples:
         return math.nan
     references, hypotheses = zip(*_decoded(model, params, examples, alphabet), strict=True)
@@ -270,13 +270,13 @@ def _decoded(
 
 
 def moves(config: ModelConfig, name: str) -> bool:
-    """All but what is frozen and the phone heads, which adaptation does not use."""
+    """Whether a parameter is trained: all but frozen ones and the phone heads, which adaptation does not use."""
     used = not name.startswith(HEAD) or name.startswith(f"{HEAD}{TEXT}.")
     return used and moving(config, name)
 
 
 def _quiet_loss(model: AcousticModel, among: Collection[int]) -> Loss:
-    """The CTC loss as inner loops are meta-trained on it: in float32, without dropout."""
+    """The CTC loss of meta-training: in float32, without dropout."""
     plain = loss_of(model, among=among)
 
     def loss(params: Mapping[str, Tensor], item: tuple[int, Batch]) -> Tensor:
@@ -287,7 +287,7 @@ def _quiet_loss(model: AcousticModel, among: Collection[int]) -> Loss:
 
 
 def _noisy_loss(model: AcousticModel, seed: int, among: Collection[int]) -> Loss:
-    """The CTC loss under dropout and bf16; each step's randomness is its own, so a resumed run is the same run."""
+    """The CTC loss with dropout and bf16; each step has its own seed, so a resumed run gives the same result."""
     plain, device = loss_of(model, among=among), home_of(model)
 
     def loss(params: Mapping[str, Tensor], item: tuple[int, Batch]) -> Tensor:
@@ -302,7 +302,7 @@ def _noisy_loss(model: AcousticModel, seed: int, among: Collection[int]) -> Loss
 def _batches(
     clips: Sequence[Sequence[Example]], plan: Plan, config: ModelConfig, seed: int, first: int
 ) -> Iterator[tuple[int, Batch]]:
-    """`(step, batch)` from step `first` to the plan's last: epochs of shuffled buckets, a random copy of each clip."""
+    """Yield `(step, batch)` from step `first` to the last: epochs of shuffled buckets, a random copy of each clip."""
     budget, step, epoch = round(plan.batch_s / config.features.hop_s), 0, 0
     while step < plan.steps:
         generator = torch.Generator().manual_seed(seed * 7919 + epoch)
@@ -321,7 +321,7 @@ def _batches(
 
 
 def _at_another_pace(clip: Example, most: float, config: ModelConfig, generator: torch.Generator) -> Example:
-    """The clip, slower or faster by chance; as it is where so few frames could not carry its labels."""
+    """The clip at a random pace; unchanged if it would have too few frames for its labels."""
     share = most * (2 * float(torch.rand((), generator=generator)) - 1)
     count = max(1, round(len(clip.frames_FM) * (1 + share)))
     fits = config.output_count(count) >= frames_needed(clip.labels)
@@ -329,12 +329,12 @@ def _at_another_pace(clip: Example, most: float, config: ModelConfig, generator:
 
 
 def moved_to(device: torch.device, batches: Iterable[tuple[int, Batch]]) -> Iterator[tuple[int, Batch]]:
-    """The batches, each on the device when it is wanted."""
+    """The batches, each moved to the device when it is needed."""
     return (moved(each, device) for each in batches)
 
 
 def _gone_back(end: Params, start: Params, share: float) -> Params:
-    """A copy, so much nearer to the start; what has not moved is not copied."""
+    """Interpolate `end` by `share` towards `start`, in a copy; unchanged tensors are not copied."""
     return {n: v if v is start[n] else v.lerp(start[n], share) for n, v in end.items()}
 
 
@@ -343,13 +343,13 @@ def _stops(plan: Plan) -> set[int]:
 
 
 def _keep_better(tuned: Tuned, params: Params, point: Point) -> Tuned:
-    """Add `point` to the curve; its parameters become the best unless the held-out part says otherwise."""
+    """Add `point` to the curve; its parameters become the best unless its CER is higher."""
     tuned = replace(tuned, curve=(*tuned.curve, point))
     return tuned if point.cer > tuned.best.cer else replace(tuned, params=params, best=point)
 
 
 class _Run(NamedTuple):
-    """All that a fine-tuning needs to go on: the best so far, and where the descent stands."""
+    """The state of a fine-tuning: the best parameters so far, the current ones, and the optimiser's state."""
 
     tuned: Tuned
     params: Params
@@ -363,7 +363,7 @@ def _begin(model: AcousticModel, params: Params, held: Sequence[Example], alphab
 
 
 def _save(path: Path, run: _Run, start: Params) -> None:
-    """What has moved, and where: the frozen encoder, most of a model, is there without."""
+    """Save the trained parameters and the state; the frozen encoder, most of a model, is not saved."""
     parts = {"now": run.params, "rule": run.rule or {}, "best": run.tuned.params}
     header = {"step": run.step, "best": run.tuned.best, "curve": run.tuned.curve, "skipped": run.tuned.skipped}
     kept = {
@@ -376,7 +376,7 @@ def _save(path: Path, run: _Run, start: Params) -> None:
 
 
 def _resume(path: Path, params: Params) -> _Run | None:
-    """The run that was saved; in the order of `params`, since that in which gradient norms are summed is bits too."""
+    """Load a saved run, in the order of `params`: the order of summing gradient norms changes their last bits."""
     found = load_state(path)
     if found is None:
         return None

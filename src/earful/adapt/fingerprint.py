@@ -1,4 +1,4 @@
-"""What tells one adaptation from another: the name of its state on disk."""
+"""The fingerprint of an adaptation: the name of its state on disk."""
 
 from collections.abc import Iterable, Sequence
 
@@ -21,7 +21,7 @@ def fingerprint(
     beside: Iterable[Utterance] = (),
     words: Sequence[str] = (),
 ) -> str:
-    """Names the state of this very run: other clips, by what is heard in them, another base or plan do not meet it."""
+    """The name of this run's state; other frames of clips, another base or another plan give another name."""
     learned = digest_of_tensors(base.inner.learned) if base.inner else None
     weights = [digest_of_tensors(base.on(CPU).params), learned, base.config]
     clips = [[str(u.audio), u.start_s, u.duration_s, u.speaker] for u in heard.clips]

@@ -1,7 +1,7 @@
-"""The learning curve of a user's clips: which CER more minutes of transcribed speech would buy, and how sure that is.
+"""The learning curve of a user's clips: the CER with more minutes of transcribed speech, with an interval.
 
-Adaptation is tried with an eighth, a quarter, half and all of the clips, each time measured on a part that was held
-out. Through what comes of it go power laws with a floor (`adapt/curve.py`); an interval holds 95 % of what they say.
+The base is adapted to an eighth, a quarter, half and all of the clips, and measured on a held-out part. Power laws with
+a floor are fitted to the results (`adapt/curve.py`); the intervals hold 95 % of their predictions.
 
 Suffixes: `S` sizes, the smallest first; `C` held-out clips; `R` resamples.
 """
@@ -31,17 +31,18 @@ from earful.text.normalize import TextRules
 from earful.train import load_state, save_state
 
 LEAST_CLIPS, LEAST_HELD, FARTHEST = 8, 30, 16.0
-"""What a forecast needs; how many clips, or all, measure whatever the time; how many times the speech it may go to."""
+"""The fewest clips of a forecast; the fewest held-out clips in all draws together (or all clips); the largest factor of
+speech to extrapolate to."""
 CHAINS, FOLDS, MOST_HELD, HALVINGS = 8, 4, 100, 3
-"""So many times, if there is time, a quarter of the clips is held out, but no more than measure well enough, and the
-others are halved as often: the smallest size is an eighth."""
+"""The most draws; one in FOLDS clips is held out, but at most MOST_HELD; and how often the others are halved: the
+smallest size is an eighth."""
 
 _RESAMPLES = 400
 
 
 @dataclass(frozen=True)
 class Rate:
-    """CER of adaptation to so many minutes (where it was measured: of so many clips), on new clips of the same kind."""
+    """CER on new clips of the same kind after adaptation to `minutes` of speech (and `clips` clips, if measured)."""
 
     minutes: float
     cer: float
@@ -51,7 +52,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Needed:
-    """How many more minutes bring CER down to `cer`; None where that is beyond what can be forecast."""
+    """The additional minutes for a CER of `cer`; None if they are beyond the range of the forecast."""
 
     cer: float
     more_minutes: float | None
@@ -60,10 +61,10 @@ class Needed:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What was measured, and what follows from it. All rates are of the best path, without a language model.
+    """The measured points and the fitted curves. All rates are of greedy decoding, without a language model.
 
-    `clips` and `minutes` are of all clips that can be used; `draws` says how often each size was measured. `curve` is
-    the likeliest of `curves`; a forecast is the median of them all.
+    `clips` and `minutes` count all usable clips; `draws` is the number of measurements of each size. `curve` is the
+    likeliest of `curves`; a forecast is the median of all.
     """
 
     cer_before: float
@@ -76,11 +77,11 @@ class Forecast:
 
     @property
     def farthest(self) -> float:
-        """The minutes beyond which nothing is said."""
+        """The most minutes that the forecast covers."""
         return FARTHEST * self.minutes
 
     def predicted(self, minutes: float) -> Rate:
-        """CER after adaptation to so many minutes of such clips, with its 95 % interval.
+        """CER after adaptation to `minutes` of such clips, with its 95 % interval.
 
         Raises:
             ConfigError: `minutes` is not above 0, or more than 16 times what there is.
@@ -94,7 +95,7 @@ class Forecast:
         return Rate(minutes, middle, (low, high))
 
     def needed(self, cer: float) -> Needed:
-        """How many more minutes bring CER down to `cer`: the interval is of where that of `predicted` gets there."""
+        """The additional minutes for a CER of `cer`; their interval is from that of `predicted`."""
         grid = torch.logspace(0, math.log2(FARTHEST), 300, base=2, dtype=torch.float64) * self.minutes
         reached = self.curves.quantiles(60 * grid) <= cer
         soonest, middle, latest = (float(grid[row].min()) - self.minutes if row.any() else None for row in reached)
@@ -114,15 +115,13 @@ def forecast(
 ) -> Forecast:
     """Measure the learning curve of `clips` from `base`, and fit it.
 
-    Without `plan` each size is adapted to by its own, that of `plan_from`. After `minutes` no draw is begun, once
-    30 clips, or all, have been held out. What was measured is kept in the folder `state`: run again, it goes on.
-    `tell(stage, done, total)` is called along the way.
+    Without `plan` each size uses the plan of `plan_from`. After `minutes` no draw begins, once 30 clips, or all, have
+    been held out. Measurements are kept in the folder `state`, and a further run continues from them. `tell(stage,
+    done, total)` is called along the way.
 
     Raises:
-        AdaptationError: fewer than 8 clips can be used.
-        AudioError: a recording cannot be read.
-        CheckpointError: `state` is damaged or cannot be written.
-        ConfigError: `minutes` is not above 0.
+        AdaptationError: fewer than 8 clips are usable. AudioError: a recording cannot be read. CheckpointError: `state`
+        is damaged or cannot be written. ConfigError: `minutes` is not above 0.
     """
     began_s, limit_s = monotonic(), math.inf if minutes is None else 60 * minutes
     if not limit_s > 0:
@@ -134,14 +133,14 @@ def forecast(
 
 
 class _Part(NamedTuple):
-    """Clips that measure, and nested sizes of the others, by number."""
+    """The held-out clips, and the nested training sets, by number."""
 
     held: Sequence[int]
     sizes: Sequence[Sequence[int]]
 
 
 class _Chain(NamedTuple):
-    """What one part measured: wrong characters of each held-out group of clips, before and after each size."""
+    """The result of one draw: wrong characters of each held-out group of clips, before and after each size."""
 
     clips_S: Tensor
     seconds_S: Tensor
@@ -151,7 +150,7 @@ class _Chain(NamedTuple):
 
 
 class _Work(NamedTuple):
-    """All that the draws share; `plan_of` says how so many clips, by number, are adapted to."""
+    """The data that all draws share; `plan_of` returns the plan for training clips, by number."""
 
     base: Checkpoint
     ready: Prepared
@@ -165,7 +164,7 @@ class _Work(NamedTuple):
 def _prepare(
     base: Checkpoint, clips: Manifest, rules: TextRules | None, plan: Plan | None, seed: int, tell: Progress
 ) -> _Work:
-    """Hear and augment once what all draws share, and draw them. The smallest size wants the most copies."""
+    """Compute the frames that all draws share, and make the draws. The smallest size needs the most copies."""
     fewest = plan or plan_from(base, len(clips) * (FOLDS - 1) // FOLDS // 2**HALVINGS, 0.0)
     ready = prepare(base, clips, rules=rules, plan=fewest, seed=seed, tell=tell)
     if (got := ready.apart.parts) < LEAST_CLIPS:
@@ -182,7 +181,7 @@ def _prepare(
 
 
 def draw_parts(seconds: Sequence[float], groups: Sequence[int], seed: int) -> list[_Part]:
-    """Each clip is held out about equally often, with all of its group, and no clip twice before each has been once."""
+    """Draw the held-out sets: whole groups, each clip about equally often, and none twice before each was once."""
     count = len(seconds)
     crossing = Plan(steps=1, folds=max(FOLDS, math.ceil(count / MOST_HELD)))
     held = [part for turn in range(CHAINS) for _, part in split_folds(groups, crossing, _random(seed, turn))][:CHAINS]
@@ -201,7 +200,7 @@ def _random(seed: int, number: int) -> torch.Generator:
 
 
 def nested(seconds: Sequence[float], halvings: int) -> list[int]:
-    """How many of the first clips are nearest to 1 / 2^halvings, …, a quarter, half and all of the seconds; all differ.
+    """The numbers of first clips nearest to 1 / 2^halvings, …, a quarter, half and all of the seconds; all differ.
 
     >>> nested([1.0, 1.0, 2.0, 4.0, 4.0, 4.0], 2)
     [3, 4, 6]
@@ -214,7 +213,7 @@ def nested(seconds: Sequence[float], halvings: int) -> list[int]:
 
 
 def _measure(work: _Work, began_s: float, limit_s: float, path: Path | None) -> Sequence[_Chain]:
-    """Part by part, those that were kept first, while the next will probably end in time."""
+    """The results of the draws, saved ones first, as long as the next will probably end in time."""
     chains, before_s = _kept(path)
     steps = [sum(steps_of(work.plan_of(learn)) for learn in part.sizes) for part in work.parts]
     held = accumulate(len(part.held) for part in work.parts)
@@ -240,7 +239,7 @@ def _measure(work: _Work, began_s: float, limit_s: float, path: Path | None) -> 
 
 
 def _tried(work: _Work, number: int, advance: Callable[[int, int], None]) -> _Chain:
-    """Adapt to each size of one part, and count what is wrong in the clips that were held out."""
+    """Adapt to each size of one draw, and count the errors on the held-out clips."""
     part, alphabet = work.parts[number], work.ready.config.alphabet
     held = [[work.ready.copies[i][0] for i in group] for group in _by_group(part.held, work.ready.apart.groups)]
     lengths = [sum(len(clip.labels) for clip in group) for group in held]
@@ -260,7 +259,7 @@ def _tried(work: _Work, number: int, advance: Callable[[int, int], None]) -> _Ch
 
 
 def _by_group(clips: Sequence[int], groups: Sequence[int]) -> list[list[int]]:
-    """Clips by number, those of one group together: they are resampled as one."""
+    """The clips of each group, by number: a group is resampled as one."""
     found: dict[int, list[int]] = {}
     for i in clips:
         found.setdefault(groups[i], []).append(i)
@@ -270,7 +269,7 @@ def _by_group(clips: Sequence[int], groups: Sequence[int]) -> list[list[int]]:
 def _adapted(
     work: _Work, learn: Sequence[int], seed: int, advance: Callable[[int, int], None]
 ) -> tuple[AcousticModel, Params]:
-    """The base after adaptation to these clips, by the plan for so many."""
+    """The base after adaptation to these clips, with the plan for their number."""
     plan = work.plan_of(learn)
     model = AcousticModel(with_dropout(work.ready.config, plan.dropout)).to(work.ready.device)
     params, _ = finetune_in_stages(
@@ -296,14 +295,14 @@ def _keep(path: Path, chains: Sequence[_Chain], elapsed_s: float) -> None:
 
 
 def _kept(path: Path | None) -> tuple[list[_Chain], float]:
-    """What was measured before, and how long that took."""
+    """The saved measurements and their time in seconds."""
     tensors, header = (load_state(path) if path else None) or ({}, {"chains": 0, "elapsed_s": 0.0})
     numbers = range(header["chains"])
     return [_Chain(*(tensors[f"{n}.{name}"] for name in _Chain._fields)) for n in numbers], header["elapsed_s"]
 
 
 def _fitted(work: _Work, chains: Sequence[_Chain]) -> Forecast:
-    """Points with their bootstrap, the curves, and what else is to be told."""
+    """The forecast: points with their bootstrap intervals, and the fitted curves."""
     generator = torch.Generator().manual_seed(work.seed)
     cer_S, cer_RS = pooled(chains, generator)
     clips_S = torch.stack([chain.clips_S for chain in chains]).mean(0)
@@ -327,10 +326,10 @@ def _fitted(work: _Work, chains: Sequence[_Chain]) -> Forecast:
 
 
 def pooled(chains: Sequence[_Chain], generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """CER of each size `[S]`, and of resamples `[R, S]`: of the draws, and in each of the clips that measured.
+    """CER of each size `[S]`, and of resamples `[R, S]`: of the draws, and of the held-out clips in each draw.
 
-    All sizes are resampled alike: what makes a clip hard for one makes it hard for the next, and differences are surer
-    than rates. Without any error there is half a one, for logarithms' sake.
+    All sizes use the same resamples, since a clip that is hard for one is hard for the next: so differences have
+    smaller intervals than rates. No error counts as half an error, because of the logarithm.
     """
     drawn_KR = _counts(len(chains), generator).T
     errors, lengths = [chain.errors_SC.T for chain in chains], [chain.lengths_C[:, None] for chain in chains]
@@ -340,6 +339,6 @@ def pooled(chains: Sequence[_Chain], generator: torch.Generator) -> tuple[Tensor
 
 
 def _counts(count: int, generator: torch.Generator) -> Tensor:
-    """How often each of so many is drawn in each resample `[R, count]`, with replacement."""
+    """The number of times each of `count` items is drawn in each resample `[R, count]`, with replacement."""
     drawn = torch.randint(count, (_RESAMPLES, count), generator=generator)
     return torch.zeros(_RESAMPLES, count, dtype=torch.float64).scatter_add_(1, drawn, torch.ones(drawn.shape).double())

@@ -1,6 +1,6 @@
-"""The inner loop as a value: how often, how fast, and which of its numbers were learned. It knows nothing of speech.
+"""The inner loop as a value: steps, learning rate, and what of it is learned. It knows nothing of speech.
 
-Meta-training learns the numbers together with the start; a checkpoint keeps them; adaptation moves by them.
+Meta-training learns its numbers together with the start, a checkpoint stores them, and adaptation uses them.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from earful.adapt.descend import Params, Rate, Rule, adamw, sgd
 from earful.errors import ConfigError
 
 Moves = Callable[[str], bool]
-"""Whether a parameter of that name moves."""
+"""Whether the parameter of a name is trained."""
 
 RATE, MOMENTUM = "rate.", "momentum"
 
@@ -22,10 +22,11 @@ RATE, MOMENTUM = "rate.", "momentum"
 class Inner:
     """The inner loop: `steps` at `rate`, and what of it is learned.
 
-    `learned` rates: one for all ("scalar"), one a layer (a name up to its last dot) or one a parameter; with
-    `per_step`, a set of them for every step (a step behind the last takes the last's). All start at `rate`, sign free.
-    `momentum` is learned from that value on with `learn_momentum`. `decay` pulls to the start; `clip_norm` bounds the
-    norm of each step's gradient. Adam (Kingma and Ba 2015) knows no decay; "adamw" is the same with it, decoupled.
+    `learned` rates: one for all ("scalar"), one per layer (a name up to its last dot) or one per parameter; with
+    `per_step`, one set for every step (later steps use the last set). All start at `rate`, and may become negative.
+    With `learn_momentum` the `momentum` is learned, starting at that value. `decay` pulls towards the start;
+    `clip_norm` bounds the norm of each step's gradient. Adam (Kingma and Ba 2015) has no decay; "adamw" is Adam with
+    decoupled decay.
     """
 
     rate: float
@@ -44,25 +45,25 @@ class Inner:
         if not self.rate > 0:
             raise ConfigError(f"the inner rate is {self.rate}, must be > 0")
         if self.per_step and not self.learned:
-            raise ConfigError('rates per step are learned rates: say also learned = "scalar", "layer" or "parameter"')
+            raise ConfigError('per_step needs learned rates: add learned = "scalar", "layer" or "parameter"')
         if self.optimiser != "sgd" and (self.momentum is not None or self.learn_momentum):
             raise ConfigError("Adam has its own momentum; leave out `momentum` and `learn_momentum`, or take sgd")
         if self.optimiser == "adam" and self.decay:
-            raise ConfigError(f'Adam knows no decay, got {self.decay}; take optimiser = "adamw", which has it')
+            raise ConfigError(f'Adam has no decay, got {self.decay}; use optimiser = "adamw", which has it')
 
 
 def everything(name: str) -> bool:
-    """All parameters move."""
+    """Train all parameters."""
     return True
 
 
 def nothing(name: str) -> bool:
-    """None does."""
+    """Train no parameter."""
     return False
 
 
 def learned_of(inner: Inner, params: Params, moves: Moves = everything) -> dict[str, Tensor]:
-    """The rates and the momentum that are learned, as they begin."""
+    """The initial values of the learned rates and momentum."""
     learned = {}
     for name, value in params.items():
         if moves(name) and (key := _rate_key(inner, name)):
@@ -74,7 +75,7 @@ def learned_of(inner: Inner, params: Params, moves: Moves = everything) -> dict[
 
 
 def shared_by_rows(learned: Params, params: Params, rows: Moves) -> dict[str, Tensor]:
-    """The same, but with one rate for all rows of those parameters that `rows` names: it fits any number of rows."""
+    """The same, with one rate for all rows of the parameters in `rows`, which fits any number of rows."""
     shared = dict(learned)
     for name, value in params.items():
         rates = learned.get(RATE + name)
@@ -84,7 +85,7 @@ def shared_by_rows(learned: Params, params: Params, rows: Moves) -> dict[str, Te
 
 
 def rule_of(inner: Inner, learned: Params, start: Params) -> Rule:
-    """The rule by which parameters move from `start`, with what of it is `learned`."""
+    """The update rule for parameters that start at `start`, with its `learned` tensors."""
     rate, anchor = _rate(inner, learned), start if inner.decay else None
     if inner.optimiser != "sgd":
         return adamw(rate, betas=(0.9, 0.999), decay=inner.decay, anchor=anchor)

@@ -1,4 +1,4 @@
-"""The language model of an adapted recogniser: learned from its transcripts, and from what other text the user has."""
+"""The language model of an adapted recogniser: trained on its transcripts and on the user's other text."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,20 +33,20 @@ from earful.text.score import errors_of_each, right_words
 from earful.text.vocabulary import make_lexicon
 
 MOST_TUNED = 60
-"""Clips that the weight is tuned on, at most: more would only cost time."""
+"""The most clips to tune the weight on: more would only cost time."""
 
 
 GAIN = 0.03
-"""By how much a search with a word list or other text is expected to lower CER (by hand on a few Dutch runs)."""
+"""The expected decrease of CER by a search with a word list or other text (by hand, from a few Dutch runs)."""
 MANDARIN = "zh"
 WORDS = 500_000
-"""Words drawn from a word list: some seconds of counting."""
+"""The number of words to draw from a word list: a few seconds of counting."""
 
 
 class Gain(NamedTuple):
-    """A language model, and the character error rate on unmet clips: with it, and of the best path without it.
+    """A language model, and CER on held-out clips: with it, and of greedy decoding without it.
 
-    None where there are no such clips. The interval is that of `cer`.
+    Both are None without held-out clips. The interval is that of `cer`.
     """
 
     language: Language
@@ -56,16 +56,16 @@ class Gain(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """A word list: lines of words drawn as often as they come, for the letters; and how likely each word is."""
+    """A word list: lines of words drawn by their frequency, for the letter n-gram; and the probability of each word."""
 
     lines: Sequence[str]
     frequencies: Mapping[str, float]
 
 
 class Sources(NamedTuple):
-    """What is known of a language beside the transcripts: of its letters, and of its words.
+    """The sources of a language model beside the transcripts: n-grams of letters, and counts of words.
 
-    `text` says which of them, from and to, are of other text that was given.
+    `text` is the range of those that come from the user's other text.
     """
 
     letters: Sequence[NGram]
@@ -73,7 +73,7 @@ class Sources(NamedTuple):
     text: tuple[slice, slice] = (slice(0), slice(0))
 
     def without_text(self) -> "Sources":
-        """The same without other text; the very same where there is none."""
+        """The sources without other text; the same object if there is none."""
         letters, words = list(self.letters), list(self.words)
         del letters[self.text[0]], words[self.text[1]]
         return self if len(letters) == len(self.letters) else Sources(letters, words)
@@ -89,15 +89,15 @@ def learn_language(
     groups: Sequence[int] = (),
     refuse: Callable[[float, float], None] | None = None,
 ) -> Gain | None:
-    """Letters and words of all transcripts and of `others`, their weight tuned on clips that adaptation has not met.
+    """Train a language model on all transcripts and on `others`; its weight is tuned on held-out clips.
 
-    `others` are sources of further text, normalised, `known` what was learned from such before, and `listed` a word
-    list: each counts as much as it helps to predict the transcripts.
-    While tuning, the n-gram knows only the transcripts that the same fine-tuning learned from, and of `others` nothing
-    that a clip says. Where there is nothing to tune on, the weight is what experience says, if there is further text;
-    what was `known` has a weight already. `groups` has the group of each clip (`data.apart`). The `others` are left out
-    where the search makes more errors with them than without; `refuse` is told both rates.
-    None without any of these, or where the best path makes fewer errors, by more than a few clips can show by chance.
+    `others` are sources of other text, normalised, `known` is the language model of an earlier adaptation, and `listed`
+    a word list. Each is weighted by how well it predicts the transcripts. While the weight is tuned, the n-gram uses
+    only the transcripts that the same fine-tuning was trained on, and no sentence of a clip from `others`. Without
+    held-out clips the weight is a default if there is other text, or that of `known`. `groups` has the group of each
+    clip (`data.apart`). The `others` are left out if the search makes more errors with them than without; `refuse` is
+    then called with both rates. Returns None without any of these, or if greedy decoding makes significantly fewer
+    errors.
     """
     alphabet = model.config.alphabet
     texts = [alphabet.decode(clip.labels) for clip in clips]
@@ -126,7 +126,7 @@ def learn_language(
 
 
 def weighed(texts: Sequence[str], sources: Sources, recordings: Sequence[Recording]) -> Gain:
-    """The language of transcripts and other sources; its weight, bonus and confidences by held-out recordings."""
+    """The language model of transcripts and other sources, with its weights tuned on held-out recordings."""
     found = tune(recordings)
     learned = _language(texts, sources, recordings[0].ngram.alphabet, found.weight, found.bonus)
     groups = [-1 - i if each.group is None else each.group for i, each in enumerate(recordings)]
@@ -135,7 +135,7 @@ def weighed(texts: Sequence[str], sources: Sources, recordings: Sequence[Recordi
 
 
 def path_shift(model: AcousticModel, clips: Sequence[Example], unmet: Sequence[Unmet]) -> float:
-    """How far confidences by the best path are from other recognisers', by the words of clips that were not met."""
+    """The shift that calibrates the confidences of greedy decoding, estimated on held-out clips."""
     alphabet = model.config.alphabet
     held = [(part, i) for part in unmet for i in part.held[:MOST_TUNED]]
     heard = [greedy(_logp(model, part.end, clips[i])) for part, i in held]
@@ -143,7 +143,7 @@ def path_shift(model: AcousticModel, clips: Sequence[Example], unmet: Sequence[U
 
 
 def _shift(recordings: Sequence[Recording], fusion: Fusion) -> float:
-    """The same by the search."""
+    """The same shift for the search."""
     ngrams = {id(each.ngram): each for each in recordings}
     searches = {
         key: Search(each.ngram.alphabet.size, each.ngram, each.words, fusion.weight, fusion.bonus)
@@ -160,8 +160,7 @@ def shift_by(
     alphabet: Alphabet,
     known: Sequence[tuple[NGram | None, Words | None]] | None = None,
 ) -> float:
-    """The shift of confidences by recordings that were written down, and what they say; of the best path, if not
-    `known` what of the language knew them."""
+    """The shift of confidences, by decoded recordings and their `references`; of greedy decoding if `known` is None."""
     clues, right = [np.zeros((0, len(SEARCHED if known else BEST_PATH) - 1))], []
     for emissions, reference, of in zip(heard, references, known or [(None, None)] * len(heard), strict=True):
         letters = spelt(emissions, alphabet)
@@ -174,7 +173,7 @@ def shift_by(
 def sources_of(
     alphabet: Alphabet, others: Sequence[Sequence[str]], known: Language | None, listed: Listed | None
 ) -> Sources:
-    """Text and list as sources; a recogniser that is adapted further has the list already."""
+    """Text and word list as sources; a recogniser that is adapted further already has the list."""
     text = [lines for lines in others if _readable(lines, alphabet)]
     drawn = [listed.lines] if listed and _readable(listed.lines, alphabet) else []
     letters = [*([known.ngram] if known else ()), *(learn(lines, alphabet) for lines in (*text, *drawn))]
@@ -186,7 +185,7 @@ def sources_of(
 
 
 def listed(language: str, rules: TextRules) -> Listed | None:
-    """The word list of a language, as the rules write it; None where there is no list, or no wordfreq."""
+    """The word list of a language, normalised by the rules; None without a list, or without wordfreq."""
     try:
         lines = draw_lines(language, WORDS, torch.Generator().manual_seed(0)) if language else []
     except SynthesisError:
@@ -201,7 +200,7 @@ def listed(language: str, rules: TextRules) -> Listed | None:
 
 
 def _written(listed: str, rules: TextRules) -> str:
-    """Words of a list, normalised. Most are already: letters in lower case, one space between words."""
+    """The words of a list, normalised. Most need no change: lower case, one space between words."""
     plain = rules.case != "upper" and rules.writing == "given" and listed.replace(" ", "").isalpha()
     if plain and listed == listed.lower() and is_normalized("NFC", listed):
         return listed
@@ -209,9 +208,9 @@ def _written(listed: str, rules: TextRules) -> str:
 
 
 def lexicon_for(rules: TextRules, texts: Sequence[str], words: bool, before: Lexicon | None) -> Lexicon | None:
-    """What turns pinyin into characters, if the rules want these: of `texts`, and the word list, where there is one.
+    """The lexicon from pinyin to characters, if the rules need one: from `texts`, and the word list if there is one.
 
-    A recogniser that is adapted further brings the list that it has.
+    A recogniser that is adapted further brings its own lexicon, `before`.
     """
     if rules.writing != "characters":
         return None
@@ -221,7 +220,7 @@ def lexicon_for(rules: TextRules, texts: Sequence[str], words: bool, before: Lex
 
 
 def _frequencies(language: str) -> dict[str, float]:
-    """How likely the words of a language are; empty where there is no word list, or no wordfreq."""
+    """The probabilities of the words of a language; empty without a word list, or without wordfreq."""
     try:
         return word_frequencies(language)
     except SynthesisError:
@@ -229,28 +228,28 @@ def _frequencies(language: str) -> dict[str, float]:
 
 
 def _expected_gain(recordings: Sequence[Recording], more: bool) -> float:
-    """By how much the search may be worse on held-out clips and is kept: with more text than the transcripts it helps.
+    """The increase of held-out CER up to which the search is kept: text beyond the transcripts is expected to help.
 
-    As much as experience weighs beside them (`ctc.fusion.PRIOR`); a language model of transcripts alone must show it.
+    The prior has its usual weight (`ctc.fusion.PRIOR`); a language model of transcripts alone must lower CER.
     """
     return GAIN * PRIOR / max(sum(len(recording.text) for recording in recordings), 1) if more else 0.0
 
 
 def kept(language: Language | None, alphabet: Alphabet) -> Language | None:
-    """The language model of a recogniser that is adapted further; `alphabet` begins with the symbols that it has."""
+    """The language model of a recogniser that is adapted further; `alphabet` begins with its symbols."""
     if language is None:
         return None
     return replace(language, ngram=NGram(alphabet, language.ngram.sources, language.ngram.weights))
 
 
 def _readable(lines: Sequence[str], alphabet: Alphabet) -> bool:
-    """Whether the text has letters of the alphabet at all."""
+    """Whether any line has a letter of the alphabet."""
     symbols = set(alphabet.symbols) - {" "}
     return any(symbols.intersection(line) for line in lines)
 
 
 def _language(texts: Sequence[str], sources: Sources, alphabet: Alphabet, weight: float, bonus: float) -> Language:
-    """The letters and words of the transcripts, mixed with those of other text."""
+    """The n-grams and words of the transcripts, mixed with those of other text."""
     ngram = mix_with(texts, sources.letters) if sources.letters else learn(texts, alphabet)
     folds = (
         Fold(held, rest, NGram(alphabet, (*learn(rest, alphabet).sources, *ngram.sources[1:]), ngram.weights))
@@ -267,7 +266,7 @@ def _recordings(
     alphabet: Alphabet,
     groups: Sequence[int],
 ) -> Iterator[Recording]:
-    """The held clips as the search meets them."""
+    """The held-out clips as input of the search."""
     measuring = unmet.held[:MOST_TUNED]
     rest, held = [texts[i] for i in unmet.learned], [texts[i] for i in measuring]
     found = recordings_of(heard, held, rest, sources, alphabet)
@@ -277,14 +276,14 @@ def _recordings(
 def recordings_of(
     heard: Sequence[Tensor], held: Sequence[str], rest: Sequence[str], sources: Sources, alphabet: Alphabet
 ) -> Iterator[Recording]:
-    """Held-out clips by their log-probabilities and transcripts, with the language of all other clips."""
+    """The log-probabilities and transcripts of held-out clips, with the language model of all other clips."""
     language = _language(rest, sources, alphabet, *USUAL)
     for logp_FV, text in zip(heard, held, strict=True):
         yield Recording(logp_FV, text, language.ngram, language.words)
 
 
 def _logp(model: AcousticModel, params: Params, clip: Example) -> Tensor:
-    """Log-probabilities `[F, V]` of one clip, dropout off."""
+    """Log-probabilities `[F, V]` of one clip, without dropout."""
     model.eval()
     return logp_of(model, clip.frames_FM, params, length=even(len(clip.frames_FM)))
 

@@ -1,12 +1,11 @@
-"""Output rows of a new alphabet from what the base hears: a letter starts from the sounds that align with it.
+"""Initial output rows of a new alphabet: each letter starts from the phones that align with it.
 
-The base writes phones whatever the language. Which of them a letter stands for, though the base has never written that
-letter, is told by where it comes in the transcripts: the states of a hidden Markov model are the letters of a
-transcript, with blanks between them as in CTC, and expectation maximisation fits what each letter sounds like. The
-rules of the language, where they are known (`adapt.spelling`), say it beforehand.
+The base recognises phones in any language. The transcripts tell which phones a new letter stands for: the states of a
+hidden Markov model are the letters of a transcript, with blanks between them as in CTC, and expectation maximisation
+estimates P(phone | letter). The rules of the language, if they are known (`adapt.spelling`), are a prior.
 
-Shapes, beside the usual: `V` are the letters of the new alphabet, `P` the symbols of the head that hears (phones, or
-the letters of the base's own alphabet). `VP` is without the blank on either side; elsewhere symbol 0 is the blank.
+Shapes: `V` are the letters of the new alphabet, `P` the symbols of a head of the base (phones, or the letters of its
+own alphabet). `VP` is without the blank on either side; elsewhere symbol 0 is the blank.
 """
 
 import unicodedata
@@ -27,13 +26,13 @@ from earful.text.alphabet import Alphabet
 
 ITERATIONS = 12
 STRENGTH = 2.0
-"""The prior weighs as much as so many frames of sound; a letter comes with some 1 to 2 frames that are not blank."""
+"""The weight of the prior in frames; each occurrence of a letter has about 1 to 2 frames that are not blank."""
 UNHEARD = 0.2
-"""The share of a letter's frames that may be blank: what a silent letter, or the second of a digraph, aligns with."""
+"""The share of a letter's frames that may be blank, for silent letters and the second letter of a digraph."""
 TRUST = 20.0
-"""What the rules of the language say of a letter weighs as much as so many frames, at most: clips may know better."""
+"""The largest weight of the rules of the language for a letter, in frames: clips may know better."""
 LIKENESS = 0.5
-"""The share of a prior that comes from the base's own row of that letter; the rest is what was heard on average."""
+"""The share of a prior that comes from the base's own row of the letter; the rest is the average of the clips."""
 TEMPERATURE = 0.1
 _LEAST = 1e-10
 
@@ -48,20 +47,20 @@ def letter_phones(
     strength: float | Tensor = STRENGTH,
     unheard: float = UNHEARD,
 ) -> Tensor:
-    """What each letter sounds like: P(phone | letter) `[letters, phones]`, blanks left out, every row of sum 1.
+    """Estimate P(phone | letter) `[letters, phones]`, without blanks; every row sums to 1.
 
     `logp_phones` are the log-posteriors `[F, 1 + phones]` of each clip, `labels` its letters, ids from 1 to `letters`.
-    Without `prior_VP` the prior of every letter is what was heard on average; it weighs `strength` frames (a Dirichlet
-    prior), a number or one for each letter `[letters, 1]`, so a letter that is seen once stays near it. Clips that are
-    too short for their labels are passed over.
+    The default `prior_VP` is the average over the clips; it weighs `strength` frames (a Dirichlet prior), a number or
+    one per letter `[letters, 1]`, so a letter that occurs once stays near it. Clips too short for their labels are
+    skipped.
 
     Maximum a posteriori by EM (Dempster et al. 1977; Rabiner 1989, eq. 40c). In place of the likelihood of a frame
     stands its posterior: with x = P(phone | frame), a letter emits unheard · x[blank] + (1 − unheard) · Σ P(phone |
     letter) · x[phone].
 
     Raises:
-        ValueError: there is no clip, a label is not in 1…letters, clips and labels are not as many, or `prior_VP` has
-            another shape.
+        ValueError: no clip, a label outside 1…letters, different numbers of clips and labels, or a wrong shape of
+        `prior_VP`.
     """
     average_P = heard_on_average(logp_phones)
     prior_VP = average_P.expand(letters, -1) if prior_VP is None else prior_VP
@@ -77,7 +76,7 @@ def letter_phones(
 
 
 def letter_counts(logp_phones: Sequence[Tensor], labels: Sequence[tuple[int, ...]], letters: int) -> Tensor:
-    """How many frames each letter spends on each phone `[letters, phones]`, by `letter_phones` of the same clips.
+    """The expected frames of each letter on each phone `[letters, phones]`, by `letter_phones` of the same clips.
 
     Raises ValueError as `letter_phones`.
     """
@@ -87,7 +86,7 @@ def letter_counts(logp_phones: Sequence[Tensor], labels: Sequence[tuple[int, ...
 
 
 def heard_on_average(logp_phones: Sequence[Tensor]) -> Tensor:
-    """The share of each phone in all that is not blank, `[P]`. Raises ValueError if there is no clip."""
+    """The share of each phone in the frames that are not blank, `[P]`. Raises ValueError if there is no clip."""
     if not logp_phones:
         raise ValueError("expected the log-posteriors of one clip or more, got none")
     heard_P = torch.stack([logp_FP.detach().float().exp().sum(0) for logp_FP in logp_phones]).sum(0)[1:]
@@ -95,7 +94,7 @@ def heard_on_average(logp_phones: Sequence[Tensor]) -> Tensor:
 
 
 def likeness(params: Mapping[str, Tensor], ids: Sequence[int], head: str) -> Tensor:
-    """P(symbol of `head` | letter of the base), by how alike their rows are: `[len(ids), P]`, rows of sum 1.
+    """P(symbol of `head` | letter of the base) by the similarity of their rows: `[len(ids), P]`, rows of sum 1.
 
     The softmax of cosines at the temperature 0.1, rows taken relative to the mean row of their head.
     """
@@ -106,9 +105,9 @@ def likeness(params: Mapping[str, Tensor], ids: Sequence[int], head: str) -> Ten
 
 
 def prior_of(params: Mapping[str, Tensor], old: Alphabet, new: Alphabet, head: str, average_P: Tensor) -> Tensor:
-    """The prior of `letter_phones` `[V, P]`: half what the base's letter, or the likest, sounds like, half `average_P`.
+    """The prior of `letter_phones` `[V, P]`: half from the same or most similar letter of the base, half `average_P`.
 
-    A letter like none of the base's has `average_P` alone.
+    A letter unlike all letters of the base has `average_P` alone.
     """
     own = {symbol: place for place, symbol in enumerate(old.symbols)}
     like_VP = likeness(params, range(1, old.size), head)
@@ -119,9 +118,9 @@ def prior_of(params: Mapping[str, Tensor], old: Alphabet, new: Alphabet, head: s
 def rows_from_phones(params: Mapping[str, Tensor], p_VP: Tensor, head: str) -> tuple[Tensor, Tensor]:
     """Rows of the text head, blank first: weights `[1 + V, D]` and biases `[1 + V]`.
 
-    A letter's row is the mean of the rows of `head`, weighted by `p_VP`. What makes a symbol win is how its logit
-    differs from the blank's, so that difference is what is averaged, and put on the blank of the text head: rows of
-    different heads then stand on one scale.
+    A letter's row is the mean of the rows of `head`, weighted by `p_VP`. The decision depends on the difference between
+    a symbol's logit and the blank's. So these differences are averaged and added to the blank row of the text head,
+    which puts the rows of different heads on one scale.
     """
     weight_PD, bias_P = params[f"heads.{head}.weight"], params[f"heads.{head}.bias"]
     weight_VD = params[WEIGHT][:1] + p_VP @ (weight_PD[1:] - weight_PD[0])
@@ -137,10 +136,10 @@ def sounds(
     labels: Sequence[tuple[int, ...]],
     rules_VP: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """What each letter sounds like to each head that listens: `letter_phones`, with `prior_of` the base's letters.
+    """P(symbol | letter) for each head of the base: `letter_phones`, with `prior_of` the base's letters.
 
-    `rules_VP` counts how often a letter stands for a phone by the rules of its language (`adapt.spelling`): the prior
-    of the phone head is then of both, and weighs so much more.
+    `rules_VP` counts how often a letter stands for a phone by the rules of its language (`adapt.spelling`); these
+    counts are added to the prior of the phone head.
     """
     found = {}
     for head, logp in heard.items():
@@ -153,9 +152,9 @@ def sounds(
 
 
 def with_rules(prior_VP: Tensor, rules_VP: Tensor) -> tuple[Tensor, Tensor]:
-    """The prior and its strength `[V, 1]` where the rules of the language say something; a letter they lack keeps its.
+    """The prior with the rules of the language, and its strength `[V, 1]`; letters without rules keep their prior.
 
-    Of a letter that comes often in their words they weigh `TRUST`, of a rare one as much as they have of it.
+    The rules weigh `TRUST` for frequent letters, and their counts for rare ones.
     """
     alpha_VP = STRENGTH * prior_VP + rules_VP * (TRUST / rules_VP.sum(1, keepdim=True).clamp(min=TRUST))
     strength_V1 = alpha_VP.sum(1, keepdim=True)
@@ -163,9 +162,9 @@ def with_rules(prior_VP: Tensor, rules_VP: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def shares_of(heads: Iterable[str], labels: Sequence[tuple[int, ...]], rules_VP: Tensor) -> Tensor:
-    """The weight of what each head says of a letter `[heads, V]`, sum 1: as much as it knows of it.
+    """The weight of each head for a letter `[heads, V]`, with sum 1.
 
-    That is the weight of its prior, and how often the clips have the letter. The rules speak to the phone head alone.
+    It is the weight of its prior plus the count of the letter in the clips. The rules count for the phone head alone.
     """
     seen_V = torch.bincount(torch.tensor([i for ids in labels for i in ids]).long(), minlength=1 + len(rules_VP))[1:]
     ruled_V = rules_VP.sum(1).clamp(max=TRUST)
@@ -174,11 +173,11 @@ def shares_of(heads: Iterable[str], labels: Sequence[tuple[int, ...]], rules_VP:
 
 
 def rarer(rules_VP: Tensor) -> Tensor:
-    """How much less likely a letter is written than all that stand for the same phones, in nats, at most 0 `[V]`.
+    """The log-probability of a letter among the letters for the same phones, in nats, at most 0 `[V]`.
 
-    A row says what a letter sounds like, not which of two letters of one sound is written: clips teach that, but not of
-    a letter that they lack. By Bayes' rule it is the expectation of log P(letter | phone) over the letter's phones, in
-    the words that the rules were asked about. Of a letter that is in no word nothing is known: 0.
+    A row describes the sound of a letter, not which of two letters with one sound is written. The clips teach that only
+    for letters that they contain. By Bayes' rule it is the expectation of log P(letter | phone) over the letter's
+    phones, in the words that the rules were applied to. It is 0 for a letter in no word.
     """
     share_VP = rules_VP / rules_VP.sum(0).clamp(min=_LEAST)
     return (functional.normalize(rules_VP, p=1, dim=1) * share_VP.clamp(min=_LEAST).log()).sum(1)
@@ -193,15 +192,15 @@ def heard_rows(
     generator: torch.Generator,
     rules_VP: Tensor | None = None,
 ) -> Params:
-    """`params` with the text head made for `new`, like `carry_rows`, but from the sound of the clips.
+    """`params` with a text head for `new`, like `carry_rows`, but initialised from the sound of the clips.
 
-    `heard` has, for each head that listens, the log-posteriors of every clip under the base; `labels` their letters in
-    `new`; `rules_VP` what the rules of the language say of them (see `sounds`). The rows are the mean of what the heads
-    say; letters that no clip has are `rarer`. A symbol that is written and not said (space, punctuation) keeps the row
-    that `carry_rows` gives it. Time and memory grow with the clips: give a hundred at most.
+    `heard` has, for each head of the base, the log-posteriors of every clip; `labels` are their letters in `new`;
+    `rules_VP` are the counts by the rules of the language (see `sounds`). The rows are the weighted mean over the
+    heads; the bias of letters in no clip is lowered by `rarer`. A symbol without sound (space, punctuation) keeps its
+    row of `carry_rows`. Time and memory grow with the clips: give a hundred at most.
 
     Raises:
-        ValueError: no head listens, there is no clip, or labels or rules do not fit clips and alphabet.
+        ValueError: no head, no clip, or labels or rules that do not fit clips and alphabet.
     """
     if not heard:
         raise ValueError("expected the log-posteriors of one head or more, got none")
@@ -210,7 +209,7 @@ def heard_rows(
     rows = [rows_from_phones(params, p_VP, head) for head, p_VP in said.items()]
     equal_HV = torch.full((len(said), len(new.symbols)), 1 / len(said))
     share_HV = equal_HV if rules_VP is None else shares_of(said, labels, rules_VP)
-    share_HV = torch.cat([equal_HV[:, :1], share_HV], 1)  # of the blank, which they have in common
+    share_HV = torch.cat([equal_HV[:, :1], share_HV], 1)  # of the blank, which all heads share
     weight_VD = sum(share_V[:, None] * weight_VD for share_V, (weight_VD, _) in zip(share_HV, rows, strict=True))
     bias_V = sum(share_V * bias_V for share_V, (_, bias_V) in zip(share_HV, rows, strict=True))
     if rules_VP is not None:
@@ -238,9 +237,9 @@ def _check(
 
 
 class Sounds(NamedTuple):
-    """Clips that letters are aligned in: the posteriors of all their frames in one row after another, no padding.
+    """The clips to align: the posteriors of all their frames, concatenated without padding.
 
-    A frame knows hundreds of phones and a word a handful of letters: so it is letters, not phones, that are padded.
+    There are hundreds of phones and few letters per clip, so letters are padded, not phones.
     """
 
     blank_N1: Tensor
@@ -251,7 +250,7 @@ class Sounds(NamedTuple):
 
 
 def sounds_of(logp_phones: Sequence[Tensor], labels: Sequence[tuple[int, ...]]) -> Sounds | None:
-    """The clips that can carry their labels; None where there are none."""
+    """The clips that are long enough for their labels; None if there are none."""
     fit = [i for i, ids in enumerate(labels) if 0 < frames_needed(ids) <= len(logp_phones[i])]
     if not fit:
         return None
@@ -261,7 +260,7 @@ def sounds_of(logp_phones: Sequence[Tensor], labels: Sequence[tuple[int, ...]]) 
 
 
 def expect(sounds: Sounds, p_VP: Tensor, unheard: float) -> tuple[Tensor, Tensor]:
-    """The log-likelihood of the transcripts, and how many frames each letter spends on each phone `[V, P]`.
+    """The log-likelihood of the transcripts, and the expected frames of each letter on each phone `[V, P]`.
 
     The expected counts are the derivative of the log-likelihood by log P(phone | letter).
     """

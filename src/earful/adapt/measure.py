@@ -1,4 +1,4 @@
-"""Fine-tuning, and what it is worth: on a held-out part, cross-validated, or on the clips themselves."""
+"""Fine-tuning with a measurement: on a held-out part, by cross-validation, or on the training clips."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,14 +25,13 @@ Measured = Literal["held-out", "cross-validated", "own clips"]
 
 
 class Task(NamedTuple):
-    """What is to be done: a model's shape, the clips with their copies, the plan; where to keep a state.
+    """A fine-tuning task: the model's shape, the clips with their copies, the plan, and where to keep the state.
 
-    `start` gives the parameters to start from for those clips, by number, that are learned from: their letters' rows
-    come from these clips, so the others stay unmet. `learned` has what was learned of the plan's inner loop. What lies
-    `beside` is always learned from, and never measures; `unmet_beside`, where it is given, is what lies there instead
-    while each part measures, in turn. Another `draw` moves by other batches, masks and copies on the same parts.
-    `groups` has the group of each clip (`data.apart`): none measures what was learned from another of it; without it
-    each clip is on its own.
+    `start` returns the initial parameters for training clips, by number: output rows are initialised from these clips
+    only, so the others stay held out. `learned` are the learned tensors of the plan's inner loop. `beside` is always
+    training data and never used for measuring; `unmet_beside`, if given, replaces it while the part with that number is
+    held out. Another `draw` uses other batches, masks and copies on the same parts. `groups` has the group of each clip
+    (`data.apart`): a group is never on both sides of a split; without it each clip is its own group.
     """
 
     model: AcousticModel
@@ -50,10 +49,9 @@ class Task(NamedTuple):
 
 
 class Unmet(NamedTuple):
-    """A fine-tuning and clips that it has not met: parameters, the clips it learned from, the others; by number.
+    """A fine-tuning and its held-out clips: parameters, training clips and held-out clips, by number.
 
-    `params` are the best by those clips; `end`, those at the end (`last`, where it is given), are not even chosen by
-    them.
+    `params` are the best on the held-out clips; `end`, the last ones (`last`, if given), are not selected by them.
     """
 
     params: Params
@@ -63,13 +61,13 @@ class Unmet(NamedTuple):
 
     @property
     def end(self) -> Params:
-        """The parameters at the end."""
+        """The last parameters."""
         return self.params if self.last is None else self.last
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """CER before, the fine-tuning that is kept (its `best` has the CER after), how both were measured, and on what."""
+    """CER before, the final fine-tuning (its `best` has the CER after), the kind of measurement, and its clips."""
 
     before: float
     tuned: Tuned
@@ -78,10 +76,10 @@ class Outcome:
 
 
 def run(task: Task) -> Outcome:
-    """Fine-tune as the plan says; what comes out is on the clips that measure never worse than the start.
+    """Fine-tune by the plan; on the held-out clips the result is never worse than the start.
 
-    Of a plan in stages each goes on from where the one before has ended, and is kept where the clips that measure say
-    that it did better.
+    In a plan of stages each continues from the end of the one before, and is kept if it lowers CER on the held-out
+    clips.
     """
     outcome, begun = None, task.start
     for number, plan in enumerate(stages(task.plan)):
@@ -101,9 +99,9 @@ def run(task: Task) -> Outcome:
 
 
 def _further(outcome: Outcome, task: Task) -> Callable[[Sequence[int]], Params]:
-    """What the next stage starts from: for the clips that it learns from, the fine-tuning that learned from the same.
+    """The start of the next stage: for each set of training clips, the fine-tuning on the same set.
 
-    Clips that measure stay unmet so. Where the stage was no better than its start, that is the start again.
+    So held-out clips stay held out. If the stage was no better than its start, the next one has the same start.
     """
     if not outcome.tuned.best.step:
         return task.start
@@ -112,7 +110,7 @@ def _further(outcome: Outcome, task: Task) -> Callable[[Sequence[int]], Params]:
 
 
 def _joined(first: Outcome, then: Outcome) -> Outcome:
-    """Two stages as one: the curve goes on, and the later one counts where it was better than its start."""
+    """Two stages as one: the curves joined; the later one counts if it was better than its start."""
     taken = first.tuned.curve[-1].step
     best, *later = (p._replace(step=taken + p.step) for p in (then.tuned.best, *then.tuned.curve[1:]))
     better, best = (then, best) if then.tuned.best.step else (first, first.tuned.best)
@@ -122,7 +120,7 @@ def _joined(first: Outcome, then: Outcome) -> Outcome:
 
 
 def _run(task: Task) -> Outcome:
-    """One stage."""
+    """Run one stage."""
     everything = range(len(task.copies))
     folds = split_folds(task.groups or everything, task.plan, torch.Generator().manual_seed(task.seed))
     if not folds:
@@ -131,7 +129,7 @@ def _run(task: Task) -> Outcome:
 
 
 def _on_its_own(task: Task) -> Outcome:
-    """Learn from all clips, and measure on them."""
+    """Train and measure on all clips."""
     everything, plain = range(len(task.copies)), [each[0] for each in task.copies]
     (tuned,) = _tunings(task, [("adapting", everything, [])])
     start = task.start(everything)
@@ -140,10 +138,10 @@ def _on_its_own(task: Task) -> Outcome:
 
 
 def _crossed(task: Task, folds: Sequence[tuple[list[int], list[int]]]) -> Outcome:
-    """Measure each part by a fine-tuning that has not met it; the result is the mean of these, which have met all.
+    """Cross-validate: measure each part by a fine-tuning on the others; the result is the mean of their weights.
 
-    One more, of all clips, would bring next to nothing beside them (`bench/plan_last.json`). There is one without
-    `averaged`, as the result, and where it has better company than those that measure (`unmet_beside`).
+    One more fine-tuning, on all clips, would bring next to nothing (`bench/plan_last.json`). There is one if not
+    `averaged`, as the result, and if it has better data beside the clips than the others (`unmet_beside`).
     """
     everything = range(len(task.copies))
     parts = [(f"measuring, part {i + 1} of {len(folds)}", *fold) for i, fold in enumerate(folds)]
@@ -159,7 +157,7 @@ def _crossed(task: Task, folds: Sequence[tuple[list[int], list[int]]]) -> Outcom
 
 
 def _held_out(task: Task, learn: Sequence[int], held: Sequence[int]) -> Outcome:
-    """Measure on a part that is held out; and, if the plan says so, learn again from all clips."""
+    """Measure on a held-out part; if the plan says so, train again on all clips."""
     everything = range(len(task.copies))
     if not task.plan.again:
         (tuned,) = _tunings(task, [("adapting", learn, held)])
@@ -172,7 +170,7 @@ def _held_out(task: Task, learn: Sequence[int], held: Sequence[int]) -> Outcome:
 
 
 def clip_errors(task: Task, unmet: Sequence[Unmet]) -> dict[int, tuple[float, int]]:
-    """Wrong characters and length of each clip that measures, by number, at the end of what had not met it."""
+    """Wrong characters and length of each held-out clip, by number, with the last parameters of its fine-tuning."""
     alphabet, found = task.model.config.alphabet, dict[int, tuple[float, int]]()
     for part in unmet:
         for i in part.held:
@@ -182,7 +180,7 @@ def clip_errors(task: Task, unmet: Sequence[Unmet]) -> dict[int, tuple[float, in
 
 
 def share_of(task: Task, outcome: Outcome) -> float:
-    """The share of the clips that what measured has learned from, where the result has learned from all; else 1."""
+    """The share of clips that the measured fine-tunings were trained on, if the result was trained on all; else 1."""
     if outcome.measured != "cross-validated" and not task.plan.again:
         return 1.0
     shares = [len(part.learned) / len(task.copies) for part in outcome.unmet]
@@ -190,14 +188,14 @@ def share_of(task: Task, outcome: Outcome) -> float:
 
 
 def while_measuring(task: Task, part: int) -> Task:
-    """The task as it is while one of the parts measures: beside the clips lies what has not met that part."""
+    """The task while one part is held out: `beside` is replaced by the set for that part."""
     return task._replace(beside=task.unmet_beside[part]) if task.unmet_beside else task
 
 
 def soup(task: Task, outcomes: Sequence[Outcome]) -> Outcome:
-    """Several runs of one task, by other draws, as one: the mean of their weights, part by part measured anew.
+    """Several runs of one task, with different draws, as one: the mean of their weights, measured again for each part.
 
-    It is measured at the end of the runs, not at the best of each.
+    It uses the last parameters of each run, not the best.
     """
     first, plain, alphabet = outcomes[0], [each[0] for each in task.copies], task.model.config.alphabet
     unmet = []
@@ -213,9 +211,9 @@ def soup(task: Task, outcomes: Sequence[Outcome]) -> Outcome:
 
 
 def _tunings(task: Task, parts: Sequence[tuple[str, Sequence[int], Sequence[int]]]) -> list[Tuned]:
-    """Fine-tune for each part: its name, the clips to learn from and those to measure on, by number; at once.
+    """Fine-tune for all parts at once; a part has a name, training clips and held-out clips, by number.
 
-    The state of each is named after it. What measures comes first, in the order of `unmet_beside`.
+    The state of each has the name of the part. Parts that measure come first, in the order of `unmet_beside`.
     """
     device = home_of(task.model)
 
@@ -241,12 +239,12 @@ def _tunings(task: Task, parts: Sequence[tuple[str, Sequence[int], Sequence[int]
 
 
 def _averaged(whole: Tuned, measuring: Sequence[Tuned], plan: Plan) -> Tuned:
-    """What learned from all clips, in the mean with what measured, if the plan wants it."""
+    """The fine-tuning on all clips, averaged with the measured ones if the plan says so."""
     return replace(whole, params=mean([whole.params, *(each.params for each in measuring)])) if plan.averaged else whole
 
 
 def _mean_of(measuring: Sequence[Tuned], lengths: Sequence[int]) -> Tuned:
-    """The mean of fine-tunings, each measured on so many characters: of their weights, and of their curves.
+    """The mean of fine-tunings: of their weights, and of their curves weighted by the `lengths` in characters.
 
     "Model soup" (Wortsman et al. 2022, algorithm 1): fine-tunings from one start lie in one basin, and their mean errs
     less than each.
@@ -263,12 +261,12 @@ def _mean_of(measuring: Sequence[Tuned], lengths: Sequence[int]) -> Tuned:
 
 
 def _crossed_cer(crossed: Sequence[Tuned], lengths: Sequence[int], point: int) -> float:
-    """Every clip is scored by the fine-tuning that has not met it, at its start or end: its best would flatter."""
+    """CER of every clip by its held-out fine-tuning, at the start or the end; the best point would be too low."""
     return sum(n * tuned.curve[point].cer for n, tuned in zip(lengths, crossed, strict=True)) / sum(lengths)
 
 
 def _kept(tuned: Tuned, start: Params, before: float, after: float) -> Tuned:
-    """The last parameters, or the start where those would be worse."""
+    """The last parameters, or the initial ones if the last are worse."""
     if after <= before:
         return replace(tuned, best=tuned.curve[-1]._replace(cer=after))
     return replace(tuned, params=start, best=tuned.curve[0]._replace(cer=before))

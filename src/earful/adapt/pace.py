@@ -1,4 +1,4 @@
-"""How fast this machine is, by a short measure, and how long a fine-tuning will take by it."""
+"""The speed of this machine, measured briefly, and the estimated time of a fine-tuning."""
 
 from dataclasses import replace
 from time import monotonic
@@ -9,20 +9,20 @@ from earful.adapt.finetune import Plan, finetune, stages
 from earful.model import AcousticModel
 
 MEASURED_S = 15.0
-"""Seconds of speech that a step of the measure learns from."""
+"""Seconds of speech in the step that is timed."""
 
 
 class Pace(NamedTuple):
-    """Seconds that a second of sound takes: to be heard by the frozen encoder, and to be learned from in one step."""
+    """Seconds per second of sound: for the frozen encoder, and for one training step."""
 
     hear: float
     move: float
 
 
 def pace_of(ready: Prepared, hear: float, seed: int) -> Pace:
-    """The pace of this machine: one step is made for it, after another that takes what is made but once.
+    """The pace of this machine, from one training step after a step for warm-up.
 
-    `hear` is what hearing the clips took a second. The step is one as any base takes it, not of a learned inner loop.
+    `hear` is the encoder's time per second of the clips. The step is a usual one, not of a learned inner loop.
     """
     plan = replace(stages(ready.plan)[-1], steps=1, evaluations=1, folds=0, inner=None, batch_s=MEASURED_S)
     clips = [each[:1] for each in ready.copies]
@@ -36,6 +36,6 @@ def pace_of(ready: Prepared, hear: float, seed: int) -> Pace:
 
 
 def moving_s(plan: Plan, sound_s: float, pace: Pace) -> float:
-    """About how many seconds the fine-tunings of a plan take, those that measure too, on so much sound."""
+    """The estimated seconds of all fine-tunings of a plan, those for measuring included, on `sound_s` of sound."""
     runs = plan.folds + 1 if plan.folds > 1 else 1 + (plan.folds == 1 and plan.again)
     return runs * sum(part.steps * min(part.batch_s, sound_s) for part in stages(plan)) * pace.move

@@ -13,16 +13,16 @@ from earful.data.batch import Batch
 from earful.model import ENCODE, AcousticModel
 
 STRENGTH = 2.0
-"""A letter's own row weighs as much in its mean as so many frames: one that is hardly heard stays what it was."""
+"""The weight of a letter's old row in its mean, in frames: a letter with few frames stays near its old row."""
 
 
 def prototype_rows(model: AcousticModel, params: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-    """The text head of `params`, with its rows made anew from the hidden frames of `batch`; differentiable by `params`.
+    """A text head for `params` with rows from the hidden frames of `batch`; differentiable with respect to `params`.
 
-    Nearest class means (Snell et al. 2017, eq. 8) written as a linear layer: a symbol's logit is minus s times the
-    squared distance to its mean, plus the log of its share of the frames. The head that is there aligns the clips by
-    CTC's posteriors, which are taken for constants; s is such that the new rows are as long as the old ones. Symbols
-    that have hardly a frame stay near their old rows.
+    Nearest class means (Snell et al. 2017, eq. 8) as a linear layer: a symbol's logit is minus s times the squared
+    distance to its mean, plus the log of its share of the frames. The current head aligns the clips by CTC posteriors,
+    which count as constants; s makes the new rows as long as the old ones on average. Symbols with few frames stay near
+    their old rows.
     """
     hidden_BFD, counts_B = functional_call(model, dict(params), (batch.frames_BFM, batch.frame_counts_B, ENCODE))
     weight_VD, bias_V = params[WEIGHT], params[BIAS]
@@ -45,5 +45,5 @@ def prototype_rows(model: AcousticModel, params: Mapping[str, Tensor], batch: Ba
 
 
 def _length(rows_VD: Tensor, met_V: Tensor) -> Tensor:
-    """The mean length of the rows that are met."""
+    """The mean norm of the rows of symbols that occur."""
     return torch.where(met_V, rows_VD.norm(dim=1), 0.0).sum() / met_V.sum().clamp(min=1)

@@ -1,4 +1,4 @@
-"""Frames of sound that were computed once: several adaptations to the same clips hear them, and their copies, once."""
+"""A cache of frames: several adaptations to the same clips compute the frames of clips and copies once."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,19 +10,19 @@ from earful.audio.files import SAMPLE_RATE_HZ
 from earful.data.frames import Front
 
 Hearing = Callable[[Front], Front]
-"""What makes of a front another one, which gives the same frames."""
+"""A wrapper of a front end that returns the same frames."""
 
 
 def itself(front: Front) -> Front:
-    """The front as it is: nothing is remembered."""
+    """The front end unchanged, without a cache."""
     return front
 
 
 class Memory:
-    """Hearing that remembers: the frames of all sound that was heard by the same frozen encoder, amid the same bed.
+    """A cache of the frames of one frozen encoder with one bed.
 
-    `seconds` is how long hearing took, without what was remembered, and `sound_s` of how much sound that was. Frames
-    are shared, not copied; whoever gets some must not change them.
+    `seconds` is the time spent on computing frames, cached ones excluded, and `sound_s` the duration of that sound.
+    Frames are shared, not copied, and must not be changed.
     """
 
     def __init__(self) -> None:
@@ -43,5 +43,5 @@ class Memory:
 
     @property
     def pace(self) -> float:
-        """Seconds that a second of sound takes to be heard; 0 before any was."""
+        """Seconds of computing per second of sound; 0 before the first."""
         return self.seconds / self.sound_s if self.sound_s else 0.0

@@ -1,4 +1,4 @@
-"""What an adaptation did, and how sure its rates are."""
+"""The report of an adaptation, with the intervals of its rates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ STEEP = 0.5
 
 @dataclass(frozen=True)
 class AdaptReport:
-    """What adaptation did. `measured` says on which clips all rates were taken; without `improved` the base was kept.
+    """The result of an adaptation. `measured` says on which clips; if not `improved`, the base was kept.
 
-    `cer_after` is that of the best path; `cer_with_language` that of the search with the language model, None where
-    there is none, or no clip to measure it on. Their intervals, None where nothing was held out, hold the rate of other
-    such clips nineteen times in twenty: of `voices` that are new to the recogniser, met, or not known, as those that
-    measured are. `steps` says what each step brought, where there were several (`adapt.effort`). `clips` and `speech_s`
-    are of what was used; clips that were left out are named in `warnings`.
+    `cer_after` is that of greedy decoding; `cer_with_language` that of the search with the language model, None without
+    one, or without held-out clips. Their 95 % intervals, None without held-out clips, are for other clips of the same
+    kind: of `voices` that are new to the recogniser, known to it, or unknown, like those of the held-out clips. `steps`
+    has the result of each step, if there were several (`adapt.effort`). `clips` and `speech_s` count the used clips;
+    `warnings` name those left out.
     """
 
     cer_before: float
@@ -44,7 +44,7 @@ class AdaptReport:
 
     @property
     def rate(self) -> float:
-        """What a user of the recogniser meets: CER of the search with the language model, where there is one."""
+        """CER of the search with the language model if there is one, else of greedy decoding."""
         return self.cer_after if self.cer_with_language is None else self.cer_with_language
 
     @property
@@ -61,10 +61,10 @@ def report_of(
     share: float,
     warnings: tuple[str, ...],
 ) -> AdaptReport:
-    """The report on an outcome. `errors` has wrong characters and length of the clips that measured, by number.
+    """The report on an outcome. `errors` has wrong characters and length of the held-out clips, by number.
 
-    `share` of the clips was learned from by what measured, where the recogniser has learned from all. What it took, in
-    speech and time, is the caller's to say.
+    `share` is the share of clips that the measured fine-tunings were trained on, if the recogniser was trained on all.
+    The caller adds speech and time.
     """
     rate = outcome.tuned.best.cer
     wrong, lengths = ([each[column] for each in errors.values()] for column in (0, 1))
@@ -87,14 +87,15 @@ def report_of(
 
 
 def widened(bounds: Interval, share: float) -> Interval:
-    """The interval of the recogniser, where that of what measured it is known: another run, and of more clips.
+    """The interval of the recogniser from that of the measured fine-tunings: a different run, on more clips.
 
-    Runs differ by `RUN`, and a recogniser of more clips may be so much better as a steep learning curve has it.
+    Runs differ by `RUN`, and a recogniser trained on more clips may be better by as much as a steep learning curve
+    says.
     """
     low, high = bounds
     return low * share**STEEP * exp(-2 * RUN), min(high * exp(2 * RUN), max(1.0, high))
 
 
 def around(rate: float, of: float, bounds: Interval) -> Interval:
-    """The interval of a rate that the same clips gave at another point of the training: as wide, in proportion."""
+    """The interval of a rate from that of another rate on the same clips: of the same relative width."""
     return (bounds[0] * rate / of, bounds[1] * rate / of) if of and rate else bounds

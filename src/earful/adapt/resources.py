@@ -1,4 +1,4 @@
-"""What a language brings beside its clips: rules of spelling, a synthesiser, a word list; and what of it is missing."""
+"""Resources of a language: rules of spelling, a synthesiser, a word list; and warnings about missing ones."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -11,24 +11,24 @@ from earful.text.normalize import TextRules, normalize
 from earful.text.script import main_script
 
 MOST_READ = 2000
-"""Sentences that a script is told by, at most."""
+"""The most sentences that are read to find the script."""
 
 
 def resources(
     texts: Sequence[str], clips: Manifest, rules: TextRules, words: bool
 ) -> tuple[Sequence[str], tuple[str, ...]]:
-    """What of other texts can be used for the clips, and what is lost, a line each with what to do.
+    """The other texts that can be used for the clips, and a warning with a remedy for each missing resource.
 
-    `words`: whether a word list is wanted; where there are texts nobody is told to give some.
+    `words`: whether a word list is needed. If there are texts, no warning asks for some.
     """
     used, foreign = of_script(texts, clips, rules)
     return used, (*foreign, *missing(rules.language, words and not used))
 
 
 def missing(language: str, words: bool = True) -> Iterator[str]:
-    """A line if something is lost because a language, by any name, is not known, or what knows it is not installed.
+    """Yield a warning if a language, by any name, is unknown or lacks resources, or if a package is not installed.
 
-    `words`: whether its word list is wanted. Nothing is said where no language is given.
+    `words`: whether its word list is needed. Without a language there is no warning.
     """
     unspoken = _refusal(find_language, language) if language else ""
     unlisted = _refusal(list_name, language) if language and words else ""
@@ -40,7 +40,7 @@ def missing(language: str, words: bool = True) -> Iterator[str]:
         yield f"for {name_of(language)} {without}: they are not installed; run: {REMEDY}"
     elif unspoken and tag_of(language) is None:
         near = ", ".join(f"{code} ({find_language(code).name})" for code in nearest(language))
-        yield f"{language!r} is no language that is known, so {without}; " + (
+        yield f"{language!r} is not a known language, so {without}; " + (
             f"near it: {near}" if near else "give its code (ISO 639) or its English name"
         )
     else:
@@ -48,9 +48,9 @@ def missing(language: str, words: bool = True) -> Iterator[str]:
 
 
 def of_script(texts: Sequence[str], clips: Manifest, rules: TextRules) -> tuple[Sequence[str], tuple[str, ...]]:
-    """The texts, or none of them where they are in another script than the transcripts, and a line that says so.
+    """The texts; none, and a warning, if they are in another script than the transcripts.
 
-    Both are read as `rules` have them: Chinese characters are of one script with pinyin where that is learned.
+    Both are normalised by `rules`: Chinese characters have the same script as pinyin if the model learns pinyin.
     """
     own = main_script(normalize(u.text or "", rules) for u in clips)
     theirs = main_script(normalize(text, rules) for text in texts[:: len(texts) // MOST_READ + 1])
@@ -63,9 +63,9 @@ def of_script(texts: Sequence[str], clips: Manifest, rules: TextRules) -> tuple[
 
 
 def unsaid(lines: Sequence[str], spoken: Sequence[str]) -> list[str]:
-    """The lines without what the clips say: the transcripts teach that, and what measures them must not have read it.
+    """The lines without the sentences of the clips, so that the language model has not read the held-out transcripts.
 
-    Both normalised. A sentence of three words and more goes from the middle of a line too, and leaves what is around.
+    Both are normalised. A sentence of three or more words is also removed from inside a line; the rest of it stays.
 
     >>> unsaid(["a b", "so a cat sat there", "sat"], ["a cat sat", "a b"])
     ['so', 'there', 'sat']
@@ -79,7 +79,7 @@ def unsaid(lines: Sequence[str], spoken: Sequence[str]) -> list[str]:
 
 
 def _refusal(find: Callable[[str], object], language: str) -> str:
-    """Why the language is not found; empty where it is."""
+    """The reason why the language is not found; empty if it is found."""
     try:
         find(language)
     except SynthesisError as error:

@@ -1,7 +1,7 @@
-"""Drafts in ELAN's files: which to correct first, and how much the corrected ones changed.
+"""Drafts in ELAN files: which to correct first, and how much the corrected ones changed.
 
-What comes first is what `adapt.suggest` would have transcribed first: the drafts that teach the most for their length,
-and more those that the model is unsure of. What was corrected counts as covered.
+The order is that of `adapt.suggest`: first the drafts that teach the most for their length, with a preference for those
+that the model is unsure of. Corrected drafts count as transcribed.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,10 +26,10 @@ from earful.text.score import Score, score
 
 @dataclass(frozen=True)
 class Changes:
-    """What became of the drafts of a file: their numbers, and how far the corrected and deleted ones were wrong.
+    """The state of the drafts of a file: their numbers, and the error rate of the corrected and deleted ones.
 
-    `score` has the corrections as references and the drafts as hypotheses; None where nothing was touched. Drafts that
-    nobody touched are not in it: perhaps nobody has looked at them yet.
+    `score` has the corrections as references and the drafts as hypotheses; None if there are none. It leaves out
+    untouched drafts, since perhaps nobody has looked at them yet.
     """
 
     path: Path
@@ -40,14 +40,14 @@ class Changes:
 
     @property
     def corrected(self) -> int:
-        """Drafts of which the text or the span is another now."""
+        """The number of drafts whose text or span was changed."""
         return self.drafts - self.untouched - self.deleted
 
 
 class Review(NamedTuple):
-    """The changes, file by file; drafts to correct, the best first (None where all were touched).
+    """The changes of each file; the drafts to correct, the best first (None if all were touched).
 
-    `broken` says which files of a folder were left out, and why; `why_none`, why no draft can be suggested.
+    `broken` names files of a folder that were left out, with the reason; `why_none` says why no draft is suggested.
     """
 
     changes: tuple[Changes, ...]
@@ -57,7 +57,7 @@ class Review(NamedTuple):
 
 
 def changes_of(path: Path, found: Sequence[Reviewed]) -> Changes:
-    """What became of the drafts of a file."""
+    """The state of the drafts of a file."""
     touched = [each for each in found if not each.untouched]
     references = [each.now.text if each.now else "" for each in touched]
     errors = score(references, [each.draft.text for each in touched]) if touched else None
@@ -71,11 +71,11 @@ def review(
     tell: Progress | None = None,
     among: Collection[Path] = (),
 ) -> Review:
-    """What became of the drafts in files of ELAN's, and the `count` untouched ones to correct first.
+    """The state of the drafts in ELAN files, and the `count` untouched ones to correct first.
 
-    Files without drafts are left out of `changes`; of those that lie `among` others, the broken ones, too.
+    `changes` leaves out files without drafts, and broken files if they are `among` others.
 
-    Raises ManifestError where no file has drafts, a file is none of ELAN's, or its recording is not found.
+    Raises ManifestError if no file has drafts, a file is not from ELAN, or its recording is not found.
     """
     changes, broken = list[Changes](), list[Finding]()
     waiting, known = list[Utterance](), list[Utterance]()
@@ -104,7 +104,7 @@ def review(
 
 
 class _File(NamedTuple):
-    """What became of the drafts of a file: where those are in the recording that nobody touched, and the others."""
+    """The drafts of a file as clips of its recording: the untouched ones, and the others."""
 
     changes: Changes
     waiting: list[Utterance]
@@ -112,7 +112,7 @@ class _File(NamedTuple):
 
 
 def _of_file(path: Path) -> _File | None:
-    """None where the file has no drafts. Raises ManifestError."""
+    """Read the drafts of a file; None if it has none. Raises ManifestError."""
     root = parse_eaf(path)
     found = reviewed(root, PHRASES, path)
     if not found:
@@ -133,13 +133,13 @@ def _no_drafts(paths: Sequence[Path], broken: Sequence[Finding]) -> str:
 
 
 def _share(one: Utterance, other: Utterance) -> bool:
-    """Whether two clips share speech: a draft of what somebody has corrected in another tier needs no correcting."""
+    """Whether two clips overlap: speech that was corrected in another tier needs no correction."""
     (one_s, one_end_s), (other_s, other_end_s) = ((u.start_s, u.start_s + (u.duration_s or 0.0)) for u in (one, other))
     return one.audio == other.audio and one_s < other_end_s and other_s < one_end_s
 
 
 def _lasts_s(audio: Path) -> float:
-    """Infinity for a recording that cannot be read: `suggest` says so of its drafts."""
+    """The duration of a recording; infinity if it cannot be read, which `suggest` reports for its drafts."""
     try:
         return probe(audio).duration_s
     except (AudioError, OSError):
@@ -147,7 +147,7 @@ def _lasts_s(audio: Path) -> float:
 
 
 def _clip(each: Reviewed, path: Path, recording: Recording, lasts_s: float) -> Utterance | None:
-    """Where a draft, or what it was corrected to, is in the recording; None where there is none, or no text."""
+    """A draft, or its correction, as a clip of the recording; None if it is outside, or has no text."""
     now = each.now
     if now is None or now.start_ms is None or now.end_ms is None or now.end_ms <= now.start_ms or not now.text.strip():
         return None

@@ -1,6 +1,6 @@
-"""Output rows of a new alphabet: each letter starts from the row of the same letter in the base, or of the likest.
+"""Output rows of a new alphabet: each letter starts from the row of the same, or the most similar, letter of the base.
 
-Random rows cost dearly with a handful of clips: only rows that point at what the encoder knows can reach it.
+Random rows cost much accuracy with few clips; carried rows already point to directions that the encoder uses.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ WEIGHT, BIAS = f"heads.{TEXT}.weight", f"heads.{TEXT}.bias"
 
 
 def sources(old: Alphabet, new: Alphabet) -> dict[str, str | None]:
-    """For each letter of `new`, the letter of `old` whose row it starts from; None where there is none like it."""
+    """For each letter of `new`, the letter of `old` whose row it starts from; None if none is similar."""
     known = set(old.symbols)
     return {s: s if s in known else closest(s, old.symbols) for s in new.symbols}
 
@@ -23,7 +23,7 @@ def sources(old: Alphabet, new: Alphabet) -> dict[str, str | None]:
 def random_rows(
     params: Mapping[str, Tensor], old: Alphabet, new: Alphabet, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """`params` with a text head of random letters, spread as the base's, and its blank: what to compare with."""
+    """`params` with a text head of random rows, distributed like the base's, and its blank: a baseline."""
     weight_VD, bias_V = params[WEIGHT], params[BIAS]
     noise_VD = torch.randn(len(new.symbols), weight_VD.shape[1], generator=generator) * weight_VD.std()
     biases_V = bias_V[1:].min().expand(len(new.symbols))
@@ -33,10 +33,10 @@ def random_rows(
 def carry_rows(
     params: Mapping[str, Tensor], old: Alphabet, new: Alphabet, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """`params` with the text head made for `new`.
+    """`params` with a text head for `new`.
 
-    The blank's row is kept. A letter like none of the base's gets a small random row and the bias of a rare letter.
-    Letters that share a source get a little noise, so that they can part.
+    The blank's row is kept. A letter unlike all letters of the base gets a small random row and the bias of a rare
+    letter. Letters with the same source get a little noise, so that they can diverge.
     """
     weight_VD, bias_V = params[WEIGHT], params[BIAS]
     spread = float(weight_VD.std())

@@ -1,4 +1,4 @@
-"""One search for settings: Optuna asks, cross-validation answers, a journal remembers."""
+"""One search for settings: Optuna proposes, cross-validation measures, a journal records."""
 
 import hashlib
 import json
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 STAGE = "searching for settings"
 MOST_TRIALS = 200
-"""What so many trials did not find is not there to be found."""
+"""The most trials of a search."""
 RANDOM_TRIALS, PRUNE_AFTER = 6, 4
-"""TPE models the results after so many trials; the pruner compares with them after so many that were not stopped."""
+"""The number of random trials before TPE models the results, and of complete trials before the pruner compares."""
 
 
 class Part(NamedTuple):
-    """What one fine-tuning starts from and learns from, and what then measures it; clips by number."""
+    """One fold: initial parameters, training clips and held-out clips, by number."""
 
     start: Params
     learn: Sequence[int]
@@ -43,9 +43,9 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Trial:
-    """A plan that was tried: its CER on each part that it was measured on, and over them together.
+    """A plan that was tried: its CER on each measured part, and on all of them together.
 
-    `whole` is false where it was stopped before the last part: its `cer` does not compare with that of others.
+    `whole` is false if it was stopped before the last part; its `cer` is then not comparable with others.
     """
 
     plan: Plan
@@ -57,7 +57,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Material:
-    """What every trial learns from and is measured on; `name` is a fingerprint of it all."""
+    """The data that all trials share; `name` is its fingerprint."""
 
     config: ModelConfig
     copies: Sequence[Sequence[Example]]
@@ -68,16 +68,16 @@ class Material:
     device: torch.device = CPU
 
     def mean(self, cers: Sequence[float]) -> float:
-        """CER over the first parts together: each weighs what its transcripts are long."""
+        """CER over the first parts together, weighted by the lengths of their transcripts."""
         lengths = [sum(len(self.copies[i][0].labels) for i in part.held) for part in self.parts[: len(cers)]]
         return sum(n * cer for n, cer in zip(lengths, cers, strict=True)) / sum(lengths)
 
     def measure(self, model: AcousticModel, plan: Plan, part: Part, report: Callable[[int, int], None]) -> float:
-        """CER on the held-out clips at the end of fine-tuning on the others: the best on the way would flatter."""
+        """CER on the held-out clips after the last step of fine-tuning; the best step would give too low a rate."""
         tuned = finetune(
             model,
             part.start,
-            [self.copies[i][: 1 + plan.copies] for i in part.learn],  # the copies that `adapt` would make
+            [self.copies[i][: 1 + plan.copies] for i in part.learn],  # the same copies as `adapt` makes
             [self.copies[i][0] for i in part.held],
             self.config.alphabet,
             replace(plan, evaluations=1),
@@ -88,11 +88,11 @@ class Material:
 
 
 class _TimeIsOver(Exception):
-    """Ends a trial in its middle."""
+    """Raised to end a trial before its end."""
 
 
 class Search:
-    """One search: the trials so far, in memory, in Optuna's study and in the journal."""
+    """One search, with its trials in memory, in Optuna's study and in the journal."""
 
     def __init__(self, material: Material, plan: Plan, optuna: Any, limit_s: float, state: Path | None) -> None:
         self.trials: list[Trial] = []
@@ -109,7 +109,7 @@ class Search:
         self._began = monotonic() - self._noted_s
 
     def run(self) -> Iterator[Trial]:
-        """All trials, those of an interrupted search first, until the time is over or nothing is left to better."""
+        """All trials, those of an interrupted search first, until the time is over or CER is 0."""
         yield from tuple(self.trials)
         with suppress(_TimeIsOver):
             while self._elapsed_s() < self._limit_s and len(self.trials) < MOST_TRIALS and self._lowest() > 0:
@@ -118,7 +118,7 @@ class Search:
         self._note({"elapsed_s": self._elapsed_s() - self._noted_s})
 
     def _try_next(self) -> Trial:
-        """Ask Optuna for settings, measure them part by part, tell it the result, and keep that."""
+        """Ask Optuna for settings, measure them part by part, and record the result."""
         began, number = monotonic(), len(self.trials)
         # A sampler a trial: what it draws follows from seed, number and results, interrupted or not.
         seed = (self._material.seed * 1_000_003 + number) % 2**32
@@ -132,7 +132,7 @@ class Search:
         return trial
 
     def _measure(self, asked: "optuna.Trial", plan: Plan) -> list[float]:
-        """CER of each part, until the pruner says that it is enough."""
+        """CER of each part, until the pruner stops the trial."""
         cers: list[float] = []
         model = AcousticModel(with_dropout(self._material.config, plan.dropout)).to(self._material.device)
         for part in self._material.parts:
@@ -143,7 +143,7 @@ class Search:
         return cers
 
     def _against_first(self, cers: Sequence[float]) -> float:
-        """By how much these parts are worse than in the first trial: so an easy part does not pass for a good plan."""
+        """The difference to the first trial on the same parts, so that an easy part does not look like a good plan."""
         first = self.trials[0].cers if self.trials else cers
         return self._material.mean(cers) - self._material.mean(first[: len(cers)])
 
@@ -154,7 +154,7 @@ class Search:
         return self.trials[-1]
 
     def _resume(self) -> None:
-        """Take up what the journal holds. Raises CheckpointError where it is damaged."""
+        """Restore the trials of the journal. Raises CheckpointError if it is damaged."""
         try:
             for row in map(json.loads, _lines(self._journal)):
                 if not isinstance(row, dict):
@@ -166,7 +166,7 @@ class Search:
             raise CheckpointError(f"{self._journal}: damaged ({error}); delete it to start the search again") from error
 
     def _restore(self, row: Mapping[str, Any]) -> None:
-        """A trial of an interrupted search, as if it had been tried here."""
+        """Restore one trial of an interrupted search."""
         cers, state = row["cers"], self._optuna.trial.TrialState
         between = {count: self._against_first(cers[:count]) for count in range(1, len(cers) + 1)}
         trial = self._kept(row["settings"], cers, row["elapsed_s"])
@@ -193,7 +193,7 @@ class Search:
         return min((trial.cer for trial in self.trials if trial.whole), default=math.inf)
 
     def _fingerprint(self) -> str:
-        """Names the journal: other clips, another base, other parts or another space do not meet it."""
+        """The name of the journal; other clips, another base, other parts or another space give another name."""
         space = {n: self._optuna.distributions.distribution_to_json(found) for n, found in self._space.items()}
         parts = [[list(part.learn), list(part.held)] for part in self._material.parts]
         what = [self._material.name, parts, space]
@@ -206,11 +206,11 @@ class Search:
 
 
 def _lines(journal: Path | None) -> list[bytes]:
-    """The lines of a journal, without the last where an interruption has cut it."""
+    """The lines of a journal, without the last one if an interruption has cut it."""
     if journal is None or not journal.exists():
         return []
     *whole, cut = journal.read_bytes().split(b"\n")
-    if cut:  # it must not merge with what is appended
+    if cut:  # a cut line must not merge with the next one
         with replacing(journal) as beside:
             beside.write_bytes(b"".join(line + b"\n" for line in whole))
     return whole

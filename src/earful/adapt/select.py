@@ -1,4 +1,4 @@
-"""How many clips, how much speech → how to fine-tune; and which clips measure the result."""
+"""Choose the fine-tuning plan by the amount of data, and the held-out clips."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,49 +13,49 @@ from earful.data.apart import ENOUGH_VOICES
 from earful.features.mask import SpecAugment
 
 LEAST, FEW, MANY = 4, 30, 120
-"""From LEAST clips on a part can be held out; below FEW it would be too small to measure with: cross-validate instead;
-below MANY, what was held out is dear enough to learn again with it."""
+"""From LEAST clips a part can be held out. Below FEW it would be too small to measure on, so the plan cross-validates;
+below MANY the model is trained again with the held-out clips, since they are worth it."""
 
 
 LEAST_HELD, MANY_VOICES = 5, 12
-"""A part that is held out has so many groups, for an interval that says something; and of many clips, where only a part
-is measured, speakers are kept apart from so many groups of them on."""
+"""The fewest groups in a held-out part, for a useful interval; and, for many clips, the fewest groups of speakers for a
+split by speaker."""
 
 
 LITTLE_S, SOME_S = 15.0, 30.0
-"""Little speech is learned from in smaller batches, which do no worse and take less time (`bench/plan_learned.json`,
-`bench/plans_dutch.json`); much speech is not."""
+"""Little speech is trained on in smaller batches, which are as good and faster (`bench/plan_learned.json`,
+`bench/plans_dutch.json`)."""
 
 
 STRETCH = 0.15
-"""By so much clips are drawn out or pressed together as they are learned from. That brings as much as augmented copies
-of their sound, which would have to be heard (`bench/plan_copies.json`)."""
+"""The largest random change of pace in training. It helps as much as augmented copies, whose frames would have to be
+computed (`bench/plan_copies.json`)."""
 
 
 SLOW = 2e-4
-"""The rate for a few sentences: at the usual one their letters and their voice are learned by heart."""
+"""The learning rate for a few sentences: with the usual one the model overfits to their text and voice."""
 
 
 EPOCHS, STEPS, MOST_STEPS = 11, 300, 3000
-"""With much speech there are steps for so many rounds through it, and at most so many steps."""
+"""The number of epochs for much speech, and the most steps."""
 
 
 FURTHER, BACK = 0.5, 0.5
-"""A recogniser of the language moves at this share of the rate, and then goes this share of the way back, lest a few
-clips of a new speaker spoil what it knows (`bench/plan_moves.json`, `bench/voices.json`)."""
+"""For a recogniser of the language: the share of the usual rate, and the share of interpolation back to the start, so
+that a few clips of a new speaker do not spoil it (`bench/plan_moves.json`, `bench/voices.json`)."""
 
 
 QUICK_STEPS, QUICK_S = 40, 15.0
-"""Steps, and seconds of speech in each, where an answer is wanted within seconds."""
+"""The steps of the quick plan, and seconds of speech in each."""
 
 
 AT_ONCE_S = 300.0
-"""A learned inner loop takes all clips at every step; beyond so much speech, for memory, a part of them."""
+"""The most speech in a step of a learned inner loop, which otherwise uses all clips: a limit of memory."""
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What a meta-trained base says of how it is to be adapted: by which steps, what moves, whence new letters come."""
+    """How a meta-trained base is adapted: inner loop, trained parameters, and initialisation of new letters."""
 
     inner: Inner
     moves: Selection = "all"
@@ -63,12 +63,12 @@ class Learned:
 
 
 def learned_by(base: Checkpoint) -> Learned | None:
-    """The inner loop that a base brings, if it does. Raises ConfigError where it is of another version of earful."""
+    """The inner loop of a base, if it has one. Raises ConfigError if it is from another version of earful."""
     return from_mapping(Learned, base.inner.settings, "the model's inner loop") if base.inner else None
 
 
 def plan_by(learned: Learned, clips: int, seconds: float) -> Plan:
-    """The plan by which a meta-trained base is adapted: its own steps; what measures them is as in `plan_for`."""
+    """The plan of a meta-trained base: its own steps, measured as in `plan_for`."""
     return replace(
         plan_for(clips, seconds),
         steps=learned.inner.steps,
@@ -86,15 +86,15 @@ def plan_by(learned: Learned, clips: int, seconds: float) -> Plan:
 
 
 def plan_after(learned: Learned, clips: int, seconds: float) -> Plan:
-    """The plan of `plan_by`, and then as many more steps as any base takes."""
+    """The plan of `plan_by`, followed by the steps that any base takes."""
     return replace(plan_for(clips, seconds), letters=learned.letters, first=plan_by(learned, clips, seconds))
 
 
 def plan_for(clips: int, seconds: float, *, further: bool = False) -> Plan:
-    """The plan for `clips` recordings of `seconds` in all; `bench/adapt_settings.py` tries its neighbours on Dutch.
+    """The plan for `clips` recordings of `seconds` in all; `bench/adapt_settings.py` compares similar plans on Dutch.
 
-    With `further` it is for a recogniser that writes the language already: its letters need no new rows, and it moves
-    more slowly, and not as far.
+    `further` is for a recogniser of the language: its letters need no new rows, and it is trained with a lower rate and
+    interpolated back.
     """
     if further:
         plan = plan_for(clips, seconds)
@@ -112,10 +112,10 @@ def plan_for(clips: int, seconds: float, *, further: bool = False) -> Plan:
 
 
 def plan_quick(clips: int, seconds: float, *, further: bool = False) -> Plan:
-    """The plan for an answer within seconds: one run, no copies, few steps at a higher rate, in small batches.
+    """The quick plan: one run, no copies, few steps at a higher rate, in small batches.
 
-    It was chosen on fifty Dutch clips. So many hold nearly all letters, which then start from what is heard alone. With
-    fewer than 30 there is time for the rules of the language, and to learn again from the clips that measured.
+    It was chosen on fifty Dutch clips. These hold nearly all letters, so letters start from their sounds alone. With
+    fewer than 30 clips there is time for the rules of the language, and to train again with the held-out clips.
     """
     usual = plan_for(clips, seconds, further=further)
     steps, faster = (QUICK_STEPS, 1.0) if clips < FEW else (QUICK_STEPS * (1 if clips < MANY else 3), 2.0)
@@ -136,10 +136,10 @@ def plan_quick(clips: int, seconds: float, *, further: bool = False) -> Plan:
 
 
 def measured_by(plan: Plan, groups: Sequence[int]) -> Plan:
-    """The plan as it can measure clips of these groups, none of which may be on both sides.
+    """The plan with a measurement that suits these groups, none of which may be on both sides of a split.
 
-    With fewer than `LEAST` groups nothing honest can be held out. Below `FEW` all are measured in turn, where the plan
-    has the time to learn again: those of one part, a speaker or two, would say too little of the others.
+    With fewer than `LEAST` groups nothing is held out. Below `FEW` the plan cross-validates, if it has time to train
+    again: one part, with a speaker or two, would say too little about the others.
     """
     if plan.folds == 0 or len(groups) < 2:
         return plan
@@ -150,9 +150,9 @@ def measured_by(plan: Plan, groups: Sequence[int]) -> Plan:
 
 
 def split_folds(groups: Sequence[int], plan: Plan, generator: torch.Generator) -> list[tuple[list[int], list[int]]]:
-    """`(to learn from, to measure with)` for each fold, clips by number, `groups` having the group of each.
+    """`(training clips, held-out clips)` of each fold, by number; `groups` has the group of each clip.
 
-    No group is on both sides. None where the plan does not measure, or there is but one group.
+    No group is on both sides. Empty if the plan does not measure, or if there is only one group.
     """
     members: dict[int, list[int]] = {}
     for i, group in enumerate(groups):
@@ -167,9 +167,9 @@ def split_folds(groups: Sequence[int], plan: Plan, generator: torch.Generator) -
 
 
 def _first(groups: Sequence[list[int]], wanted: int) -> list[int]:
-    """The first groups that are so many clips, and groups enough for an interval; but no more than half of them.
+    """The first groups with `wanted` clips, and enough groups for an interval, but at most half of the groups.
 
-    What is held out of many clips is not learned from afterwards: larger groups come last.
+    With many clips the model is not trained on the held-out ones afterwards, so larger groups come last.
     """
     small_first = sorted(groups, key=lambda group: len(group) > max(wanted, 1))
     half = max(1, len(groups) // 2)
@@ -182,7 +182,7 @@ def _first(groups: Sequence[list[int]], wanted: int) -> list[int]:
 
 
 def _dealt(groups: Sequence[list[int]], folds: int) -> list[list[int]]:
-    """All groups, the largest first, each to the part that has the fewest clips."""
+    """Distribute all groups, the largest first, each to the part with the fewest clips."""
     parts: list[list[int]] = [[] for _ in range(min(folds, len(groups)))]
     for group in sorted(groups, key=len, reverse=True):
         min(parts, key=len).extend(group)
@@ -190,5 +190,5 @@ def _dealt(groups: Sequence[list[int]], folds: int) -> list[list[int]]:
 
 
 def voices_wanted(clips: int) -> int:
-    """How many groups of speakers are enough to keep them apart: with many clips only a part of them is measured."""
+    """The fewest groups of speakers for a split by speaker; with many clips only a part is held out."""
     return ENOUGH_VOICES if clips < MANY else MANY_VOICES

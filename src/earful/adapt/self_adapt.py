@@ -1,12 +1,12 @@
-"""Self-adaptation: a model fits itself to the very recording that it is about to write down, then forgets.
+"""Self-adaptation: a model fits itself to the recording that it is about to transcribe, then forgets it.
 
-No transcript is needed: the model is made surer of what it hears. Entropy and class confusion of its own output fall in
-a few steps on the scales and shifts of its normalisation layers (SUTA: Lin, Li and Lee 2022, "Listen, Adapt, Better
-WER"). Each window starts from the weights of the checkpoint, so what was heard before plays no part.
+It needs no transcript. A few steps on the scales and shifts of the normalisation layers lower the entropy and the class
+confusion of the model's own output (SUTA: Lin, Li and Lee 2022, "Listen, Adapt, Better WER"). Each window starts from
+the weights of the checkpoint, independent of earlier windows.
 
-It takes away insertions and adds deletions: worth most where noise has a recogniser write what nobody said, and little
-or nothing on clean speech (`bench/self_adapt.py`). A search with a language model, whose bonus for length was tuned
-without it, can lose by it (Huang et al. 2025, "SUTA-LM").
+It removes insertions and adds deletions. So it helps most if noise causes insertions, and little or not at all on clean
+speech (`bench/self_adapt.py`). A search with a language model can become worse, since its length bonus was tuned
+without self-adaptation (Huang et al. 2025, "SUTA-LM").
 """
 
 from collections.abc import Mapping
@@ -25,18 +25,18 @@ from earful.model import AcousticModel, Params, fast_arithmetic
 
 BLANK = 0
 TINY = 1e-30
-"""Keeps a symbol that no frame could be from a division by zero."""
+"""Prevents a division by zero for symbols without probability."""
 
 NORMS = (nn.LayerNorm, nn.GroupNorm, MeanNorm)
 
 
 @dataclass(frozen=True)
 class SelfAdaptation:
-    """How a model fits itself to a window: `steps` of AdamW at `rate`.
+    """The settings of self-adaptation to a window: `steps` of AdamW at `rate`.
 
-    The loss is `entropy` times the entropy plus (1 − `entropy`) times the class confusion, both of probabilities that a
-    `temperature` above 1 has flattened. Weights are those of Lin et al. 2022; steps and rate did best on Dutch, whose
-    recognisers are smaller than theirs: by ten steps letters begin to vanish.
+    The loss is `entropy` times the entropy plus (1 − `entropy`) times the class confusion, both of probabilities
+    flattened by a `temperature` above 1. The weights are those of Lin et al. 2022; steps and rate were the best on
+    Dutch, with smaller recognisers than theirs: with ten steps letters begin to vanish.
     """
 
     steps: int = 5
@@ -61,9 +61,9 @@ def entropy(logp_FV: Tensor) -> Tensor:
 
 
 def class_confusion(logp_FV: Tensor) -> Tensor:
-    """How much of the probability of a symbol goes to others in the same frames, from 0 to 1: the mean over symbols.
+    """The share of a symbol's probability that goes to other symbols in the same frames, 0 to 1: the mean over symbols.
 
-    Frames count the more the surer they are (Jin et al. 2020, "Minimum Class Confusion", eqs. 4 to 8).
+    Frames with lower entropy have a higher weight (Jin et al. 2020, "Minimum Class Confusion", eqs. 4 to 8).
     """
     p_FV = logp_FV.exp()
     weight_F = 1 + (p_FV * logp_FV).sum(-1).exp()  # eq. 5: 1 + exp(−H)
@@ -74,7 +74,7 @@ def class_confusion(logp_FV: Tensor) -> Tensor:
 
 
 def loss_of(model: AcousticModel, how: SelfAdaptation) -> Loss:
-    """The loss of a window, `loss(params, frames_FM)`; NaN where no frame says a letter."""
+    """The loss function of a window, `loss(params, frames_FM)`; NaN if all frames are blank."""
 
     def loss(params: Mapping[str, Tensor], frames_FM: Tensor) -> Tensor:
         count_B = torch.tensor([len(frames_FM)], device=frames_FM.device)
@@ -88,15 +88,14 @@ def loss_of(model: AcousticModel, how: SelfAdaptation) -> Loss:
 
 
 def fit_to(model: AcousticModel, frames_FM: Tensor, how: SelfAdaptation) -> Params:
-    """Parameters fitted to one window, frames `[F, M]`, where the model is: those that moved, by name. It stays.
+    """The changed parameters, by name, after fitting to one window `[F, M]` on the model's device. The model stays.
 
-    None, so that the window is heard as without, where a step is not finite and where no frame says a letter, as in
-    silence.
+    Returns None, for decoding without self-adaptation, if a step is not finite or all frames are blank, as in silence.
     """
     names = norms_of(model)
     start = {name: value.detach() for name, value in model.named_parameters()}
     rule = adamw(lambda name, step: how.rate, betas=(0.9, 0.999))
-    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has switched off
+    with torch.inference_mode(False), torch.enable_grad():  # even if the caller has switched gradients off
         window = repeat(frames_FM.clone(), how.steps)
         for moved in descend(loss_of(model, how), start, window, rule, moves=names.__contains__):
             if not (moved.taken and bool(torch.isfinite(moved.loss))):
@@ -105,7 +104,7 @@ def fit_to(model: AcousticModel, frames_FM: Tensor, how: SelfAdaptation) -> Para
 
 
 def norms_of(model: AcousticModel) -> frozenset[str]:
-    """Names of the scales and shifts of normalisation layers, but for those that are frozen."""
+    """The names of the scales and shifts of normalisation layers that are not frozen."""
     layers = [(prefix, layer) for prefix, layer in model.named_modules() if isinstance(layer, NORMS)]
     names = (f"{prefix}.{name}" for prefix, layer in layers for name, _ in layer.named_parameters())
     return frozenset(name for name in names if moves(model.config, name))

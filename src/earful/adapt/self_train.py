@@ -1,7 +1,7 @@
-"""Self-training: the recogniser writes recordings down that nobody has transcribed, and learns again with the clips.
+"""Self-training: the recogniser transcribes recordings and is trained again on these and the clips.
 
-What measures never meets what was learned, by way of these guesses neither: for each part of the clips that measures,
-the recordings are written down by a fine-tuning that has not met that part, with a language model that has not read it.
+Held-out clips do not leak through these transcripts: for each held-out part, the recordings are transcribed by a
+fine-tuning, and a language model, that were not trained on that part.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,12 +15,12 @@ from earful.checkpoint import Checkpoint
 from earful.data.manifest import Manifest
 
 Run = Callable[[Manifest | None, Sequence[Manifest]], Adapted]
-"""Adapts with so much beside the clips, and for each part that measures with that beside the others."""
+"""A function that adapts with clips beside, and with another set for each held-out part."""
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """How much a synthesiser said."""
+    """The amount of synthetic speech."""
 
     clips: int
     seconds: float
@@ -28,7 +28,7 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Believed:
-    """How much of the recordings was believed, and how many clips were not; `kept`: what was learned of them stayed."""
+    """The used clips, their seconds, and the rejected clips; `kept`: the second adaptation is the result."""
 
     clips: int
     seconds: float
@@ -38,24 +38,24 @@ class Believed:
 
 @dataclass(frozen=True)
 class Beside:
-    """What lay beside the clips; None what was not asked for. `--json` prints it: the keys stay."""
+    """The other speech beside the clips; None if it was not requested. `--json` prints it: the keys stay."""
 
     spoken: Spoken | None = None
     believed: Believed | None = None
 
 
 def spoken_of(said: Manifest | None) -> Spoken | None:
-    """How much that is."""
+    """The amount of speech in these clips."""
     return None if said is None else Spoken(len(said), round(said.duration_s, 2))
 
 
 def believed_of(found: Manifest, clips: Manifest, kept: bool) -> Believed:
-    """How much of the `clips` was believed."""
+    """The amount of used and rejected speech of the `clips`."""
     return Believed(len(found), round(found.duration_s, 2), len(clips) - len(found), kept)
 
 
 def writers(found: Adapted) -> list[Checkpoint]:
-    """The recogniser, and then for each part of the clips that measured one that has not met it."""
+    """The recogniser, and for each held-out part a recogniser that was not trained on it."""
     parts = []
     for part in found.outcome.unmet:
         met = found.task._replace(copies=[found.task.copies[i] for i in part.learned])
@@ -67,16 +67,16 @@ def writers(found: Adapted) -> list[Checkpoint]:
 
 
 def guessed(found: Adapted, recordings: Manifest, tell: Progress, hearing: Hearing = itself) -> list[Manifest]:
-    """What is believed of the recordings: of the recogniser, and for each part that measures of one without it.
+    """The confidently transcribed clips: by the recogniser, and for each held-out part by one not trained on it.
 
-    Raises AudioError where a recording cannot be read.
+    Raises AudioError if a recording cannot be read.
     """
     each = (writer.on(found.ready.device) for writer in writers(found))
     return [believed(writer, recordings, tell=tell, hearing=hearing) for writer in each]
 
 
 def joined(said: Manifest | None, found: Manifest) -> Manifest:
-    """Both beside the clips."""
+    """Synthetic and transcribed clips together."""
     return Manifest((*(said or ()), *found))
 
 
@@ -88,9 +88,9 @@ def self_trained(
     tell: Progress,
     warn: Callable[[str], None],
 ) -> tuple[Adapted, Beside]:
-    """Adapt. Where there are recordings: write them down, adapt once more with what was believed, keep the better.
+    """Adapt; with recordings, transcribe them, adapt again with confident transcripts, and keep the better result.
 
-    Also answers what lay beside the clips. Raises AudioError where a recording cannot be read.
+    Also returns the other speech that was used. Raises AudioError if a recording cannot be read.
     """
     first = run(said, ())
     if recordings is None:
@@ -103,7 +103,7 @@ def self_trained(
     before, after = first.report.rate, second.report.rate
     better = after <= before
     warn(
-        f"of {recordings.duration_s / 60:.1f} minutes without transcripts {found.duration_s / 60:.1f} were believed; "
+        f"{found.duration_s / 60:.1f} of {recordings.duration_s / 60:.1f} minutes without transcripts were believed; "
         f"CER {before:.1%} without them, {after:.1%} with them" + ("" if better else ", so they were left out")
     )
     kept = Beside(spoken_of(said), believed_of(found, recordings, better))

@@ -1,4 +1,4 @@
-"""The space of plans that `tune` searches: which settings, how far, and the way from a plan into it and back."""
+"""The search space of `tune`: the settings and their ranges, and conversion from and to a plan."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 Space = Mapping[str, "BaseDistribution"]
 Settings = Mapping[str, Any]
-"""Numbers, and the regulariser, by name."""
+"""Numbers, and the kind of decay, by name."""
 PULLS = ("start", "zero", "none")
-"""What a search may take for a regulariser: decay towards the start, decay towards zero, or no decay."""
+"""The kinds of decay: towards the start, towards zero, or none."""
 MOST_BATCH_S = 120.0
-"""Larger batches are not tried unless the plan has them: they take memory, and time."""
+"""Larger batches are only tried if the plan has them, because of memory and time."""
 
 
 def space_around(plan: Plan, dropout: float, distributions: Any) -> Space:
-    """The settings that are searched, and where; `plan` lies within, but for a decay of 0. `dropout` is the base's."""
+    """The settings and their ranges, which contain `plan` except for a decay of 0. `dropout` is the base's."""
     real, whole = distributions.FloatDistribution, distributions.IntDistribution
     masks = plan.masks
     return {
@@ -37,7 +37,7 @@ def space_around(plan: Plan, dropout: float, distributions: Any) -> Space:
 
 
 def settings_of(plan: Plan, dropout: float) -> dict[str, Any]:
-    """Where `plan` lies in the space around it; `dropout` is the base's."""
+    """The settings of `plan`; `dropout` is the base's."""
     return {
         "rate": plan.rate,
         "head_factor": plan.head_factor,
@@ -53,7 +53,7 @@ def settings_of(plan: Plan, dropout: float) -> dict[str, Any]:
 
 
 def plan_with(plan: Plan, settings: Settings) -> Plan:
-    """`plan` with these settings, to three digits: more mean nothing, and nobody wants to read them."""
+    """`plan` with these settings, rounded to three digits: more have no effect."""
     short = {name: float(f"{settings[name]:.3g}") for name in ("rate", "head_factor", "decay", "dropout", "batch_s")}
     pull = settings["regulariser"]
     pulls = {"decay": 0.0} if pull == "none" else {"towards": pull}

@@ -1,8 +1,8 @@
-"""What letters sound like by the rules of their language, as espeak-ng has them: before anything is heard.
+"""P(phone | letter) by the spelling rules of a language, from espeak-ng: a prior without any sound.
 
-espeak-ng says how words are pronounced. A phone string is a clip that was heard perfectly, so the same expectation
-maximisation that aligns letters with sounds (`adapt.letters`) aligns them with the strings: it gives how often each
-letter stands for each phone of the base. A letter that a handful of clips holds once, or not at all, is known by it.
+espeak-ng converts words into phones. A string of phones is like a perfectly recognised clip, so the expectation
+maximisation of `adapt.letters` aligns letters with it, and counts how often each letter stands for each phone of the
+base. This initialises letters that few clips, or none, contain.
 
 Shapes as in `adapt.letters`: `V` are the letters of the new alphabet, `P` the phones of the base, both without blank.
 """
@@ -26,23 +26,23 @@ from earful.text.alphabet import Alphabet, closest
 from earful.text.normalize import TextRules, normalize
 
 MOST_WORDS = 2000
-"""Words that are pronounced, at most; more would only take longer."""
+"""The most words to convert into phones; more would only take longer."""
 SHORTEST = 2
-"""Letters of a word: a single one is often said by its name."""
+"""The fewest letters of a word: espeak-ng often says the name of a single letter."""
 GAP = 2
-"""Blank frames around each phone: what silent letters align with."""
+"""Blank frames around each phone, for silent letters."""
 SURE = 0.95
-"""The probability of a frame's phone; the rest, for all others, lets a string pass that no letters explain."""
+"""The probability of a frame's phone; the rest is for all others, so that phones without a letter are possible."""
 
 
 def spelled(words: Sequence[str], config: ModelConfig) -> Tensor | None:
-    """How often each letter stands for each phone of the base, in so many `words` `[V, P]`, by espeak-ng's rules.
+    """How often each letter stands for each phone of the base in the `words` `[V, P]`, by espeak-ng's rules.
 
-    None where the base has no phones, the language is not known, espeak-ng is not there or does not speak it.
+    None if the base has no phones, the language is unknown, or espeak-ng is not installed or does not speak it.
     """
     if config.phones is None or not (config.rules.language and words):
         return None
-    lower = replace(config.rules, case="lower")  # of capitals espeak-ng says the names
+    lower = replace(config.rules, case="lower")  # espeak-ng says the names of capitals
     forms = {word: normalize(word, lower) for word in words}
     try:
         said = pronounce_words(list(dict.fromkeys(forms.values())), lower.language)
@@ -53,11 +53,11 @@ def spelled(words: Sequence[str], config: ModelConfig) -> Tensor | None:
 
 
 def words_of(texts: Iterable[str], others: Iterable[str], config: ModelConfig) -> tuple[str, ...]:
-    """Words of the language, once each: of the transcripts `texts`, normalised, and of its word list.
+    """The words of the language, once each: from the transcripts `texts`, normalised, and from its word list.
 
-    Where there is no such list, `others` stand in for it, other texts of the user. Of each source the frequent words
-    come first; those that the alphabet cannot write, single letters and figures are left out. No sound is in words:
-    those of clips that measure tell nothing of these.
+    Without a word list `others`, other texts of the user, replace it. The frequent words of each source come first.
+    Words with letters outside the alphabet, single letters and digits are left out. The words of held-out clips may be
+    used, since they contain no sound.
     """
     more = _listed(config.rules) or _by_frequency(normalize(text, config.rules) for text in others)
     known = set(config.alphabet.symbols)
@@ -75,7 +75,7 @@ def _by_frequency(texts: Iterable[str]) -> list[str]:
 
 
 def _listed(rules: TextRules) -> list[str]:
-    """The word list of the language, as the rules write it; none where there is none."""
+    """The word list of the language, normalised by the rules; empty without one."""
     try:
         return [normalize(word, rules) for word in frequent_words(rules.language, MOST_WORDS)]
     except SynthesisError:
@@ -83,9 +83,9 @@ def _listed(rules: TextRules) -> list[str]:
 
 
 def rule_counts(said: Mapping[str, Sequence[str]], alphabet: Alphabet, phones: Alphabet) -> Tensor | None:
-    """How often each letter stands for each phone in words whose phones are known `[V, P]`; None if there are none.
+    """How often each letter stands for each phone in words with known phones `[V, P]`; None without such words.
 
-    A phone that the base lacks counts as one that is like it, or is passed over.
+    A phone that the base lacks is replaced by a similar one, or skipped.
     """
     known = frozenset(phones.symbols)
     strings = {word: [own for symbol in symbols if (own := likest(symbol, known))] for word, symbols in said.items()}
@@ -101,16 +101,16 @@ def rule_counts(said: Mapping[str, Sequence[str]], alphabet: Alphabet, phones: A
 
 @lru_cache(maxsize=4096)
 def likest(symbol: str, known: frozenset[str]) -> str | None:
-    """The phone that is known and like `symbol`: without what stands behind it, or without marks, or of like look.
+    """The known phone that is most similar to `symbol`: without its suffix, without marks, or of similar shape.
 
-    espeak-ng's length, tone and release stand behind the vowel or consonant (tː → t, aː2 → aː, ɲʲ → ɲ).
+    espeak-ng writes length, tone and release after the vowel or consonant (tː → t, aː2 → aː, ɲʲ → ɲ).
     """
     forms = (form[:end] for form in (symbol, unicodedata.normalize("NFD", symbol)) for end in range(len(form), 0, -1))
     return next((form for form in forms if form in known), None) or closest(symbol, known)
 
 
 def as_heard(ids: Sequence[int], size: int) -> Tensor:
-    """A string of phones as the log-posteriors of a head that heard it: a frame a phone, blanks around `[F, size]`."""
+    """A string of phones as log-posteriors `[F, size]` of a phone head: one frame per phone, with blanks around it."""
     frames_F = torch.zeros(GAP + (GAP + 1) * len(ids), dtype=torch.long)
     frames_F[GAP :: GAP + 1] = torch.tensor(ids)
     p_FP = torch.full((len(frames_F), size), (1 - SURE) / (size - 1))

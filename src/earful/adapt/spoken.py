@@ -1,4 +1,4 @@
-"""Sentences of the language that a synthesiser says: more to learn from where espeak-ng speaks it."""
+"""Synthetic speech as additional training data, if espeak-ng speaks the language."""
 
 import hashlib
 import json
@@ -16,31 +16,31 @@ from earful.data.synthesis.speak import speak_corpus
 from earful.errors import ConfigError, SynthesisError
 
 SENTENCES = 400
-"""As many as `bench/beside.py` measures with."""
+"""The default number of sentences, that of `bench/beside.py`."""
 
 
 def spoken(
     start: Checkpoint, count: int, texts: Sequence[str], clips: Manifest, *, folder: Path, seed: int, tell: Progress
 ) -> Manifest:
-    """So many sentences of the language, said by espeak-ng: of `texts`, or else random words of its word list.
+    """`count` sentences spoken by espeak-ng: of `texts`, or random words of the word list without texts.
 
-    What the clips say is not said: those that measure are not to be met in another voice. Nor are sentences with
-    figures, which are said otherwise than they are written.
+    Sentences of the clips are left out, so that held-out sentences are not training data in another voice. Sentences
+    with digits are left out too, since they are spoken differently from their spelling.
 
     Raises:
-        ConfigError: the language is not known.
-        SynthesisError: espeak-ng does not speak it, or is not there; or there are neither texts nor a word list.
+        ConfigError: the language is unknown. SynthesisError: espeak-ng does not speak it or is not installed, or there
+        are neither texts nor a word list.
     """
     language = start.config.rules.language
     if not language:
-        raise ConfigError("--speak needs to know the language: say --language CODE")
+        raise ConfigError("--speak needs to know the language: give --language CODE")
     texts, _ = of_script(texts, clips, start.config.rules)  # `adapt` says so
     sayable = shuffled([text for text in texts if not any(c.isdigit() for c in text)], seed)[:count]
     never = sorted({u.text or "" for u in clips})
     name = hashlib.sha256(json.dumps([sayable, never, seed]).encode()).hexdigest()[:16]
     manifest, _ = speak_corpus(
         [language],
-        folder / name,  # an interrupted run goes on with what was said; one with other clips or texts begins anew
+        folder / name,  # an interrupted run continues with its sentences; a run with other clips or texts begins again
         clips=count,
         text=sayable or None,
         invented=0.0,
@@ -52,7 +52,7 @@ def spoken(
 
 
 def can_speak(language: str) -> bool:
-    """Whether espeak-ng is there and speaks the language."""
+    """Whether espeak-ng is installed and speaks the language."""
     try:
         return bool(language and find_language(language))
     except SynthesisError:
@@ -60,6 +60,6 @@ def can_speak(language: str) -> bool:
 
 
 def shuffled(texts: Sequence[str], seed: int) -> list[str]:
-    """In an order of the seed's own, so that the first ones are of all the text."""
+    """The texts in random order, so that the first ones are a sample of all."""
     order: list[int] = torch.randperm(len(texts), generator=torch.Generator().manual_seed(seed)).tolist()
     return [texts[i] for i in order]

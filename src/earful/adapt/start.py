@@ -1,4 +1,4 @@
-"""What adaptation starts from: a model folder, a shipped base, a public pre-trained encoder, or nothing."""
+"""The start of an adaptation: a model folder, a shipped base, a public pre-trained encoder, or random weights."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +11,7 @@ from torch import Tensor
 from earful.adapt.letters import heard_rows
 from earful.adapt.prototypes import prototype_rows
 from earful.adapt.rows import carry_rows, random_rows
+from earful.adapt.rules import rules_from, was_adapted
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.batch import Example, alone, collate
 from earful.encoder.backbone import Backbone
@@ -19,36 +20,35 @@ from earful.encoder.hub import MODEL_PREFIX, fetch_model, fetch_pretrained
 from earful.encoder.pretrained import load_backbone
 from earful.model import BACKBONE, PHONES, TEXT, AcousticModel, ModelConfig, Params, fast_arithmetic
 from earful.text.alphabet import Alphabet
-from earful.text.normalize import TextRules, normalize, usual_writing
+from earful.text.normalize import TextRules, normalize
 
 BY_BOTH = ("heard", "rules")
 NOTHING, HUB = "none", "hf:"
 MOST_HEARD = 50
-"""Clips that letters are aligned with sounds in, at most: more would tell little, and take memory."""
+"""The most clips for aligning letters with sounds: more would help little and take memory."""
 TOP = EncoderConfig(bins=384, subsampling=1)
-"""What stands on a pre-trained encoder: small, for it has only the user's clips to learn from."""
+"""The trainable layers on a pre-trained encoder: small, since they are trained on the user's clips only."""
 
 
 def start_from(base: str, texts: Iterable[str], rules: Mapping[str, Any], seed: int = 0) -> Checkpoint:
-    """The checkpoint that `base` names, with those text `rules` changed that are given.
+    """The checkpoint that `base` names, with the given text `rules`.
 
-    Without `writing` among the rules, a base that is no recogniser yet has the usual one of the language.
-    `hf-model:NAME` is a model of earful's on a hub. `hf:NAME` or `hf:FOLDER` is a pre-trained encoder under an
-    untrained top, `none` an untrained model: their alphabet is that of the normalised `texts`.
+    Without `writing` in the rules, a base that was never adapted uses the usual writing of the language.
+    `hf-model:NAME` is an earful model on the hub. `hf:NAME` or `hf:FOLDER` is a pre-trained encoder under untrained
+    layers, `none` an untrained model: their alphabet is that of the normalised `texts`.
 
     Raises:
-        CheckpointError: there is no such base, or it is damaged.
-        ConfigError, TextError: the rules or the texts cannot be used.
+        CheckpointError: the base does not exist or is damaged. ConfigError, TextError: the rules or the texts cannot be
+        used.
     """
     texts = list(texts)
     if base.startswith(MODEL_PREFIX):
         base = str(fetch_model(base))
-    usual = {"writing": usual_writing(rules.get("language", ""), texts), **rules}
     if base != NOTHING and not base.startswith(HUB):
         checkpoint = load_checkpoint(base)
-        changed = replace(checkpoint.config.rules, **(rules if is_recognizer(checkpoint) else usual))
+        changed = rules_from(checkpoint.config.rules, checkpoint.about, rules, texts)
         return replace(checkpoint, config=replace(checkpoint.config, rules=changed))
-    written = TextRules(**usual)
+    written = rules_from(TextRules(), {}, rules, texts)
     alphabet = Alphabet.learn([normalize(text, written) for text in texts])
     if base == NOTHING:
         return untrained(ModelConfig(alphabet, rules=written), seed)
@@ -58,18 +58,18 @@ def start_from(base: str, texts: Iterable[str], rules: Mapping[str, Any], seed: 
 
 
 def is_recognizer(checkpoint: Checkpoint) -> bool:
-    """Whether it was made by adaptation, and so writes a language, and not a base of many."""
-    return "adapted" in checkpoint.about
+    """Whether the checkpoint is an adapted model of one language, not a base of many."""
+    return was_adapted(checkpoint.about)
 
 
 def starter(
     base: Checkpoint, new: Alphabet, clips: Sequence[Example], letters: str, seed: int, rules_VP: Tensor | None = None
 ) -> Callable[[Sequence[int]], Params]:
-    """What gives the parameters to start from, for those clips that are learned from, by number.
+    """A function from training clips, by number, to initial parameters.
 
-    The text head is made for the alphabet `new`, as `Plan.letters` says. A base without phones can hear no letters:
-    there they start from the likest. `rules_VP`, what the rules of the language say of the letters (`adapt.spelling`),
-    is used where the plan asks for it. Several threads may ask at once.
+    The text head is initialised for the alphabet `new` as `Plan.letters` says. With a base without phones, letters
+    start from the most similar letters. `rules_VP`, the counts by the rules of the language (`adapt.spelling`), is used
+    if the plan says so. The function is thread-safe.
     """
     old = base.config.alphabet
 
@@ -87,7 +87,7 @@ def starter(
     rules_VP = rules_VP if letters == "rules" else None
     heard = [_logp(model, clip, heads) for clip in clips]
 
-    @cache  # the same clips are asked for by what learns from them, by what compares with it, and by the report
+    @cache  # training, comparison and report ask for the same clips
     def made_of(few: tuple[int, ...]) -> Params:
         by_head = {head: [heard[i][head] for i in few] for head in heads}
         labels = [clips[i].labels for i in few]
@@ -99,7 +99,7 @@ def starter(
 def _starter_by_prototypes(
     base: Checkpoint, new: Alphabet, clips: Sequence[Example], generator: torch.Generator
 ) -> Callable[[Sequence[int]], Params]:
-    """The rows are first those of the likest letters, which align the clips, and then what stands where they align."""
+    """Rows of the most similar letters align the clips; the means of the aligned frames are the final rows."""
     carried = carry_rows(base.params, base.config.alphabet, new, generator)
 
     def start(learn: Sequence[int]) -> Params:
@@ -112,14 +112,14 @@ def _starter_by_prototypes(
 
 
 def _logp(model: AcousticModel, clip: Example, heads: Sequence[str]) -> dict[str, Tensor]:
-    """Log-probabilities `[F, V]` of each head for one clip, which is encoded once."""
+    """Log-probabilities `[F, V]` of each head for one clip, encoded once."""
     with torch.no_grad(), fast_arithmetic():
         hidden_BFD, (count,) = model.encode(*alone(clip.frames_FM))
         return {head: model.heads[head](hidden_BFD[:, :count])[0] for head in heads}
 
 
 def untrained(config: ModelConfig, seed: int = 0, backbone: Backbone | None = None) -> Checkpoint:
-    """A model with random weights, on the weights of `backbone` where one is given: what a base is compared with."""
+    """A model with random weights, on the weights of `backbone` if given: a baseline for bases."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         params = dict(AcousticModel(config).state_dict())

@@ -1,4 +1,4 @@
-"""The steps of the best adaptation: what each of them does from where the climb stands, and how long that may take."""
+"""The steps of the best effort: what each does with the best result so far, and how long it may take."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,20 +25,19 @@ from earful.data.untranscribed import speech_of
 from earful.errors import AdaptationError, AudioError
 
 SEARCH_MIN = 10.0
-"""How long a search for settings lasts."""
+"""Minutes of a search for settings."""
 FASTER = 2.0
-"""By how many times there are more steps, and how many times as fast, in the longer run (`bench/adapt_steps.json`)."""
+"""The factors of steps and of learning rate in the longer run (`bench/adapt_steps.json`)."""
 SENTENCE_S, SAY = 3.3, 0.03
-"""Seconds of a sentence that a synthesiser says (`bench/beside_dutch.json`); and that a second of it takes to be said,
-by hand."""
+"""Seconds of a synthetic sentence (`bench/beside_dutch.json`), and seconds of computing per second of it (by hand)."""
 USUAL, LONG, SPOKEN, RECORDINGS, SEARCH, AVERAGED = "usual", "longer", "spoken", "recordings", "search", "averaged"
 
 
 @dataclass(frozen=True)
 class Job:
-    """What all steps share. `plan` is that of the usual step; `recordings` are of any length, uncut, timed.
+    """The data that all steps share. `plan` is that of the usual step; `recordings` are uncut, with durations.
 
-    In the folder `state` is what an interrupted run goes on from, and what the synthesiser says.
+    The folder `state` has the state of an interrupted run, and the synthetic speech.
     """
 
     base: Checkpoint
@@ -54,10 +53,10 @@ class Job:
 
 
 class Standing(NamedTuple):
-    """Where the climb stands: the adaptation, its plan for the clips alone, and what lies beside them.
+    """The best result so far: the adaptation, its plan for the clips alone, and the other speech beside them.
 
-    `heard` is all speech of the recordings, `guesses` what is believed of it: by the recogniser, and by those that have
-    not met a part that measures.
+    `heard` are all clips of speech in the recordings, `guesses` the confidently transcribed ones: by the recogniser,
+    and by one for each held-out part that was not trained on it.
     """
 
     found: Adapted
@@ -68,18 +67,18 @@ class Standing(NamedTuple):
 
 
 class Step(NamedTuple):
-    """`make` gives what the step comes to from where the climb stands; None where there is nothing to learn from."""
+    """A step: `make` returns its result from the best result so far; None if it has no data."""
 
     planned: Planned
     make: Callable[[Standing], Standing | None]
 
 
 def steps_for(job: Job, ready: Prepared, pace: Pace, tell: Progress) -> list[Step]:
-    """The steps after the usual one for these clips, the most gain for time first.
+    """The steps after the usual one for these clips, the most gain per second first.
 
-    From 30 clips on, where more steps help, they come first: on Dutch clips 1.7 points for 43 processor seconds
-    (`bench/adapt_steps.json`), sentences of a synthesiser 3.7 for 97 and recordings 3.5 for 203
-    (`bench/beside_dutch.json`); a search and the mean of several runs, whose gain is not known, come last.
+    From 30 clips more steps help and come first: on Dutch clips 1.7 points for 43 processor seconds
+    (`bench/adapt_steps.json`), synthetic sentences 3.7 for 97 and recordings 3.5 for 203 (`bench/beside_dutch.json`). A
+    search and the mean of several runs, with unknown gains, come last.
     """
     count, sound_s = len(ready.heard.clips), ready.speech_s
     say_s, recorded_s = job.speak * SENTENCE_S, job.recordings.duration_s
@@ -92,7 +91,7 @@ def steps_for(job: Job, ready: Prepared, pace: Pace, tell: Progress) -> list[Ste
         Step(
             Planned(
                 LONG,
-                f"{longer.steps} steps, {FASTER:g} times as fast",
+                f"{longer.steps} steps, {FASTER:g} times the learning rate",
                 moving_s(longer, sound_s, pace),
                 "more steps do not help with fewer than 30 clips" if count < FEW else "",
             ),
@@ -101,16 +100,16 @@ def steps_for(job: Job, ready: Prepared, pace: Pace, tell: Progress) -> list[Ste
         Step(
             Planned(
                 SPOKEN,
-                f"learn from {job.speak} sentences that espeak-ng says, too",
+                f"also learn from {job.speak} sentences spoken by espeak-ng",
                 say_s * (SAY + listen) + beside_s,
-                "" if can_speak(language) else f"espeak-ng does not speak {language or 'a language that is not said'}",
+                "" if can_speak(language) else f"espeak-ng does not speak {language or 'an unnamed language'}",
             ),
             lambda at: _with_spoken(job, at, tell),
         ),
         Step(
             Planned(
                 RECORDINGS,
-                f"learn from {recorded_s / 60:.1f} minutes without transcripts, too",
+                f"also learn from {recorded_s / 60:.1f} minutes without transcripts",
                 recorded_s * (listen + (1 + parts) * pace.hear) + beside_s,
                 _no_recordings(job),
             ),
@@ -133,17 +132,17 @@ def steps_for(job: Job, ready: Prepared, pace: Pace, tell: Progress) -> list[Ste
 
 
 def longer_plan(plan: Plan) -> Plan:
-    """The plan with more and faster steps."""
+    """The plan with more steps and a higher learning rate."""
     return replace(plan, steps=round(FASTER * plan.steps), rate=FASTER * plan.rate)
 
 
 def plan_over(job: Job, plan: Plan) -> Plan:
-    """A plan where other speech lies beside the clips: as many steps as with the usual plan, or its own if more."""
+    """A plan with other speech beside the clips: at least the steps of the usual plan with other speech."""
     return replace(plan_beside(plan), steps=max(plan.steps, LONGER * job.plan.steps))
 
 
 def again(job: Job, plan: Plan, at: Standing, tell: Progress) -> Adapted:
-    """Adapt by a `plan` for the clips alone, with what the standing has beside them."""
+    """Adapt by a `plan` for the clips alone, with the other speech of the best result so far."""
     found, *unmet = at.guesses or (Manifest(()),)
     beside = joined(at.said, found)
     return adapted(
@@ -162,7 +161,7 @@ def again(job: Job, plan: Plan, at: Standing, tell: Progress) -> Adapted:
 
 
 def _with_spoken(job: Job, at: Standing, tell: Progress) -> Standing:
-    """With sentences that a synthesiser says beside the clips."""
+    """Adapt with synthetic sentences beside the clips."""
     folder, texts = job.state / "spoken", job.reading.texts
     said = spoken(job.base, job.speak, texts, job.clips, folder=folder, seed=job.seed, tell=tell)
     tried = at._replace(said=said)
@@ -170,7 +169,7 @@ def _with_spoken(job: Job, at: Standing, tell: Progress) -> Standing:
 
 
 def _with_recordings(job: Job, at: Standing, tell: Progress) -> Standing | None:
-    """With what is believed of the recordings beside the clips; None where that is nothing."""
+    """Adapt with confidently transcribed recordings beside the clips; None if there are none."""
     total = len(job.recordings)
     clips, _ = speech_of(job.recordings, lambda done, skipped: tell("looking for speech", done, total))
     guesses = guessed(at.found, clips, tell, job.memory)
@@ -181,13 +180,13 @@ def _with_recordings(job: Job, at: Standing, tell: Progress) -> Standing | None:
 
 
 def _with_search(job: Job, at: Standing, tell: Progress) -> Standing:
-    """By the settings that a search finds for the clips alone."""
+    """Adapt with the settings that a search finds for the clips alone."""
     plan, _ = tune(job.base, job.clips, minutes=SEARCH_MIN, plan=at.plan, seed=job.seed, state=job.state, progress=tell)
     return at._replace(found=again(job, plan, at, tell), plan=plan)
 
 
 def _averaged(job: Job, at: Standing, tell: Progress) -> Standing:
-    """The mean of the best run's weights and of those of another, by other draws."""
+    """Average the weights of the best run and of another run with other draws."""
     began, found = monotonic(), at.found
     state = found.task.state / "draw-1" if found.task.state else None
     task = found.task._replace(draw=1, state=state, tell=tell)
@@ -196,9 +195,9 @@ def _averaged(job: Job, at: Standing, tell: Progress) -> Standing:
 
 
 def _no_recordings(job: Job) -> str:
-    """Why there are none to learn from, if so."""
+    """The reason why no recordings are used, or an empty string."""
     if not len(job.recordings):
-        return "no recordings without transcripts lie in the folder of clips"
+        return "there are no recordings without transcripts in the folder of clips"
     try:
         load_detector()
     except AudioError as error:
@@ -207,11 +206,11 @@ def _no_recordings(job: Job) -> str:
 
 
 def _no_search(job: Job, count: int) -> str:
-    """Why settings are not searched for, if so."""
+    """The reason why there is no search for settings, or an empty string."""
     if count < MANY:
-        return f"with fewer than {MANY} clips it would choose by those that measure"
+        return f"with fewer than {MANY} clips it would use the clips that measure the result"
     if job.base.inner:
-        return "the base has learned how to be adapted"
+        return "a meta-trained base takes its own steps first"
     try:
         load_optuna()
     except AdaptationError as error:

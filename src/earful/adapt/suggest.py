@@ -1,18 +1,17 @@
-"""Which clips to transcribe next: those that would teach a model the most in the time that they take.
+"""Which clips to transcribe next: those that teach a model the most per second of speech.
 
-A base hears phones, a recogniser letters, in sound that nobody has transcribed. A set S of clips is worth
+A base decodes phones, a recogniser letters, in untranscribed sound. The value of a set S of clips is
 
     f(S) = Σ_u w_u √m_u(S)
 
-over the pairs u of neighbouring sounds. m_u counts how often the pair is heard, in what is transcribed already too: a
-root grows ever more slowly, so what is well covered is worth little (a feature-based submodular function, Wei et al.
-2014, "Submodular subset selection for large-scale speech training data"). w_u is the root of the pair's share of all
-that is heard: so many pairs are worth the most where m_u are in proportion to these shares, as the language has them.
-A pair that a recogniser is unsure of counts for more. Clips are taken one by one, always that one which gains the most
-per second of speech (Lin and Bilmes 2010, "Multi-document summarization via budgeted maximization of submodular
-functions", algorithm 1 with r = 1); a gain weighs more if the clip sounds unlike those before it: another voice,
-another room. No clip becomes worth more as others are taken, so of the gains in a heap only the top one need be
-computed anew (Minoux 1978, the accelerated greedy algorithm).
+over the pairs u of neighbouring sounds. m_u counts the pair in S and in the transcribed clips. The root grows ever more
+slowly, so a well covered pair adds little (a feature-based submodular function, Wei et al. 2014, "Submodular subset
+selection for large-scale speech training data"). w_u is the root of the pair's share of all decoded pairs: a set of
+given size is worth the most if its m_u are in proportion to these shares. A pair with a low confidence counts for more.
+Clips are chosen greedily by their gain per second of speech (Lin and Bilmes 2010, "Multi-document summarization via
+budgeted maximization of submodular functions", algorithm 1 with r = 1); the gain weighs more if the clip sounds unlike
+those before it: another voice, another room. Gains never grow, so only the top one of a heap is computed again (Minoux
+1978, the accelerated greedy algorithm).
 """
 
 import heapq
@@ -45,13 +44,13 @@ from earful.text.alphabet import Alphabet
 
 SHORTEST_S, LONGEST_S = 1.0, 15.0
 LEAST_SOUNDS_PER_S = 1.0
-"""Sounds are counted by how likely they are to be right: of real Dutch earful-tiny hears five a second, of white and
-brown noise and of hum four fifths of one."""
+"""The least expected number of correct sounds per second: earful-tiny has five on real Dutch, and four fifths on white
+and brown noise and on hum."""
 UNSURE, UNLIKE = 1.0, 0.5
-"""What doubt adds to the count of a pair that a recogniser hears, and strangeness to the gain of a clip, at most.
+"""The largest additions: of doubt to the count of a pair, and of unlike sound to the gain of a clip.
 
-A base that has not met the language doubts what is strange to it, not what is worth learning: on real Dutch, such a
-weight cost half of what the choice by pairs gains. `bench/suggest.py` compares the choice with others.
+A base without the language doubts sounds that are new to it, not those worth learning: on real Dutch, a weight for
+doubt cost half of the gain of the choice by pairs. `bench/suggest.py` compares the choice with others.
 """
 
 TRANSCRIBED = "transcribed already"
@@ -59,15 +58,15 @@ TOO_SHORT = f"shorter than {SHORTEST_S:g} s"
 TOO_LONG = f"longer than {LONGEST_S:g} s"
 UNREADABLE = "unreadable"
 SILENT = "silent, or nearly so"
-_TOUCH_S = 0.01  # clips of one recording that overlap by less only touch
-_EDGE = ""  # stands before the first sound and after the last
+_TOUCH_S = 0.01  # clips of one recording with less overlap count as adjacent
+_EDGE = ""  # the neighbour of the first and the last sound
 
 Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A clip that is not suggested, one of the reasons above, and what more there is to say."""
+    """A clip that is not suggested, one of the reasons above, and details."""
 
     clip: Utterance
     reason: str
@@ -75,7 +74,7 @@ class LeftOut:
 
 
 class Hearing(NamedTuple):
-    """A clip as the model hears it: its sounds, how likely each is to be right, and its mean hidden frame."""
+    """A decoded clip: its sounds, the probability of each, and its mean hidden frame."""
 
     clip: Utterance
     seconds: float
@@ -89,7 +88,7 @@ class Hearing(NamedTuple):
         return 1 - sum(self.confidences) / len(self.confidences)
 
     def pairs(self, doubt: float) -> Counter[Pair]:
-        """How often each pair of neighbouring sounds is heard; one that is surely wrong counts 1 + doubt times."""
+        """The count of each pair of neighbouring sounds; a pair that is surely wrong counts 1 + doubt times."""
         sounds, sure = (_EDGE, *self.sounds, _EDGE), (1.0, *self.confidences, 1.0)
         found: Counter[Pair] = Counter()
         for pair, (left, right) in zip(pairwise(sounds), pairwise(sure), strict=True):
@@ -99,11 +98,11 @@ class Hearing(NamedTuple):
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A clip to transcribe, and why.
+    """A clip to transcribe, with the reasons.
 
-    `heard` are its sounds; `new_sounds` are those, and `new_pairs` so many pairs of them, that no clip before it has
-    (suggested, or transcribed already). `unsure` is the share of its sounds that the model expects to be wrong.
-    `unlike` says how far its sound is from the most similar clip before it, from 0 to 1 (1 for the first).
+    `heard` are its sounds; `new_sounds` are those, and `new_pairs` the number of their pairs, that no clip before it
+    has (suggested, or already transcribed). `unsure` is the share of its sounds that the model expects to be wrong.
+    `unlike` is the distance of its sound from the most similar clip before it, from 0 to 1 (1 for the first).
     """
 
     clip: Utterance
@@ -116,7 +115,7 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Suggested:
-    """Suggestions, the best first; how many clips they were chosen from; and the clips that could not be chosen."""
+    """Suggestions, the best first; the number of clips to choose from; and the clips that were left out."""
 
     suggestions: tuple[Suggestion, ...]
     candidates: int
@@ -124,7 +123,7 @@ class Suggested:
 
     @property
     def seconds(self) -> float:
-        """How long all that is suggested lasts."""
+        """Seconds of all suggested clips."""
         return sum(each.clip.duration_s or 0.0 for each in self.suggestions)
 
 
@@ -137,11 +136,12 @@ def suggest(
     known: Manifest | None = None,
     tell: Progress | None = None,
 ) -> Suggested:
-    """Rank `clips` by what their transcription would teach: the best `count`, or the best within `seconds` of speech.
+    """Rank `clips` by how much their transcription would teach: the best `count`, or the best `seconds` of speech.
 
-    Texts of `clips` are not read. What the clips `known` say counts as covered, and the same stretches of recordings
-    are not suggested again. Left out, too, are clips that cannot be read, last less than 1 or more than 15 s, or hold
-    hardly a sound. Where there are fewer than `count`, all are ranked. `tell(stage, done, total)` is called on the way.
+    Texts of `clips` are not read. The sounds of the clips `known` count as covered, and the same parts of recordings
+    are not suggested again. Clips are left out if they cannot be read, are shorter than 1 s or longer than 15 s, or
+    have hardly any speech. With fewer than `count` clips all are ranked. `tell(stage, done, total)` is called along the
+    way.
 
     Raises:
         AdaptationError: no clip can be suggested.
@@ -153,7 +153,7 @@ def suggest(
     """
     limit = seconds if count is None else count
     if limit is None or None not in (count, seconds) or not 0 < limit < inf:
-        raise ConfigError("say how much to suggest: either so many clips or so many seconds of speech, above 0")
+        raise ConfigError("give either a number of clips or seconds of speech to suggest, above 0")
     clips, known, left_out = timed(clips), timed(known or ()), list[LeftOut]()
     listener = Listener(checkpoint)
     heard = list(_listen(listener, list(_fitting(clips, known, left_out)), "listening", tell, left_out))
@@ -172,7 +172,7 @@ def suggest(
 
 
 class Listener:
-    """A model that says what it hears: a base in phones, a recogniser (or a base without phones) in letters."""
+    """A model that decodes sounds: a base phones, a recogniser (or a base without phones) letters."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         phones = None if is_recognizer(checkpoint) else checkpoint.config.phones
@@ -181,7 +181,7 @@ class Listener:
         self._model: AcousticModel = checkpoint.build()
 
     def hear(self, clip: Utterance) -> Hearing | LeftOut:
-        """Listen to one clip, which is left out where it cannot be read or holds hardly a sound."""
+        """Decode one clip; it is left out if it cannot be read or has hardly any speech."""
         try:
             samples_T = torch.from_numpy(read(clip.audio, clip.start_s, clip.duration_s, clip.channel))
         except (AudioError, OSError) as error:
@@ -209,9 +209,9 @@ def rank(
     seconds: float | None = None,
     doubt: float = 0.0,
 ) -> Iterator[Suggestion]:
-    """Suggest clips greedily, the best first, until there are `count`, or none fits into the rest of `seconds`.
+    """Choose clips greedily, the best first, up to `count` clips, or until none fits into the rest of `seconds`.
 
-    What the clips `covered` say is not new. `doubt` is how much more a pair counts that is surely wrong.
+    Sounds of the clips `covered` are not new. `doubt` is the additional count of a pair that is surely wrong.
     """
     cover, taken, left_s = _Cover(heard, covered, doubt), 0, inf if seconds is None else seconds
     waiting = [(-cover.gain(place), place, taken) for place in range(len(heard))]
@@ -219,7 +219,7 @@ def rank(
     while waiting and taken < (inf if count is None else count):
         _, place, renewed = heapq.heappop(waiting)
         if heard[place].seconds > left_s + _TOUCH_S:
-            continue  # what is left grows no larger
+            continue  # the rest never grows
         if renewed < taken:
             heapq.heappush(waiting, (-cover.gain(place), place, taken))
             continue
@@ -228,7 +228,7 @@ def rank(
 
 
 class _Cover:
-    """What a growing set of clips covers, beginning with what is transcribed, and what others would add to it."""
+    """The pairs that a growing set of clips covers, starting with the transcribed ones, and the gains of others."""
 
     def __init__(self, heard: Sequence[Hearing], covered: Sequence[Hearing], doubt: float) -> None:
         everything = [*heard, *covered]
@@ -242,13 +242,13 @@ class _Cover:
         self._nearest_N = cosines_NN.amax(1).clamp(min=0) if covered else torch.zeros(len(everything))
 
     def gain(self, place: int) -> float:
-        """What a clip would add, per second; it never grows as clips are taken."""
+        """The gain of a clip per second; it never grows as clips are taken."""
         met, weights = self._met, self._weights
         added = sum(weights[u] * (sqrt(met[u] + n) - sqrt(met[u])) for u, n in self._pairs[place].items())
         return added * (1 + UNLIKE * self._unlike(place)) / self._heard[place].seconds
 
     def take(self, place: int) -> Suggestion:
-        """Take a clip, and say what was new in it."""
+        """Take a clip, and return what was new in it."""
         hearing, pairs, unlike = self._heard[place], self._pairs[place], self._unlike(place)
         new_sounds = tuple(sound for sound in dict.fromkeys(hearing.sounds) if sound not in self._sounds)
         new_pairs = sum(pair not in self._met for pair in pairs)
@@ -270,13 +270,13 @@ def _total(counts: Iterable[Counter[Pair]]) -> Counter[Pair]:
 
 
 def _directions(summaries_ND: Tensor) -> Tensor:
-    """Summaries by how they differ from the mean, every dimension counting alike, as vectors of length 1."""
+    """Summaries minus their mean, scaled to equal variance per dimension, as vectors of length 1."""
     spread_D = summaries_ND.std(0, correction=0).clamp(min=1e-6)
     return functional.normalize((summaries_ND - summaries_ND.mean(0)) / spread_D, dim=1)
 
 
 def _fitting(clips: Manifest, known: Manifest, left_out: list[LeftOut]) -> Iterator[Utterance]:
-    """The clips that are worth listening to; the others go to `left_out`."""
+    """The clips of suitable length that are not known; the others go to `left_out`."""
     spans: dict[Path, list[tuple[float, float]]] = defaultdict(list)
     for clip in known:
         spans[clip.audio.resolve()].append(_span(clip))

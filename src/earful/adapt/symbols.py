@@ -1,6 +1,6 @@
-"""Which symbols a recogniser writes: those of its transcripts, and letters that its language is known to have.
+"""The alphabet of a recogniser: the symbols of its transcripts, and further letters of its language.
 
-A handful of transcripts does not hold all letters of a language, and what is not in the alphabet can never be written.
+Few transcripts do not contain all letters of a language, and a letter outside the alphabet can never be written.
 """
 
 import unicodedata
@@ -17,30 +17,30 @@ from earful.text.pinyin import has_characters
 from earful.text.script import main_script
 
 LEAST_SEEN, RAREST = 5, 5e-5
-"""A letter that only other text has is learned where it comes so often there, and one that only the word list has where
-it is so great a share of all letters that are read; below, it is of a foreign word."""
+"""The least count of a letter that only other text has, and the least share of a letter that only the word list has.
+Rarer letters are from foreign words."""
 MOST_WORDS = 10_000
 
 
 def alphabet_for(base: Checkpoint, texts: Iterable[str]) -> Alphabet:
-    """The letters of the normalised texts; after its own for a recogniser: a few clips do not hold them all."""
+    """The letters of the normalised texts; a recogniser keeps its own, since few clips do not contain all of them."""
     return base.config.alphabet.extended(texts) if is_recognizer(base) else Alphabet.learn(texts)
 
 
 def widened(alphabet: Alphabet, texts: Iterable[str]) -> Alphabet:
-    """The alphabet with letters that other normalised `texts` use.
+    """The alphabet with further letters from other normalised `texts`.
 
-    Only letters and their marks are taken: how a figure or a sign is said, nobody knows from its look.
+    Only letters and their marks are added: the pronunciation of digits and signs is not known.
     """
     counts = Counter("".join(texts))
     return alphabet.extended(c for c, n in counts.items() if n >= LEAST_SEEN and is_letter(c))
 
 
 def of_language(alphabet: Alphabet, rules: TextRules, texts: Iterable[str]) -> Alphabet:
-    """The alphabet with letters of the language's word list, where there is one, and of other texts of the user.
+    """The alphabet with letters from the language's word list, if there is one, and from other texts of the user.
 
-    Their sounds are known by the rules of the language, or by those that the base heard them have. Not so of Chinese
-    characters, each of which is a word.
+    Their sounds come from the rules of the language, or from similar letters of the base. Chinese characters are left
+    out, since each is a word.
     """
     shares = {c: share for c, share in letter_shares(rules).items() if is_letter(c)}
     if main_script(shares) != main_script(alphabet.symbols):  # a list in another script, as of Serbian
@@ -51,7 +51,7 @@ def of_language(alphabet: Alphabet, rules: TextRules, texts: Iterable[str]) -> A
 
 
 def letter_shares(rules: TextRules) -> dict[str, float]:
-    """How often each letter is read in the language, of all, by its word list; empty where there is none."""
+    """The share of each letter in the text of a language, by its word list; empty without one."""
     try:
         frequencies, words = word_frequencies(rules.language), frequent_words(rules.language, MOST_WORDS)
     except SynthesisError:
@@ -65,5 +65,5 @@ def letter_shares(rules: TextRules) -> dict[str, float]:
 
 
 def is_letter(character: str) -> bool:
-    """Letters and the marks that go with them."""
+    """Whether a character is a letter or a mark of one."""
     return unicodedata.category(character)[0] in "LM"

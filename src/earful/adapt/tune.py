@@ -1,4 +1,4 @@
-"""The search for settings: Optuna proposes plans, cross-validation on the user's own clips says which is the best."""
+"""The search for settings: Optuna proposes plans, and cross-validation on the user's clips compares them."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ from earful.text.normalize import TextRules
 
 LEAST_CLIPS = 4
 MANY_CLIPS = 120
-"""From so many clips on, one part of a fifth measures well enough."""
+"""From this number of clips one held-out part of a fifth is enough."""
 
 
 def tune(
@@ -38,24 +38,23 @@ def tune(
     progress: Progress | None = None,
     watch: Callable[[Trial], None] | None = None,
 ) -> tuple[Plan, tuple[Trial, ...]]:
-    """Search for `minutes` around `plan` (by default that of `plan_for`), which is the first trial. TPE: Bergstra 2011.
+    """Search for `minutes` around `plan` (default: `plan_for`), which is the first trial. TPE: Bergstra et al. 2011.
 
-    With the folder `state` an interrupted search goes on, and its time with it. `watch` is called with each trial.
-    Returns the best plan, which on the parts that measure is never worse than the first, and all trials that ended in
-    time. Clips that `adapt` is going to hold out are not met here.
+    With the folder `state` an interrupted search continues with its remaining time. `watch` is called with each trial.
+    Returns the best plan, on the held-out parts never worse than the first, and all trials that ended in time. Clips
+    that `adapt` will hold out are not used here.
 
     Raises:
-        AdaptationError: fewer than 4 clips can be used, Optuna is not installed, or the base was meta-trained.
-        AudioError: a recording cannot be read.
-        CheckpointError: `state` is damaged or cannot be written.
-        ConfigError: `minutes` is not above 0.
+        AdaptationError: fewer than 4 clips are usable, Optuna is not installed, or the base was meta-trained.
+        AudioError: a recording cannot be read. CheckpointError: `state` is damaged or cannot be written. ConfigError:
+        `minutes` is not above 0.
     """
     if not (math.isfinite(minutes) and minutes > 0):
         raise ConfigError(f"the search has {minutes} minutes, must be a number above 0")
     optuna = load_optuna()
     if base.inner:
         raise AdaptationError(
-            "the base has learned how to be adapted, and its own steps come first, which a search does not know; leave "
+            "a meta-trained base takes its own steps first, and a search cannot change these; leave "
             "out --tune, or add --usual"
         )
     material, plan = _prepare(base, clips, rules, plan, seed, progress or (lambda stage, done, total: None))
@@ -68,13 +67,13 @@ def tune(
 
 
 def best_of(plan: Plan, trials: Sequence[Trial]) -> Plan:
-    """The plan with the lowest CER over all parts, the first of equals; `plan` where none was measured on all."""
+    """The plan with the lowest CER over all parts, the first of equals; `plan` if none was measured on all parts."""
     whole = [trial for trial in trials if trial.whole]
     return min(whole, key=lambda trial: trial.cer).plan if whole else plan
 
 
 def load_optuna() -> Any:
-    """The package Optuna. Raises AdaptationError where it is not installed."""
+    """The package Optuna. Raises AdaptationError if it is not installed."""
     try:
         return import_module("optuna")
     except ImportError as error:
@@ -83,7 +82,7 @@ def load_optuna() -> Any:
 
 @contextmanager
 def _silent(optuna: Any) -> Iterator[None]:
-    """No word from Optuna on stderr, but for errors."""
+    """Silence Optuna on stderr, except for errors."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -95,7 +94,7 @@ def _silent(optuna: Any) -> Iterator[None]:
 def _prepare(
     base: Checkpoint, clips: Manifest, rules: TextRules | None, plan: Plan | None, seed: int, tell: Progress
 ) -> tuple[Material, Plan]:
-    """Hear and augment once what all trials share; as `adapt` does. The plan is that of the first trial."""
+    """Compute the frames that all trials share, as `adapt` does. The plan is that of the first trial."""
     ready = prepare(base, clips, rules=rules, plan=plan, seed=seed, tell=tell)
     count = ready.apart.parts
     if count < LEAST_CLIPS:
@@ -109,10 +108,10 @@ def _prepare(
 
 
 def folds_for(groups: Sequence[int], plan: Plan, seed: int) -> list[tuple[list[int], list[int]]]:
-    """`(to learn from, to measure with)`: three parts of few clips, two of three, or a fifth of many.
+    """`(training clips, held-out clips)`: all of three parts of few clips, two of three, or a fifth of many.
 
-    They are other parts than those of `adapt`, and without the clips that it will hold out: its rates are to stay fair.
-    `groups` has the group of each clip, none of which is on both sides.
+    The parts differ from those of `adapt` and leave out the clips that it will hold out, so that its CER is not biased.
+    `groups` has the group of each clip; no group is on both sides.
     """
     parts = split_folds(groups, plan, torch.Generator().manual_seed(seed))
     known = parts[0][0] if len(parts) == 1 else list(range(len(groups)))

@@ -1,4 +1,4 @@
-"""Recordings without transcripts: what an adapted recogniser is sure that they say is learned from (self-training)."""
+"""Self-training on recordings without transcripts: the confident transcripts of an adapted recogniser."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,9 +16,9 @@ from earful.data.utterance import Utterance
 from earful.model import AcousticModel, ears_of, logp_of
 
 LEAST = 0.6
-"""The confidence from which a transcript is believed."""
+"""The least confidence of a transcript that is used."""
 LEAST_LETTERS = 4
-"""A shorter transcript says little, and is often of a noise."""
+"""Shorter transcripts teach little, and are often of noise."""
 
 
 def believed(
@@ -30,12 +30,12 @@ def believed(
     tell: Progress,
     hearing: Hearing = itself,
 ) -> Manifest:
-    """The clips with what the recogniser writes of them, where that is of so many `letters`, and sure enough.
+    """The clips with the recogniser's transcripts, if these have enough `letters` and a sufficient confidence.
 
-    It searches with its language model, where it has one: that knows what the sound does not tell, and so teaches it
-    (Lee 2013, "Pseudo-label"; Kahn et al. 2020). Its confidence, the mean probability of the letters, must be `least`,
-    0 to 1, or more; `hearing` may remember what was heard before (`adapt.remember`). A clip is heard in one piece: cut
-    long recordings before. Raises AudioError where a clip cannot be read.
+    It decodes with its language model, if it has one, which adds information that the sound lacks (Lee 2013,
+    "Pseudo-label"; Kahn et al. 2020). The confidence, the mean probability of the letters, must be at least `least`, 0
+    to 1. `hearing` may be a cache of frames (`adapt.remember`). A clip is encoded in one piece: cut long recordings
+    before. Raises AudioError if a clip cannot be read.
     """
     return Manifest(tuple(_believed(recogniser, clips, least, letters, tell, hearing)))
 
@@ -54,15 +54,15 @@ def _believed(
 
 
 def _search(recogniser: Checkpoint) -> Search | None:
-    """By the language model, where there is one."""
+    """The search with the language model; None without one."""
     known = recogniser.language
     size = recogniser.config.alphabet.size
     return Search(size, known.ngram, known.words, known.weight, known.bonus) if known else None
 
 
 def _emissions(model: AcousticModel, search: Search | None, frames_FM: Tensor) -> tuple[Emission, ...]:
-    """The letters of one clip: searched for with the language model, or the best path."""
+    """The letters of one clip, by the search with the language model, or by greedy decoding."""
     logp_FV = logp_of(model, frames_FM)
     if search is None:
         return greedy(logp_FV)
-    return search.hear(logp_FV.half()).emissions  # as the recogniser keeps it, so that both write the same
+    return search.hear(logp_FV.half()).emissions  # as stored by the recogniser, so that both write the same

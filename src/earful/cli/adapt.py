@@ -47,13 +47,13 @@ DEFAULT_BASE = "earful-base"
 NAMED = 10
 LANGUAGE_HELP = "The language, by a code or its English name, such as cs."
 STEPS_HELP = (
-    "Number of steps; by default it depends on the clips. A meta-trained base takes its own first (0: these alone)."
+    "Number of steps; by default it depends on the clips. A meta-trained base takes its own first (0: only its own)."
 )
 KEEP_SOUND_HELP = (
     "Whether the model may keep some seconds of the clips, as its encoder hears them; they lower the error on new "
     "recordings."
 )
-USUAL_HELP = "Ignore what a meta-trained base has learned about adaptation."
+USUAL_HELP = "Ignore the learned inner loop of a meta-trained base."
 _MEASURED = {
     "held-out": "on held-out clips",
     "cross-validated": "cross-validated",
@@ -114,11 +114,11 @@ def adapt(
     """Make a recogniser from transcribed clips.
 
     CLIPS is a JSONL manifest (keys audio_filepath, text), a table with a path and a text column, a folder of clips with
-    a .txt of the same name beside each, annotations (of ELAN, Praat …) or a folder of them, a Common Voice folder, or a
-    Kaldi data folder. A language model learns from the transcripts, a word list (42 languages, by the package wordfreq;
-    give --language) and all text that you have (--text). --effort best tries further steps and keeps those that help:
+    a .txt of the same name beside each, annotations (ELAN, Praat …) or a folder of them, a Common Voice folder, or a
+    Kaldi data folder. A language model is trained on the transcripts, on a word list (42 languages, from the package
+    wordfreq; give --language) and on other text (--text). --effort best tries further steps and keeps those that help:
     it learns from that text, or random words, spoken by a synthesiser (--speak), and from recordings without
-    transcripts (--unlabelled), which it transcribes itself. After Ctrl-C, the same command continues.
+    transcripts (--unlabelled), which it transcribes itself. After Ctrl-C, run the same command again to continue.
 
     \b
     Examples:
@@ -147,7 +147,7 @@ def adapt(
 
 @contextmanager
 def state_for(out: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Where the state of an adaptation to OUT is, for this run alone. Raises where no model can be written to OUT."""
+    """Lock the folder for the state of an adaptation to OUT. Raises an error if no model can be written to OUT."""
     from earful.alone import alone
     from earful.checkpoint import check_destination
 
@@ -158,9 +158,9 @@ def state_for(out: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def write(out: Path, made: Made, clips: "Manifest", state: Path, *, replace: bool) -> None:
-    """Save the model, and whether int8 costs it anything on its clips.
+    """Save the model, and measure whether int8 makes it worse on its clips.
 
-    The state goes, but that of a run that was interrupted, which says that the model is its own.
+    The state is removed. After an interruption it stays, with a mark that this run has written the model.
     """
     from earful.checkpoint import save_checkpoint
 
@@ -174,9 +174,9 @@ def write(out: Path, made: Made, clips: "Manifest", state: Path, *, replace: boo
 
 
 def weigh_int8(out: Path, clips: "Manifest") -> None:
-    """Find out whether the model may be computed in int8 when it transcribes, and note it in its folder.
+    """Measure whether the model may transcribe in int8, and write the answer into its folder.
 
-    The model is whole without: Ctrl-C leaves it at float32.
+    The model is complete without it: after Ctrl-C it stays at float32.
     """
     from earful.export.arithmetic import choose
 
@@ -198,7 +198,7 @@ def conclude(
     findings: Sequence["Finding"],
     json: bool,
 ) -> None:
-    """Warnings, then the summary, and what is next. An interrupted run ends with the status of Ctrl-C."""
+    """Print warnings, the summary and the advice. An interrupted run ends with the exit status of Ctrl-C."""
     report = made.found.report
     found = found._replace(plan=made.plan or found.plan)
     report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
@@ -219,7 +219,7 @@ def conclude(
 def started(
     base: str, manifest: "Manifest", rules: dict[str, str], seed: int, usual: bool, device: str
 ) -> "Checkpoint":
-    """What is adapted, on its device; with `usual` a meta-trained base forgets how it has learned to be."""
+    """The checkpoint to adapt, on its device; `usual` removes the learned inner loop of a meta-trained base."""
     from earful.adapt.start import start_from
     from earful.device import device_of
 
@@ -228,24 +228,24 @@ def started(
 
 
 def written(**rules: str | None) -> dict[str, str]:
-    """The text rules that were given; the base's own stay for the others."""
+    """The text rules that the user gave; for the others the base's own apply."""
     return {name: value for name, value in rules.items() if value}
 
 
 def state_of(out: Path) -> Path:
-    """Where an interrupted adaptation to OUT keeps what it needs to go on."""
+    """The folder for the state of an interrupted adaptation to OUT."""
     return out.absolute().parent / f".{out.absolute().name}.adapting"
 
 
 def texts_of(path: Path | None) -> Sequence[str]:
-    """The sentences of a text file; none without one. Raises SynthesisError where it cannot be read."""
+    """The sentences of a text file; empty without a file. Raises SynthesisError if it cannot be read."""
     from earful.data.synthesis.sentences import read_sentences
 
     return read_sentences(path) if path else ()
 
 
 def language_of(manifest: "Manifest") -> str | None:
-    """The language that all clips say they are in, by whatever names."""
+    """The language of the clips if all name the same one, by any name; else None."""
     from earful.text.languages import canonical
 
     languages = {u.language and canonical(u.language) for u in manifest}
@@ -253,7 +253,7 @@ def language_of(manifest: "Manifest") -> str | None:
 
 
 def sift(manifest: "Manifest", start: "Checkpoint", tell: Tell) -> tuple["Manifest", Sequence["Finding"]]:
-    """The clips that can be used, and what is wrong with any. Raises AdaptationError if none is left."""
+    """The usable clips, and all findings. Raises AdaptationError if no clip is usable."""
     from earful.data.check import inspect, usable
     from earful.errors import AdaptationError
 
@@ -276,7 +276,7 @@ def sift(manifest: "Manifest", start: "Checkpoint", tell: Tell) -> tuple["Manife
 
 
 def name_left_out(manifest: "Manifest", used: "Manifest", findings: Sequence["Finding"]) -> None:
-    """Warn of the clips that are left out, the first ten by name."""
+    """Warn about the clips that are left out, the first ten by name."""
     errors = [finding for finding in findings if finding.severity == "error"]
     for finding in errors[:NAMED]:
         warn(f"left out {finding.where}: {finding.message}; {finding.remedy}")
@@ -286,14 +286,14 @@ def name_left_out(manifest: "Manifest", used: "Manifest", findings: Sequence["Fi
 
 
 def plans_of(plan: "Plan", steps: int | None) -> tuple["Plan", "Plan"]:
-    """The plan for the clips alone, and that with other speech beside them; `steps` that are given stay."""
+    """The plan for the clips alone, and the plan with other speech beside them; a given number of `steps` stays."""
     from earful.adapt.beside import plan_beside
 
     return plan, plan_beside(plan) if steps is None else plan
 
 
 def learned_steps(plan: "Plan") -> int:
-    """How many steps are taken in the way that a meta-trained base has learned."""
+    """The number of steps that use the learned inner loop of a meta-trained base."""
     from earful.adapt.finetune import stages
 
     return sum(part.steps for part in stages(plan) if part.inner)
@@ -326,19 +326,19 @@ def summary(out: Path, made: Made, seconds: float, left_out: int, found: Found) 
 
 
 def within(bounds: Sequence[float] | None) -> str:
-    """An interval of a rate, in brackets; nothing where there is none."""
+    """The interval of a rate in brackets; empty if there is none."""
     return f"({interval(bounds)})  " if bounds else ""
 
 
 def measured_in_words(report: "AdaptReport") -> str:
-    """On which clips the rates were taken, and of whose voices."""
+    """The clips that the rates were measured on, and their voices, in words."""
     if report.measured == "own clips" or report.voices == "unknown":
         return _MEASURED[report.measured]
     return f"{_MEASURED[report.measured]}, {_VOICES[report.voices]}"
 
 
 def print_summary(out: Path, made: Made, seconds: float, left_out: int, found: Found) -> None:
-    """The same for people."""
+    """Print the summary as text."""
     report = made.found.report
     print_trials(found.trials)
     print_steps(made.steps)

@@ -1,4 +1,4 @@
-"""`earful benchmark`: which base, and which way to adapt it, learns most from K clips of one's own data."""
+"""`earful benchmark`: compare bases, and ways to adapt them, on K clips of one's own data."""
 
 import time
 from collections.abc import Sequence
@@ -36,21 +36,25 @@ Bases = Annotated[
     list[str] | None,
     typer.Option(
         "--base",
-        help="A model folder, a shipped base, hf:NAME, hf:FOLDER or `none`; may come again. The others are compared "
+        help="A model folder, a shipped base, hf:NAME, hf:FOLDER or `none`; may be repeated. The others are compared "
         f"with the first.  [default: {DEFAULT_BASE}]",
         metavar="NAME|DIR",
     ),
 ]
-Task = Annotated[By, typer.Option(help="How clips form tasks; `all`: one task of all clips.")]
+Task = Annotated[By, typer.Option(help="How to group clips into tasks; `all`: one task of all clips.")]
 Shots = Annotated[str, typer.Option(help="Numbers of clips to adapt to.", metavar="K,K,…")]
-Taken = Annotated[str, typer.Option(help="Numbers of steps; `usual`: as many as adapt takes.", metavar="N,N,…")]
+Taken = Annotated[str, typer.Option(help="Numbers of steps; `usual`: as many as `adapt` takes.", metavar="N,N,…")]
 TestClips = Annotated[
-    int | None, typer.Option(min=1, max=MOST_COUNT, help="Clips of each task to test on.  [default: 30]", metavar="N")
+    int | None,
+    typer.Option(min=1, max=MOST_COUNT, help="Clips in the test set of each task.  [default: 30]", metavar="N"),
 ]
 TestSeconds = Annotated[
-    float | None, typer.Option(min=0.0, callback=finite, help="Seconds of each task to test on, instead.", metavar="S")
+    float | None,
+    typer.Option(
+        min=0.0, callback=finite, help="Seconds of speech in the test set of each task, instead.", metavar="S"
+    ),
 ]
-Usual = Annotated[bool, typer.Option(help="Whether to adapt a meta-trained base also in the usual way.")]
+Usual = Annotated[bool, typer.Option(help="Whether to adapt a meta-trained base also without its learned inner loop.")]
 
 
 def benchmark(
@@ -66,8 +70,8 @@ def benchmark(
     test_clips: TestClips = None,
     test_seconds: TestSeconds = None,
     usual: Usual = True,
-    case: Annotated[Case, typer.Option(help="Case of the output of all.")] = "lower",
-    punctuation: Annotated[Punctuation, typer.Option(help="Whether all write punctuation.")] = "remove",
+    case: Annotated[Case, typer.Option(help="Case of the output of all models.")] = "lower",
+    punctuation: Annotated[Punctuation, typer.Option(help="Whether all models write punctuation.")] = "remove",
     skip_small: Annotated[bool, typer.Option("--skip-small", help="Leave out tasks with too few clips.")] = False,
     device: Device = "cpu",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the results in DIR.")] = False,
@@ -75,13 +79,13 @@ def benchmark(
 ) -> None:
     """Compare bases, and ways to adapt them, on your own transcribed clips.
 
-    For each task (a language, a speaker, a condition) some clips are laid aside to test. From the others each seed
-    draws K to adapt to, the same for all bases, the five among the ten; sentences of the test are not among them. Each
-    base adapts to them as `earful adapt` does, with as many steps as are said, and is tested by the best path. The
-    steps of a base that was meta-trained are those that it has learned, and with `usual` as many as any base's after
-    them; it enters once more as if it were none. Processor time is measured, since equal steps are not always equal
-    compute. DIR gets results.json, with every adaptation, and a picture, plots.svg (package matplotlib). Interrupted,
-    the same command goes on where it was; with another base, more steps or seeds it adds what is new.
+    Each task (a language, a speaker, a condition) has its own test set. From the other clips each seed draws K clips to
+    adapt to. All bases get the same clips, and smaller sets are part of larger ones. No sentence of the test set is
+    among them. Each base is adapted as by `earful adapt`, with the given numbers of steps, and tested with greedy
+    decoding. A meta-trained base takes the steps that it has learned, and with `usual` as many more as any base takes;
+    it is also measured without its learned inner loop. Processor time is measured, since equal steps are not always
+    equal compute. DIR gets results.json with every adaptation, and plots.svg (package matplotlib). After an
+    interruption the same command continues; with another base, more steps or more seeds it adds what is new.
 
     \b
     Examples:
@@ -109,7 +113,7 @@ def benchmark(
 
 
 def numbers_in(text: str, option: str, *words: str) -> "tuple[Steps, ...]":
-    """The whole numbers, and those of `words`, that commas separate. Raises ConfigError for anything else."""
+    """Parse whole numbers, or some of `words`, separated by commas. Raises ConfigError for anything else."""
     from earful.errors import ConfigError
 
     parts = [part.strip() for part in text.split(",")]
@@ -120,7 +124,7 @@ def numbers_in(text: str, option: str, *words: str) -> "tuple[Steps, ...]":
 
 
 def test_of(clips: int | None, seconds: float | None) -> dict[str, Any]:
-    """How much is laid aside to test. Raises ConfigError where it is said twice."""
+    """The size of the test sets. Raises ConfigError if both options are given."""
     from earful.errors import ConfigError
 
     if clips is not None and seconds is not None:
@@ -131,7 +135,7 @@ def test_of(clips: int | None, seconds: float | None) -> dict[str, Any]:
 def run(
     manifest: "Manifest", protocol: "Protocol", results: Path, overwrite: bool, device: "torch.device"
 ) -> "tuple[list[Row], int]":
-    """The rows, and how many clips could not be used. What the clips cannot give is said before any is heard."""
+    """The rows, and the number of unusable clips. Tasks with too few clips are reported before any audio is read."""
     from earful.kshot.benchmark import benchmark as benchmark_bases
     from earful.kshot.benchmark import entrants_of
     from earful.kshot.protocol import left_out_in_words, tasks_of
@@ -151,7 +155,7 @@ def run(
 
 
 def conclude(rows: "Sequence[Row]", out: Path, left_out: int, seconds: float, json: bool) -> None:
-    """The table, the picture, and what they do not say."""
+    """Print the table and the notes, and draw the picture."""
     from earful.kshot.interval import notes_on, summarise
 
     summaries, notes = summarise(rows), notes_on(rows)
@@ -178,7 +182,7 @@ def conclude(rows: "Sequence[Row]", out: Path, left_out: int, seconds: float, js
 
 
 def picture_of(summaries: "Sequence[Summary]", path: Path) -> Path | None:
-    """Where the picture is; None, and a warning, where there is none."""
+    """The path of the picture; None, and a warning, if it cannot be drawn."""
     from earful.errors import ConfigError
     from earful.kshot.plots import draw
 
@@ -191,7 +195,7 @@ def picture_of(summaries: "Sequence[Summary]", path: Path) -> Path | None:
 
 
 def print_summaries(summaries: "Sequence[Summary]") -> None:
-    """A line for each number of clips and steps, and base."""
+    """Print one line per number of clips, number of steps and base."""
     first = summaries[0].entrant
     compared = any(each.difference is not None for each in summaries)
     columns = [
@@ -213,7 +217,7 @@ def print_summaries(summaries: "Sequence[Summary]") -> None:
 
 
 def steps_of(summary: "Summary") -> str:
-    """The steps; of a plan's own, how many those are."""
+    """The steps in words; for `usual` with the number that the plan has."""
     return f"usual: {summary.taken:g}" if summary.steps == "usual" else str(summary.steps)
 
 

@@ -24,8 +24,8 @@ Unlabelled = Annotated[
 def in_words(beside: "Beside") -> Iterator[str]:
     """The same for people, a line each."""
     if said := beside.spoken:
-        yield f"{counted(said.clips, 'clip')} said by espeak-ng, {said.seconds:.0f} s"
+        yield f"{counted(said.clips, 'clip')} spoken by espeak-ng, {said.seconds:.0f} s"
     if trusted := beside.believed:
-        unused = "" if trusted.kept or not trusted.clips else ", but nothing was gained, so they were left out"
+        unused = "" if trusted.kept or not trusted.clips else ", but they did not lower CER, so they were left out"
         every = counted(trusted.clips + trusted.refused, "clip")
         yield f"{trusted.clips} of {every} without transcripts believed, {trusted.seconds:.0f} s{unused}"

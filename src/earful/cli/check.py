@@ -1,8 +1,8 @@
-"""`earful check`: what is wrong with my data, before I wait for it."""
+"""`earful check`: find problems in clips and texts before training."""
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from earful.data.finding import Finding
     from earful.data.manifest import Manifest
     from earful.data.readers.leftovers import Group
-    from earful.model import ModelConfig
+    from earful.text.normalize import TextRules
 
 
 def check(
@@ -40,11 +40,11 @@ def check(
     writing: HowWritten = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what is wrong with clips, transcripts and text before `earful adapt` learns from them.
+    """Find problems in clips, transcripts and text before `earful adapt` learns from them.
 
-    An error means that the clip, or the text, cannot be used: `adapt` leaves it out. A warning is worth a look. With
-    --text it says what is in a text, with CLIPS also how like the transcripts it is. The exit status is 0 if adaptation
-    can start, 2 if no clip, or no text, can be used.
+    An error means that a clip or the text cannot be used: `adapt` leaves it out. A warning is worth a look. --text also
+    describes a text, and with CLIPS compares it with the transcripts. The exit status is 0 if adaptation can start, 2
+    if no clip, or no text, can be used.
 
     \b
     Examples:
@@ -52,7 +52,6 @@ def check(
         earful check my-clips --text stories.txt --language sw
     """
     from earful.adapt.resources import missing
-    from earful.adapt.start import start_from
     from earful.data.check_reading import inspect_text
     from earful.data.clips import Clips
     from earful.data.manifest import Manifest
@@ -66,14 +65,17 @@ def check(
     manifest = read.manifest
     given = written(language=language or language_of(manifest), writing=writing)
     transcripts = [u.text or "" for u in manifest]
-    config = start_from(base, transcripts, given).config if clips else None
-    rules = config.rules if config else TextRules(language=language or "", writing=writing or "given")
+    rules, frame_s = (
+        written_by(base, transcripts, given)
+        if clips
+        else (TextRules(language=language or "", writing=writing or "given"), 0.0)
+    )
     reading = inspect_text(text, transcripts, rules) if text else None
     for line in missing(rules.language, words=not text):
         warn(line)
     inspection = (
-        with_left_over(inspected(manifest, config), read, left_over(clips, manifest, read.files))
-        if clips and config
+        with_left_over(inspected(manifest, rules, frame_s), read, left_over(clips, manifest, read.files))
+        if clips
         else None
     )
     show(inspection, clips, reading, text, json=json)
@@ -89,7 +91,7 @@ def show(
     *,
     json: bool,
 ) -> None:
-    """Print what was found in clips and in a text, where there are such."""
+    """Print the findings about clips and text, for those that were given."""
     from earful.config import to_mapping
 
     if json:
@@ -101,8 +103,32 @@ def show(
         print_reading(reading, text)
 
 
-def inspected(manifest: "Manifest", config: "ModelConfig") -> "Inspection":
-    """The clips as a recogniser of this configuration would have them; the progress is shown."""
+def written_by(base: str, transcripts: Sequence[str], given: Mapping[str, str]) -> tuple["TextRules", float]:
+    """The text rules of the base with those `given`, and the seconds of one of its output frames.
+
+    The card of a model folder tells both. torch is loaded for bases without one, and for damaged ones.
+    """
+    from earful.adapt.rules import rules_from
+    from earful.errors import CheckpointError
+    from earful.folders import CARD, locate, read_card
+    from earful.runner import writing_in
+    from earful.runtime.kinds import check_buildable
+
+    try:
+        folder = locate(base)
+        card = read_card(folder / CARD)
+        check_buildable(card["config"], 0.0)  # of other encoders the length of a frame is not in the card
+        own = writing_in(folder, card, greedy=True)
+    except (CheckpointError, KeyError, TypeError):
+        from earful.adapt.start import start_from
+
+        config = start_from(base, transcripts, given).config
+        return config.rules, config.output_hop_s
+    return rules_from(own.rules, card.get("about", {}), given, transcripts), own.hop_s
+
+
+def inspected(manifest: "Manifest", rules: "TextRules", frame_s: float) -> "Inspection":
+    """The clips by these rules, for output frames of `frame_s` seconds; the progress is shown."""
     from earful.data.check import inspect
 
     heard = itertools.count(1)
@@ -111,11 +137,11 @@ def inspected(manifest: "Manifest", config: "ModelConfig") -> "Inspection":
         def advance(count: int) -> None:
             tell("checking", next(heard), len(manifest))
 
-        return inspect(manifest, config.rules, config.output_hop_s, progress=advance)
+        return inspect(manifest, rules, frame_s, progress=advance)
 
 
 def with_left_over(inspection: "Inspection", read: "Clips", groups: "Sequence[Group]") -> "Inspection":
-    """How annotations were read, and files of the folder that were not, are findings, too; notes come last."""
+    """Add findings about how annotations were read, and about unread files of the folder; notes come last."""
     from earful.data.finding import SEVERITIES, Finding
 
     said = (f"{counted(g.files, 'file')} left out: {g.reason}" for g in groups)
@@ -129,7 +155,7 @@ def with_left_over(inspection: "Inspection", read: "Clips", groups: "Sequence[Gr
 
 
 def summary(inspection: "Inspection") -> dict[str, Any]:
-    """What `--json` prints of clips. Findings of one kind that are many are one, with the ids of all its clips."""
+    """The part of `--json` about clips. Many findings of one kind become one, with the ids of all its clips."""
     from earful.config import to_mapping
     from earful.data.finding import gathered
 
@@ -140,7 +166,7 @@ def summary(inspection: "Inspection") -> dict[str, Any]:
 
 
 def print_inspection(inspection: "Inspection", clips: Path) -> None:
-    """Findings, the worst first, then what there is."""
+    """Print the findings, the worst first, then the summary."""
     if inspection.findings:
         print_table(("", "clip", "what", "what to do"), rows_of(inspection.findings, clips))
     clip_count, minutes = counted(inspection.clips, "clip"), inspection.hours * 60
@@ -162,7 +188,7 @@ def print_inspection(inspection: "Inspection", clips: Path) -> None:
 
 
 def rows_of(findings: "Sequence[Finding]", clips: Path) -> Iterator[tuple[str, str, str, str]]:
-    """A row for each finding, or for all of one kind where there are many."""
+    """One row per finding; if one kind has many, one row for all of them."""
     from earful.data.finding import gathered
 
     inside = [replace(finding, where=within(clips, finding.where)) for finding in findings]
@@ -170,12 +196,12 @@ def rows_of(findings: "Sequence[Finding]", clips: Path) -> Iterator[tuple[str, s
 
 
 def within(clips: Path, where: str) -> str:
-    """A path without the folder of the clips, which is known."""
+    """A path without the folder of the clips."""
     folder = str(clips if clips.is_dir() else clips.parent)
     return where.removeprefix(f"{folder}{os.sep}")
 
 
 def shortened(names: tuple[str, ...], most: int = 12) -> str:
-    """The first names."""
+    """The first `most` names, and the number of the others."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

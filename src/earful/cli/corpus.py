@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from earful.data.manifest import Manifest
 
 Out = Annotated[Path, typer.Option(help="The folder for the corpus.", metavar="DIR")]
-Hours = Annotated[float | None, typer.Option(min=0.0, callback=finite, help="How much speech in all.", metavar="H")]
-Clips = Annotated[int | None, typer.Option(min=1, max=MOST_COUNT, help="How many clips in all.", metavar="N")]
+Hours = Annotated[float | None, typer.Option(min=0.0, callback=finite, help="Hours of speech in all.", metavar="H")]
+Clips = Annotated[int | None, typer.Option(min=1, max=MOST_COUNT, help="Number of clips in all.", metavar="N")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 corpus = typer.Typer(
@@ -33,13 +33,13 @@ corpus = typer.Typer(
 @corpus.command(short_help="Synthetic speech in random voices.")
 def speak(
     language: Annotated[
-        list[str], typer.Option(help="A language of espeak-ng, by code or name; may come again.", metavar="CODE")
+        list[str], typer.Option(help="A language of espeak-ng, by code or name; may be repeated.", metavar="CODE")
     ],
     out: Out,
     hours: Hours = None,
     clips: Clips = None,
     text: Annotated[
-        Path | None, typer.Option(help="Sentences to say, instead of random words.", metavar="FILE")
+        Path | None, typer.Option(help="Sentences to speak, instead of random words.", metavar="FILE")
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=MOST_SEED, help="Another seed, other sentences and voices.", metavar="N")
@@ -48,8 +48,8 @@ def speak(
 ) -> None:
     """Synthetic speech in random voices, with the time of every phone; needs no download.
 
-    Give --hours or --clips; with --text neither is needed: each sentence is said once. Run again, it goes on where it
-    was, and with more hours it adds to what is there.
+    Give --hours or --clips; with --text neither is needed: each sentence is spoken once. Run again, the command
+    continues where it stopped; with more hours it adds to the corpus.
 
     \b
     Example:
@@ -65,12 +65,12 @@ def speak(
 
 
 def telling(tell: Tell) -> Callable[[float, float], None]:
-    """Progress under the name of what is done."""
+    """A function that reports progress under the name of the current work."""
     return lambda done, total: tell("speaking", done, total)
 
 
 def report(out: Path, manifest: "Manifest", left_out: Mapping[str, Sequence[str]], json: bool) -> None:
-    """Say what there is, and what was left out and why."""
+    """Print what the corpus holds, and what was left out and why."""
     for reason, ids in left_out.items():
         warn(f"left out {len(ids)}: {reason}, such as {', '.join(ids[:3])}")
     place, speakers = out / "manifest.jsonl", len({u.speaker for u in manifest if u.speaker})

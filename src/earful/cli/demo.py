@@ -47,7 +47,7 @@ def demo(
 
 
 def show(learn: "Manifest", test: "Manifest", out: Path, base: str, seed: int) -> None:
-    """Adapt the base to what there is to learn from; error rates, and what three clips of the others say."""
+    """Adapt the base to the training clips; print error rates on the test set, and the transcripts of three clips."""
     from earful.adapt.adapt import adapt
     from earful.adapt.start import start_from
     from earful.checkpoint import save_checkpoint
@@ -69,7 +69,7 @@ def show(learn: "Manifest", test: "Manifest", out: Path, base: str, seed: int) -
 
 
 def start_afresh(out: Path) -> None:
-    """Empty the folder of an earlier demo. Raises ConfigError for a folder that holds anything else."""
+    """Empty the folder of an earlier demo. Raises ConfigError if the folder holds anything else."""
     from earful.errors import ConfigError
 
     if out.exists() and not (out / MARK).exists() and (not out.is_dir() or any(out.iterdir())):
@@ -81,7 +81,7 @@ def start_afresh(out: Path) -> None:
 
 
 def esperanto(out: Path, seed: int) -> "tuple[Manifest, Manifest]":
-    """Sentences to learn from, and others to measure with, each in a random voice."""
+    """Training clips and test clips, each sentence in a random voice."""
     from earful.data.synthesis.speak import speak_corpus
 
     with progress() as tell:
@@ -92,7 +92,8 @@ def esperanto(out: Path, seed: int) -> "tuple[Manifest, Manifest]":
 def introduce(start: "Checkpoint", language: str, learn: "Manifest", test: "Manifest") -> None:
     """Say what is going to happen, and whether earful trained the base on the language.
 
-    Variants (`en-gb`, `en-us`) count as one language. What a pre-trained encoder below has heard is not in `about`.
+    Variants (`en-gb`, `en-us`) count as one language. `about` does not list the training languages of a pre-trained
+    encoder.
     """
     from earful.text.languages import language_of
 
@@ -107,7 +108,7 @@ def introduce(start: "Checkpoint", language: str, learn: "Manifest", test: "Mani
 
 
 def compare(start: "Checkpoint", adapted: "Checkpoint", test: "Manifest") -> None:
-    """Error rates before and after, on clips that adaptation has not met."""
+    """Error rates before and after adaptation, on the test set."""
     from earful.recognizer import Recognizer
 
     rows = []
@@ -118,7 +119,7 @@ def compare(start: "Checkpoint", adapted: "Checkpoint", test: "Manifest") -> Non
 
 
 def side_by_side(start: "Checkpoint", adapted: "Checkpoint", new: "Manifest") -> None:
-    """What three new clips say, and what both models write."""
+    """The references of three new clips, and the transcripts of both models."""
     from earful.data.frames import frames_of
     from earful.recognizer import Recognizer
     from earful.text.normalize import normalize

@@ -32,7 +32,7 @@ Effort = Literal["quick", "usual", "best"]
 HowMuch = Annotated[Effort, typer.Option(help=EFFORT_HELP)]
 Budget = Annotated[
     float | None,
-    typer.Option(help="With --effort best: a budget; no step begins that does not fit.", metavar="N"),
+    typer.Option(help="With --effort best: a time limit in minutes; no step begins that would exceed it.", metavar="N"),
 ]
 WRITTEN = "written"
 """The file in the state of an interrupted run that says that the model at OUT is its own."""
@@ -144,7 +144,7 @@ def print_planned(planned: "Sequence[Planned]") -> None:
     total_s = sum(step.seconds for step in planned if not step.left_out)
     print(f"earful: the steps, each measured on the same clips; about {clock(total_s)} in all:", file=sys.stderr)
     for step in planned:
-        how = f"not made: {step.left_out}" if step.left_out else f"{step.does}, about {clock(step.seconds)}"
+        how = f"skipped: {step.left_out}" if step.left_out else f"{step.does}, about {clock(step.seconds)}"
         print(f"earful:   {step.name}: {how}", file=sys.stderr)
 
 
@@ -208,6 +208,6 @@ def advice_for(way: Way, made: Made, reading: "Reading", findings: "Sequence[Fin
 def in_words(advice: "Advice | None", interrupted: bool, out: Path) -> Iterator[str]:
     """What is next, for people."""
     if advice is not None:
-        yield f"Most would help, by estimate, {advice.says}"
+        yield f"The best next step, by estimate, is {advice.says}"
     if interrupted:
-        yield f"Interrupted: {out} is the best so far; run the same command again to go on"
+        yield f"Interrupted: {out} is the best so far; run the same command again to continue"

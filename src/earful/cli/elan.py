@@ -29,7 +29,7 @@ def group() -> None:
 def install(
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", help="A model to offer; may come again (earful-base).", metavar="MODEL"),
+        typer.Option("--model", help="A model to offer; may be repeated (earful-base).", metavar="MODEL"),
     ] = None,
     extensions: Annotated[
         Path | None, typer.Option(help="ELAN's folder `extensions`, if it is not found.", metavar="DIR")

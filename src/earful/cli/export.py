@@ -1,4 +1,4 @@
-"""`earful export`: a model to where it must run, proved by running it there."""
+"""`earful export`: a model for another runtime, proved by running it there."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -17,23 +17,25 @@ Target = Literal["onnx", "sherpa-onnx", "onnx-asr", "web", "huggingface"]
 
 def export(
     model: Annotated[str, typer.Argument(help="A model folder, or a shipped base.", metavar="MODEL")],
-    to: Annotated[Target, typer.Option("--to", help="Where it is to run.")],
+    to: Annotated[Target, typer.Option("--to", help="The runtime to export to.")],
     out: Annotated[Path, typer.Option(help="The folder to write.", metavar="DIR")],
     int8: Annotated[bool, typer.Option("--int8", help="Matrices in int8: a quarter of the size, faster.")] = False,
-    fp16: Annotated[bool, typer.Option("--fp16", help="Weights in float16: half the size, as exact.")] = False,
+    fp16: Annotated[bool, typer.Option("--fp16", help="Weights in float16: half the size, equally accurate.")] = False,
     check: Annotated[
         Path | None,
-        typer.Option(help="Recordings to compare on: clips, a folder, a file; else synthetic speech.", metavar="CLIPS"),
+        typer.Option(
+            help="Recordings to compare on: clips, a folder, a file; by default synthetic speech.", metavar="CLIPS"
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an export in DIR.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Take a model to where it must run, and prove that it says the same there.
+    """Export a model for another runtime, and prove that it gives the same transcripts there.
 
-    onnx is one file for onnxruntime, raw sound in, log-probabilities out. sherpa-onnx is a folder for its recogniser,
+    onnx is one file for onnxruntime, from raw sound to log-probabilities. sherpa-onnx is a folder for its recogniser,
     on phones and in products. web is a folder with a page that recognises in the browser, offline. huggingface is a
-    folder for the hub (`earful push` puts it there). In the end the export itself is run on recordings, and text and
-    times are compared with earful's: where they differ, nothing is written.
+    folder for the hub (`earful push` uploads it). At the end the export itself runs on recordings, and its texts and
+    times are compared with earful's. If they differ, nothing is written.
 
     \b
     Examples:
@@ -58,7 +60,7 @@ def export(
 
 
 def in_words(found: "Exported") -> str:
-    """What came of it, in one line."""
+    """The result in one line."""
     size = f"{found.folder}: {found.megabytes:g} MB for {found.target}"
     if not found.recordings:
         return size

@@ -52,7 +52,9 @@ def forecast(
     ] = None,
     minutes: Annotated[
         float,
-        typer.Option(callback=above_zero, help="Minutes to work, unless enough is measured before.", metavar="N"),
+        typer.Option(
+            callback=above_zero, help="Time limit in minutes; it ends earlier if enough is measured.", metavar="N"
+        ),
     ] = 15.0,
     state: Annotated[
         Path | None, typer.Option(help="Keep measurements here, and continue from them.", metavar="FOLDER")
@@ -109,7 +111,7 @@ def doubts(found: "Forecast", minutes: float) -> Iterator[str]:
             "rough; give --minutes more"
         )
     if found.points[-1].cer >= found.cer_before:
-        yield "so far adaptation does not improve on the base; check the transcripts, or record more"
+        yield "adaptation does not improve on the base yet; check the transcripts, or record more"
 
 
 def summary(found: "Forecast", needed: "Needed | None") -> dict[str, Any]:

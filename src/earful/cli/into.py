@@ -22,9 +22,9 @@ def recording_beside(into: Path, audio: Sequence[Path], others: Mapping[str, obj
 
     for option, value in others.items():
         if value:
-            raise ConfigError(f"{option} and --into do not go together: {into} is where the transcript goes; leave one")
+            raise ConfigError(f"{option} and --into do not go together: the transcript goes into {into}; leave one out")
     if len(audio) > 1 or any(each.is_dir() for each in audio):
-        raise ConfigError(f"--into {into}: one recording goes into it; name one, or none for the one that it links")
+        raise ConfigError(f"--into {into}: it takes one recording; name one, or none to use the one that it links")
     return audio[0] if audio else None
 
 

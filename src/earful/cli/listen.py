@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from earful.transcript import Transcript
 
 WAIT_S = 0.05
-BEHIND_S = 5.0
-"""Sound that has waited that long is told of."""
 
 
 def listen(
     model: Annotated[str, typer.Argument(help="A model folder, or a shipped base.", metavar="MODEL")],
     source: Annotated[
         str | None,
-        typer.Argument(help="- for a pipe: WAV, or raw samples of 16 bits.", metavar="[-]", show_default=False),
+        typer.Argument(help="- reads a pipe: WAV, or raw 16-bit samples.", metavar="[-]", show_default=False),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="A microphone, by its name, a part of it, or its number.", metavar="NAME")
+        str | None, typer.Option(help="A microphone: its name, a part of its name, or its number.", metavar="NAME")
     ] = None,
-    rate: Annotated[int, typer.Option(help="Of raw samples from a pipe (mono).", metavar="HZ")] = 16_000,
+    rate: Annotated[
+        int, typer.Option(help="The sampling rate of raw samples from a pipe (mono).", metavar="HZ")
+    ] = 16_000,
     out: Annotated[
         list[Path] | None,
         typer.Option(help="Write the transcript at the end; its suffix names the format.", metavar="FILE"),
@@ -41,14 +41,14 @@ def listen(
     hot: Annotated[str | None, typer.Option(help=HOT_HELP, metavar="WORD[:BOOST],…")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE.")] = False,
     json: Annotated[
-        bool, typer.Option("--json", help="A JSON object a change, and the transcript at the end.")
+        bool, typer.Option("--json", help="Print a JSON object per change, and the transcript at the end.")
     ] = False,
 ) -> None:
     """Transcribe live speech.
 
-    Words appear within a second. On a terminal those that may still change are dim; into a pipe or a file go settled
-    words alone, a line for what is said between two pauses. Ctrl-C ends it, and the transcript is written whole (--out:
-    .txt, .srt, .vtt, .tsv, .json, .TextGrid, .ctm; give it more than once for several).
+    Words appear within a second. On a terminal, words that may still change are dim. A pipe or a file gets final words
+    only, one line per phrase between two pauses. Ctrl-C ends the command, which then writes the whole transcript
+    (--out: .txt, .srt, .vtt, .tsv, .json, .TextGrid, .ctm; repeat it for several files).
 
     \b
     Examples:
@@ -74,7 +74,7 @@ def listen(
 
 
 def follow(live: "Live", capture: "Capture", shown: Screen, ending: list[int]) -> "Transcript | None":
-    """Hear what comes until it ends, or somebody ends it; None where nothing came."""
+    """Transcribe until the sound ends or the user ends it; None if there was no sound."""
     lost_s, told = 0.0, False
     while not ending:
         samples_T = capture.take(WAIT_S)
@@ -88,7 +88,7 @@ def follow(live: "Live", capture: "Capture", shown: Screen, ending: list[int]) -
             told = True
         lost_s = capture.lost_s
     else:
-        with suppress(Exception):  # what has come already was said; a pipe that broke is no reason to lose it
+        with suppress(Exception):  # the sound so far was said: a broken pipe must not lose it
             if (samples_T := capture.take(0.0)) is not None and len(samples_T):
                 shown.show(live.feed(samples_T))
     if not live.duration_s:
@@ -98,7 +98,7 @@ def follow(live: "Live", capture: "Capture", shown: Screen, ending: list[int]) -
 
 
 def check_source(source: str | None, device: str | None) -> None:
-    """Raises ConfigError for a source that is none."""
+    """Raise ConfigError if the source is neither a pipe nor the microphone."""
     from earful.errors import ConfigError
 
     if source not in (None, "-"):
@@ -110,7 +110,7 @@ def check_source(source: str | None, device: str | None) -> None:
 
 
 def opened(source: str | None, device: str | None, rate_hz: int) -> "Capture":
-    """The microphone or the pipe. Raises AudioError: there is none."""
+    """Open the microphone or the pipe. Raises AudioError: there is none; ConfigError: the rate is out of range."""
     from earful.audio.capture import RATES_HZ, Microphone, Piped
     from earful.errors import AudioError, ConfigError
 
@@ -120,16 +120,16 @@ def opened(source: str | None, device: str | None, rate_hz: int) -> "Capture":
         return Microphone(device)
     if sys.stdin is None or sys.stdin.isatty():
         raise AudioError("- stands for a pipe, but nothing is piped in; as with arecord -f S16_LE -r 16000 | earful …")
-    # Without a buffer: what still reads from one as the program ends would bring it down.
+    # Without a buffer: a thread that still reads from one at exit would crash the program.
     return Piped(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer), rate_hz)
 
 
 def formats_of(out: list[Path], overwrite: bool) -> dict[Path, str]:
-    """What format each file is to have. Raises ConfigError for a suffix that names none, or a file that exists."""
+    """The format of each file, by its suffix. Raises ConfigError: an unknown suffix, or the file exists."""
     from earful.errors import ConfigError
     from earful.writers.formats import FORMATS
 
-    linked = ("eaf", "flextext")  # they link a recording, and there is none
+    linked = ("eaf", "flextext")  # these formats link a recording, and live sound has none
     names = {each.suffix.lower(): name for name, each in FORMATS.items() if name not in linked}
     found = dict[Path, str]()
     for place in out:
@@ -151,7 +151,7 @@ def keep(transcript: "Transcript", places: dict[Path, str], language: str) -> No
 
 @contextmanager
 def asked_to_end() -> Iterator[list[int]]:
-    """Ctrl-C, and what else asks a program to end, is noted in this list; the second time it ends at once."""
+    """Note Ctrl-C and SIGTERM in the list that this yields; the second signal ends the program at once."""
     asked: list[int] = []
     before = dict[int, Any]()
 
@@ -162,7 +162,7 @@ def asked_to_end() -> Iterator[list[int]]:
 
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(ValueError):  # outside the main thread nobody is asked
+            with suppress(ValueError):  # signals reach the main thread only
                 before[number] = signal.signal(number, note)
         yield asked
     finally:

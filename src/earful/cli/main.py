@@ -147,7 +147,7 @@ def explain(
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename is not None else ""
         if not where and error.errno in FULL:
-            where = "what is printed cannot be written: "  # files are named by those who write them
+            where = "the output cannot be written: "  # files are named by those who write them
         return f"{where}{error.strerror or error}; correct that and try again", 2
     if isinstance(error, UnicodeEncodeError):
         return not_in(error), 2

@@ -27,7 +27,7 @@ def metatrain(
 
     The best model on the held-out tasks goes to the recipe's `out`, the last one to `last` in its work folder; every
     step is logged there. After an interruption the same command continues from the last saved state. On several
-    processes: torchrun --nproc-per-node 2 -m earful metatrain RECIPE.toml; each takes a GPU of its own, if any.
+    processes: torchrun --nproc-per-node 2 -m earful metatrain RECIPE.toml; each uses its own GPU, if any.
 
     \b
     Example:

@@ -13,5 +13,5 @@ MOST_COUNT = 1_000_000_000
 def finite(value: float | None) -> float | None:
     """The value of an option, which has to be a number: min and max of an option let NaN pass."""
     if value is not None and not abs(value) <= MOST_COUNT:
-        raise typer.BadParameter(f"{value} is no number of at most {MOST_COUNT}")
+        raise typer.BadParameter(f"{value} is not a number up to {MOST_COUNT}")
     return value

@@ -1,6 +1,5 @@
-"""`earful pretrain`: a better start from speech without transcripts."""
+"""`earful pretrain`: train a base further on speech without transcripts."""
 
-import hashlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -31,7 +30,7 @@ CLIPS, LEFT_OUT = "clips.jsonl", "left-out.jsonl"
 
 Start = Annotated[
     str | None,
-    typer.Option(help=f"The base that is trained further.  [default: {DEFAULT_START}]", metavar="NAME|DIR"),
+    typer.Option(help=f"The base to train further.  [default: {DEFAULT_START}]", metavar="NAME|DIR"),
 ]
 Steps = Annotated[
     int | None, typer.Option(min=1, max=MOST_COUNT, help=f"Steps.  [default: {DEFAULT_STEPS}]", metavar="N")
@@ -42,14 +41,16 @@ ProbeEvery = Annotated[int | None, typer.Option(min=1, max=MOST_COUNT, help="Ste
 
 def pretrain(
     source: Annotated[Path, typer.Argument(help="A TOML recipe, or a folder of recordings.", metavar="SOURCE")],
-    out: Annotated[Path | None, typer.Option(help="The folder for the model (of a folder).", metavar="MODEL")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder for the model, if SOURCE is a folder.", metavar="MODEL")
+    ] = None,
     objective: Annotated[
         list[str] | None, typer.Option(help="A self-supervised objective; may be repeated.", metavar="NAME")
     ] = None,
     start: Start = None,
     steps: Steps = None,
     probe: Annotated[
-        Path | None, typer.Option(help="Clips with phone times, to measure what is learned.", metavar="MANIFEST")
+        Path | None, typer.Option(help="Clips with phone times for a linear probe.", metavar="MANIFEST")
     ] = None,
     probe_every: ProbeEvery = None,
     device: Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda or cuda:N.", metavar="DEVICE")] = "auto",
@@ -59,12 +60,12 @@ def pretrain(
 ) -> None:
     """Train a base further on speech without transcripts.
 
-    SOURCE is a recipe, or a folder of recordings of any length, from which the stretches of speech are
-    cut. The objectives are wav2vec2, cpc, simclr, siamese, triplet, prototypical, hubert, best_rq and denoise. Every
-    step is logged in the work folder. Interrupted by Ctrl-C, the same command goes on from the last saved state. With
-    torchrun --nproc-per-node 2 -m earful pretrain SOURCE several processes share the clips of each batch, on GPUs where
-    there are any. --probe takes synthetic speech, whose phones are known, and measures now and then how well a linear
-    layer tells them from what the base makes of it: a sign of whether it learns. Training is the same with it.
+    SOURCE is a recipe, or a folder of recordings of any length; earful cuts the speech out of them. The objectives are
+    wav2vec2, cpc, simclr, siamese, triplet, prototypical, hubert, best_rq and denoise. Every step is logged in the work
+    folder. After Ctrl-C, the same command continues from the last saved state. With torchrun --nproc-per-node 2 -m
+    earful pretrain SOURCE several processes share the clips of each batch, on GPUs if there are any. --probe measures
+    from time to time how well a linear layer classifies the phones of synthetic speech from the base's frames: a sign
+    of whether the base learns. The probe does not change the training.
 
     \b
     Examples:
@@ -111,7 +112,7 @@ def recipe_in(path: Path, **options: object) -> "SelfRecipe":
     recipe = read_toml(SelfRecipe, path)
     if odd := [name for name, value in options.items() if value]:
         key = {"objective": "objectives", "steps": "optimisation"}.get(odd[0], odd[0])
-        raise ConfigError(f"{path}: --{odd[0]} is of folders of recordings; a recipe says that as `{key}`")
+        raise ConfigError(f"{path}: --{odd[0]} is for a folder of recordings; in a recipe set `{key}`")
     return recipe
 
 
@@ -244,7 +245,7 @@ def recipe_for(
     from earful.train import Optimisation
 
     if out is None:
-        raise ConfigError(f"{folder} is a folder of recordings: say with --out where the model shall be")
+        raise ConfigError(f"{folder} is a folder of recordings: give the folder for the model with --out")
     wanted = from_mapping(Objectives, {name: {} for name in objectives}, "--objective")
     name_unread(folder)
     work = out.absolute().parent / f".{out.absolute().name}.pretraining"
@@ -293,18 +294,20 @@ def speech_in(folder: Path, tell: Tell, names: Path | None = None) -> "Manifest"
 
 
 def left_out(plan: "SelfRecipe") -> int:
-    """How many recordings of a folder gave no clips; of a recipe none: there, what cannot be read is an error."""
+    """The number of recordings that gave no clips; 0 for a recipe, where an unreadable recording is an error."""
     names = [corpus.manifest.with_name(LEFT_OUT) for corpus in plan.corpora if corpus.manifest.name == CLIPS]
     return sum(len(name.read_bytes().splitlines()) for name in names if name.exists())
 
 
 def fingerprint(what: object) -> str:
-    """A name that differs wherever `what` does."""
+    """A name that differs if `what` differs."""
+    import hashlib
+
     return hashlib.sha256(json_text(what).encode()).hexdigest()[:16]
 
 
 def _file(path: Path) -> list[str | int]:
-    """What tells a file from another, and from itself after a change; of one that is not there, its name."""
+    """Path, size and time of a file, which change if the file does; only its path if it does not exist."""
     try:
         status = path.stat()
     except OSError:

@@ -1,6 +1,5 @@
 """Progress on stderr: a bar with the time left on a terminal, a line now and then in a log. Warnings too."""
 
-import ctypes
 import sys
 import time
 from collections.abc import Iterator
@@ -101,6 +100,8 @@ class _Lines:
 
 def give_back_memory() -> None:
     """Return to the system what is free: glibc keeps it, in pieces that the next stage, of other sizes, cannot use."""
+    import ctypes
+
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 

@@ -1,4 +1,4 @@
-"""`earful push`: an export to the hub of Hugging Face's."""
+"""`earful push`: upload an export to the Hugging Face hub."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,12 +9,14 @@ from earful.cli.tables import print_json
 
 
 def push(
-    folder: Annotated[Path, typer.Argument(help="What `earful export --to huggingface` wrote.", metavar="DIR")],
+    folder: Annotated[
+        Path, typer.Argument(help="The folder that `earful export --to huggingface` wrote.", metavar="DIR")
+    ],
     name: Annotated[str, typer.Argument(help="The repository: OWNER/NAME.", metavar="NAME")],
-    private: Annotated[bool, typer.Option("--private", help="For you alone.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Only you can see it.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Put an exported model on the hub of Hugging Face's, where others find it (`earful export` makes the folder).
+    """Upload an exported model to the Hugging Face hub for others to use (`earful export` makes the folder).
 
     \b
     Example:

@@ -36,10 +36,10 @@ def facts(reading: "TextInspection") -> Iterator[tuple[str, str]]:
         yield "in the language's word list", f"{reading.listed:.0%} of its words"
     if reading.likeliest:
         near = ", ".join(f"{name_of(name)} {share:.0%}" for name, share in reading.likeliest.items())
-        yield "most words are in the lists of", near
+        yield "most words are in the word lists of", near
     if like := reading.likeness:
-        yield "has of the clips' words", f"{like.covered:.0%}, of the different ones {like.covered_distinct:.0%}"
-        yield "its letters that no clip holds", letters(like.unheard, MOST_LETTERS) or "none"
+        yield "words of the clips that it has", f"{like.covered:.0%}, of the different ones {like.covered_distinct:.0%}"
+        yield "letters that are in no clip", letters(like.unheard, MOST_LETTERS) or "none"
         yield "letters of the clips that it lacks", letters(like.unread, MOST_LETTERS) or "none"
 
 

@@ -1,4 +1,4 @@
-"""`earful score`: how wrong a model is."""
+"""`earful score`: the error rates of a model."""
 
 import time
 from dataclasses import asdict
@@ -46,9 +46,10 @@ def score(
 ) -> None:
     """Measure the error rates of a model on transcribed clips.
 
-    CER and WER are errors over all characters and words, each with the 95 % interval for other clips like these: of
-    other speakers, where four and more are named. The transcripts are put into the model's own case and punctuation
-    first. Errors are counted as NIST sclite counts them. A clip that cannot be read is named on stderr and left out.
+    CER and WER are errors divided by all characters and words. Each has a 95 % interval for other clips of the same
+    kind; it covers other speakers if at least four speakers are named. Transcripts are first converted to the model's
+    case and punctuation. Errors are counted as by NIST sclite. A clip that cannot be read is named on stderr and left
+    out.
 
     \b
     Example:
@@ -73,7 +74,7 @@ def score(
 
 
 def measure(recognizer: Any, clips: "Manifest", by: By | None = None) -> "tuple[Report, int]":
-    """Evaluate with progress; the report, and how many clips cannot be read: the first ten are named on stderr."""
+    """Evaluate with progress: the report, and the number of unreadable clips. The first ten are named on stderr."""
     from earful.evaluate import evaluate
 
     spoken = clips.filter(lambda u: bool(u.text))
@@ -105,7 +106,7 @@ def summary(report: "Report", seconds: float, left_out: int) -> dict[str, Any]:
 
 
 def most_wrong(report: "Report", count: int) -> list[dict[str, Any]]:
-    """The clips with the most wrong characters, the worst first."""
+    """The `count` clips with the most character errors, the worst first."""
     from earful.text.score import errors_of_each
 
     each = [errors.characters for errors in errors_of_each(report.references, report.hypotheses)]
@@ -124,7 +125,7 @@ def most_wrong(report: "Report", count: int) -> list[dict[str, Any]]:
 
 
 def print_scores(scores: "dict[str, Score]", by: By | None) -> None:
-    """A line a group."""
+    """Print one line per group."""
     rows = (
         (name, percent(s.cer), interval(s.interval_95), percent(s.wer), interval(s.wer_interval_95), s.utterances)
         for name, s in scores.items()
@@ -133,7 +134,7 @@ def print_scores(scores: "dict[str, Score]", by: By | None) -> None:
 
 
 def counts_in_words(score: "Score") -> str:
-    """What the rates are made of."""
+    """The counts of errors, in words."""
     return (
         f"{score.characters} characters: {score.substitutions} substituted, {score.deletions} deleted, "
         f"{score.insertions} inserted\n{score.words} words: {score.word_substitutions} substituted, "

@@ -1,4 +1,4 @@
-"""`earful serve`: a server that other programs know, and a studio in the browser."""
+"""`earful serve`: a server with OpenAI's routes, and a studio in the browser."""
 
 from functools import partial
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 MOST_PORT = 65535
-MODELS_HELP = "Model folders to serve beside the shipped bases and what is made here."
-TOKEN_HELP = "What clients must send; without it one is made where HOST is not of this machine alone."
-NAME_HELP = "Another name by which browsers reach this server; may be given often."
+MODELS_HELP = "Model folders to serve, in addition to the shipped bases and the models made here."
+TOKEN_HELP = "The token that clients must send; by default a random one if HOST can be reached from other machines."
+NAME_HELP = "Another host name of this server, for browsers; may be repeated."
 
 
 def serve(
@@ -18,21 +18,25 @@ def serve(
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.", metavar="HOST")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=MOST_PORT, help="The port.", metavar="PORT")] = 8700,
-    home: Annotated[Path | None, typer.Option(help="Where state is kept.", metavar="DIR", show_default=False)] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(help="The folder for recordings, models and the database.", metavar="DIR", show_default=False),
+    ] = None,
     wyoming: Annotated[
-        int | None, typer.Option(min=1, max=MOST_PORT, help="Speak Wyoming on this port, too.", metavar="PORT")
+        int | None,
+        typer.Option(min=1, max=MOST_PORT, help="Also serve the Wyoming protocol on this port.", metavar="PORT"),
     ] = None,
     token: Annotated[str | None, typer.Option(help=TOKEN_HELP, metavar="TOKEN", envvar="EARFUL_TOKEN")] = None,
     name: Annotated[list[str] | None, typer.Option(help=NAME_HELP, metavar="NAME")] = None,
     originals: Annotated[
-        bool, typer.Option("--originals/--no-originals", help="Keep recordings as they came, too.")
+        bool, typer.Option("--originals/--no-originals", help="Also keep recordings in their original format.")
     ] = True,
 ) -> None:
     """Serve models to other programs, and the studio to browsers.
 
-    The page at the address that is printed is the studio: record, correct, adapt. Programs that know OpenAI's server
-    use the same address with /v1; /docs lists all routes. Only programs of this machine are served, unless another HOST
-    is given: then a token is asked for, which is in the address that is printed.
+    The command prints an address. Its page is the studio: record, correct, adapt. Clients of OpenAI's API use the same
+    address with /v1; /docs lists all routes. By default only programs on this machine can connect. With another HOST
+    clients need a token, which is part of the printed address.
 
     \b
     Examples:

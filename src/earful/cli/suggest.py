@@ -1,6 +1,5 @@
 """`earful suggest`: which recordings to transcribe next."""
 
-import csv
 import io
 import os
 from collections import Counter
@@ -272,6 +271,8 @@ def write_table(out: Path, suggestions: "Sequence[Suggestion]", heard: Sequence[
 
 def table(rows: Iterable[Sequence[object]], separator: str) -> str:
     """Rows as text; a cell with the separator, a quotation mark or a new line in it is quoted."""
+    import csv
+
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=separator, lineterminator="\n").writerows(rows)
     return text.getvalue()

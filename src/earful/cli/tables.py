@@ -19,14 +19,19 @@ def print_json(value: Any) -> None:
     print(json.dumps(finite(value), ensure_ascii=not utf8, allow_nan=False), flush=True)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """A table; a column whose name starts with > is set flush right. Nothing in the cells is taken for markup."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, narrow: bool = False
+) -> None:
+    """Print a table. A column whose name starts with > is aligned to the right; `narrow` leaves less space between.
+
+    Nothing in the cells is taken for markup.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, collapse_padding=narrow)
     for name in columns:
         right = name.startswith(">")
         table.add_column(name.removeprefix(">"), justify="right" if right else "left", no_wrap=right)

@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from earful.pretrain.recipe import Recipe
     from earful.train import Step
 
-ENCODER_HELP = "The pre-trained encoder to train upon, in the place of the recipe's: of Hugging Face's, or a folder."
+ENCODER_HELP = "The pre-trained encoder to train on instead of the recipe's: from Hugging Face, or a folder."
 
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="A TOML file; see recipes/.", metavar="RECIPE.toml")],
     device: Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda or cuda:N.", metavar="DEVICE")] = "auto",
     encoder: Annotated[str | None, typer.Option(help=ENCODER_HELP, metavar="hf:NAME|hf:DIR")] = None,
-    out: Annotated[Path | None, typer.Option(help="Another folder for the model than the recipe's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder for the model, instead of the recipe's.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model where it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train a base model by a recipe.
 
-    Every step is logged in the recipe's work folder. Interrupted by Ctrl-C, the same command goes on from the last
-    saved state. On several processes, which share the clips of each batch: torchrun --nproc-per-node 2 -m earful train
-    RECIPE.toml; each takes a GPU of its own where there are GPUs.
+    Every step is logged in the recipe's work folder. After Ctrl-C, the same command continues from the last saved
+    state. Several processes can share the clips of each batch: torchrun --nproc-per-node 2 -m earful train RECIPE.toml.
+    Each uses its own GPU if there are GPUs.
 
     \b
     Examples:
@@ -83,9 +83,9 @@ def summary(plan: "Recipe", dataset: "Dataset", checkpoint: "Checkpoint", steps:
 
 
 def upon(plan: "Recipe", encoder: str) -> "Recipe":
-    """The recipe with another pre-trained encoder, which says how many numbers are in a frame.
+    """The recipe with another pre-trained encoder, whose width becomes that of the frames.
 
-    Raises CheckpointError where it cannot be fetched or read.
+    Raises CheckpointError if it cannot be fetched or read.
     """
     from dataclasses import replace
 
@@ -101,7 +101,7 @@ def upon(plan: "Recipe", encoder: str) -> "Recipe":
 
 
 def into(plan: "Recipe", out: Path) -> "Recipe":
-    """The recipe with another place for the model; what an interrupted run needs lies beside it."""
+    """The recipe with another folder for the model; the state of an interrupted run is kept beside it."""
     from dataclasses import replace
 
     return replace(plan, out=out, work=out.absolute().parent / f".{out.absolute().name}.training")
@@ -114,5 +114,5 @@ def means(steps: "list[Step]") -> dict[str, float]:
 
 
 def losses_of(steps: "list[Step]") -> str:
-    """The same as a text."""
+    """The mean losses as text."""
     return ", ".join(f"{name} {value:.3f}" for name, value in means(steps).items())

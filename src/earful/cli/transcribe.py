@@ -15,15 +15,14 @@ from earful.cli.listening import listen
 from earful.cli.progress import progress
 from earful.cli.streams import plain
 from earful.cli.tables import counted, print_json
-from earful.writing import one_file, replacing
 
 if TYPE_CHECKING:
     from earful.audio.channels import Channel
     from earful.transcriber import Transcriber
 
 CHANNEL_HELP = (
-    "Which channel to transcribe: auto (those with speech), mix, left, right, a number from 1 on; or each, with a "
-    "speaker on every channel."
+    "Which channel to transcribe: auto (those with speech), mix, left, right, a number from 1; or each, if every "
+    "channel has its own speaker."
 )
 
 HOT_HELP = (
@@ -37,7 +36,7 @@ Format = Literal["text", "json", "srt", "vtt", "lrc", "tsv", "eaf", "textgrid", 
 As = Annotated[
     Format,
     typer.Option(
-        help="tsv: a line a word, with times and confidence; json: a line a file; lrc: for players; eaf: for ELAN."
+        help="tsv: a word per line, with times and confidence; json: a line per file; lrc: for players; eaf: for ELAN."
     ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Write a file for each recording into this folder.", metavar="DIR")]
@@ -72,7 +71,7 @@ def transcribe(
 ) -> None:
     """Transcribe recordings.
 
-    Recordings may be of any length. A file that cannot be read is named on stderr, the others are transcribed, and the
+    Recordings may have any length. If a file cannot be read, it is named on stderr, the others are transcribed, and the
     exit status is 2.
 
     With --into, an ELAN file gets new tiers of phrases, words and confidences, or texts in empty segments (--fill);
@@ -107,7 +106,7 @@ def transcribe(
 def transcriber(
     model: str, greedy: bool, hot: "dict[str, float]", guesses: int, self_adapt: bool, device: str
 ) -> "Transcriber":
-    """What transcribes fastest: a runner, which starts without torch; a recogniser where that cannot do it."""
+    """The fastest transcriber: a runner, which needs no torch, or a recogniser if no runner supports the model."""
     from earful.runner import Runner, can_run
 
     if device == "cpu" and not self_adapt and can_run(model):
@@ -204,8 +203,9 @@ def sound_files(audio: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
 
 
 def destinations(files: Sequence[tuple[Path, Path]], out: Path, suffix: str, overwrite: bool) -> list[Path]:
-    """Where each transcript goes. Raises AudioError where two meet, or where one is already."""
+    """The file of each transcript. Raises AudioError if two would be the same file, or if one exists already."""
     from earful.errors import AudioError
+    from earful.writing import one_file
 
     if out.exists() and not out.is_dir():
         raise AudioError(f"{out}: is a file; name a folder for the transcripts")
@@ -222,14 +222,16 @@ def destinations(files: Sequence[tuple[Path, Path]], out: Path, suffix: str, ove
 
 
 def write(place: Path, text: str) -> None:
-    """Write a text file, which appears whole or not at all."""
+    """Write a text file, whole or not at all."""
+    from earful.writing import replacing
+
     place.parent.mkdir(parents=True, exist_ok=True)
     with replacing(place) as beside:
         beside.write_text(text, "utf-8", newline="\n")
 
 
 def show(text: str, name: str | None) -> None:
-    """Print a transcript, under its file's name where there are several."""
+    """Print a transcript, with its file's name if there are several."""
     if name is not None:
         print(f"==> {name} <==")
     print(text, end="" if name is None else "\n", flush=True)

@@ -21,7 +21,7 @@ SHOWN, MOST_MINUTES = 5, 366 * 24 * 60
 def above_zero(minutes: float | None) -> float | None:
     """The value of --tune, checked before any work."""
     if minutes is not None and not 0 < minutes <= MOST_MINUTES:  # NaN, too
-        raise typer.BadParameter(f"{minutes} is no number of minutes above 0, and of a year at most.")
+        raise typer.BadParameter(f"{minutes} is not a number of minutes above 0 and up to a year.")
     return minutes
 
 
@@ -29,7 +29,7 @@ Minutes = Annotated[
     float | None,
     typer.Option(
         callback=above_zero,
-        help="First search for the best settings for these clips, for so many minutes (needs Optuna).",
+        help="First search this many minutes for the best settings for these clips (needs Optuna).",
         metavar="MINUTES",
     ),
 ]
@@ -93,9 +93,11 @@ def doubts(found: Found, measured: str) -> list[str]:
         return []
     tried = found.trials
     if len(tried) < 2 and not (tried and tried[0].cer == 0):  # without errors there is nothing to search for
-        return [f"{found.minutes:g} min are too short a search, the settings are the usual ones; give --tune more"]
+        return [f"{found.minutes:g} min are too short for a search, so the usual settings were used; give --tune more"]
     if measured == "cross-validated":
-        return ["the settings were chosen on the clips that also measure: the rate after adaptation flatters a little"]
+        return [
+            "the settings were chosen on the clips that CER is measured on, so CER after adaptation is a little too low"
+        ]
     return []
 
 
@@ -115,14 +117,14 @@ def print_trials(tried: Sequence["Trial"]) -> None:
     rows = [
         (
             "usual" if trial is tried[0] else f"{rank}.",
-            percent(trial.cer),
+            f"{100 * trial.cer:.1f}",
             f"{trial.plan.rate:.1e}",
             f"{trial.plan.head_factor:.2g}",
-            f"{trial.plan.decay:.2g}{' to 0' if trial.plan.towards == 'zero' and trial.plan.decay else ''}",
-            "as base" if trial.plan.dropout is None else f"{trial.plan.dropout:.2f}",
+            f"{trial.plan.decay:.2g}{'→0' if trial.plan.towards == 'zero' and trial.plan.decay else ''}",
+            "base" if trial.plan.dropout is None else f"{trial.plan.dropout:.2f}",
             trial.plan.steps,
             f"{trial.plan.batch_s:.0f} s",
-            f"{trial.plan.masks.time_masks} × {trial.plan.masks.time_frames}",
+            f"{trial.plan.masks.time_masks}×{trial.plan.masks.time_frames}",
             trial.plan.copies,
         )
         for rank, trial in enumerate(best, 1)
@@ -130,5 +132,5 @@ def print_trials(tried: Sequence["Trial"]) -> None:
     ]
     if rows:
         title = f"{counted(len(tried), 'trial')}, {len(tried) - len(best)} of them stopped early"
-        columns = ("", ">CER", ">rate", ">head", ">decay", ">dropout", ">steps", ">batch", ">masks", ">copies")
-        print_table(columns, rows, title=title)
+        columns = ("", ">CER %", ">rate", ">head", ">decay", ">dropout", ">steps", ">batch", ">masks", ">copies")
+        print_table(columns, rows, title=title, narrow=True)

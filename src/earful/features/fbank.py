@@ -46,7 +46,7 @@ class FbankConfig:
 
 
 def frame_count(sample_count: int, config: FbankConfig = FbankConfig()) -> int:
-    """Count the frames of `sample_count` samples: one a hop, rounded; fewer than half a hop of samples give none.
+    """The number of frames of `sample_count` samples: one per hop, rounded, so less than half a hop gives none.
 
     >>> frame_count(16_000)
     100
@@ -60,10 +60,9 @@ def fbank(
     """Compute log-mel filterbank frames of a padded batch of waveforms.
 
     `samples_BT` [B, T] (or [T] for one waveform: then B is 1) at `config.rate_hz`, in [-1, 1], float32 or float64;
-    `sample_counts_B` [B] gives the true lengths, T for all if left out. What lies beyond an item's length does not
-    matter: its frames are those it would have alone, reflected at its own end.
-    Returns the frames [B, F, M] (natural log, zeros beyond an item's count) and the frame counts [B].
-    Raises AudioError when the shapes or the counts do not fit.
+    `sample_counts_B` [B] gives the true lengths, by default T. Samples beyond an item's length have no effect: its
+    frames are the same as without padding, reflected at its own end. Returns the frames [B, F, M] (natural log, zeros
+    beyond an item's count) and the frame counts [B]. Raises AudioError when the shapes or the counts do not fit.
 
     >>> frames_BFM, frame_counts_B = fbank(torch.randn(2, 16_000), torch.tensor([16_000, 8_000]))
     >>> frames_BFM.shape, frame_counts_B
@@ -75,7 +74,7 @@ def fbank(
     frames = frame_count(int(counts_B.max()) if len(counts_B) else 0, config)
     if frames == 0:  # the FFT libraries refuse empty batches
         return samples_BT.new_zeros(len(samples_BT), 0, config.bins), frame_counts_B
-    # Part by part, so that what lies between samples and frames stays in the processor's cache: up to 4 × as fast.
+    # Part by part, so that intermediate results stay in the processor's cache: up to 4 × as fast.
     rows = max(1, _windows_at_a_time(samples_BT) // frames)
     parts = zip(torch.split(samples_BT, rows), torch.split(counts_B, rows), strict=True)
     logmel_BFM = torch.cat([_logmel(_windows(part_BT, part_B, frames, config), config) for part_BT, part_B in parts])
@@ -115,7 +114,7 @@ def mel_matrix(config: FbankConfig, device: torch.device, dtype: torch.dtype) ->
 
 
 def _logmel(windows_BFW: Tensor, config: FbankConfig) -> Tensor:
-    """Log-mel frames [B, F, M] of windows [B, F, W], a stretch of frames at a time."""
+    """Log-mel frames [B, F, M] of windows [B, F, W], computed in parts."""
     mel_KM = mel_matrix(config, windows_BFW.device, windows_BFW.dtype)
     stretches = torch.split(windows_BFW, _windows_at_a_time(windows_BFW), 1)
     mel_BFM = torch.cat([power_spectrum(stretch_BFW, config) @ mel_KM for stretch_BFW in stretches], 1)

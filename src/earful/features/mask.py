@@ -10,10 +10,10 @@ from earful.errors import ConfigError
 
 @dataclass(frozen=True)
 class SpecAugment:
-    """How much to mask: so many masks, each from 0 to so many bins or frames wide, uniformly.
+    """The numbers of masks, and their largest widths in bins or frames; widths are drawn uniformly from 0.
 
-    No time mask is longer than `time_ratio` of its item (p in Park et al. 2019), so that short clips keep their words;
-    and none in frequency is wider than half of the bins, so that of a few cepstra some are left.
+    A time mask is at most `time_ratio` of its item long (p in Park et al. 2019), so that short clips keep their words.
+    A frequency mask is at most half of the bins wide, so that some of a few cepstra are left.
     """
 
     frequency_masks: int = 2
@@ -33,7 +33,7 @@ def spec_augment(frames_BFM: Tensor, frame_counts_B: Tensor, config: SpecAugment
     """Mask random bands and stretches of each item with its mean in each bin (Park et al. 2019, without the warp).
 
     `frames_BFM` [B, F, M] and its counts [B]; frames beyond a count are neither read nor changed. Gradients pass
-    through what is left, and through the mean. Returns [B, F, M].
+    through the unmasked frames and through the mean. Returns [B, F, M].
 
     >>> frames_BFM = torch.randn(2, 100, 80)
     >>> spec_augment(frames_BFM, torch.tensor([100, 60]), SpecAugment(), torch.Generator().manual_seed(0)).shape

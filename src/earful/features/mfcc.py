@@ -16,7 +16,7 @@ from earful.features.fbank import FbankConfig, fbank
 class MfccConfig:
     """The options of the cepstrum: how many coefficients, the lifter (0: none), and the filterbank below.
 
-    `kind` tells it from a filterbank alone, which has none, in recipes and in a model's configuration.
+    `kind` distinguishes it from a filterbank, which has no `kind`, in recipes and in a model's configuration.
     """
 
     kind: Literal["mfcc"] = "mfcc"
@@ -32,7 +32,7 @@ class MfccConfig:
 
     @property
     def bins(self) -> int:
-        """How many numbers are in a frame."""
+        """The number of coefficients in a frame."""
         return self.ceps
 
     @property

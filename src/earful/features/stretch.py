@@ -1,13 +1,13 @@
-"""Frames as those of slower or faster speech."""
+"""Frames resampled in time, as of slower or faster speech."""
 
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 
 def stretched(frames_FM: Tensor, count: int) -> Tensor:
-    """`frames_FM` [F, M] drawn out or pressed together to `count` frames, each mixed of its two neighbours.
+    """Resample `frames_FM` [F, M] to [count, M] by linear interpolation between neighbouring frames.
 
-    What speed perturbation (Ko et al. 2015) does to sound, but for the pitch, and without hearing the sound again.
+    Like speed perturbation (Ko et al. 2015), but without a change of pitch, and without computing features again.
 
     >>> stretched(torch.tensor([[0.0], [1.0], [2.0]]), 5)[:, 0].tolist()
     [0.0, 0.5, 1.0, 1.5, 2.0]

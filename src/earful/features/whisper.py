@@ -1,4 +1,4 @@
-"""Whisper's log-mel spectrogram (Radford et al. 2022, section 2.2), of a clip as long as it is, not of 30 seconds."""
+"""Whisper's log-mel spectrogram (Radford et al. 2022, section 2.2) of a clip, without padding to 30 seconds."""
 
 import math
 from functools import lru_cache
@@ -11,7 +11,7 @@ _STEP_HZ, _BREAK_HZ = 200 / 3, 1000.0
 
 
 def whisper_logmel(samples_T: Tensor, bins: int = 80) -> Tensor:
-    """Compute frames `[F, M]`, one every 10 ms, of samples `[T]` in [-1, 1] at 16 kHz; F is T // 160, at least 1.
+    """Compute frames `[F, M]`, one per 10 ms, from samples `[T]` in [-1, 1] at 16 kHz; F is T // 160, at least 1.
 
     The loudest bin sets the floor, 80 dB below. Whisper pads every clip to 30 s first; silence changes no other frame.
     """

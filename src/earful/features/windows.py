@@ -1,4 +1,4 @@
-"""Windows of a long recording, samples or frames, each with what lies around it: what is decoded at a time."""
+"""Windows of a long recording (samples or frames) with context on both sides: the units of decoding."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, pairwise
@@ -17,9 +17,10 @@ whole recording would.
 
 
 class Window(NamedTuple):
-    """A stretch of a recording: its own part, `begin` to `end`, with what lies around it.
+    """A part of a recording, from `begin` to `end`, with context on both sides.
 
-    `content` starts at `first`. All places count samples, or frames, from the start of the recording.
+    `content` is the part with its context and starts at `first`. Positions count samples, or frames, from the start of
+    the recording.
     """
 
     content: Numbers
@@ -29,9 +30,9 @@ class Window(NamedTuple):
     is_last: bool
 
     def own(self, unit_s: float, hop_s: float) -> slice:
-        """The output frames, `hop_s` long, of its own part, where a unit lasts `unit_s`: its context is cut away.
+        """Cut the context from output frames of `hop_s` seconds; a unit of the window lasts `unit_s` seconds.
 
-        Cut nearest to where the part begins and ends in the whole recording: nothing adds up.
+        The cuts are the frames nearest to begin and end in the whole recording, so rounding errors do not add up.
         """
         first, begin, end = (round(place * unit_s / hop_s) for place in (self.first, self.begin, self.end))
         return slice(begin - first, None if self.is_last else end - first)
@@ -40,7 +41,7 @@ class Window(NamedTuple):
 class Tape:
     """Arrays `[F, …]` of one kind, one after another in one piece of memory.
 
-    A list of small ones, each made beside large ones that go again, would keep the heap from ever shrinking.
+    A list of small arrays, allocated between large temporary ones, would keep the heap from shrinking.
     """
 
     def __init__(self) -> None:
@@ -51,12 +52,12 @@ class Tape:
         self._kind = array[:0].copy()
 
     def whole(self) -> Numbers:
-        """All of them joined."""
+        """All arrays, joined."""
         return np.frombuffer(self._bytes, self._kind.dtype).reshape(-1, *self._kind.shape[1:])
 
 
 def windows(pieces: Iterable[Numbers], context: int) -> Iterator[Window]:
-    """A window for each of the consecutive pieces `[T]` or `[F, M]`, with `context` units of what is on either side."""
+    """Yield a window for each of the consecutive pieces `[T]` or `[F, M]`, with `context` units on either side."""
     begin, before = 0, np.zeros(0)
     for piece, after in pairwise(chain(pieces, (None,))):
         assert piece is not None

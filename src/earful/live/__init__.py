@@ -1,1 +1,1 @@
-"""Words while they are being said."""
+"""Live transcription: words while they are spoken."""

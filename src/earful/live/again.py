@@ -1,7 +1,7 @@
-"""A recording that goes on, heard once more as `transcribe` hears recordings: so what it says in the end is the same.
+"""A second pass over a live recording that decodes it like `transcribe`, so the final transcript is the same.
 
-Live words come of sound heard with little of what follows. Here windows are heard, each with what lies around it, when
-their sound is there; stretches between silences are decoded as they end. Of what was decoded little is kept.
+Live words come from sound with little right context. This pass encodes whole windows with full context as soon as their
+sound has arrived, and decodes each stretch between silences when it ends. It keeps little of what it decoded.
 """
 
 from typing import final
@@ -20,39 +20,39 @@ from earful.transcript import Transcript
 LONGEST_S = 600.0
 """A stretch without a silence that is longer is cut, lest it be held for hours: the one thing that `transcribe` does
 otherwise."""
-_CUT_S = 60.0  # it is cut where a pause is surest in its last so many seconds
+_CUT_S = 60.0  # seconds at the end of such a stretch in which the likeliest pause is the cut
 _PAUSE_S = 0.5
 _WINDOW, _CONTEXT = round(WINDOW_S * SAMPLE_RATE_HZ), round(CONTEXT_S * SAMPLE_RATE_HZ)
 
 
 @final
 class Again:
-    """`add` it samples, have it `hear` a window when one `waits`, and `end` it."""
+    """The second pass: `add` samples, `hear` a window if one is ready (`waits_s`), and `end`."""
 
     def __init__(self, transcriber: Transcriber) -> None:
         self._transcriber, self._hop_s = transcriber, transcriber.writing.hop_s
         self._held_T, self._new, self._samples = np.zeros(0, np.float32), list[Samples](), 0
-        self._first = self._begin = 0  # where the sound that is held begins, and the part that is to be heard
-        self._heard = 0  # frames that are decoded; those that follow are held
+        self._first = self._begin = 0  # samples: the start of the held sound, and of the next part
+        self._heard = 0  # the number of decoded frames; the frames after them are held
         self._logp_FV, self._heard_F = np.zeros((0, transcriber.writing.alphabet.size), np.float32), np.zeros(0, bool)
-        self._letters = list[NDArray[np.float64]]()  # of each word that is decoded: rows of `Emission`
+        self._letters = list[NDArray[np.float64]]()  # for each decoded word: rows of `Emission`
 
     @property
     def waits_s(self) -> float:
-        """Since how many seconds of sound a window can be heard; below zero, where none can yet."""
+        """How many seconds ago, in sound, the next window became complete; negative if it is not complete yet."""
         return (self._samples - self._begin - _WINDOW - _CONTEXT) / SAMPLE_RATE_HZ
 
     def add(self, samples_T: Samples) -> None:
-        """Take what comes next, without hearing it yet."""
+        """Append samples without encoding them yet."""
         self._new.append(samples_T)
         self._samples += len(samples_T)
 
     def hear(self) -> None:
-        """Hear the next window."""
+        """Encode the next window, and decode the stretches that have ended."""
         self._listen(self._window(last=False))
 
     def end(self) -> Transcript:
-        """All that was said: there is no more sound. Nothing is said in none."""
+        """The whole transcript, after the last sound; empty without sound."""
         while self._samples - self._begin > _WINDOW:
             self._listen(self._window(last=False))
         if self._samples > self._begin:
@@ -65,7 +65,7 @@ class Again:
         return Transcript(self._transcriber.text_of(words), words, mean, duration_s)
 
     def _window(self, *, last: bool) -> Window:
-        """The next part of the recording, with what is around it (as `features.windows`)."""
+        """The next part of the recording, with its context (as `features.windows`)."""
         self._held_T, self._new = np.concatenate([self._held_T, *self._new]), []
         end = self._samples if last else self._begin + _WINDOW
         content_T = self._held_T[: end + _CONTEXT - self._first]
@@ -85,7 +85,7 @@ class Again:
             self._decode(self._pause())
 
     def _decode(self, count: int) -> None:
-        """Decode the first frames of what is held, stretch by stretch, and hold them no longer."""
+        """Decode the first of the held frames, stretch by stretch, and drop them."""
         for begin, end in stretches(self._heard_F[:count]):
             for words in self._transcriber.spell(self._logp_FV[begin:end], self._heard_F[begin:end]):
                 self._letters += [_rows_of(word, self._heard + begin) for word in words]
@@ -93,7 +93,7 @@ class Again:
         self._heard += count
 
     def _pause(self) -> int:
-        """Where, in the last frames, a pause is surest."""
+        """The frame, among the last ones, that is most likely in a pause."""
         symbols, size = self._transcriber.writing.alphabet.symbols, round(_PAUSE_S / self._hop_s)
         nothing = [0, *(place for place, symbol in enumerate(symbols, 1) if symbol.isspace())]
         first = len(self._logp_FV) - round(_CUT_S / self._hop_s)
@@ -102,7 +102,7 @@ class Again:
 
 
 def _rows_of(word: list[Emission], offset: int) -> NDArray[np.float64]:
-    """The letters of a word in a fifth of the memory, their frames counted from the start of the recording."""
+    """The letters of a word in a fifth of the memory; frames are counted from the start of the recording."""
     return np.array([(e.symbol, e.start + offset, e.end + offset, e.confidence, e.sure) for e in word])
 
 

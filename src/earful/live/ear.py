@@ -1,7 +1,7 @@
-"""From sound that goes on to log-probabilities: most of them stay, those of the newest sound may still change.
+"""From live sound to log-probabilities: most are final, those of the newest sound may still change.
 
-The network hears all at once, to both sides. So the newest sound is heard again and again, each time with a little more
-of what follows; a frame stays as it is once enough of that has been heard. What came before it is heard along with it.
+The network needs context on both sides. So the newest sound is encoded again and again, each time with more right
+context and with the sound before it as left context. A frame is final once it had enough right context.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from earful.transcriber import Samples, Transcriber
 
 GRID = round(GRID_S * SAMPLE_RATE_HZ)
 HELD_S = 15.0
-"""So much sound is held at most, of which silences are left out: a window of `transcribe`."""
+"""The most sound that is held, silences left out: a window of `transcribe`."""
 MOST_S = 6.0
-"""More new sound than that is heard piece by piece: all that is heard at once must fit into a window."""
+"""More new sound than this is encoded in pieces, since one input must fit into a window."""
 
 
 Until = Literal["what is sure", "now", "the end"]
@@ -29,13 +29,13 @@ Until = Literal["what is sure", "now", "the end"]
 
 @dataclass(frozen=True)
 class Pace:
-    """How live words are heard; measured in bench/live.py.
+    """The timing of live encoding; measured in bench/live.py.
 
-    New sound is heard every `hop_s`, or less often, so that hearing takes at most the `share` of the time. With it are
-    heard the `behind_s` before what may still change, and what may still change: the last `ahead_s`. Nothing stays
-    before `first_s` have been heard of the recording.
+    Sound is encoded every `hop_s`, or less often, so that encoding takes at most the `share` of the time. The input is
+    the new sound, the last `ahead_s` before it, whose frames may still change, and `behind_s` of left context. No frame
+    is final before `first_s` of the recording.
 
-    Raises ConfigError for what is no such time or share, or more than fits into a window.
+    Raises ConfigError for an invalid time or share, or if the times do not fit into a window.
     """
 
     hop_s: float = 0.4
@@ -61,9 +61,9 @@ USUAL = Pace()
 
 
 class Frames(NamedTuple):
-    """The log-probabilities `[F, V]` after those that stayed before, in which somebody may speak, `[F]`.
+    """Log-probabilities `[F, V]` after the frames that are final already, and whether each may hold speech, `[F]`.
 
-    The first `staying` of them stay as they are.
+    The first `staying` frames are final now.
     """
 
     logp_FV: Numbers
@@ -73,7 +73,7 @@ class Frames(NamedTuple):
 
 @final
 class Ear:
-    """What hears: it holds the last seconds of the sound. Places count GRID samples from the start of the recording."""
+    """The live encoder; it holds the last seconds of sound. Positions count GRID samples from the recording's start."""
 
     def __init__(self, transcriber: Transcriber, pace: Pace) -> None:
         self._transcriber, self._pace = transcriber, pace
@@ -83,15 +83,15 @@ class Ear:
 
     @property
     def samples(self) -> int:
-        """How many samples of the recording have come."""
+        """The number of samples received so far."""
         return self._first * GRID + len(self._held_T)
 
     def add(self, samples_T: Samples) -> None:
-        """Take what comes next, without hearing it yet."""
+        """Append samples without encoding them yet."""
         self._held_T = np.concatenate([self._held_T, samples_T])
 
     def hear(self, until: Until = "what is sure") -> Frames:
-        """Hear what may still change and what has come since. `until` where it stays from then on."""
+        """Encode the new sound and the frames that may still change; `until` says which frames become final."""
         spoken_G, last = spoken(self._held_T), until == "the end"
         whole = len(spoken_G) if last else len(self._held_T) // GRID
         staying = self._staying() if until == "what is sure" else whole
@@ -112,19 +112,19 @@ class Ear:
         return Frames(logp_FV, heard_F, frames)
 
     def _staying(self) -> int:
-        """Up to where, in what is held, frames stay from now on."""
+        """The end of the final frames, in GRID units of the held sound."""
         if self.samples < self._pace.first_s * SAMPLE_RATE_HZ:
             return self._stays - self._first
         ahead = len(self._held_T) - round(self._pace.ahead_s * SAMPLE_RATE_HZ)
         return max(ahead // GRID, self._stays - self._first)
 
     def _begin(self, spoken_G: NDArray[np.bool_], new: int) -> int:
-        """From where on it is heard, so that `behind_s` of speech come before what is new."""
+        """Where to begin encoding, so that `behind_s` of speech are left context, in GRID units of the held sound."""
         before = np.cumsum(spoken_G[:new][::-1])
         return new - min(int(np.searchsorted(before, self._pace.behind_s / GRID_S)) + 1, new)
 
     def _forget(self, spoken_G: NDArray[np.bool_]) -> None:
-        """Drop what will not be heard again."""
+        """Drop the sound that is not needed as context any more."""
         new = self._stays - self._first
         begin = max(self._begin(spoken_G, new), len(spoken_G) - round(HELD_S / GRID_S))
         begin = min(begin, new)

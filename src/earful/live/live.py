@@ -1,11 +1,10 @@
-"""Live words: what is being said, while it is said. Words that have settled never change; a tail after them may.
+"""Live words. Settled words never change; the tail after them may.
 
-Every fraction of a second the newest sound is heard (`live.ear`) and read: all that follows the last settled words, and
-a few of these before, so that the language model knows what came; in their frames nothing else is possible any more.
-A word settles where its frames stay, what ends it has been heard, and two readings one after the other agree on it and
-on all before it (Liu, Spanakis and Niehues 2020, "Low-latency sequence-to-sequence speech recognition and translation
-by partial hypothesis selection", call that local agreement). Beside that all is heard once more with what lies around
-it (`live.again`): the transcript in the end is of that.
+Several times a second the newest sound is encoded (`live.ear`) and decoded, together with a few settled words as
+context for the language model; their frames allow no other words. A word settles if its frames are final, its end has
+been decoded, and two successive hypotheses agree on it and on all words before it ("local agreement": Liu, Spanakis and
+Niehues 2020, "Low-latency sequence-to-sequence speech recognition and translation by partial hypothesis selection"). A
+second pass with full context (`live.again`) makes the final transcript.
 """
 
 import time
@@ -42,7 +41,7 @@ Letters = Sequence[Emission]
 
 
 class Update(NamedTuple):
-    """What has settled since the last time, and what follows, which may still change."""
+    """The words that have settled since the last update, and the tail, which may still change."""
 
     settled: tuple[Word, ...]
     tail: tuple[Word, ...]
@@ -50,7 +49,7 @@ class Update(NamedTuple):
 
 @final
 class Live:
-    """A recording that goes on: `feed` it samples as they come, and `end` it.
+    """A live transcription: `feed` it samples as they arrive, then `end` it.
 
     >>> live = Live(Runner.load("my-model"))          # doctest: +SKIP
     >>> for samples_T in microphone:                  # doctest: +SKIP
@@ -58,9 +57,9 @@ class Live:
     >>> live.end().text                               # doctest: +SKIP
     'all that was said'
 
-    What has settled never changes. The transcript in the end is that of `transcribe`, and may differ from it in a few
-    letters. Memory is bounded but for the words. A transcriber may serve several, one after another. `clock` tells
-    seconds.
+    Settled words never change. The final transcript is that of `transcribe` and may differ from the settled words in a
+    few letters. Memory is bounded except for the words. Several may share one transcriber, one at a time. `clock`
+    returns seconds.
     """
 
     def __init__(
@@ -69,24 +68,24 @@ class Live:
         self._ear, self._reader = Ear(transcriber, pace), _Reader(transcriber)
         self._transcriber, self._pace, self._clock = transcriber, pace, clock
         self._again, self._turns = Again(transcriber), list[Transcript]()
-        self._turn = self._heard = 0  # samples: where the turn began, and up to where it was heard
+        self._turn = self._heard = 0  # samples: the start of the turn, and the end of the encoded sound
         self._took_s = 0.0
         self._settled: list[Word] = []
         self._tail: tuple[Word, ...] = ()
 
     @property
     def duration_s(self) -> float:
-        """How much has been fed."""
+        """Seconds of sound received so far."""
         return self._ear.samples / SAMPLE_RATE_HZ
 
     def feed(self, samples_T: Samples) -> Update:
-        """Take the samples `[T]` that come next (float, mono, 16 kHz), of any number.
+        """Process the next samples `[T]` (float, mono, 16 kHz), any number of them.
 
-        Raises AudioError: they are no finite sound.
+        Raises AudioError: a sample is NaN or infinite.
         """
         check_mono(samples_T)
         if not np.isfinite(samples_T).all():
-            raise AudioError("expected finite samples, got NaN or infinity; check where they come from")
+            raise AudioError("expected finite samples, got NaN or infinity; check their source")
         most = round(MOST_S * SAMPLE_RATE_HZ)
         for begin in range(0, len(samples_T), most):
             piece_T = samples_T[begin : begin + most].astype(np.float32)
@@ -101,19 +100,19 @@ class Live:
 
     @property
     def heard_s(self) -> float:
-        """Up to where it was heard."""
+        """The end of the encoded sound, in seconds of the recording."""
         return self._heard / SAMPLE_RATE_HZ
 
     def settle(self, *, last: bool = False) -> Update:
-        """Settle all that was said so far, as where somebody has stopped speaking; `last`: no sound follows."""
+        """Settle all words so far, as at the end of an utterance; `last`: no sound follows."""
         if self._ear.samples > self._heard or self._tail:
             self._listen(until="the end" if last else "now")
         return self._update()
 
     def turn(self) -> Transcript:
-        """What was said since the last turn, as `transcribe` hears a recording of that; another turn begins.
+        """End the turn: the transcript since the last turn, as by `transcribe`. A new turn begins.
 
-        Times are those of the whole recording.
+        Times count from the start of the whole recording.
         """
         begin_s = self._turn / SAMPLE_RATE_HZ
         said, self._again, self._turn = self._again.end(), Again(self._transcriber), self._ear.samples
@@ -122,7 +121,7 @@ class Live:
         return self._turns[-1]
 
     def end(self) -> Transcript:
-        """There is no more sound: all that was said, as `transcribe` hears it, turn by turn. `feed` it nothing more.
+        """End the recording: the whole transcript, as by `transcribe`, turn by turn. Do not `feed` it after that.
 
         Raises AudioError: there were no samples.
         """
@@ -145,11 +144,11 @@ class Live:
 
 
 class _Reader:
-    """From frames to words: it holds the frames that have not settled, with a few before them."""
+    """From frames to words; it holds the frames of unsettled words, and a few settled frames before them."""
 
     def __init__(self, transcriber: Transcriber) -> None:
         self._transcriber = transcriber
-        self._begin = self._border = 0  # the first frame that is held, and up to which frame words have settled
+        self._begin = self._border = 0  # the first held frame, and the last settled one
         self._logp_FV = np.zeros((0, transcriber.writing.alphabet.size), np.float16)
         self._heard_F = np.zeros(0, np.bool_)
         self._recent: list[Letters] = []
@@ -160,7 +159,7 @@ class _Reader:
         self._gap, self._reread, self._longest = (round(seconds / hop_s) for seconds in times_s)
 
     def read(self, frames: Frames, duration_s: float, *, whole: bool) -> Update:
-        """The words that settle by these frames, and those that do not yet; all where they are the `whole`."""
+        """The words that settle with these frames, and the others; if the frames are the `whole`, all words settle."""
         logp_FV = np.concatenate([self._logp_FV, frames.logp_FV.astype(np.float16)])
         heard_F = np.concatenate([self._heard_F, frames.heard_F])
         staying = len(self._logp_FV) + frames.staying
@@ -177,7 +176,7 @@ class _Reader:
         return Update(words[:count], words[count:])
 
     def _new(self, stretches: Sequence[Sequence[Letters]]) -> list[Letters]:
-        """The words after the border, none too long, their frames counted from the start of the recording."""
+        """The words after the settled ones, none too long; frames are counted from the start of the recording."""
         words = list[Letters]()
         for word in (word for stretch in stretches for word in stretch):
             placed = (replace(e, start=e.start + self._begin, end=e.end + self._begin) for e in word)
@@ -189,7 +188,7 @@ class _Reader:
         return words
 
     def _begun(self, words: Sequence[Word]) -> int:
-        """How many words begin in frames that stay."""
+        """The number of words that begin in final frames."""
         stays_s = self._stays * self._transcriber.writing.hop_s
         return sum(word.start_s < stays_s for word in words)
 
@@ -198,7 +197,7 @@ class _Reader:
         return self._begin + len(self._logp_FV)
 
     def _settling(self, words: Sequence[Word], raw: Sequence[Word]) -> int:
-        """How many words settle: their frames stay, something follows or long nothing, and they were read before."""
+        """The number of words that settle: final frames, followed by a word or a long pause, and agreed on before."""
         stays_s = self._stays * self._transcriber.writing.hop_s
         count = 0
         for place, word in enumerate(words):
@@ -211,7 +210,7 @@ class _Reader:
         return count
 
     def _settle(self, letters: Sequence[Letters], pending: Sequence[Letters]) -> None:
-        """In the frames of these words, and where for long nothing is said, nothing else is possible any more."""
+        """Settle these words, and long silence after them: their frames allow nothing else from now on."""
         quiet = (pending[0][0].start if pending else self._stays) - self._gap
         border = max(letters[-1][-1].end if letters else self._border, quiet)
         if border <= self._border:
@@ -222,7 +221,7 @@ class _Reader:
         self._drop()
 
     def _forced(self, letters: Sequence[Letters], border: int) -> Numbers:
-        """The frames up to the new border: they say these words, and spaces between them, and nothing else."""
+        """Log-probabilities up to the last settled frame that allow only these words and spaces between them."""
         forced_FV = silent_frames(border - self._border, self._logp_FV.shape[1])
         said, end = [e for word in letters for e in word], self._border
         for word in letters:
@@ -236,7 +235,7 @@ class _Reader:
         return forced_FV
 
     def _drop(self) -> None:
-        """Hold of what has settled only what is read again: some words of the same stretch."""
+        """Drop settled frames, except for a few words of the same stretch as context."""
         kept = [word[0].start for word in self._recent[-REREAD:] if word[0].start >= self._border - self._reread]
         silent = np.flatnonzero(~self._heard_F[: self._border - self._begin])
         after = self._begin + int(silent[-1]) + 1 if len(silent) else self._begin
@@ -246,7 +245,7 @@ class _Reader:
 
 
 def make_ready(transcriber: Transcriber) -> None:
-    """What is loaded or compiled at first use is, now, before somebody speaks."""
+    """Load and compile everything now, before somebody speaks."""
     live = Live(transcriber)
     live.feed((np.sin(np.arange(SAMPLE_RATE_HZ)) / 20).astype(np.float32))
     live.end()

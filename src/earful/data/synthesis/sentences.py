@@ -1,16 +1,22 @@
-"""What is to be said: sentences of random words, or those of a text that the user gives."""
+"""Sentences to speak: of random words, or those of a text that the user gives.
+
+torch is imported by what draws: `earful check` only reads.
+"""
 
 import codecs
 import re
 import textwrap
 import unicodedata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from earful.data.synthesis.words import Words
 from earful.errors import SynthesisError
 from earful.reading import read_whole
+
+if TYPE_CHECKING:
+    import torch
+
+    from earful.data.synthesis.words import Words
 
 LEAST_WORDS, MOST_WORDS = 3, 12
 LONGEST = 250  # characters; about 20 s of speech
@@ -23,12 +29,14 @@ _SENTENCE = re.compile(
 )
 
 
-def random_sentence(words: Words, generator: torch.Generator, invented: float = 0.0) -> str:
+def random_sentence(words: "Words", generator: "torch.Generator", invented: float = 0.0) -> str:
     """3 to 12 random words; each is an invented one with probability `invented`. Commas and end marks shape the melody.
 
     >>> random_sentence(load_words("nl"), torch.Generator().manual_seed(0))  # doctest: +SKIP
     'bekend van daarin, vermoord dat.'
     """
+    import torch
+
     count = int(torch.randint(LEAST_WORDS, MOST_WORDS + 1, (), generator=generator))
     said = [_word(words, generator, invented) for _ in range(count)]
     marks = random_marks(count, generator)
@@ -37,8 +45,10 @@ def random_sentence(words: Words, generator: torch.Generator, invented: float = 
     return words.space.join(said)
 
 
-def random_marks(count: int, generator: torch.Generator) -> list[str]:
+def random_marks(count: int, generator: "torch.Generator") -> list[str]:
     """What follows each of so many words: nothing or a comma; after the last one a full stop or a question mark."""
+    import torch
+
     commas = torch.rand(count - 1, generator=generator) < _COMMA_SHARE
     end = "?" if torch.rand(1, generator=generator) < _QUESTION_SHARE else "."
     return [*("," * bool(comma) for comma in commas), end]
@@ -89,7 +99,9 @@ def split_sentences(text: str) -> tuple[str, ...]:
     return tuple(part for part in parts if any(character.isalnum() for character in part))
 
 
-def _word(words: Words, generator: torch.Generator, invented: float) -> str:
+def _word(words: "Words", generator: "torch.Generator", invented: float) -> str:
+    import torch
+
     make_up = float(torch.rand(1, generator=generator)) < invented
     return words.invent(generator) if make_up else words.draw(generator)
 

@@ -1,19 +1,23 @@
-"""Word lists with frequencies (from `wordfreq`), draws from them, and invented words that look like them."""
+"""Word lists with frequencies (from `wordfreq`), draws from them, and invented words that look like them.
+
+torch is imported by what draws: `earful check` asks only for lists.
+"""
 
 import importlib
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from earful.data.synthesis.languages import REMEDY
 from earful.errors import SynthesisError
 from earful.text.languages import canonical, likely_script, script_of, shortened, tag_of
 from earful.text.pinyin import is_mandarin
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 WORDS_USED = 20_000
 FLATTENING = 0.5  # p ∝ f^0.5: rare words, hence rare letter sequences, come often enough to be learned
@@ -34,15 +38,15 @@ class Words:
     """Words and the running sum of their flattened probabilities; `space` stands between them in a sentence."""
 
     words: tuple[str, ...]
-    cumulative_V: Tensor
+    cumulative_V: "Tensor"
     space: str
-    followers: Mapping[str, tuple[str, Tensor]]
+    followers: "Mapping[str, tuple[str, Tensor]]"
 
-    def draw(self, generator: torch.Generator) -> str:
+    def draw(self, generator: "torch.Generator") -> str:
         """Draw one word, p ∝ f^0.5."""
         return self.words[_place(self.cumulative_V, generator)]
 
-    def invent(self, generator: torch.Generator) -> str:
+    def invent(self, generator: "torch.Generator") -> str:
         """Make up a word: each character is drawn given the two before it, as in the list."""
         for _ in range(_ATTEMPTS):
             word = self._walk(generator)
@@ -50,7 +54,7 @@ class Words:
                 return word
         return self.draw(generator)
 
-    def _walk(self, generator: torch.Generator) -> str:
+    def _walk(self, generator: "torch.Generator") -> str:
         """One walk from edge to edge; empty if it became too long."""
         word = ""
         while len(word) <= _LONGEST:
@@ -98,11 +102,13 @@ def common_words() -> dict[str, Mapping[str, float]]:
     return {name: wordfreq.get_frequency_dict(name, "small") for name in wordfreq.available_languages("small")}
 
 
-def draw_lines(language: str, words: int, generator: torch.Generator) -> list[str]:
+def draw_lines(language: str, words: int, generator: "torch.Generator") -> list[str]:
     """Words of a language drawn by their frequency, a few to a line: text for an n-gram where the user has none.
 
     Raises SynthesisError as `load_words`.
     """
+    import torch
+
     name = list_name(language)
     frequencies = word_frequencies(language)
     known = list(frequencies)
@@ -120,6 +126,8 @@ def make_words(
 
     Raises SynthesisError if no word is left.
     """
+    import torch
+
     kept = _kept(frequencies, scripts, not space, most)
     if not kept:
         raise SynthesisError("the word list holds no word made of letters of its script; give --text FILE instead")
@@ -221,8 +229,10 @@ def _fits(character: str, scripts: frozenset[str]) -> bool:
     )
 
 
-def _followers(weighted: Iterable[tuple[str, float]]) -> dict[str, tuple[str, Tensor]]:
+def _followers(weighted: Iterable[tuple[str, float]]) -> "dict[str, tuple[str, Tensor]]":
     """For every two characters, those that follow and the running sum of their flattened weights."""
+    import torch
+
     counts: dict[str, dict[str, float]] = {}
     for word, frequency in weighted:
         framed = _EDGE * 2 + word + _EDGE
@@ -235,10 +245,12 @@ def _followers(weighted: Iterable[tuple[str, float]]) -> dict[str, tuple[str, Te
     }
 
 
-def _cumulative(weights_V: Tensor) -> Tensor:
+def _cumulative(weights_V: "Tensor") -> "Tensor":
     return (weights_V / weights_V.sum()).cumsum(0)
 
 
-def _place(cumulative_V: Tensor, generator: torch.Generator) -> int:
+def _place(cumulative_V: "Tensor", generator: "torch.Generator") -> int:
+    import torch
+
     draw = torch.rand(1, generator=generator, dtype=torch.float64)
     return min(int(torch.searchsorted(cumulative_V, draw, right=True)), len(cumulative_V) - 1)
