@@ -199,22 +199,22 @@ def torchrun() -> Callable[..., "subprocess.Popen[bytes]"]:
 
 
 @pytest.fixture
-def side_by_side() -> Callable[..., list[int]]:
+def side_by_side() -> Callable[..., list[int | None]]:
     """Run `python ARGUMENTS` in two processes as torchrun would, without its own; what they print goes to `log`."""
+    import forked
 
-    def run(log: Path, *arguments: object) -> list[int]:
+    def run(log: Path, *arguments: object) -> list[int | None]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         here = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
         here |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-        running = []
-        with log.open("wb") as out:
-            for rank in ("0", "1"):
-                words, own = [sys.executable, *map(str, arguments)], {"RANK": rank, "LOCAL_RANK": rank}
-                running.append(subprocess.Popen(words, stdout=out, stderr=out, env=os.environ | here | own))
+        words = [str(each) for each in arguments]
+        running = [forked.start(log, words, here | {"RANK": rank, "LOCAL_RANK": rank}) for rank in ("0", "1")]
         try:
-            return [each.wait(timeout=240) for each in running]
+            for each in running:
+                each.join(240)
+            return [each.exitcode for each in running]
         finally:
             for each in running:
                 each.kill()

@@ -33,7 +33,7 @@ def test_from_clips_to_transcripts(earful, clips: Path, tiny_base: Path, tmp_pat
     """check → adapt → transcribe → score; enough steps to learn something of the language of tones."""
     model = tmp_path / "model"
     assert json.loads(earful("check", clips, "--base", tiny_base, "--json").out)["usable_clips"] == 8
-    adapted = run("adapt", clips, "--out", model, "--base", tiny_base, "--steps", 40, "--json")
+    adapted = run("adapt", clips, "--out", model, "--base", tiny_base, "--steps", 20, "--json")
     report = json.loads(adapted.stdout)
     assert report["cer_after"] <= report["cer_before"] and report["peak_memory_mb"] > 50
     words = ("transcribe", model, clips / "clip0.wav")
