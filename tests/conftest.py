@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hypothesis import settings
 from safetensors.torch import save_file
 
 from earful.adapt.inner import Inner
@@ -37,6 +38,8 @@ from earful.text.normalize import TextRules
 from earful.transcriber import Samples, Transcriber, Writing
 
 torch.set_num_threads(1)  # tiny models: a second thread costs more than it brings
+settings.register_profile("patient", deadline=None)  # a busy machine must fail no test
+settings.load_profile("patient")
 
 TONE_S = 0.16
 SMALL = {"d_model": 16, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 32}

@@ -429,7 +429,13 @@ def test_elsewhere_a_base_is_adapted(kind: str, elsewhere: torch.device, manifes
     def adapt_on(device: torch.device, steps: int = 2) -> Any:
         longer = replace(plan, steps=steps)
         checkpoint, report = adapt(
-            base.on(device), clips, plan=longer, augmentation=CLEAN, beside=others, words=False, state=tmp_path / "state"
+            base.on(device),
+            clips,
+            plan=longer,
+            augmentation=CLEAN,
+            beside=others,
+            words=False,
+            state=tmp_path / "state",
         )
         assert near(dict(checkpoint.params)) and checkpoint.device == CPU
         return [point.loss for point in report.curve[1:]], report.cer_after, checkpoint.shift
