@@ -28,7 +28,6 @@ from earful.pretrain.dataset import Dataset, dataset_of
 from earful.train import Optimisation
 from earful.trees import dot, part
 
-
 SHORT = Outer(Optimisation(2, rate=1e-2, weight_decay=0.0), tasks=2, validate_every=1, save_every=1)
 
 
