@@ -78,7 +78,19 @@ def test_a_disk_that_is_really_full(clips: Path, tiny_base: Path, tmp_path: Path
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
-    done = run("adapt", clips, "--out", tmp_path / "m", "--base", tiny_base, "--steps", 1, status=2, preexec_fn=limit)
+    done = run(
+        "adapt",
+        clips,
+        "--out",
+        tmp_path / "m",
+        "--base",
+        tiny_base,
+        "--steps",
+        1,
+        "--greedy",
+        status=2,
+        preexec_fn=limit,
+    )
     assert (
         done.stdout == "" and done.stderr.splitlines()[-1].startswith("earful: ") and "free some space" in done.stderr
     )
