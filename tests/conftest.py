@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hypothesis import settings
 from safetensors.torch import save_file
 
 from earful.adapt.inner import Inner
@@ -37,6 +38,8 @@ from earful.text.normalize import TextRules
 from earful.transcriber import Samples, Transcriber, Writing
 
 torch.set_num_threads(1)  # tiny models: a second thread costs more than it brings
+settings.register_profile("patient", deadline=None)  # a busy machine must fail no test
+settings.load_profile("patient")
 
 TONE_S = 0.16
 SMALL = {"d_model": 16, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 32}
@@ -199,22 +202,22 @@ def torchrun() -> Callable[..., "subprocess.Popen[bytes]"]:
 
 
 @pytest.fixture
-def side_by_side() -> Callable[..., list[int]]:
+def side_by_side() -> Callable[..., list[int | None]]:
     """Run `python ARGUMENTS` in two processes as torchrun would, without its own; what they print goes to `log`."""
+    import forked
 
-    def run(log: Path, *arguments: object) -> list[int]:
+    def run(log: Path, *arguments: object) -> list[int | None]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         here = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
         here |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-        running = []
-        with log.open("wb") as out:
-            for rank in ("0", "1"):
-                words, own = [sys.executable, *map(str, arguments)], {"RANK": rank, "LOCAL_RANK": rank}
-                running.append(subprocess.Popen(words, stdout=out, stderr=out, env=os.environ | here | own))
+        words = [str(each) for each in arguments]
+        running = [forked.start(log, words, here | {"RANK": rank, "LOCAL_RANK": rank}) for rank in ("0", "1")]
         try:
-            return [each.wait(timeout=240) for each in running]
+            for each in running:
+                each.join(240)
+            return [each.exitcode for each in running]
         finally:
             for each in running:
                 each.kill()

@@ -208,7 +208,7 @@ def difference(ours: dict[tuple[int, str], Json], theirs: dict[tuple[int, str], 
     chance, drawn = random.Random(0), []
     for _ in range(2000):
         some, others = chance.choices(seeds, k=len(seeds)), chance.choices(tasks, k=len(tasks))
-        drawn.append(statistics.fmean(away[seed, task] for seed in some for task in others if (seed, task) in away))
+        drawn.append(statistics.fmean([away[seed, task] for seed in some for task in others if (seed, task) in away]))
     drawn.sort()
     return f"{statistics.fmean(away.values()):+.1f} [{drawn[50]:+.1f}, {drawn[1949]:+.1f}]"
 

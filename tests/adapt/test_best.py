@@ -26,7 +26,7 @@ PLAN = Plan(steps=4, copies=1, evaluations=1, batch_s=8.0, folds=3, rate=3e-3)
 
 
 def job(base: Checkpoint, clips: Manifest, state: Path, **changes: Any) -> Job:
-    return replace(job_for(base, clips, Reading(words=False), PLAN, None, state), **changes)
+    return replace(job_for(base, clips, Reading(greedy=True), PLAN, None, state), **changes)
 
 
 def quiet(stage: str, done: int, total: int) -> None:
@@ -122,7 +122,7 @@ def run(made: Job, minutes: float | None = None, tell: Any = quiet) -> tuple[Bes
 
 
 def test_from_end_to_end(base: Checkpoint, manifest: Manifest, tmp_path: Path) -> None:
-    done, planned, brought = run(job(base, manifest, tmp_path))
+    done, planned, brought = run(job_for(base, manifest, Reading(words=False), PLAN, None, tmp_path))
     assert [each.name for each in planned] == [USUAL, LONG, SPOKEN, RECORDINGS, SEARCH, AVERAGED]
     assert [each.name for each in brought] == [USUAL, AVERAGED] and tuple(brought) == done.brought
     usual = adapted(base, manifest, Reading(words=False), plan=PLAN)

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -12,7 +13,13 @@ FILES = {
     ".".join(("earful", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
     for path in sorted(ROOT.rglob("*.py"))
 }
-TREES = {module: ast.parse(path.read_text("utf-8")) for module, path in FILES.items()}
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Every module, parsed: by whoever runs these tests, not by all workers that list them."""
+    return {module: ast.parse(path.read_text("utf-8")) for module, path in FILES.items()}
+
 
 # A room and the highest floor it may import from; the rooms of one floor do not know each other, but for `ALSO`.
 FLOORS = {
@@ -74,7 +81,7 @@ def room(module: str) -> str:
 
 def imports(module: str) -> Iterator[tuple[str, int]]:
     """Every module of earful that a module imports, inside functions too, and the line."""
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(trees()[module]):
         if isinstance(node, ast.Import):
             yield from ((name.name, node.lineno) for name in node.names if name.name.split(".")[0] == "earful")
         elif isinstance(node, ast.ImportFrom) and node.level:
@@ -183,19 +190,19 @@ def test_sizes() -> None:
 
 def banned(module: str) -> Iterator[str]:
     """What a module holds and must not."""
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(trees()[module]):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         if {name.split(".")[0] for name in names} & BANNED_MODULES:
             yield f"{module}: no pickle"
         if {name.split(".")[0] for name in names} & BESIDE:
             yield f"{module}:{getattr(node, 'lineno', 0)} imports what is not installed with earful"
-    for name, line in names_called(TREES[module]):
+    for name, line in names_called(trees()[module]):
         if name in BANNED_CALLS:
             yield f"{module}:{line} calls {name}: safetensors and JSON hold what is saved"
         if name == "print" and room(module) != "cli":
             yield f"{module}:{line} prints: the library does not"
-    if "allow_pickle=True" in ast.unparse(TREES[module]):
+    if "allow_pickle=True" in ast.unparse(trees()[module]):
         yield f"{module}: no pickle in arrays"
 
 
@@ -205,9 +212,9 @@ def test_what_is_banned() -> None:
 
 def test_a_room_says_what_it_is_and_no_more() -> None:
     lists = ("earful", "earful.metatrain")  # of public names
-    bodies = {m: TREES[m].body for m, path in FILES.items() if path.name == "__init__.py" and m not in lists}
+    bodies = {m: trees()[m].body for m, path in FILES.items() if path.name == "__init__.py" and m not in lists}
     assert_none(
         f"{module}: expected one docstring and no more"
         for module, body in bodies.items()
-        if len(body) != 1 or not ast.get_docstring(TREES[module])
+        if len(body) != 1 or not ast.get_docstring(trees()[module])
     )

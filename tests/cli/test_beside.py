@@ -72,7 +72,7 @@ def test_recordings_without_transcripts(
         return Manifest(tuple(replace(u, text="ik zie") for u in clips[1:]))
 
     monkeypatch.setattr("earful.adapt.self_train.believed", sure)
-    more = ("--language", "nl", "--unlabelled", spoken / "more", "--no-words", "--steps", 3)
+    more = ("--language", "nl", "--unlabelled", spoken / "more", "--no-words", "--steps", 1)
     run = earful(*words(spoken, tiny_base, tmp_path / "m", *more))
     assert run.status == 0 and 2 <= seen[0] <= 8, run.err
     assert seen == seen[:1] * 4, "the recogniser writes them down, and each of three that have not met a part"
@@ -110,7 +110,7 @@ def test_the_best_effort_has_both(
         "earful.adapt.self_train.believed",
         lambda writer, clips, **options: Manifest(tuple(replace(u, text="ik zie") for u in clips[1:])),
     )
-    more = ("--language", "nl", "--effort", "best", "--unlabelled", spoken / "more", "--speak", 6, "--steps", 3)
+    more = ("--language", "nl", "--effort", "best", "--unlabelled", spoken / "more", "--speak", 6, "--steps", 1)
     run = earful(*words(spoken, tiny_base, tmp_path / "m", *more, "--greedy"))
     row = json.loads(run.out)
     assert run.status == 0, run.err

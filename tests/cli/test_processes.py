@@ -21,7 +21,7 @@ width = 32
 layers = 1
 dropout = 0.0
 [optimisation]
-steps = 4
+steps = 2
 """
 NO_MASKS = "[masks]\nfrequency_masks = 0\ntime_masks = 0\n"
 
@@ -57,7 +57,7 @@ def test_two_processes(
     log = tmp_path / "log"
     assert side_by_side(log, "-m", "earful", command, two, "--json") == [0, 0], log.read_text("utf-8")
     assert log.read_text("utf-8").count('"steps"') == 1, "the first one alone tells"
-    assert len((two.parent / "work" / "log.jsonl").read_text("utf-8").splitlines()) == 4
+    assert len((two.parent / "work" / "log.jsonl").read_text("utf-8").splitlines()) == 2
     alone, together = (load_checkpoint(recipe.parent / "base").params for recipe in (one, two))
     for name, value in alone.items():
         assert torch.isfinite(together[name]).all()

@@ -130,18 +130,18 @@ def test_every_weight_can_learn_and_no_buffer_moves(name: str) -> None:
 def test_it_learns_something_and_does_not_collapse(name: str) -> None:
     """On a few fixed clips the losses fall, and hidden frames stay apart."""
     objective, model, heard = made(name), encoder(), batch([60, 45, 52, 60])
-    optimiser = torch.optim.Adam([*objective.parameters(), *model.parameters()], lr=3e-3)
+    optimiser = torch.optim.Adam([*objective.parameters(), *model.parameters()], lr=6e-3)
 
     def total(seed: int) -> torch.Tensor:
         return torch.stack(list(found(objective, model, heard, seed).losses.values())).sum()
 
     with torch.no_grad():
         before = sum(float(total(seed)) for seed in range(1000, 1010))
-    for step in range(150):
+    for step in range(75):
         optimiser.zero_grad()
         torch.autograd.backward(total(step))
         optimiser.step()
-        objective.after_step(step + 1, 150)
+        objective.after_step(step + 1, 75)
     with torch.no_grad():
         after = sum(float(total(seed)) for seed in range(1000, 1010))
         hidden_BFD, _ = model(heard.frames_BFM, heard.frame_counts_B)

@@ -34,10 +34,10 @@ def random_logp(seed: int, frames: int, symbols: int, peak: float = 2.0) -> torc
 
 def enumerated(logp_FV: torch.Tensor) -> Texts:
     """The probability of every text, summed over all paths that spell it."""
-    p_FV, texts = logp_FV.double().exp(), defaultdict[tuple[int, ...], float](float)
+    p_FV, texts = logp_FV.double().exp().tolist(), defaultdict[tuple[int, ...], float](float)
     for path in itertools.product(range(logp_FV.shape[1]), repeat=len(logp_FV)):
         spelt = tuple(symbol for symbol, _ in itertools.groupby(path) if symbol)
-        texts[spelt] += float(p_FV[range(len(path)), path].prod())
+        texts[spelt] += math.prod(p_V[symbol] for p_V, symbol in zip(p_FV, path, strict=True))
     return texts
 
 

@@ -117,7 +117,7 @@ def test_equals_torch_behind_a_softmax(case: tuple[Tensor, Lattice, float]) -> N
         torch.testing.assert_close(ctc_loss(scores, *arguments, logits=True), ours)
 
 
-@pytest.mark.parametrize(("scale", "frames", "labels"), [(1, 700, 300), (30, 700, 300), (200, 300, 60), (8, 3000, 300)])
+@pytest.mark.parametrize(("scale", "frames", "labels"), [(1, 700, 300), (30, 700, 300), (200, 300, 60), (8, 1200, 120)])
 def test_exact_where_probabilities_are_too_small_for_a_number(scale: float, frames: int, labels: int) -> None:
     generator = torch.Generator().manual_seed(frames)
     logp = (torch.randn(frames, 1, 30, generator=generator, dtype=torch.float64) * scale).log_softmax(-1)

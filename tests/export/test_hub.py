@@ -57,7 +57,7 @@ def test_there_and_back(hub: str, talker: Path, clips: Path, tmp_path: Path) -> 
         tmp_path / "cache",
         ("export", talker, "--to", "huggingface", "--out", tmp_path / "out"),
         ("push", tmp_path / "out", "me/tones", "--json"),
-        (*adapt, "hf-model:me/tones", "--effort", "quick", "--out", tmp_path / "model", "--greedy"),
+        (*adapt, "hf-model:me/tones", "--effort", "quick", "--steps", 2, "--out", tmp_path / "model", "--greedy"),
         (*adapt, "hf-model:me/nothing", "--out", tmp_path / "no"),
     )
     assert (made[0], pushed[0], adapted[0], missing[0]) == (0, 0, 0, 2), (made, pushed, adapted, missing)

@@ -82,7 +82,9 @@ def test_as_usual(entrant: Entrant, task: Task, ear: Ear) -> None:
     assert row.cer == by_adapt(usual, task, row, plan)
 
 
-def test_mandarin_in_characters(entrant: Entrant, spoken: Manifest, ear: Ear) -> None:
+def test_mandarin_in_characters(entrant: Entrant, spoken: Manifest, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = {"我": 0.2, "爱": 0.2, "北": 0.1, "才": 0.1, "爱我": 0.1}
+    monkeypatch.setattr("earful.adapt.language.word_frequencies", lambda language: few)
     texts = {"a": "爱", "b": "北", "c": "才"}
     clips = [replace(u, language="zh", text="".join(texts.get(c, "我") for c in u.text or "")) for u in spoken]
     rules = TextRules(language="zh", writing="characters")

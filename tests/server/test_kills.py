@@ -22,8 +22,8 @@ def kills() -> ModuleType:
 def test_a_killed_server_loses_no_edit_and_its_job_goes_on(
     kills: ModuleType, tiny_base: Path, clips: Path, tmp_path: Path
 ) -> None:
-    adaptation = kills.adaptation_to(clips, tiny_base.name, 8)
-    found = kills.killed(tmp_path, str(tiny_base), 2, 0, adaptation)
+    adaptation = kills.adaptation_to(clips, tiny_base.name, 8, "quick")
+    found = kills.killed(tmp_path, str(tiny_base), 1, 0, adaptation, longest_s=2.0)
     assert found["edits"] > 2 and found["lost"] == []
     assert set(found["jobs"]) == {"done"}, "it went on, and ended"
     assert found["left"] == [] and (tmp_path / "models" / "killed" / "model.json").is_file()

@@ -37,9 +37,9 @@ learner = "meta-sgd"
 inner = {{ rate = 0.05, steps = 2 }}
 [outer]
 tasks = 2
-validate_every = 2
+validate_every = 1
 save_every = 1
-optimisation = {{ steps = 4, weight_decay = 0.0 }}
+optimisation = {{ steps = 2, weight_decay = 0.0 }}
 """
 
 
@@ -61,7 +61,7 @@ def write_recipe(
 def test_it_makes_a_base_that_adapts_by_what_it_learned(earful: Any, write_recipe: Any, tmp_path: Path) -> None:
     run = earful("metatrain", write_recipe(tmp_path), "--json", "--tensorboard")
     row = json.loads(run.out)
-    assert run.status == 0 and (row["clips"], row["steps"], row["skipped_tasks"]) == (27, 4, 0)
+    assert run.status == 0 and (row["clips"], row["steps"], row["skipped_tasks"]) == (27, 2, 0)
     assert row["held_out_error_rate"] > 0 and row["query_loss"] > 0
     assert list((tmp_path / "work" / "tensorboard").iterdir())
     base = load_checkpoint(row["model"])
@@ -76,8 +76,8 @@ def test_adapt_says_how_it_moves(earful: Any, write_recipe: Any, tmp_path: Path,
     assert earful("metatrain", write_recipe(tmp_path), "--json").status == 0
     write_manifest(tmp_path / "it.jsonl", [u for u in read_manifest(spoken) if u.language == "it"])
     command = ("adapt", tmp_path / "it.jsonl", "--base", tmp_path / "model", "--greedy", "--json")
-    own = earful(*command, "--out", tmp_path / "own")
-    usual = earful(*command, "--usual", "--steps", 5, "--out", tmp_path / "usual")
+    own = earful(*command, "--steps", 2, "--out", tmp_path / "own")
+    usual = earful(*command, "--usual", "--steps", 2, "--out", tmp_path / "usual")
     assert own.status == usual.status == 0, own.err + usual.err
     assert json.loads(own.out)["inner_loop"] == "learned" and json.loads(usual.out)["inner_loop"] == "usual"
     assert load_checkpoint(tmp_path / "own").inner is None  # a recogniser is no base
@@ -124,7 +124,7 @@ def test_a_language_without_transcripts(earful: Any, write_recipe: Any, tmp_path
     [
         ("learner =", "lerner =", "unknown key 'lerner'; did you mean 'learner'?"),
         ('"meta-sgd"', '"metasgd"', "must be one of maml"),
-        ("steps = 2", "steps = 0", "inner steps are 0"),
+        ("0.05, steps = 2", "0.05, steps = 0", "inner steps are 0"),
         ("clips = 3, ", "", "clips None and seconds None"),
         ("tasks = 2", "tasks = 0", "tasks is 0"),
     ],
@@ -153,11 +153,11 @@ def test_a_process_that_dies_stops_the_run_and_it_resumes(
     earful: Any, torchrun: Any, write_recipe: Any, tmp_path: Path
 ) -> None:
     recipe = write_recipe(tmp_path)
-    recipe.write_text(recipe.read_text("utf-8").replace("steps = 4", "steps = 20"), "utf-8")
+    recipe.write_text(recipe.read_text("utf-8").replace("{ steps = 2, w", "{ steps = 12, w"), "utf-8")
     run = torchrun(tmp_path / "log", "metatrain", recipe, "--json")
     state, began = tmp_path / "work" / "state.safetensors", time.monotonic()
     while not state.exists() and time.monotonic() - began < 200:
-        time.sleep(0.2)
+        time.sleep(0.05)
     children = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True, check=True).stdout.split()
     os.kill(int(children[-1]), 9)
     assert run.wait(timeout=120) != 0
@@ -172,7 +172,7 @@ def test_another_run_does_not_get_the_state_of_this_one(earful: Any, write_recip
     first = (tmp_path / "model" / "model.safetensors").read_bytes()
     recipe.write_text(recipe.read_text().replace("rate = 0.05", "rate = 0.2").replace("/model", "/other"), "utf-8")
     run = earful("metatrain", recipe)
-    assert run.status == 2 and "another run (4 steps; it differs in" in run.err and "learning" in run.err
+    assert run.status == 2 and "another run (2 steps; it differs in" in run.err and "learning" in run.err
     assert not (tmp_path / "other").exists()
     thrown = earful("metatrain", recipe, "--overwrite")
     assert thrown.status == 0 and thrown.err.count("is thrown away, and its log") == 1

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -17,14 +18,17 @@ from earful.errors import CheckpointError, ConfigError
 from earful.features.fbank import FbankConfig
 from earful.metatrain import LEARNERS
 from earful.metatrain.learner import START
-from earful.metatrain.loop import MetaStep
+from earful.metatrain.loop import MetaStep, Outer
 from earful.metatrain.speech.learning import LearnerSettings
 from earful.metatrain.speech.recipe import MetaRecipe, Output
 from earful.metatrain.speech.tasks import tasks_of
 from earful.metatrain.speech.train import Result, metatrain_base, speech_of, start_of, validated
 from earful.model import AcousticModel
 from earful.pretrain.dataset import Dataset, dataset_of
+from earful.train import Optimisation
 from earful.trees import dot, part
+
+SHORT = Outer(Optimisation(2, rate=1e-2, weight_decay=0.0), tasks=2, validate_every=1, save_every=1)
 
 
 def learned_from(recipe: MetaRecipe, base: Checkpoint, dataset: Dataset, work: Path, **changes: object) -> Result:
@@ -36,28 +40,45 @@ def test_every_learner_makes_a_checkpoint_that_adapts(
     name: str, recipe: MetaRecipe, base: Checkpoint, dataset: Dataset, tmp_path: Path, spoken: Path
 ) -> None:
     learning = LearnerSettings(name, Inner(0.05, 2))
-    result = learned_from(recipe, base, dataset, tmp_path, learning=learning)
+    result = learned_from(recipe, base, dataset, tmp_path, learning=learning, outer=SHORT)
     moved = any(not torch.equal(result.last.params[key], value) for key, value in base.params.items())
     assert moved == (name != "scratch") and result.trained.skipped == 0
     save_checkpoint(tmp_path / "model", result.best)
     clips = Manifest(tuple(u for u in read_manifest(spoken) if u.language == "it")[:3])
-    _, report = adapt(load_checkpoint(tmp_path / "model"), clips, greedy=True)
-    plan = plan_from(load_checkpoint(tmp_path / "model"), 3, 5.0)
+    plan = replace(plan_from(load_checkpoint(tmp_path / "model"), 3, 5.0), steps=3, copies=1)
+    _, report = adapt(load_checkpoint(tmp_path / "model"), clips, plan=plan, greedy=True)
     own = plan.first
     assert own and report.clips == 3 and [point.step for point in report.curve[:3]] == [0, 1, 2]
     assert report.curve[-1].step == own.steps + plan.steps
     assert own.moves == {"anil": "head", "boil": "body", "cavia": "biases"}.get(name, "all") and own.steps == 2
 
 
-@pytest.mark.parametrize("output", ["letters", "phones", "heard", "prototypes"])
-@pytest.mark.parametrize("learned", ["", "scalar", "layer", "parameter"])
+def test_without_a_plan_the_steps_of_the_base_come_first(
+    recipe: MetaRecipe, base: Checkpoint, dataset: Dataset, tmp_path: Path, spoken: Path
+) -> None:
+    result = learned_from(recipe, base, dataset, tmp_path, outer=SHORT)
+    clips = Manifest(tuple(u for u in read_manifest(spoken) if u.language == "it")[:3])
+    _, report = adapt(result.best, clips, greedy=True)
+    plan = plan_from(result.best, 3, 5.0)
+    assert plan.first and [point.step for point in report.curve[:3]] == [0, 1, 2]
+    assert report.curve[-1].step == plan.first.steps + plan.steps
+
+
+PAIRS = [("", "letters"), ("", "prototypes"), ("scalar", "heard"), ("layer", "letters"), ("layer", "heard")]
+PAIRS += [("parameter", "prototypes"), ("layer", "phones")]
+OTHERS = sorted({*itertools.product(["", "scalar", "layer", "parameter"], get_args(Output))} - {*PAIRS})
+
+
+@pytest.mark.parametrize(
+    ("learned", "output"), [*PAIRS, *(pytest.param(*pair, marks=pytest.mark.slow) for pair in OTHERS)]
+)
 def test_adapt_does_what_was_metatrained(
     learned: str, output: Output, recipe: MetaRecipe, base: Checkpoint, dataset: Dataset, tmp_path: Path, spoken: Path
 ) -> None:
     """From a checkpoint on disk, `adapt` arrives where the learner's own `adapt` does."""
     per_step = {"per_step": True, "momentum": 0.5, "learn_momentum": True} if learned == "layer" else {}
     learning = LearnerSettings("maml", Inner(0.05, 2, learned=learned, clip_norm=1.0, **per_step))  # type: ignore[arg-type]
-    result = learned_from(recipe, base, dataset, tmp_path, learning=learning, output=output)
+    result = learned_from(recipe, base, dataset, tmp_path, learning=learning, output=output, outer=SHORT)
     save_checkpoint(tmp_path / "model", result.last)
     if output == "phones":  # meta-trained on phones, adapted to letters: other labels, so nothing to compare with
         assert load_checkpoint(tmp_path / "model").inner is not None
@@ -112,7 +133,7 @@ def test_clips_in_augmented_copies(recipe: MetaRecipe, base: Checkpoint, tmp_pat
 
 def test_the_query_loss_falls(recipe: MetaRecipe, base: Checkpoint, dataset: Dataset, tmp_path: Path) -> None:
     steps: list[MetaStep] = []
-    optimisation = replace(recipe.outer.optimisation, steps=40)
+    optimisation = replace(recipe.outer.optimisation, steps=20, rate=3e-2)
     longer = replace(recipe, work=tmp_path, outer=replace(recipe.outer, optimisation=optimisation, validate_every=20))
     result = metatrain_base(longer, base, dataset, steps.append)
     assert sum(step.loss for step in steps[-5:]) < 0.7 * sum(step.loss for step in steps[:5])
