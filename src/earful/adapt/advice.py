@@ -39,7 +39,7 @@ class Facts(NamedTuple):
     """What else is known of a run: whether it read text, could have its language spoken, what it learned from.
 
     `speakers` are those that the clips name, `flagged` the clips whose sound a check found fault with, by id, and
-    `recordings` whether some without transcripts are at hand.
+    `recordings` whether some without transcripts are at hand. `named` is whether the language is known by name.
     """
 
     text: bool
@@ -49,6 +49,7 @@ class Facts(NamedTuple):
     beside: bool
     speakers: Collection[str] = ()
     flagged: Collection[str] = ()
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,13 +89,9 @@ def candidates(found: Adapted, facts: Facts) -> Iterator[Advice]:
     )
     if not facts.text:
         expected = report.cer_after * between(TEXT, report.clips)
-        yield Advice(
-            "text",
-            rate,
-            expected,
-            f"text of the language, for a language model (--text FILE, or --language CODE where there is a word list): "
-            f"CER from {rate:.1%} to about {expected:.1%}",
-        )
+        how = "--text FILE" if facts.named else "--text FILE, or --language CODE where there is a word list"
+        what = f"text of the language, for a language model ({how})"
+        yield Advice("text", rate, expected, f"{what}: CER from {rate:.1%} to about {expected:.1%}")
     if not facts.best:
         expected = rate * by_effort(facts, report.clips)
         what = " and ".join(_means(facts, report.clips))

@@ -1,5 +1,6 @@
 """`earful serve`: a server that other programs know, and a studio in the browser."""
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -54,4 +55,5 @@ def serve(
         names=tuple(name or ()),
         keeps_originals=originals,
     )
+    print("earful: starting; open the address in a browser, Ctrl-C ends the server", file=sys.stderr)
     run(settings, partial(print, flush=True))  # a program may read the address, too
