@@ -65,3 +65,32 @@ def test_syllables_are_told_with_their_accents(tones_heard: Callable[[], Transcr
     assert texts == words[: len(texts)] and set(words) == {"ā", "ǎ"} and len(texts) > 30
     chosen = type(given)(replace(given.writing, rules=TextRules(writing="characters", language="zh")))
     assert told(chosen, tones(TEXT * 2))[0] == [], "characters are chosen by what follows"
+
+
+def without_spaces_in_pauses(transcriber: Transcriber) -> Transcriber:
+    """As a model is that learned from clips of a sentence each: in a pause it writes nothing."""
+    hears = transcriber._logp_of
+
+    def logp_of(samples_T: np.ndarray) -> np.ndarray:
+        logp_FV = 3 * hears(samples_T)
+        logp_FV -= np.logaddexp.reduce(logp_FV, axis=1, keepdims=True)
+        edges = np.flatnonzero(np.diff(np.pad(logp_FV.argmax(1) == 1, 1).astype(int)))
+        for begin, end in zip(edges[::2], edges[1::2], strict=True):
+            if end - begin > 15:
+                logp_FV[begin:end, [0, 1]] = logp_FV[begin:end, [1, 0]]
+        return logp_FV
+
+    transcriber._logp_of = logp_of  # type: ignore[method-assign]
+    return transcriber
+
+
+@pytest.mark.parametrize(("pause_s", "count"), [(0.1, 1), (0.9, 2), (1.6, 2)])
+def test_a_pause_ends_a_word(tones_heard: Callable[[], Transcriber], tones: Any, pause_s: float, count: int) -> None:
+    """Two sentences, and a pause that is no silence between: their words are not one, and are heard where they are."""
+    quiet_T = np.random.default_rng(0).normal(0, 1e-4, round(pause_s * RATE)).astype(np.float32)
+    sentences = [tones("abba cab"), tones("bacca ab")]
+    found, words = told(without_spaces_in_pauses(tones_heard()), np.concatenate([sentences[0], quiet_T, sentences[1]]))
+    joined = ["cab", "bacca"] if count == 2 else ["cabbacca"]
+    assert words == ["abba", *joined, "ab"]
+    texts = [text for _, part in found for text in part]
+    assert texts == words[: len(texts)], "what is told is what is written"

@@ -61,7 +61,10 @@ def locate(model: str | Path) -> Path:
     if str(model) in shipped_bases():
         return _bases() / str(model)
     known = f"; the shipped bases are {', '.join(shipped_bases())}" if shipped_bases() else ""
-    what = f"holds no {CARD}, so it is not a model" if folder.exists() else "no such folder"
+    if folder.is_file():
+        what = "is a file, and no model; the model comes first, then the recordings"
+    else:
+        what = f"holds no {CARD}, so it is not a model" if folder.exists() else "no such folder"
     raise CheckpointError(f"{model}: {what}; give a folder that `earful adapt` wrote{known}")
 
 

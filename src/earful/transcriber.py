@@ -19,6 +19,8 @@ from earful.audio.source import Audio, from_samples, source_of
 from earful.ctc.certain import Certain
 from earful.ctc.confidence import clues_of, confidences
 from earful.ctc.greedy import Emission, Numbers, best_path
+from earful.ctc.pauses import LONGEST_S as LONGEST_PAUSE_S
+from earful.ctc.pauses import spaced
 from earful.ctc.stretches import Said, merge_stretches, said_in, search_stretches, silent_frames
 from earful.errors import AudioError, ConfigError
 from earful.features.windows import CONTEXT_S, WINDOW_S, Tape, Window, windows
@@ -254,6 +256,18 @@ class Transcriber(ABC):
         spoken: Callable[[Samples], NDArray[np.bool_]] | None,
     ) -> tuple[Numbers, Numbers]:
         """Log-probabilities of a window's content, and the frames of possible speech; the others write nothing."""
+        logp_FV, heard_F = self._unspaced(content, logp_of, spoken)
+        symbols, longest = self.writing.alphabet.symbols, round(LONGEST_PAUSE_S / self.writing.hop_s)
+        if " " not in symbols or self.writing.rules.writing != "given":  # pinyin parts words by its tones
+            return logp_FV, heard_F
+        return spaced(logp_FV, heard_F, symbols.index(" ") + 1, longest), heard_F
+
+    def _unspaced(
+        self,
+        content: Numbers,
+        logp_of: Callable[[Numbers], Numbers],
+        spoken: Callable[[Samples], NDArray[np.bool_]] | None,
+    ) -> tuple[Numbers, Numbers]:
         spoken_G = spoken(content) if spoken else np.ones(0, np.bool_)
         if spoken_G.all():
             logp_FV = logp_of(content)

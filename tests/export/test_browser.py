@@ -97,15 +97,18 @@ def test_it_searches_as_earful_does(
 
 
 def test_it_hears_what_earful_hears(page: Page, ears: Whole, clips: Path) -> None:
-    """Clips, and all of them with silences between: windows, silences and the network, the search on top."""
+    """Clips; all of them with silences between; two and a pause: windows, the network, the search on top."""
     sounds = [read(path) for path in sorted(clips.glob("*.wav"))]
     hush = 1e-4 * np.random.default_rng(0).standard_normal(4 * SAMPLE_RATE_HZ).astype(np.float32)
     long_T = np.concatenate([part for sound_T in sounds for part in (sound_T, hush)])
-    recordings = [Recording(str(n), sound_T) for n, sound_T in enumerate([*sounds, long_T, hush[:70]])]
+    paused_T = np.concatenate([sounds[0], hush[: round(1.4 * SAMPLE_RATE_HZ)], sounds[1]])
+    recordings = [Recording(str(n), sound_T) for n, sound_T in enumerate([*sounds, long_T, hush[:70], paused_T])]
     proof = prove("clips", recordings, ears, runner(page, ears), lambda *_: None)
     assert proof.same >= len(recordings) - 1 and proof.off_s <= 0.02 and len(long_T) > 30 * SAMPLE_RATE_HZ
     silent_F = ~ears.tapes[id(long_T)][0].heard_F
     assert 0.3 < silent_F.mean() < 0.8
+    tape = ears.tapes[id(paused_T)][0]
+    assert (tape.logp_FV[:, 1] == 0).sum() == 1 and tape.heard_F.all(), "the pause is a space to the page, too"
 
 
 def test_a_file_of_another_rate_in_stereo(page: Page, ears: Whole, clips: Path, tmp_path: Path) -> None:

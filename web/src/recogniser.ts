@@ -7,6 +7,7 @@ import { toHalf } from "./float16";
 import { bestPath, hear } from "./hear";
 import { Letters } from "./letters";
 import { Failed, type Said, type Settings } from "./messages";
+import { NEVER, spaced } from "./pauses";
 import { readArrays } from "./safetensors";
 import type { Knowledge } from "./search";
 import { GRID_S, spoken } from "./silence";
@@ -17,7 +18,6 @@ import { RATE, type Window, windows } from "./windows";
 import { type Word, wordsOf } from "./words";
 
 const SHORTEST = 80; // samples, of less nothing is heard
-const NEVER = -30; // the log-probability of a letter where nobody speaks
 
 export type Progress = (stage: "listening" | "writing", done: number, total: number, draft: string) => void;
 
@@ -104,6 +104,13 @@ export class Recogniser {
 
   /** Log-probabilities of a window, silences left out of it; and in which frames somebody may speak. */
   private async listen(content: Float32Array): Promise<{ logp: Logp; heard: Uint8Array }> {
+    const found = await this.unspaced(content);
+    const space = this.settings.symbols.indexOf(" ") + 1;
+    if (space) spaced(found.logp.values, this.knowledge.size, found.heard, space, this.settings.hop_s);
+    return found;
+  }
+
+  private async unspaced(content: Float32Array): Promise<{ logp: Logp; heard: Uint8Array }> {
     const grid = spoken(content);
     if (grid.every(Boolean)) {
       const logp = await this.logpOf(content);

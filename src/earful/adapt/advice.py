@@ -40,7 +40,7 @@ class Facts(NamedTuple):
     """Facts about a run: whether it used text, whether espeak-ng speaks its language, and its data.
 
     `speakers` are named by the clips, `flagged` are the ids of clips with bad sound, and `recordings` says whether
-    there are recordings without transcripts.
+    there are recordings without transcripts. `named` says whether the language is known by name.
     """
 
     text: bool
@@ -50,6 +50,7 @@ class Facts(NamedTuple):
     beside: bool
     speakers: Collection[str] = ()
     flagged: Collection[str] = ()
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,9 @@ def candidates(found: Adapted, facts: Facts) -> Iterator[Advice]:
     )
     if not facts.text:
         expected = report.cer_after * between(TEXT, report.clips)
-        yield Advice(
-            "text",
-            rate,
-            expected,
-            f"text of the language, for a language model (--text FILE, or --language CODE where there is a word list): "
-            f"CER from {rate:.1%} to about {expected:.1%}",
-        )
+        how = "--text FILE" if facts.named else "--text FILE, or --language CODE where there is a word list"
+        what = f"text of the language, for a language model ({how})"
+        yield Advice("text", rate, expected, f"{what}: CER from {rate:.1%} to about {expected:.1%}")
     if not facts.best:
         expected = rate * by_effort(facts, report.clips)
         what = " and ".join(_means(facts, report.clips))

@@ -20,6 +20,7 @@ from earful.cli.effort import (
     Way,
     advice_for,
     checked,
+    hasty,
     make,
     print_steps,
     steps_row,
@@ -134,6 +135,7 @@ def adapt(
         reading = Reading(texts_of(text), words, greedy)
         rules = written(language=language or language_of(manifest), case=case, punctuation=punctuation, writing=writing)
         start = started(base, manifest, rules, seed, usual, device)
+        told = tell_missing(start, reading)
         with progress() as tell:
             used, findings = sift(manifest, start, tell)
             name_left_out(manifest, used, findings)
@@ -142,7 +144,9 @@ def adapt(
             plans = plans_of(found.plan, steps)
             made = make(way, start, used, plans, reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
         write(out, made, used, state, replace=overwrite or unfinished(state))
-        conclude(out, made, round(time.monotonic() - began, 2), len(manifest), found, way, reading, findings, json)
+        conclude(
+            out, made, round(time.monotonic() - began, 2), len(manifest), found, way, reading, findings, told, json
+        )
 
 
 @contextmanager
@@ -196,15 +200,20 @@ def conclude(
     way: Way,
     reading: "Reading",
     findings: Sequence["Finding"],
+    told: Sequence[str],
     json: bool,
 ) -> None:
-    """Print warnings, the summary and the advice. An interrupted run ends with the exit status of Ctrl-C."""
+    """Print warnings that were not `told` before, the summary and the advice.
+
+    An interrupted run ends with the exit status of Ctrl-C.
+    """
     report = made.found.report
     found = found._replace(plan=made.plan or found.plan)
-    report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured)))
+    report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured), *hasty(way, report)))
     made = made._replace(found=made.found._replace(report=report))
     for warning in report.warnings:
-        warn(warning)
+        if warning not in told:
+            warn(warning)
     advice, left_out = advice_for(way, made, reading, findings), given - report.clips
     if json:
         print_json(summary(out, made, seconds, left_out, found) | steps_row(way, made, advice))
@@ -225,6 +234,17 @@ def started(
 
     begun = start_from(base, (u.text or "" for u in manifest), rules, seed).on(device_of(device))
     return replace(begun, inner=None) if usual else begun
+
+
+def tell_missing(start: "Checkpoint", reading: "Reading") -> tuple[str, ...]:
+    """What the language lacks, such as one that was misspelt: told before the work."""
+    from earful.adapt.resources import missing
+
+    wanted = reading.words and not reading.greedy and not reading.texts
+    told = tuple(missing(start.config.rules.language, wanted))
+    for line in told:
+        warn(line)
+    return told
 
 
 def written(**rules: str | None) -> dict[str, str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from earful.adapt.advice import Advice
     from earful.adapt.brought import Brought, Planned
     from earful.adapt.finetune import Plan
+    from earful.adapt.report import AdaptReport
     from earful.adapt.self_train import Beside
     from earful.adapt.steps import Standing
     from earful.checkpoint import Checkpoint
@@ -185,6 +186,12 @@ def steps_row(way: Way, made: Made, advice: "Advice | None") -> dict[str, Any]:
     }
 
 
+def hasty(way: Way, report: "AdaptReport") -> Iterator[str]:
+    """What to do where the quick effort kept the base."""
+    if way.effort == "quick" and not report.improved:
+        yield "--effort quick takes few steps; without it, adaptation may still improve on the base"
+
+
 def advice_for(way: Way, made: Made, reading: "Reading", findings: "Sequence[Finding]") -> "Advice | None":
     """What would help most, by what this run measured."""
     from earful.adapt.advice import Facts, advise
@@ -201,6 +208,7 @@ def advice_for(way: Way, made: Made, reading: "Reading", findings: "Sequence[Fin
         beside=way.beside,
         speakers={u.speaker for u in clips if u.speaker},
         flagged={each.utterance_id for each in findings if each.kind == "clipping" and each.utterance_id},
+        named=bool(rules.language),
     )
     return advise(made.found, facts)
 

@@ -34,9 +34,10 @@ from earful.cli.suggest import suggest
 from earful.cli.train import train
 from earful.cli.transcribe import transcribe
 from earful.environment import LEAN
-from earful.errors import EarfulError
+from earful.errors import EarfulError, quoted
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_MOST_WORDS = 8  # of a name with spaces that was typed without quotes
 RESUMABLE = ("adapt", "benchmark", "corpus", "metatrain", "pretrain", "train")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -100,12 +101,13 @@ def run(
     for variable, value in LEAN.items():
         os.environ.setdefault(variable, value)
     told: dict[str, Any] = {"debug": False, "command": None}
+    words = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
         in_utf8()
     set_streams()
     try:
         # not app(): each version of typer turns interruptions and closed pipes into something else
-        command, words = typer.main.get_command(commands), list(sys.argv[1:] if arguments is None else arguments)
+        command = typer.main.get_command(commands)
         if arguments is None and sys.platform == "win32":
             words = [each for word in words for each in expanded(word)]
         with command.make_context(name, words, obj=told) as context:
@@ -120,6 +122,8 @@ def run(
         if told["debug"]:
             traceback.print_exception(error)
         message, status = explain(error, str(told["command"] or ""), name, resumable)
+        if status == 2 and (whole := unquoted(words)):
+            message += f"; names with spaces need quotes: {quoted(whole)}"
         print(f"earful: {plain(message)}", file=sys.stderr)
     return status
 
@@ -129,6 +133,16 @@ def expanded(word: str) -> list[str]:
     pattern = not word.startswith("-") and any(sign in word for sign in "*?")
     found = sorted(glob.glob(word)) if pattern else []  # noqa: PTH207 (`Path.glob` takes no absolute pattern)
     return found or [word]
+
+
+def unquoted(words: Sequence[str]) -> str | None:
+    """The longest path with spaces that stands in a command line as several words; None if there is none."""
+    for count in range(min(len(words), _MOST_WORDS), 1, -1):
+        for first in range(len(words) - count + 1):
+            whole = " ".join(words[first : first + count])
+            if os.path.exists(whole):  # noqa: PTH110 (`Path.exists` raises for a name that is too long)
+                return whole
+    return None
 
 
 def explain(

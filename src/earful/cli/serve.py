@@ -1,5 +1,6 @@
 """`earful serve`: a server with OpenAI's routes, and a studio in the browser."""
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -58,4 +59,5 @@ def serve(
         names=tuple(name or ()),
         keeps_originals=originals,
     )
+    print("earful: starting; open the address in a browser, Ctrl-C ends the server", file=sys.stderr)
     run(settings, partial(print, flush=True))  # a program may read the address, too

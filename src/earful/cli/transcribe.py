@@ -99,7 +99,7 @@ def transcribe(
         done = transcribe_into(load, into, recording, fill, heard, denoise)
         print_json(done.summary) if json else print(done.said)
     else:
-        check_audio(audio or [], fill)
+        check_audio(model, audio or [], fill)
         transcribe_each(load, audio or [], wanted, out, overwrite, heard, denoise)
 
 
@@ -116,14 +116,18 @@ def transcriber(
     return Recognizer.load(model, greedy=greedy, self_adapt=self_adapt, hot=hot, guesses=guesses, device=device)
 
 
-def check_audio(audio: Sequence[Path], fill: str | None) -> None:
+def check_audio(model: str, audio: Sequence[Path], fill: str | None) -> None:
     """Raises ConfigError where there is nothing to transcribe, or nothing to fill."""
-    from earful.errors import ConfigError
+    from earful.errors import ConfigError, quoted
 
     if fill is not None:
         raise ConfigError("--fill TIER needs --into FILE.eaf, the file that has the tier")
     if not audio:
-        raise ConfigError("no AUDIO to transcribe; name sound files or folders (only --into FILE.eaf knows its own)")
+        example = f"MODEL {quoted(model)}" if Path(model).is_file() else f"{quoted(model)} new.wav"
+        raise ConfigError(
+            f"no AUDIO to transcribe: {model} is taken for the model, which comes first; give sound files or folders "
+            f"after it: earful transcribe {example}"
+        )
 
 
 def transcribe_each(
@@ -216,7 +220,10 @@ def destinations(files: Sequence[tuple[Path, Path]], out: Path, suffix: str, ove
         if key in taken:
             raise AudioError(f"{taken[key]} and {file} would both go to {place}; transcribe them one by one")
         if place.exists() and not overwrite:
-            raise AudioError(f"{place}: exists already; name another folder, or add --overwrite")
+            raise AudioError(
+                f"{place}: exists already, perhaps corrected; give recordings that have none, name another "
+                "folder, or add --overwrite, which replaces it"
+            )
         taken[key] = file
     return places
 

@@ -19,6 +19,7 @@ _OUTLIER_Z = 3.5  # Iglewicz and Hoaglin 1993, "How to detect and handle outlier
 _OUTLIER_FACTOR = 1.6  # and at least so many times longer or shorter than expected
 _MINOR_SHARE = 0.05  # a script with less of a language's letters than this is foreign to it
 _LOOK_ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
+_GLOTTALS = "'ʼʻꞌ"  # signs for a glottal stop, as normalising leaves them
 _OPENS, _CLOSES = re.compile(r"(?<!\w)['’‘`´](?=\w)"), re.compile(r"(?<=\w)['’‘`´](?!\w)")
 
 
@@ -45,6 +46,7 @@ def check_texts(clips: Sequence[Spoken], frame_s: float) -> Iterator[Finding]:
     yield from _odd_rates(clips)
     yield from _shifted(clips)
     yield from _foreign_scripts(clips)
+    yield from _alike(clips)
     yield from _seen_once(clips)
     yield from _digits(clips)
     yield from _repeated(clips)
@@ -160,12 +162,26 @@ def _foreign_scripts(clips: Sequence[Spoken]) -> Iterator[Finding]:
                 )
 
 
+def _alike(clips: Sequence[Spoken]) -> Iterator[Finding]:
+    """Apostrophes of several kinds: most likely one letter, typed on several keyboards."""
+    for group in _by_language(clips).values():
+        counts = Counter(sign for clip in group for sign in clip.text if sign in _GLOTTALS)
+        if len(counts) > 1:
+            rare = counts.most_common()[-1][0]
+            where = [clip.utterance.id for clip in group if rare in clip.text]
+            signs = ", ".join(f"{_named(sign)} {count}" for sign, count in counts.most_common())
+            message = f"signs that look alike are learned as different letters: {signs}"
+            remedy = "none, if they are different letters; else type one of them everywhere"
+            yield _together("warning", "look alike", where, message, remedy)
+
+
 def _seen_once(clips: Sequence[Spoken]) -> Iterator[Finding]:
     counts = Counter("".join(clip.text for clip in clips))
     once = sorted(symbol for symbol, count in counts.items() if count == 1)
     if once:
         where = [clip.utterance.id for clip in clips if set(clip.text) & set(once)]
-        message = f"{len(once)} of {len(counts)} symbols are seen once: {listed(once, most=20)}"
+        are = "is" if len(once) == 1 else "are"
+        message = f"{len(once)} of {len(counts)} symbols {are} seen once: {listed(once, most=20)}"
         yield _together("warning", "seen once", where, message, "check for typing errors, or add clips that hold them")
 
 

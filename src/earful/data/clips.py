@@ -13,7 +13,7 @@ from earful.data.readers.sound import is_sound, locate, timed
 from earful.data.spans import marks_kept, without_marks
 from earful.data.tiers import Choice
 from earful.errors import ConfigError, ManifestError
-from earful.reading import check_regular
+from earful.reading import check_regular, not_there
 
 FORMS = (
     "a JSONL manifest; a CSV or TSV table with a path and a text column; a folder of clips with a .txt of the same "
@@ -77,7 +77,7 @@ def _read_any(path: Path, choice: Choice, tell: arrow.Tell | None) -> Clips:
     if path.is_dir():
         return _read_folder(path, choice, tell)
     if not path.exists():
-        raise ManifestError(f"{path}: no such file or folder; expected {FORMS}")
+        raise ManifestError(f"{path}: {not_there(path)}")
     try:
         check_regular(path)
     except OSError as error:

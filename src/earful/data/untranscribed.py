@@ -16,6 +16,7 @@ from earful.data.manifest import Manifest, read_manifest
 from earful.data.readers.sound import MEDIA, SUFFIXES, is_sound, locate, one_a_name
 from earful.data.utterance import Utterance, unique_ids
 from earful.errors import AudioError, ConfigError, ManifestError
+from earful.reading import not_there
 
 EXPECTED = (
     f"a folder with sound files of any length in it or in its folders ({', '.join(SUFFIXES)}; with PyAV "
@@ -78,7 +79,7 @@ def read_recordings(path: str | Path) -> Manifest:
             return _files(path)
         path /= "manifest.jsonl"
     if not path.exists():
-        raise ManifestError(f"{path}: no such file or folder; expected {EXPECTED}")
+        raise ManifestError(f"{path}: {not_there(path)}")
     if is_sound(path):
         return Manifest((Utterance(path.stem, path),))
     if path.suffix.lower() in (".jsonl", ".json"):

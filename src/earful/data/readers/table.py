@@ -6,6 +6,7 @@ columns needs no such line if its first cell is a sound file that exists.
 
 import csv
 import io
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,9 +78,18 @@ def read(path: str | Path, audio_folder: str | Path | None = None) -> Manifest:
     if not any(is_there(u.audio) for u in utterances):
         raise ManifestError(
             f"{path}:{rows[0].line}: no such file: {utterances[0].audio}, and none of the others exists; "
-            f"paths are relative to {folder}, correct them or move the sound files there"
+            f"paths are relative to {folder}, {_below(folder, utterances[0].audio)}"
         )
     return timed(utterances)
+
+
+def _below(folder: Path, audio: Path) -> str:
+    """What to do about sound that is not there: it may lie in a folder below."""
+    for place, _, files in os.walk(folder):
+        if audio.name in files:
+            below = Path(place).relative_to(folder)
+            return f"and a file of that name lies in {below}: write {below / audio.name}, or move the table there"
+    return "correct them or move the sound files there"
 
 
 _TWO = ("path", "text")  # the columns of a table without a header
