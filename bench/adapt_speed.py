@@ -19,10 +19,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from cells import Cells
 from games import train_and_test
 
 from earful.data.manifest import Manifest, write_manifest
-from earful.kshot.machine import machine
 
 HERE = Path(__file__).resolve().parent.parent
 STAGES = """
@@ -79,6 +79,11 @@ def draw(manifest: Manifest, count: int, seed: int) -> Manifest:
     return Manifest(tuple(fit[i] for i in sorted(order)))
 
 
+def commit_of(checkout: Path) -> str:
+    """Its short name."""
+    return subprocess.check_output(["git", "-C", checkout, "rev-parse", "--short", "HEAD"], text=True).strip()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--before", type=Path, required=True, help="a checkout of the commit to compare with")
@@ -92,32 +97,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     commits = {"before": options.before.resolve(), "now": HERE}
-    found: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
-    found |= {"machine": machine(), "test_clips": options.test_clips}
-    found["commit_before"] = subprocess.check_output(
-        ["git", "-C", commits["before"], "rev-parse", "--short", "HEAD"], text=True
-    ).strip()
-    key = ("corpus", "clips", "threads", "seed", "more")
-    done = {tuple(row[name] for name in key) for row in found["rows"]}
-    more = " ".join(options.more)
-    every = [
-        (c, k, t, s) for s in options.seeds for t in options.threads for k in options.clips for c in options.corpora
-    ]
+    cells = Cells(options.out, test_clips=options.test_clips, commit_before=commit_of(commits["before"]))
+    corpora = {corpus.name: corpus for corpus in options.corpora}
+    axes = {"seed": options.seeds, "threads": options.threads, "clips": options.clips, "corpus": list(corpora)}
     warm = False
     with tempfile.TemporaryDirectory() as folder:
         clips_in, test_in = (Path(folder) / name for name in ("clips.jsonl", "test.jsonl"))
         models = {name: str(Path(folder) / name) for name in commits}  # one overwrites no model of the other's
-        for corpus, count, threads, seed in every:
-            if (corpus.name, count, threads, seed, more) in done:
-                continue
-            train, test = train_and_test(corpus)
+        for seed, threads, count, corpus, more in cells.missing(**axes, more=[" ".join(options.more)]):
+            train, test = train_and_test(corpora[corpus])
             write_manifest(clips_in, draw(train, count, seed))
             write_manifest(test_in, draw(test, options.test_clips, 0))
             if not warm:  # what is compiled once is no part of it
                 for name, source in commits.items():
                     run(source, 2, "-m", "earful", "adapt", str(clips_in), "--out", models[name], "--json")
                 warm = True
-            row: dict[str, Any] = dict(zip(key, (corpus.name, count, threads, seed, more), strict=True))
+            row: dict[str, Any] = {"corpus": corpus, "clips": count, "threads": threads, "seed": seed, "more": more}
             for name in commits if seed % 2 else reversed(commits):
                 words = [
                     "adapt",
@@ -135,9 +130,7 @@ def main() -> None:
                     row[name]["stages_s"] = json.loads(
                         run(commits[name], threads, "-c", STAGES, str(clips_in), "earful-base")[0]
                     )
-            found["rows"].append(row)
-            print(json.dumps(row), file=sys.stderr, flush=True)
-            options.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+            cells.add(row)
 
 
 if __name__ == "__main__":
