@@ -1,4 +1,4 @@
-"""Adaptation as a request: clips and transcripts, or a project, become a job, and the job a new model in the list."""
+"""Requests for adaptations: clips and transcripts, or a project, become a job, whose result is a new model."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -60,7 +60,7 @@ def routes(state: State) -> APIRouter:
 
     @router.post("/api/projects/{p}/adaptations", status_code=202)
     def adapt_project(p: str, body: OwnAdaptation) -> dict[str, Any]:
-        """Adapt the model that the project began with to all its accepted segments."""
+        """Adapt the first model of the project to all its accepted segments."""
         with state.store.reading() as db:
             base = project(db, p)["base"]
         return of_project(state, base, p, body.effort, body.name)
@@ -77,7 +77,7 @@ def routes(state: State) -> APIRouter:
 
     @router.post("/v1/jobs/{job}/cancel")
     def cancel(job: str) -> dict[str, Any]:
-        """End a job; what it has made goes."""
+        """Cancel a job, and remove its results."""
         return state.jobs.cancel(job)
 
     @router.get("/v1/jobs/{job}/events", response_class=StreamingResponse)
@@ -117,7 +117,7 @@ def of_project(state: State, model: str, id: str, effort: Effort, name: str | No
 
 
 def of_form(state: State, model: str, form: FormData) -> dict[str, Any]:
-    """A job for clips that were sent. Raises Problem (400), AudioError, ManifestError, OSError."""
+    """A job for uploaded clips. Raises Problem (400), AudioError, ManifestError, OSError."""
     given = {key: value for key, value in form.items() if isinstance(value, str)}
     try:
         effort: Effort = TypeAdapter(Effort).validate_python(given.get("effort", "usual"))
@@ -144,7 +144,7 @@ def of_form(state: State, model: str, form: FormData) -> dict[str, Any]:
 def _queued(
     state: State, job: str, model: str, spec: dict[str, Any], name: str, project_id: str | None
 ) -> dict[str, Any]:
-    """The job, whose model gets a name that nothing has."""
+    """Queue the job; its model gets an unused name."""
     out = state.models.reserve(slug(name))
     try:
         return state.jobs.add(model, {**spec, "out": str(out)}, project_id, job)
@@ -154,7 +154,7 @@ def _queued(
 
 
 def slug(name: str) -> str:
-    """A name for a folder and for clients: letters and digits, and hyphens between.
+    """A name for a folder and for clients: letters and digits with hyphens between them.
 
     >>> slug("My  talks / 2"), slug("..")
     ('my-talks-2', 'model')
@@ -164,7 +164,7 @@ def slug(name: str) -> str:
 
 
 def refused(error: ValidationError) -> Problem:
-    """What was wrong with a body that was read by hand."""
+    """The Problem for a body that this module validates itself."""
     first = error.errors()[0]
     param = ".".join(map(str, first["loc"])) or None
     return Problem(400, f"{param or 'the body'}: {first['msg']}", param=param, code=str(first["type"]))

@@ -1,4 +1,4 @@
-"""A transcript in the forms that OpenAI's clients ask for."""
+"""Transcripts in the response formats of OpenAI's API."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from earful.server.events import packed
 from earful.transcript import Transcript, Word
 from earful.writers.phrases import Phrase, phrases
 
-_LEAST = 1e-6  # a confidence of nothing has no logarithm
+_LEAST = 1e-6  # a confidence of zero has no logarithm
 
 
 def plain_json(transcript: Transcript, warnings: Sequence[str], *, logprobs: bool) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def verbose_json(
 
 
 def segment(number: int, phrase: Phrase, transcript: Transcript) -> dict[str, Any]:
-    """A phrase as a segment. There are no tokens here; `no_speech_prob` is what its words' confidences leave."""
+    """A phrase as a segment. It has no tokens; `no_speech_prob` is one minus the confidence of its words."""
     mean = sum(math.log(max(word.confidence, _LEAST)) for word in phrase.words) / len(phrase.words)
     sure = sum(word.confidence for word in phrase.words) / len(phrase.words)
     return {
@@ -56,14 +56,14 @@ def segment(number: int, phrase: Phrase, transcript: Transcript) -> dict[str, An
 
 
 def delta(text: str) -> str:
-    """An event of `stream=true`: text that follows what came before."""
+    """An event of `stream=true`: the next part of the text."""
     return packed({"type": "transcript.text.delta", "delta": text})
 
 
 def done(transcript: Transcript, warnings: Sequence[str], sent: str, *, logprobs: bool) -> Iterator[str]:
     """The last events of `stream=true`: what follows the text that was `sent`, then the whole.
 
-    The deltas joined are the text: what was sent is what it begins with.
+    The joined deltas are the text, since it begins with the sent part.
     """
     if rest := transcript.text[len(sent) :]:
         yield delta(rest)
@@ -73,7 +73,7 @@ def done(transcript: Transcript, warnings: Sequence[str], sent: str, *, logprobs
 
 
 def logprobs_of(words: tuple[Word, ...]) -> list[dict[str, Any]]:
-    """Each word for a token."""
+    """Log-probabilities, with words as tokens."""
     return [
         {
             "token": word.text,
@@ -90,10 +90,10 @@ def warned(warnings: Sequence[str]) -> dict[str, list[str]]:
 
 
 def usage(transcript: Transcript) -> dict[str, Any]:
-    """How much was heard."""
+    """The duration of the sound, as usage."""
     return {"type": "duration", "seconds": seconds(transcript.duration_s)}
 
 
 def seconds(time_s: float) -> float:
-    """To the millisecond."""
+    """Round to milliseconds."""
     return round(time_s, 3)

@@ -1,4 +1,4 @@
-"""The application: all routes behind the guard, and what begins and ends with it."""
+"""The application: all routes behind the guard, with its startup and shutdown."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -44,7 +44,7 @@ ROUTES = (
 def application(settings: Settings) -> FastAPI:
     """The server as an ASGI application; `app.state.earful` is its `State`.
 
-    Raises CheckpointError: a folder that was given is no model; OSError: the state cannot be kept there.
+    Raises CheckpointError: a given folder is not a model; OSError: the home folder is not writable.
     """
     state = state_of(settings)
 
@@ -53,7 +53,7 @@ def application(settings: Settings) -> FastAPI:
         try:
             state.begin()
         except BaseException:
-            await run_in_threadpool(state.end)  # else its threads keep the process
+            await run_in_threadpool(state.end)  # otherwise its threads keep the process alive
             raise
         yield
         state.events.end()
@@ -83,7 +83,7 @@ def application(settings: Settings) -> FastAPI:
 
 
 def page() -> Path:
-    """The folder of the page, as `web/studio` is built."""
+    """The folder of the built page of `web/studio`."""
     return Path(str(resources.files("earful"))) / "server" / "studio_page"
 
 

@@ -1,4 +1,4 @@
-"""`/v1/models`: what can be asked for, as OpenAI's clients list it."""
+"""`/v1/models`: the list of models, as in OpenAI's API."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from earful.server.state import State
 
 
 def routes(state: State) -> APIRouter:
-    """The list, and one of it."""
+    """The routes of the list and of one model."""
     router = APIRouter(prefix="/v1/models", tags=["models"])
 
     @router.get("")
     def models() -> dict[str, Any]:
-        """All models, those that were given first."""
+        """All models, those from the command line first."""
         return {"object": "list", "data": [row(model) for model in state.models.all()]}
 
     @router.get("/{name}")
@@ -26,7 +26,7 @@ def routes(state: State) -> APIRouter:
 
 
 def row(model: Model) -> dict[str, Any]:
-    """A model as the list has it, and of what is ours whether it is a base, and its letters."""
+    """A model as in OpenAI's API; in addition whether it is a base, and its letters."""
     return {
         "id": model.name,
         "object": "model",

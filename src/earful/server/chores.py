@@ -1,7 +1,7 @@
-"""What is done with recordings by itself: they are cut where somebody speaks, drafts are written, segments are ranked.
+"""Background work on recordings: cut them into segments of speech, write drafts, and rank the segments.
 
-One thread does one thing after the other. How far each recording is stands in the database, so a server that was
-killed goes on where it was.
+One thread does one task after another. The database has the state of each recording, so a killed server continues where
+it stopped.
 """
 
 import logging
@@ -26,21 +26,21 @@ from earful.server.store import Store
 from earful.transcriber import Samples
 
 IDLE_S = 60.0
-"""After so long without work the listening process ends: torch takes much memory."""
+"""Idle seconds after which the listener process ends, because torch takes much memory."""
 _CUT_S, _RANK_S = 3600.0, 3600.0
 log = logging.getLogger("earful.server")
 
 
 @dataclass(frozen=True)
 class Chore:
-    """What is to be done: `hear` a recording, write its drafts `anew`, or `rank` the segments of a project."""
+    """A task: `hear` a recording, write its drafts `anew`, or `rank` the segments of a project."""
 
     do: str
     id: str
 
 
 class Chores:
-    """The thread, and what waits for it."""
+    """The thread and its queue."""
 
     def __init__(self, folder: Path, store: Store, models: Models, events: Events) -> None:
         self._folder, self._store, self._models, self._events = folder, store, models, events
@@ -50,14 +50,14 @@ class Chores:
         self._ends = False
 
     def begin(self) -> None:
-        """Start, with what an earlier server has not finished."""
+        """Start, first with the unfinished work of an earlier server."""
         with self._store.reading() as db:
             for id in unfinished(db):
                 self._waiting.put(Chore("hear", id))
         self._thread.start()
 
     def end(self) -> None:
-        """Stop as soon as the segment that is heard has been."""
+        """Stop after the current segment."""
         self._ends = True
         self._waiting.put(None)
         self._listener.close()
@@ -65,19 +65,19 @@ class Chores:
             self._thread.join()
 
     def hear(self, recording_id: str) -> None:
-        """Cut a new recording, and write drafts."""
+        """Queue a new recording: cut it, and write drafts."""
         self._waiting.put(Chore("hear", recording_id))
 
     def draft_anew(self, recording_id: str) -> None:
-        """Write the drafts of a recording with its project's model, where nobody has touched them."""
+        """Queue new drafts of a recording by its project's model, for segments that nobody has edited."""
         self._waiting.put(Chore("anew", recording_id))
 
     def rank(self, project_id: str) -> None:
-        """Put the segments of a project in order."""
+        """Queue a ranking of the segments of a project."""
         self._waiting.put(Chore("rank", project_id))
 
     def draft_project(self, project_id: str) -> None:
-        """All drafts of a project that nobody has touched, anew; and their order."""
+        """Queue new drafts for all segments of a project that nobody has edited, and a new ranking."""
         with self._store.reading() as db:
             for row in recordings(db, project_id):
                 self.draft_anew(row["id"])
@@ -99,7 +99,7 @@ class Chores:
                 self._rank(chore.id)
             else:
                 self._hear(chore.id, anew=chore.do == "anew")
-        except Problem:  # it was deleted meanwhile, or its model
+        except Problem:  # the recording, or its model, was deleted meanwhile
             return
         except (EarfulError, CompanionError, OSError, sqlite3.Error) as error:
             if not self._ends:
@@ -122,7 +122,7 @@ class Chores:
             self.rank(row["project"])
 
     def _draft(self, row: sqlite3.Row, *, anew: bool) -> None:
-        """Drafts of the segments that nobody has touched; without `anew`, only where there is none."""
+        """Write drafts of segments that nobody has edited; without `anew`, only missing ones."""
         with self._store.reading() as db:
             model, found = project(db, row["project"])["model"], segments_of_recording(db, row["id"])
         transcriber = self._models.transcriber(model)
@@ -171,7 +171,7 @@ class Chores:
         return answered
 
     def _failed(self, chore: Chore, error: Exception) -> None:
-        """Say it of the recording; an order that cannot be told leaves the one of time."""
+        """Record the error with the recording; after a failed ranking the order by time stays."""
         died = "the process that finds speech has ended; is there enough memory? Ask for drafts again"
         why = died if isinstance(error, CompanionError) else str(error)
         log.warning("%s %s: %s", chore.do, chore.id, why)
@@ -180,13 +180,13 @@ class Chores:
         try:
             with self._store.writing() as db:
                 set_state(db, chore.id, "failed", why)
-        except sqlite3.Error:  # no room for that either: it waits in the database for the next start
+        except sqlite3.Error:  # the disk is full for this, too: the recording waits in the database for the next start
             return
         self._events.tell("recording", chore.id)
 
 
 def part_of(sound: Path, start_s: float, end_s: float) -> Samples:
-    """Samples `[T]` of a WAV that this server wrote. Raises AudioError where it has gone."""
+    """Samples `[T]` from a WAV file of this server. Raises AudioError if it cannot be read."""
     from earful.errors import AudioError
 
     try:

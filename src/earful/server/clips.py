@@ -1,4 +1,4 @@
-"""What an adaptation learns from, as a manifest in the folder of its job."""
+"""The training clips of an adaptation, as a manifest in the folder of its job."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ MANIFEST, CLIPS = "manifest.jsonl", "clips"
 
 
 def clips_of_project(db: sqlite3.Connection, id: str, sounds: Path, folder: Path, language: str) -> Path:
-    """The accepted segments of a project. Raises Problem (400): there is none; ManifestError: no room."""
+    """The accepted segments of a project. Raises Problem (400): there is none; ManifestError: the disk is full."""
     places = {row["id"]: sound_of(sounds, row) for row in recordings(db, id)}
     clips = [
         Utterance(
@@ -43,7 +43,7 @@ def clips_of_project(db: sqlite3.Connection, id: str, sounds: Path, folder: Path
 def clips_of_form(decoders: Decoders, files: Sequence[UploadFile], lines: str, folder: Path) -> tuple[Path, list[str]]:
     """Clips that were sent, decoded, by the names that the manifest has for them; and what is wrong with the files.
 
-    Raises Problem (400): two of one name, or one that is not there; AudioError, ManifestError, OSError.
+    Raises Problem (400): two files of one name, or a missing file; AudioError, ManifestError, OSError.
     """
     (folder / CLIPS).mkdir(parents=True, exist_ok=True)
     sent = folder / "sent.jsonl"
@@ -72,5 +72,5 @@ def clips_of_form(decoders: Decoders, files: Sequence[UploadFile], lines: str, f
 
 
 def _name(audio: Path) -> str:
-    """The name of a file as it was sent with it: folders on the client's side do not matter."""
+    """The name of an uploaded file, without the client's folders."""
     return shown(audio.as_posix())

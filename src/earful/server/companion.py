@@ -1,4 +1,4 @@
-"""A process beside the server that does one thing at a time and may die of it: a line of JSON in, one out."""
+"""A helper process for one task at a time that may crash: a line of JSON in, a line of JSON out."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class CompanionError(Exception):
-    """The process has died, or was ended because it took too long: `late` says which."""
+    """The process has crashed, or was killed because it took too long (`late`)."""
 
     def __init__(self, late: bool) -> None:
         super().__init__("it took too long" if late else "it died")
@@ -17,9 +17,9 @@ class CompanionError(Exception):
 
 
 class Companion:
-    """The process `python -m MODULE ARGUMENTS…`, started when it is first asked, and anew after it has died.
+    """The process `python -m MODULE ARGUMENTS…`, started at the first request, and again after a crash.
 
-    It ends by itself when the server does: its input ends then.
+    It exits with the server, when its input ends.
     """
 
     def __init__(self, module: str, arguments: Sequence[str] = ()) -> None:
@@ -28,7 +28,7 @@ class Companion:
         self._lock = Lock()
 
     def ask(self, request: Mapping[str, Any], limit_s: float) -> dict[str, Any]:
-        """What it answers. Raises CompanionError where it gives no answer within so many seconds."""
+        """Send a request, and return the answer. Raises CompanionError if there is none within `limit_s` seconds."""
         with self._lock:
             process = self._running()
             assert process.stdin is not None and process.stdout is not None
@@ -57,7 +57,7 @@ class Companion:
             return answered
 
     def close(self) -> None:
-        """End it, now."""
+        """Kill the process."""
         if self._process is not None:
             self._process.kill()
         with self._lock:
@@ -86,5 +86,5 @@ class Companion:
             try:
                 if pipe is not None:
                     pipe.close()
-            except OSError:  # what was not yet sent cannot be any more
+            except OSError:  # unsent input is lost
                 continue

@@ -1,4 +1,4 @@
-"""The process that decodes what was uploaded: any sound file becomes a WAV of 16 kHz mono. It may die of it.
+"""The process that decodes uploads: it converts any sound file to WAV, 16 kHz mono, and may crash.
 
 `python -m earful.server.decoder MEMORY_BYTES SECONDS` answers {source, place, kind, longest_s} with {duration_s,
 warnings}, or with {error}. It may take so much memory, and so many seconds of a processor for each file.
@@ -38,7 +38,7 @@ def decode(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def limit_memory(most: int) -> None:
-    """Let this process have so much memory and no more, where the system can do that."""
+    """Limit the memory of this process, if the system can."""
     try:
         import resource
     except ImportError:  # Windows
@@ -47,7 +47,7 @@ def limit_memory(most: int) -> None:
 
 
 def limit_time(more_s: float) -> None:
-    """Let this process compute for so many seconds from now on: after that the system ends it."""
+    """Let the system kill this process after `more_s` further seconds of processor time."""
     try:
         import resource
     except ImportError:

@@ -1,4 +1,4 @@
-"""Uploads become WAV files of 16 kHz mono, decoded by processes that may die and are limited in time and memory."""
+"""Decode uploads to WAV, 16 kHz mono, in processes that may crash and are limited in time and memory."""
 
 import errno
 import secrets
@@ -15,8 +15,8 @@ from earful.server.settings import Settings
 from earful.writing import replacing
 
 Kind = Literal["FLOAT", "PCM_16"]
-_ROOM = 2**20  # less than this is no room
-_STRAY_S = 30.0  # what a decoder may wait beside what it computes
+_ROOM = 2**20  # with less free space the disk counts as full
+_STRAY_S = 30.0  # the wall time that a decoder may take beyond its processor time
 
 
 class Decoded(NamedTuple):
@@ -27,7 +27,7 @@ class Decoded(NamedTuple):
 
 
 class Decoders:
-    """As many decoding processes as there are transcriptions at once."""
+    """The decoding processes, one per concurrent transcription."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -40,8 +40,8 @@ class Decoders:
     def decode(self, source: Path, place: Path, name: str, kind: Kind = "FLOAT") -> Decoded:
         """Write the sound of a file to `place`, whole or not at all.
 
-        `name` is what the client calls the file, for messages alone. Raises AudioError: it cannot be decoded, within
-        the limits; OSError: no room.
+        `name` is the client's name of the file, for messages. Raises AudioError: it cannot be decoded within the
+        limits; OSError: the disk is full.
         """
         with replacing(place) as beside:
             request: dict[str, Any] = {"source": str(source), "place": str(beside), "kind": kind}
@@ -52,7 +52,7 @@ class Decoders:
         return Decoded(float(answered["duration_s"]), tuple(answered["warnings"]))
 
     def close(self) -> None:
-        """End them."""
+        """Kill the processes."""
         for each in self._all:
             each.close()
 
@@ -69,7 +69,7 @@ class Decoders:
 
 @contextmanager
 def received(file: BinaryIO, incoming: Path) -> Iterator[Path]:
-    """An upload as a file, under a name of ours, while the block runs."""
+    """An upload as a temporary file with a name of the server's choice, while the block runs."""
     place = incoming / secrets.token_hex(16)
     try:
         with place.open("xb") as out:
@@ -81,7 +81,7 @@ def received(file: BinaryIO, incoming: Path) -> Iterator[Path]:
 
 
 def shown(name: str | None) -> str:
-    """What a client calls its file, as messages and lists show it: its last part, cut, without what is not seen."""
+    """The client's name of a file for messages and lists: its last part, shortened, without invisible characters."""
     last = (name or "").replace("\\", "/").rsplit("/", 1)[-1]
     return "".join(c for c in last if c.isprintable()).strip()[:200] or "recording"
 

@@ -1,4 +1,4 @@
-"""News for whoever listens: server-sent events, from any thread to any number of clients."""
+"""Server-sent events, from any thread to any number of clients."""
 
 import asyncio
 import json
@@ -6,33 +6,33 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_BEAT_S = 15.0  # so often a silent stream says that it lives
-_MOST = 1000  # a client that reads so much too slowly is let go
+_BEAT_S = 15.0  # seconds between signs of life of a silent stream
+_MOST = 1000  # unread events after which a slow client is disconnected
 
 
 class Events:
-    """Where things are announced, and heard of. `begin` tells on which loop the listeners are."""
+    """The channel of events. `begin` sets the event loop of the listeners."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queues: set[asyncio.Queue[dict[str, Any] | None]] = set()
 
     def begin(self) -> None:
-        """Remember the loop that runs."""
+        """Store the running event loop."""
         self._loop = asyncio.get_running_loop()
 
     def tell(self, kind: str, id: str, **more: Any) -> None:
-        """Say that something changed; from any thread, also while nobody listens."""
+        """Announce a change; callable from any thread, also without listeners."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._spread, {"kind": kind, "id": id, **more})
 
     def end(self) -> None:
-        """Let all listeners go: the server stops."""
+        """End all streams, because the server stops."""
         self._spread(None)
 
     @contextmanager
     def heard(self) -> Iterator[asyncio.Queue[dict[str, Any] | None]]:
-        """A queue of what is told from now on; None is the end."""
+        """A queue of the events from now on; None is the end."""
         queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(_MOST)
         self._queues.add(queue)
         try:
@@ -65,7 +65,7 @@ async def each(queue: asyncio.Queue[dict[str, Any] | None]) -> AsyncIterator[dic
 
 
 def packed(data: Any, event: str | None = None) -> str:
-    """An event as it goes over the wire."""
+    """The wire format of an event."""
     named = f"event: {event}\n" if event else ""
     return f"{named}data: {json.dumps(data, ensure_ascii=False)}\n\n"
 

@@ -1,7 +1,7 @@
-"""Who may ask: the token, the host that is meant, and the page that a browser asks from; before anything is read.
+"""Access control before any body is read: the token, the host of the request, and the origin of the page.
 
-A page of another site can make a browser send requests to this machine, and a name of its own can be made to mean this
-machine (DNS rebinding). So the host that a request names must be one of ours, and a page must be of that same host.
+A page of another site can make a browser send requests to this machine, and its own host name can be made to resolve to
+this machine (DNS rebinding). So a request must name one of this server's hosts, and its page must be from that host.
 """
 
 import hmac
@@ -29,11 +29,11 @@ SECURITY = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
 }
-_KEY_PROTOCOL = "openai-insecure-api-key."  # how OpenAI's clients in browsers send a key over a WebSocket
+_KEY_PROTOCOL = "openai-insecure-api-key."  # the WebSocket subprotocol in which OpenAI's clients in browsers send a key
 
 
 class Guard:
-    """Stands before the application, for HTTP and WebSockets alike."""
+    """ASGI middleware for HTTP and WebSockets."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._token, self._names = app, settings.token, our_names(settings)
@@ -58,7 +58,7 @@ class Guard:
         await response(scope, receive, secured)
 
     def _foreign(self, headers: Headers, scope: Scope) -> Problem | None:
-        """What speaks for another host's page."""
+        """The reason to refuse a request from a page of another host, if any."""
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._ours(hosts[0]):
             return Problem(403, "the request names another host; open the server by its own address", code="host")
@@ -71,7 +71,7 @@ class Guard:
         return None
 
     def _unknown(self, headers: Headers, scope: Scope) -> Problem | None:
-        """A request without the token, where one is asked for."""
+        """The reason to refuse a request without the token, if one is needed."""
         if not self._token or any(same(each, self._token) for each in _tokens(headers)):
             return None
         message = "a token is needed: open the address that `earful serve` printed, or send Authorization: Bearer …"
@@ -85,10 +85,10 @@ class Guard:
             address = ipaddress.ip_address(name)
         except ValueError:
             return False
-        return address.is_loopback or self._open  # no name was asked of, so none can have been turned
+        return address.is_loopback or self._open  # without a host name there is no DNS rebinding
 
     def _entering(self, scope: Scope) -> Response | None:
-        """`/?token=…` keeps the token in a cookie and goes on without it, lest it stay in the browser's history."""
+        """Answer `/?token=…` with a cookie and a redirect, so that the token is not kept in the browser's history."""
         if not self._token or scope["method"] != "GET" or b"token=" not in scope["query_string"]:
             return None
         if not self._ours(Headers(scope=scope).get("host", "")):
@@ -97,14 +97,14 @@ class Guard:
         if not any(key == "token" and same(value, self._token) for key, value in asked):
             return None
         rest = urlencode([(key, value) for key, value in asked if key != "token"])
-        path = "/" + scope["path"].lstrip("/")  # two slashes would name another host
+        path = "/" + scope["path"].lstrip("/")  # two slashes at the start would be another host
         response = RedirectResponse(path + (f"?{rest}" if rest else ""), 303)
         response.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", max_age=365 * 86400)
         return response
 
 
 def our_names(settings: Settings) -> frozenset[str]:
-    """The names by which this server may be asked for."""
+    """The host names of this server."""
     names = {"localhost", settings.host.lower().strip("[]"), *(name.lower() for name in settings.names)}
     if not is_loopback(settings.host):
         name = socket.gethostname().lower()
@@ -113,12 +113,12 @@ def our_names(settings: Settings) -> frozenset[str]:
 
 
 def same(given: str, token: str) -> bool:
-    """Whether two tokens are equal, in a time that does not tell how far."""
+    """Whether two tokens are equal, compared in constant time."""
     return hmac.compare_digest(given.encode(), token.encode())
 
 
 def _name_of(host: str) -> str:
-    """A host without its port, as browsers and clients send it."""
+    """The host of a header, without its port."""
     try:
         return (urlsplit(f"//{host}").hostname or "").lower()
     except ValueError:
@@ -126,7 +126,7 @@ def _name_of(host: str) -> str:
 
 
 def _tokens(headers: Headers) -> list[str]:
-    """What a request gives for a token: as OpenAI's clients do, as a browser does, or over a WebSocket."""
+    """The tokens in a request: from OpenAI's clients, from a browser's cookie, or from a WebSocket."""
     scheme, _, key = headers.get("authorization", "").partition(" ")
     found = [key.strip()] if scheme.lower() == "bearer" else []
     try:

@@ -1,4 +1,4 @@
-"""Live words for the clients of a server: sound comes in pieces of any size and rate, and is heard on the pool."""
+"""Live transcription for clients: sound arrives in pieces of any size and rate, and is processed on the pool."""
 
 from typing import final
 
@@ -11,16 +11,16 @@ from earful.server.state import State
 from earful.transcript import Transcript, Word
 
 WAITING_S = 30.0
-"""So much sound may wait while the server is busy; a client that sends more is told so."""
+"""The most sound that may wait while the server is busy; a client that sends more gets an error."""
 _RATE_HZ = 16_000
 _MOST_CHANNELS = 16
 
 
 @final
 class Hearing:
-    """What one client says: PCM of `width` bytes a sample, of so many channels and `rate_hz`, little-endian.
+    """The sound of one client: PCM of `width` bytes per sample, `channels` and `rate_hz`, little-endian.
 
-    Raises Problem (400): PCM that is none of speech.
+    Raises Problem (400): unsupported PCM.
     """
 
     def __init__(self, state: State, live: Live, rate_hz: int, width: int = 2, channels: int = 1) -> None:
@@ -38,12 +38,12 @@ class Hearing:
 
     @property
     def duration_s(self) -> float:
-        """How much sound has come."""
+        """Seconds of sound received."""
         return self._live.duration_s + len(self._waiting_T) / _RATE_HZ
 
     @property
     def heard_s(self) -> float:
-        """Up to where it was heard."""
+        """The end of the processed sound, in seconds."""
         return self._live.heard_s
 
     async def feed(self, content: bytes) -> tuple[Word, ...]:
@@ -62,7 +62,7 @@ class Hearing:
             return self._taken(await self._state.pool.run(self._live.feed, all_T))
         except Problem as problem:
             if problem.status != 503 or len(all_T) > WAITING_S * _RATE_HZ:
-                raise  # and these samples are lost
+                raise  # these samples are lost
             self._waiting_T = all_T
             return ()
 

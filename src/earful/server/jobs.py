@@ -1,8 +1,7 @@
-"""Adaptations: one at a time, each in a process of its own; how far it is stands in the database.
+"""Adaptation jobs: one at a time, each in its own process, with their state in the database.
 
-A server that ends, or is killed, leaves its job to the next one, which goes on from the state that the adaptation has
-saved. So does one whose disk was full, when there is room. What a job needs lies in `jobs/ID` in the home until it has
-ended.
+If a server ends or is killed, the next one continues its job from the saved state of the adaptation. If the disk was
+full, the job continues when there is space. The files of a job are in `jobs/ID` in the home folder until it has ended.
 """
 
 import json
@@ -29,13 +28,13 @@ OVER = ("done", "failed", "cancelled")
 SPEC, RESULT = "spec.json", "result.json"
 NO_ROOM = "waiting for room on the disk"
 ROOM = 32 * 2**20
-"""Bytes that are free before a job goes on that found none."""
+"""Free bytes that a job needs to continue after the disk was full."""
 _GRACE_S, _AGAIN_S = 10.0, 5.0
 log = logging.getLogger("earful.server")
 
 
 class Jobs:
-    """The queue, and the thread that minds the process. `made` is told of each result that there is."""
+    """The queue, and the thread that watches the process. `made` is called with each result."""
 
     def __init__(
         self, home: Path, store: Store, events: Events, made: Callable[[dict[str, Any]], None], nice: int
@@ -46,21 +45,21 @@ class Jobs:
         self._thread = Thread(target=self._work, name="earful-jobs")
 
     def begin(self) -> None:
-        """Start, with what was queued or running when the last server ended."""
+        """Start, first with the jobs that were queued or running when the last server ended."""
         self._left = list(self._folder.iterdir()) if self._folder.is_dir() else []
         self._thread.start()
 
     def _resume(self) -> None:
-        """Queue what was running, and remove what an earlier server has left of no job."""
+        """Queue the running jobs again, and remove folders without a job."""
         with self._store.writing() as db:
             db.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
             waiting = {row["id"] for row in db.execute("SELECT id FROM jobs WHERE state = 'queued'")}
         for folder in self._left:
             if folder.name not in waiting:
-                shutil.rmtree(folder, ignore_errors=True)  # of a server that died before it could
+                shutil.rmtree(folder, ignore_errors=True)  # left by a server that was killed
 
     def end(self) -> None:
-        """Stop; the job that runs goes on at the next start."""
+        """Stop; the running job continues at the next start."""
         self._ends = True
         self._wake.set()
         with self._lock:
@@ -71,7 +70,7 @@ class Jobs:
     def add(
         self, model: str, spec: dict[str, Any], project: str | None = None, id: str | None = None
     ) -> dict[str, Any]:
-        """Queue an adaptation of a model; answers the job."""
+        """Queue an adaptation of a model, and return the job."""
         id = id or new_id()
         with self._store.writing() as db:
             db.execute(
@@ -84,7 +83,7 @@ class Jobs:
         return self.find(id)
 
     def find(self, id: str) -> dict[str, Any]:
-        """Raises Problem (404)."""
+        """The job with this id. Raises Problem (404)."""
         with self._store.reading() as db:
             row = db.execute("SELECT * FROM jobs WHERE id = ?", (id,)).fetchone()
         if row is None:
@@ -92,12 +91,12 @@ class Jobs:
         return shown(row)
 
     def all(self) -> list[dict[str, Any]]:
-        """The newest first."""
+        """All jobs, the newest first."""
         with self._store.reading() as db:
             return [shown(row) for row in db.execute("SELECT * FROM jobs ORDER BY created DESC, id")]
 
     def cancel(self, id: str) -> dict[str, Any]:
-        """End a job; one that is over stays as it is. Raises Problem (404)."""
+        """Cancel a job; a finished one stays as it is. Raises Problem (404)."""
         with self._lock:
             if self.find(id)["state"] in OVER:
                 return self.find(id)
@@ -109,11 +108,11 @@ class Jobs:
         return self.find(id)
 
     def folder(self, id: str) -> Path:
-        """Where a job keeps its clips and its state."""
+        """The folder for the clips and the state of a job."""
         return self._folder / id
 
     def forget(self, id: str) -> None:
-        """Remove what was laid out for a job that is not to be."""
+        """Remove the folder of a job that was not queued."""
         shutil.rmtree(self.folder(id), ignore_errors=True)
 
     def _work(self) -> None:
@@ -121,7 +120,7 @@ class Jobs:
         while not self._ends:
             self._wake.clear()
             try:
-                if not resumed:  # a server begins on a full disk, too
+                if not resumed:  # a server also starts with a full disk
                     self._resume()
                     resumed = True
                 with self._store.reading() as db:
@@ -132,7 +131,7 @@ class Jobs:
                 if row is not None:
                     self._run(row)
                     continue
-            except (OSError, sqlite3.Error) as error:  # no room: it is tried again, and goes on when there is
+            except (OSError, sqlite3.Error) as error:  # the disk is full: try again until there is space
                 log.error("jobs: %s", error)
                 self._wake.wait(_AGAIN_S)
                 continue
@@ -161,7 +160,7 @@ class Jobs:
             self._running = None
 
     def _mind(self, id: str, process: "subprocess.Popen[str]") -> dict[str, Any]:
-        """Note how far it is; answers the last that it says."""
+        """Record the progress of the process, and return its last message."""
         assert process.stdout is not None and process.stdin is not None
         last: dict[str, Any] = {}
         with process.stdout, process.stdin:
@@ -170,18 +169,18 @@ class Jobs:
                     last = json.loads(line)
                     if "stage" in last:
                         self._set(id, **{key: last[key] for key in ("stage", "share", "left_s")}, only="running")
-                except ValueError:  # a process that was killed has not finished it
+                except ValueError:  # a killed process has not finished the job
                     continue
-                except sqlite3.Error as error:  # no room; that news is not worth the job
+                except sqlite3.Error as error:  # the disk is full: progress is less important than the job
                     log.warning("job %s: %s", id, error)
         return last
 
     def _concluded(self, id: str, last: Mapping[str, Any]) -> bool:
-        """Note how it ended; whether that could be written."""
+        """Record the end of a job; whether that could be written."""
         with self._lock:
             try:
                 if self._ends and "done" not in last:
-                    return True  # it is queued again at the next start
+                    return True  # the next start queues it again
                 if self.find(id)["state"] == "running":
                     self._conclude(id, last)
                 if self.find(id)["state"] in OVER:
@@ -203,7 +202,7 @@ class Jobs:
             self._set(id, state="failed", error=why, left_s=None, ended=now())
 
     def _clear(self, id: str) -> None:
-        """Remove what a job needed; and, where it was not done, the folder that it kept for a model."""
+        """Remove the folder of a job, and the reserved folder of its model if the job was not done."""
         with self._store.reading() as db:
             row = db.execute("SELECT state, spec FROM jobs WHERE id = ?", (id,)).fetchone()
         if row["state"] != "done":
@@ -218,7 +217,7 @@ class Jobs:
         self._events.tell("job", id)
 
     def _stop(self) -> None:
-        """Ask the process to end; make it, if it does not."""
+        """Ask the process to end, and kill it if it does not."""
         if self._running is None:
             return
         process = self._running[1]
@@ -230,7 +229,7 @@ class Jobs:
 
 
 def started(folder: Path, nice: int) -> "subprocess.Popen[str]":
-    """The process of a job. It computes on half of the processors, and ends when this one does: its input ends then."""
+    """Start the process of a job. It uses half of the processors, and exits with the server, when its input ends."""
     threads = str(max(processors() // 2, 1))
     limits = {"OMP_NUM_THREADS": threads, "NUMBA_NUM_THREADS": threads}
     return subprocess.Popen(
@@ -246,7 +245,7 @@ def started(folder: Path, nice: int) -> "subprocess.Popen[str]":
 
 
 def shown(row: sqlite3.Row) -> dict[str, Any]:
-    """A job as clients see it."""
+    """A job in the form for clients."""
     kept = (
         "id",
         "kind",

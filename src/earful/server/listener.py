@@ -1,7 +1,7 @@
-"""The process that finds speech, and says which segments would teach most: so the server needs no torch.
+"""The process for voice activity and for ranking segments, so that the server needs no torch.
 
 `python -m earful.server.listener` answers {do: "cut", source} with {spans}, and {do: "rank", model, waiting, known}
-with {order}; each clip is {id, audio, start_s, duration_s}. What cannot be done is {error}.
+with {order}; each clip is {id, audio, start_s, duration_s}. A failed request is answered with {error}.
 """
 
 import os
@@ -17,7 +17,7 @@ _NICE = 5  # transcription comes first
 
 
 def answer(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Do what is asked."""
+    """Answer one request."""
     try:
         if request["do"] == "cut":
             return {"spans": cut(Path(request["source"]))}
@@ -27,7 +27,7 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cut(source: Path) -> list[tuple[float, float]]:
-    """Where somebody speaks in a recording, in pieces of a good length. Raises AudioError."""
+    """The spans of speech in a recording, in pieces of suitable length. Raises AudioError."""
     from earful.audio.activity import speech
     from earful.audio.files import blocks
     from earful.data.untranscribed import pieces
@@ -36,7 +36,7 @@ def cut(source: Path) -> list[tuple[float, float]]:
 
 
 def rank(model: str, waiting: Sequence[Mapping[str, Any]], known: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The ids of the clips that wait, the one first whose transcription would teach most; not those of odd lengths.
+    """The ids of the waiting clips, the one that teaches most first; without clips of unsuitable length.
 
     Raises CheckpointError.
     """
@@ -46,7 +46,7 @@ def rank(model: str, waiting: Sequence[Mapping[str, Any]], known: Sequence[Mappi
     clips, heard = clips_of(waiting), clips_of(known)
     try:
         found = suggest(load_checkpoint(model), clips, count=max(len(clips), 1), known=heard)
-    except AdaptationError:  # none is as long as it must be
+    except AdaptationError:  # no clip is long enough
         return []
     return [each.clip.id for each in found.suggestions]
 

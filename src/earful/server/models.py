@@ -1,4 +1,4 @@
-"""The models that are served: the shipped bases, folders that were given, and what was made here; loaded when asked."""
+"""The served models: the shipped bases, given folders, and models made here; loaded on request."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from earful.transcriber import Transcriber
 
 @dataclass(frozen=True)
 class Model:
-    """A model by its name in the list, and its folder. `base` says that it was not made for one language."""
+    """A model: its name in the list and its folder. A `base` is not adapted to one language."""
 
     name: str
     folder: Path
@@ -26,12 +26,12 @@ class Model:
 
     @cached_property
     def card(self) -> Mapping[str, Any]:
-        """What its card says."""
+        """The content of its card."""
         return read_card(self.folder / CARD)
 
     @property
     def created(self) -> int:
-        """When it was written, in seconds of Unix."""
+        """The time of its creation, in Unix seconds."""
         return int((self.folder / CARD).stat().st_mtime)
 
     @property
@@ -41,7 +41,7 @@ class Model:
 
 
 class Models:
-    """The list, and the `loaded` last used of them in memory."""
+    """The list of models; the `loaded` last used ones are in memory."""
 
     def __init__(self, settings: Settings) -> None:
         self._made, self._most = settings.made, settings.loaded
@@ -50,14 +50,14 @@ class Models:
         self._lock, self._loading = Lock(), dict[str, Lock]()
 
     def all(self) -> list[Model]:
-        """What is served, those that were given first."""
+        """All models, those from the command line first."""
         return list(self._each())
 
     def __contains__(self, name: object) -> bool:
         return any(model.name == name for model in self._each())
 
     def find(self, name: str) -> Model:
-        """The model of that name. Raises Problem (404), as OpenAI's clients expect it."""
+        """The model of this name. Raises Problem (404) in the form of OpenAI's API."""
         for model in self._each():
             if model.name == name:
                 return model
@@ -66,7 +66,7 @@ class Models:
         raise Problem(404, message, param="model", code="model_not_found")
 
     def transcriber(self, name: str, hot: Mapping[str, float] | None = None) -> Transcriber:
-        """What transcribes with that model, for many threads at once; `hot` words are listened for.
+        """The transcriber of a model, safe for many threads; `hot` words are made more likely.
 
         Raises Problem (404); CheckpointError: damaged; TextError: a hot word has letters that the model does not write.
         """
@@ -85,7 +85,7 @@ class Models:
         return found.listening_for(hot) if hot else found
 
     def reserve(self, wanted: str) -> Path:
-        """An empty folder for a model that is to be made, of that name or with a number: no other gets it."""
+        """Reserve an empty folder for a new model, with this name or with a number added."""
         taken, number, name = {model.name for model in self._each()}, 1, wanted
         while True:
             try:
@@ -118,7 +118,7 @@ class Models:
 
 
 def _given(folders: Sequence[Path]) -> tuple[Model, ...]:
-    """Raises CheckpointError: no model, or two of one name."""
+    """The models in the given folders. Raises CheckpointError: not a model, or two of one name."""
     found: dict[str, Model] = {}
     for given in folders:
         folder = locate(given).resolve()
@@ -130,7 +130,7 @@ def _given(folders: Sequence[Path]) -> tuple[Model, ...]:
 
 
 def _load(folder: Path) -> Transcriber:
-    """A runner, on one thread of its own: many transcriptions run at once. A recogniser where that cannot do it."""
+    """A runner with one thread, since many transcriptions run at once; a recogniser if no runner supports the model."""
     if can_run(folder):
         return Runner.load(folder, threads=1)
     from earful.recognizer import Recognizer

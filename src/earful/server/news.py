@@ -1,4 +1,4 @@
-"""`/api/events`: what changed, as it changes."""
+"""`/api/events`: a stream of changes."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""What processes beside the server have in common: they answer lines until their input ends, and mind no Ctrl-C."""
+"""The common loop of the server's helper processes: answer lines until the input ends, and ignore Ctrl-C."""
 
 import json
 import signal
@@ -8,10 +8,10 @@ from typing import Any
 
 
 def obey(do: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
-    """Answer each line of JSON on stdin with one on stdout, until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server ends what it has begun
+    """Answer each line of JSON on stdin with one on stdout, until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server ends its own processes
     answers = sys.stdout
-    sys.stdout = sys.stderr  # what a decoder prints is no answer
+    sys.stdout = sys.stderr  # output of a decoder library is not an answer
     for line in sys.stdin:
         answers.write(json.dumps(do(json.loads(line)), allow_nan=False) + "\n")
         answers.flush()

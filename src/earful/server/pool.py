@@ -1,4 +1,4 @@
-"""Work that takes the processor, on a bounded number of threads; where too much waits, a client is told so."""
+"""A bounded thread pool for computing, with an error for clients if too many calls wait."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _AGAIN_S = 5
 
 
 class Pool:
-    """`workers` threads, and room for `waiting` calls more. onnxruntime and the search leave other threads alone."""
+    """`workers` threads, and a queue of `waiting` calls. onnxruntime and the search release the interpreter's lock."""
 
     def __init__(self, workers: int, waiting: int) -> None:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="earful-transcribing")
@@ -50,9 +50,9 @@ class Pool:
 
     @property
     def asked(self) -> int:
-        """How many calls run or wait."""
+        """The number of running and waiting calls."""
         return self._asked
 
     def close(self) -> None:
-        """Let what runs end, and begin nothing more."""
+        """Wait for running calls, and drop waiting ones."""
         self._threads.shutdown(wait=True, cancel_futures=True)

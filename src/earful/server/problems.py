@@ -1,4 +1,4 @@
-"""What goes wrong with a request, in the form that OpenAI's clients know: `{"error": {message, type, param, code}}`."""
+"""Errors of requests in the form of OpenAI's API: `{"error": {message, type, param, code}}`."""
 
 import logging
 import sqlite3
@@ -35,15 +35,15 @@ DESCRIBED: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": {"application/json": {"schema": _SCHEMA}}}
     for status, text in _ERRORS.items()
 }
-"""How the API's description names all these answers."""
+"""The error responses in the API's description."""
 PART: dict[int | str, dict[str, Any]] = {206: {"description": "The part of the file that `Range` names."}}
 log = logging.getLogger("earful.server")
 
 
 class Problem(Exception):
-    """A request that cannot be answered: the HTTP status, a message, which parameter, and a word for programs.
+    """A refused request: HTTP status, message, parameter, and a code for programs.
 
-    `more` is answered beside the error, `headers` with it.
+    `more` is added to the body beside the error, `headers` to the response.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class Problem(Exception):
 
 
 def answer(problem: Problem) -> JSONResponse:
-    """The answer that says what is wrong."""
+    """The response of a problem."""
     kind = _TYPES.get(problem.status, "invalid_request_error" if problem.status < 500 else "server_error")
     error = {"message": problem.message, "type": kind, "param": problem.param, "code": problem.code}
     return JSONResponse({"error": error, **problem.more}, problem.status, problem.headers)
 
 
 def explained(error: Exception) -> Problem:
-    """What an error of any kind is to a client: its own line where that is meant for people."""
+    """The problem for any exception: with its own message if that is meant for users."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, HTTPException):
@@ -88,7 +88,7 @@ def explained(error: Exception) -> Problem:
 
 
 def install(app: FastAPI) -> None:
-    """Have every error of a route answered so."""
+    """Install handlers that answer every error of a route in this form."""
 
     async def handle(_: Request, error: Exception) -> JSONResponse:
         return answer(explained(error))

@@ -39,7 +39,7 @@ _SCRIPTS = {
     "Thai": "THAI",
     "Tibt": "TIBETAN",
 }
-"""Scripts as languages name them, and as names of letters do."""
+"""ISO codes of scripts, and their names in Unicode names of letters."""
 _COUNTS = """
     SELECT count(DISTINCT r.id) AS recordings, count(s.id) AS segments,
         coalesce(sum(s.state = 'accepted'), 0) AS accepted
@@ -48,7 +48,7 @@ _COUNTS = """
 
 
 def add_project(db: sqlite3.Connection, name: str, language: str, model: str, letters: Sequence[str]) -> str:
-    """A new project; answers its id. What it writes from is told by the likely script of its language."""
+    """Create a project, and return its id. The likely script of its language gives the writing direction."""
     tag, id = canonical(language) if language else "", new_id()
     given = (id, name, tag, model, model, json.dumps(list(letters), ensure_ascii=False), direction_of(tag), now())
     db.execute("INSERT INTO projects VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", given)
@@ -61,21 +61,21 @@ def direction_of(language: str) -> str:
 
 
 def project(db: sqlite3.Connection, id: str) -> sqlite3.Row:
-    """Raises Problem (404)."""
+    """The row of a project. Raises Problem (404)."""
     return _only(db.execute("SELECT * FROM projects WHERE id = ? AND deleted IS NULL", (id,)), "project", id)
 
 
 def projects(db: sqlite3.Connection) -> list[sqlite3.Row]:
-    """All of them, the oldest first."""
+    """All projects, the oldest first."""
     return db.execute("SELECT * FROM projects WHERE deleted IS NULL ORDER BY created, id").fetchall()
 
 
 def shown_project(
     db: sqlite3.Connection, row: sqlite3.Row, of_model: Sequence[str] = (), of_base: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """A project as clients see it; `of_model` are letters that its model writes, `of_base` those of a base.
+    """A project in the form for clients; `of_model` are the letters of its model, `of_base` those of a base.
 
-    A base has letters of many languages: as long as nothing else is known, those of the language's script are shown.
+    A base has letters of many languages: without other information, those of the language's script are shown.
     """
     counts = dict(db.execute(_COUNTS, (row["id"],)).fetchone())
     written = db.execute(
@@ -91,22 +91,22 @@ def shown_project(
 
 
 def special(texts: Sequence[str]) -> list[str]:
-    """The letters of texts that a keyboard may lack, as they are typed: those beyond ASCII, in lower case."""
+    """The letters of texts that a keyboard may lack: those beyond ASCII, in lower case."""
     found = {c for text in texts for c in text.lower() if ord(c) > 127 and (c.isalpha() or _is_mark(c))}
     return sorted(found)
 
 
 def in_script(letters: Sequence[str], language: str) -> list[str]:
-    """Those of the letters, and marks, that are of the likely script of a language; Latin ones of no known language.
+    """The letters and marks in the likely script of a language; Latin ones if the language is unknown.
 
-    Only scripts that one types letter by letter.
+    Only for scripts that are typed letter by letter.
     """
     wanted = _SCRIPTS.get(likely_script(language) or "" if language else "Latn")
     return [each for each in letters if wanted and unicodedata.name(each[0], "").split(" ")[0] == wanted]
 
 
 def change_project(db: sqlite3.Connection, id: str, values: dict[str, Any]) -> None:
-    """Set some of name, language, model, letters and direction."""
+    """Change some of name, language, model, letters and direction."""
     project(db, id)
     if "language" in values:
         values["language"] = canonical(values["language"]) if values["language"] else ""
@@ -118,7 +118,7 @@ def change_project(db: sqlite3.Connection, id: str, values: dict[str, Any]) -> N
 
 
 def delete_project(db: sqlite3.Connection, id: str) -> list[str]:
-    """Hide a project and its recordings; answers the hashes of sound that nothing shows any more."""
+    """Hide a project and its recordings; return the hashes of sound that no recording uses any more."""
     project(db, id)
     db.execute("UPDATE projects SET deleted = ? WHERE id = ?", (now(), id))
     gone = [each["id"] for each in recordings(db, id)]
@@ -147,12 +147,12 @@ def add_recording(
 
 
 def recording(db: sqlite3.Connection, id: str) -> sqlite3.Row:
-    """Raises Problem (404)."""
+    """The row of a recording. Raises Problem (404)."""
     return _only(db.execute("SELECT * FROM recordings WHERE id = ? AND deleted IS NULL", (id,)), "recording", id)
 
 
 def recordings(db: sqlite3.Connection, project_id: str) -> list[sqlite3.Row]:
-    """Those of a project, the oldest first."""
+    """The recordings of a project, the oldest first."""
     project_id = str(project_id)
     return db.execute(
         "SELECT * FROM recordings WHERE project = ? AND deleted IS NULL ORDER BY created, id", (project_id,)
@@ -166,12 +166,12 @@ def shown_recording(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def set_state(db: sqlite3.Connection, id: str, state: str, error: str | None = None) -> None:
-    """How far a recording is: waiting, segmented, drafted, failed."""
+    """Set the state of a recording: waiting, segmented, drafted or failed."""
     db.execute("UPDATE recordings SET state = ?, error = ? WHERE id = ?", (state, error, id))
 
 
 def delete_recording(db: sqlite3.Connection, id: str) -> list[str]:
-    """Hide a recording; answers the hash of its sound, where no other recording has that."""
+    """Hide a recording; return the hash of its sound if no other recording uses it."""
     sha256 = recording(db, id)["sha256"]
     db.execute("UPDATE recordings SET deleted = ? WHERE id = ?", (now(), id))
     (left,) = db.execute("SELECT count(*) FROM recordings WHERE sha256 = ? AND deleted IS NULL", (sha256,)).fetchone()
@@ -179,7 +179,7 @@ def delete_recording(db: sqlite3.Connection, id: str) -> list[str]:
 
 
 def unfinished(db: sqlite3.Connection) -> Iterator[str]:
-    """Recordings that were not cut or drafted to the end, by their ids."""
+    """The ids of recordings whose cutting or drafting is not finished."""
     rows = db.execute(
         "SELECT id FROM recordings WHERE deleted IS NULL AND state IN ('waiting', 'segmented') ORDER BY created"
     )
@@ -187,12 +187,12 @@ def unfinished(db: sqlite3.Connection) -> Iterator[str]:
 
 
 def sound_of(folder: Path, row: sqlite3.Row) -> Path:
-    """Where the sound of a recording is."""
+    """The WAV file of a recording."""
     return folder / f"{row['sha256']}.wav"
 
 
 def original_of(folder: Path, sha256: str) -> Path:
-    """Where a recording is as it came, if that was kept."""
+    """The original file of a recording, if it was kept."""
     return folder / f"{sha256}.original"
 
 
