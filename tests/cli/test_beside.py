@@ -90,7 +90,7 @@ def test_recordings_without_transcripts(
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (lambda folder: ("--speak", 3), "say --language CODE"),
+        (lambda folder: ("--speak", 3), "give --language CODE"),
         (lambda folder: ("--speak", 3, "--language", "xx"), "espeak-ng has no language 'xx'"),
         (lambda folder: ("--unlabelled", folder / "nowhere"), "nowhere"),
     ],

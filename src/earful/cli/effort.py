@@ -1,4 +1,4 @@
-"""`earful adapt --effort` and `--minutes`: which way is taken, what it says before, along the way and at the end."""
+"""`earful adapt --effort` and `--minutes`: choose the way to adapt, and print its steps and their results."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -36,11 +36,11 @@ Budget = Annotated[
     typer.Option(help="With --effort best: a time limit in minutes; no step begins that would exceed it.", metavar="N"),
 ]
 WRITTEN = "written"
-"""The file in the state of an interrupted run that says that the model at OUT is its own."""
+"""The file in the state of an interrupted run which marks that the model at OUT was written by it."""
 
 
 class Way(NamedTuple):
-    """Which way is taken: how much effort, for how long, and what lies beside the clips. `folder` is that of clips."""
+    """The options of effort, time limit and other speech; `folder` is that of the clips."""
 
     effort: Effort
     minutes: float | None
@@ -50,12 +50,12 @@ class Way(NamedTuple):
 
     @property
     def beside(self) -> bool:
-        """Whether other speech was asked for."""
+        """Whether other speech was requested."""
         return bool(self.speak or self.unlabelled)
 
 
 class Made(NamedTuple):
-    """What came of it: the adaptation, what lay beside the clips, what each step brought, and the plan if another."""
+    """The result: the adaptation, the other speech used, the result of each step, and the plan if it was changed."""
 
     found: "Adapted"
     beside: "Beside"
@@ -65,7 +65,7 @@ class Made(NamedTuple):
 
 
 def checked(way: Way, tune: float | None) -> Way:
-    """The way. Raises ConfigError where options do not go together, AdaptationError where a search has no Optuna."""
+    """Check the options. Raises ConfigError if they do not go together, AdaptationError if Optuna is missing."""
     from earful.adapt.effort import check_effort
 
     check_effort(way.effort, way.minutes, beside=way.beside, tune=tune)
@@ -74,12 +74,12 @@ def checked(way: Way, tune: float | None) -> Way:
 
 
 def unfinished(state: Path) -> bool:
-    """Whether the model that is there is what an interrupted run, to be gone on with, has written."""
+    """Whether the model at OUT was written by an interrupted run, which this one continues."""
     return (state / WRITTEN).exists()
 
 
 def transcribed(manifest: "Manifest", way: Way) -> "Manifest":
-    """The clips to adapt to: with the best effort those without a transcript are recordings to learn from."""
+    """The clips to adapt to; with the best effort clips without a transcript count as recordings."""
     return manifest.filter(lambda u: bool((u.text or "").strip())) if way.effort == "best" else manifest
 
 
@@ -95,7 +95,7 @@ def make(
     state: Path,
     tell: Tell,
 ) -> Made:
-    """Adapt, in the way that is wanted; `plans` are for the clips alone, and with other speech beside them."""
+    """Adapt by the given options; `plans` are for the clips alone, and with other speech beside them."""
     from earful.adapt.effort import as_usual
     from earful.cli.pretrain import speech_in
 
@@ -121,7 +121,7 @@ def _best(
     state: Path,
     tell: Tell,
 ) -> Made:
-    """Step by step; what each brings is shown on stderr."""
+    """Adapt with the best effort; print the result of each step on stderr."""
     from earful.adapt.best import best
     from earful.adapt.effort import job_for, with_steps
 
@@ -134,14 +134,14 @@ def _best(
 
 
 def recordings_for(way: Way, clips: "Manifest") -> "Manifest":
-    """What lies in the folder of clips and no transcript names, and the recordings that were named besides."""
+    """The recordings without transcripts: those in the folder of clips, and those of --unlabelled."""
     from earful.adapt.effort import recordings_of
 
     return recordings_of(way.folder, clips, way.unlabelled)
 
 
 def print_planned(planned: "Sequence[Planned]") -> None:
-    """What is going to be done, and how long it takes, on stderr."""
+    """Print the planned steps and their times on stderr."""
     total_s = sum(step.seconds for step in planned if not step.left_out)
     print(f"earful: the steps, each measured on the same clips; about {clock(total_s)} in all:", file=sys.stderr)
     for step in planned:
@@ -150,14 +150,14 @@ def print_planned(planned: "Sequence[Planned]") -> None:
 
 
 def print_standing(brought: "Brought", at: "Standing") -> None:
-    """What a step brought, and the error so far, on stderr."""
+    """Print the result of a step, and the best CER so far, on stderr."""
     came = percent(brought.rate) if brought.rate is not None else ""
     said = ", ".join(part for part in (came and f"CER {came}", brought.note, clock(brought.seconds)) if part)
     print(f"earful: {brought.name}: {said}; so far CER {percent(at.found.report.rate)}", file=sys.stderr, flush=True)
 
 
 def print_steps(steps: "Sequence[Brought]") -> None:
-    """A table of what each step brought."""
+    """Print a table of the results of all steps."""
     if not steps:
         return
     rows = [
@@ -174,7 +174,7 @@ def print_steps(steps: "Sequence[Brought]") -> None:
 
 
 def steps_row(way: Way, made: Made, advice: "Advice | None") -> dict[str, Any]:
-    """What `--json` prints of the effort. The keys stay."""
+    """The part of `--json` about the effort. The keys stay."""
     from earful.config import to_mapping
 
     said = None if advice is None else to_mapping(advice)
@@ -193,7 +193,7 @@ def hasty(way: Way, report: "AdaptReport") -> Iterator[str]:
 
 
 def advice_for(way: Way, made: Made, reading: "Reading", findings: "Sequence[Finding]") -> "Advice | None":
-    """What would help most, by what this run measured."""
+    """The most helpful next step, by the measurements of this run."""
     from earful.adapt.advice import Facts, advise
     from earful.adapt.spoken import can_speak
     from earful.data.synthesis.words import has_list
@@ -214,7 +214,7 @@ def advice_for(way: Way, made: Made, reading: "Reading", findings: "Sequence[Fin
 
 
 def in_words(advice: "Advice | None", interrupted: bool, out: Path) -> Iterator[str]:
-    """What is next, for people."""
+    """The advice, and a note after an interruption, as lines of text."""
     if advice is not None:
         yield f"The best next step, by estimate, is {advice.says}"
     if interrupted:

@@ -22,7 +22,7 @@ elan = typer.Typer(
 
 @elan.callback()
 def group() -> None:
-    """Hold the commands together, though there is one."""
+    """Keep `install` a subcommand, though it is the only one."""
 
 
 @elan.command(short_help="Install the recogniser into ELAN.")
@@ -39,8 +39,8 @@ def install(
 ) -> None:
     """Install the recogniser into ELAN: transcribe and adapt from its panel.
 
-    Of several ELANs the newest gets it. Models that were installed before stay in its list. Start ELAN again, open a
-    recording, and choose “earful” in the tab Recognizers.
+    If there are several versions of ELAN, the newest gets it. Models from earlier installations stay in its list.
+    Restart ELAN, open a recording, and choose “earful” in the tab Recognizers.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`earful forecast`: how many more minutes of transcribed speech buy which CER."""
+"""`earful forecast`: estimate CER with more minutes of transcribed speech."""
 
 import time
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ WIDTH = 36
 
 
 def in_per_cent(target: float | None) -> float | None:
-    """The value of --target, checked before any work."""
+    """Check the value of --target before any work."""
     if target is not None and not 1 <= target < 100:
         raise typer.BadParameter(f"{target:g} is no CER in per cent, from 1 to 99; for a fifth of all letters give 20.")
     return target
@@ -75,7 +75,7 @@ def forecast(
     It holds out some clips and adapts MODEL to an eighth, a quarter, half and all of the others, up to eight times.
     Then it fits a learning curve: the CER with all your clips, and with two, four and eight times as much speech, each
     with a 95 % interval. It extrapolates beyond your clips, and holds for speech of the same kind: the same speakers,
-    microphone and subjects. It needs at least 8 clips. All rates are of the best path, without a language model. With
+    microphone and subjects. It needs at least 8 clips. All rates are of greedy decoding, without a language model. With
     --state an interrupted forecast continues, and can be extended.
 
     \b
@@ -104,7 +104,7 @@ def forecast(
 
 
 def doubts(found: "Forecast", minutes: float) -> Iterator[str]:
-    """What the user should know about a forecast, each with what to do."""
+    """Warnings about a forecast, each with a remedy."""
     if found.draws < FEW_DRAWS:
         yield (
             f"there was time for {counted(found.draws, 'draw')} of each size only, in {minutes:g} min: the forecast is "
@@ -131,7 +131,7 @@ def summary(found: "Forecast", needed: "Needed | None") -> dict[str, Any]:
 
 
 def print_forecast(found: "Forecast", needed: "Needed | None") -> None:
-    """A table of what was measured and what is expected, and in words what it means."""
+    """Print a table of measured and predicted rates, and a summary in words."""
     expected = [found.predicted(n * found.minutes) for n in TIMES]
     kinds = ["measured"] * len(found.points) + ["all your clips", *(f"{n} times, extrapolated" for n in TIMES[1:])]
     top = max(rate.interval_95[1] for rate in (*found.points, *expected))
@@ -151,9 +151,9 @@ def print_forecast(found: "Forecast", needed: "Needed | None") -> None:
 
 
 def in_words(needed: "Needed", found: "Forecast") -> str:
-    """How much more speech the target takes.
+    """The amount of additional speech for the target, in words.
 
-    The end of the interval is open where even the farthest forecast does not get there.
+    The interval has an open end if the farthest forecast does not reach the target.
     """
     soonest, latest = needed.interval_95
     far = in_minutes(found.farthest - found.minutes)
@@ -171,7 +171,7 @@ def in_words(needed: "Needed", found: "Forecast") -> str:
 
 
 def in_minutes(minutes: float) -> str:
-    """As exact as makes sense.
+    """Minutes with a sensible number of digits.
 
     >>> in_minutes(0.4321), in_minutes(43.21)
     ('0.4', '43')

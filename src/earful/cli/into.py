@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def recording_beside(into: Path, audio: Sequence[Path], others: Mapping[str, object]) -> Path | None:
-    """The recording that is named beside --into, if any. Raises ConfigError for what does not go together."""
+    """The recording that is given with --into, if any. Raises ConfigError for options that do not go together."""
     from earful.errors import ConfigError
 
     for option, value in others.items():
@@ -36,9 +36,9 @@ def transcribe_into(
     channel: "Channel | Literal['each']",
     denoised: bool,
 ) -> "Done":
-    """Transcribe into an ELAN file, in tiers of its own or in the empty segments of `tier`; says what was done.
+    """Transcribe into new tiers of an ELAN file, or into the empty segments of `tier`; return what was done.
 
-    On any error the file stays as it is. Raises ManifestError as `writers.into`; AudioError; ConfigError; OSError.
+    After an error the file is unchanged. Raises ManifestError as `writers.into`; AudioError; ConfigError; OSError.
     """
     from earful.data.eaf import recording_of
     from earful.errors import ConfigError
@@ -71,7 +71,7 @@ def _listen_to_segments(
     denoised: bool,
     tell: Tell,
 ) -> "list[tuple[Annotation, Transcript]]":
-    """Each segment with what is said in it. Raises AudioError for one that the recording does not hold."""
+    """Each segment with its transcript. Raises AudioError for a segment outside the recording."""
     from earful.audio.denoise import denoise
     from earful.audio.files import probe, read
     from earful.data.spans import end_in
@@ -90,7 +90,7 @@ def _listen_to_segments(
 
 
 class Done(NamedTuple):
-    """What went into a file: a sentence for people, and for machines the same as plain values."""
+    """What was written into a file: as a sentence, and as values for `--json`."""
 
     said: str
     summary: dict[str, object]

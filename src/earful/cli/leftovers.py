@@ -1,4 +1,4 @@
-"""Clips, which tiers of annotations they are, and what in their folder is not read: a line each on stderr."""
+"""Read clips, and report on stderr which tiers of annotations were read, and which files were not."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,9 +40,9 @@ def clips_of(
     *,
     unlisted: bool = True,
 ) -> "Manifest":
-    """Read clips in any form, and say which tier was read, and what in their folder was not. Raises ManifestError.
+    """Read clips in any form; warn about unread files, and name the tier that was read. Raises ManifestError.
 
-    Without `unlisted` sound that a list of clips does not name is no matter: it is learned from.
+    Without `unlisted` there is no warning about sound without a transcript, which is then used for self-training.
     """
     from earful.data.readers.leftovers import left_over
 
@@ -56,7 +56,7 @@ def clips_of(
 
 
 def clips_in(path: Path, tier: str | None = None, speaker_tier: str | None = None, drop: str | None = None) -> "Clips":
-    """Read clips in any form; where that fails, what cannot be read may be why: it is named. Raises ManifestError."""
+    """Read clips in any form; after an error also name unreadable files, a likely cause. Raises ManifestError."""
     from earful.data.clips import read_with_findings
     from earful.data.tiers import Choice
     from earful.errors import ManifestError
@@ -72,7 +72,7 @@ def clips_in(path: Path, tier: str | None = None, speaker_tier: str | None = Non
 
 
 def name_unread(place: Path) -> None:
-    """Warn of sound and video in a folder of recordings that cannot be read; nothing for a file."""
+    """Warn about unreadable sound and video in a folder of recordings; `place` may be a file, too."""
     from earful.data.readers.leftovers import grouped, unread_media
 
     if place.is_dir():

@@ -1,4 +1,4 @@
-"""`earful listen`: words while they are being said."""
+"""`earful listen`: live transcription."""
 
 import signal
 import sys

@@ -1,4 +1,4 @@
-"""Listening to a recording for a command: window by window, with its progress and what is odd about it."""
+"""Transcribe a recording for a command, with progress and warnings."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def listen(
     recognizer: "Transcriber", file: Path, channel: "Channel | Literal['each']", denoised: bool, tell: Tell
 ) -> "Transcript":
-    """Transcribe one file in bounded memory, telling how far it is, and what is odd about it."""
+    """Transcribe one file in bounded memory, with progress, and with warnings about its sound."""
     from earful.audio.channels import FLOATS, survey
     from earful.audio.files import probe
 

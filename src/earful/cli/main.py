@@ -87,16 +87,16 @@ def options(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line of earful's; see `run`."""
+    """Run an earful command line; see `run`."""
     return run(app, "earful", arguments)
 
 
 def run(
     commands: typer.Typer, name: str, arguments: Sequence[str] | None = None, resumable: Collection[str] = RESUMABLE
 ) -> int:
-    """Run a command line (that of the process, if none is given); answers the exit status. Nothing raises.
+    """Run a command line (by default that of the process), and return the exit status. It raises nothing.
 
-    `name` is what is typed before it; a command that is `resumable` goes on where it was interrupted.
+    `name` is the name of the program; `resumable` commands can be continued after an interruption.
     """
     for variable, value in LEAN.items():
         os.environ.setdefault(variable, value)
@@ -129,7 +129,7 @@ def run(
 
 
 def expanded(word: str) -> list[str]:
-    """The files that a word with * or ? means, sorted; else the word itself. The shells of Windows do not do so."""
+    """The files that match a word with * or ?, sorted, or the word itself: shells of Windows do not expand it."""
     pattern = not word.startswith("-") and any(sign in word for sign in "*?")
     found = sorted(glob.glob(word)) if pattern else []  # noqa: PTH207 (`Path.glob` takes no absolute pattern)
     return found or [word]
@@ -172,6 +172,6 @@ def explain(
 
 
 def _closed_pipe() -> int:
-    """The reader (`| head`) has gone: say nothing, and keep the interpreter from saying it at its end."""
+    """Handle a closed pipe (`| head`): no message, neither now nor when the interpreter exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -1,4 +1,4 @@
-"""`earful metatrain`: a base that has learned how to be adapted, from a recipe."""
+"""`earful metatrain`: meta-train a base by a recipe."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +23,7 @@ def metatrain(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write curves into the work folder.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Meta-train a base by a recipe: learn a start, and a way to move, for adaptation with a few clips.
+    """Meta-train a base by a recipe: learn initial weights and an inner loop for adaptation to a few clips.
 
     The best model on the held-out tasks goes to the recipe's `out`, the last one to `last` in its work folder; every
     step is logged there. After an interruption the same command continues from the last saved state. On several
@@ -85,7 +85,7 @@ def conclude(plan: "MetaRecipe", result: "Result", clips: int, steps: "list[Meta
 
 
 def note_of(steps: "list[MetaStep]", tasks: int) -> str:
-    """What stands beside the bar: mean query loss, the held-out error rate when last measured, tasks a second."""
+    """The text beside the bar: mean query loss, the last held-out error rate, and tasks per second."""
     recent = [step for step in steps[-20:] if step.loss == step.loss]
     told = [f"query loss {sum(step.loss for step in recent) / len(recent):.3f}"] if recent else []
     measured = [step.validation for step in steps if step.validation is not None]
@@ -98,7 +98,7 @@ def note_of(steps: "list[MetaStep]", tasks: int) -> str:
 
 
 def points_of(step: "MetaStep") -> dict[str, float | None]:
-    """A step's points of the curves."""
+    """The points of the curves for one step."""
     return {
         "query loss": step.loss,
         "gradient norm": step.grad_norm,

@@ -82,13 +82,13 @@ def pretrain(
     with processes(where) as (rank, in_turn):
         with progress_of(rank) as tell, curves(tensorboard if rank == 0 else None) as draw:
             if probe is not None:
-                timed_clips(probe)  # what is wrong comes to light before the recordings are heard, which takes long
+                timed_clips(probe)  # errors must appear before the recordings are read, which takes long
             if source.is_dir():
                 if out is not None and rank == 0:
                     check_destination(out, replace=overwrite)
                 base = start or DEFAULT_START
                 locate(base)
-                with in_turn():  # the first one cuts the recordings, the others find the clips
+                with in_turn():  # the first process cuts the recordings, the others find the clips
                     plan = recipe_for(source, out, objective or [DEFAULT_OBJECTIVE], base, steps or DEFAULT_STEPS, tell)
             else:
                 plan = recipe_in(source, out=out, objective=objective, start=start, steps=steps)
@@ -104,7 +104,7 @@ def pretrain(
 
 
 def recipe_in(path: Path, **options: object) -> "SelfRecipe":
-    """The recipe in a file. Raises ConfigError for an option that is of folders alone: the recipe says it all."""
+    """Read a recipe. Raises ConfigError for an option that only folders take, since the recipe has its value."""
     from earful.config import read_toml
     from earful.errors import ConfigError
     from earful.pretrain.selfsupervised import SelfRecipe
@@ -124,12 +124,12 @@ def trained(
     in_turn: Turn,
     discard: Callable[[str], None] | None = None,
 ) -> "tuple[Checkpoint, int, History]":
-    """The model that a recipe makes on a device, of how many clips, and what is shown of the way there."""
+    """The model of a recipe, the number of clips, and the history of the training."""
     from earful.pretrain.selfsupervised import model_for, objectives_of, pretrain, probe_for, speech_for
 
     model, history = model_for(plan).to(device), History()
     objectives = objectives_of(plan, model)
-    with in_turn():  # the first one hears the clips, the others find what it heard
+    with in_turn():  # the first process computes the frames, the others find them
         probe = probe_for(plan, model, lambda done, total: tell("hearing the probe", done, total))
         speech = speech_for(plan, model, objectives, lambda done, total: tell("hearing", done, total))
 
@@ -174,14 +174,14 @@ def conclude(plan: "SelfRecipe", checkpoint: "Checkpoint", clips: int, history: 
 
 @dataclass
 class History:
-    """What is shown of a run: its last steps, and all probes, by the step after which they were made."""
+    """The history of a run: its last steps, and all probes by their step."""
 
     last: "deque[StepReport]" = field(default_factory=lambda: deque(maxlen=SHOWN))
     probes: dict[int, float] = field(default_factory=dict)
     spread: float | None = None
 
     def add(self, told: "StepReport") -> None:
-        """One more step; 0 stands for the look before the first."""
+        """Add a step; step 0 is the probe before the first one."""
         if told.step.number:
             self.last.append(told)
         if told.probe is not None:
@@ -190,12 +190,12 @@ class History:
             self.spread = told.spread
 
     def speed(self) -> float | None:
-        """Hours of speech that are learned from in an hour, over the last steps; padding and probes do not count."""
+        """Hours of training speech per hour, over the last steps, without padding and probes."""
         seconds = sum(each.seconds for each in self.last)
         return sum(each.audio_s for each in self.last) / seconds if seconds > 0 else None
 
     def probed(self) -> str:
-        """The last probe beside the first one; nothing where none was made."""
+        """The last probe compared with the first one; empty without probes."""
         if not self.probes:
             return ""
         first, *_, last = *self.probes, *self.probes
@@ -203,7 +203,7 @@ class History:
         return f"{percent(self.probes[last])} of phones{began}"
 
     def note(self) -> str:
-        """What stands beside the bar."""
+        """The text beside the bar."""
         steps = [each.step for each in self.last][-20:]
         parts = [losses_of(steps)] if steps else []
         parts += [f"{name} {value:.3g}" for name, value in self.last[-1].facts.items()] if self.last else []
@@ -226,10 +226,10 @@ def points_of(told: "StepReport", history: History) -> "dict[str, float | None]"
 def recipe_for(
     folder: Path, out: Path | None, objectives: list[str], start: str, steps: int, tell: Tell
 ) -> "SelfRecipe":
-    """The recipe of a folder: its stretches of speech, the objectives with their usual settings.
+    """The recipe for a folder: its speech, and the objectives with their usual settings.
 
-    An interrupted run goes on with the clips that it has. Other recordings, objectives, steps or another start are
-    another run, which has a work folder of its own.
+    An interrupted run continues with its clips. A run with other recordings, objectives, steps or another start has its
+    own work folder.
 
     Raises:
         ConfigError: there is no --out, or no such objective.

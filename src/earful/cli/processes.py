@@ -1,4 +1,4 @@
-"""The processes of one training that torchrun starts: the first one shows and saves, all of them learn."""
+"""The processes of a training under torchrun: the first one shows progress and saves, all of them train."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 Turn = Callable[[], AbstractContextManager[None]]
-"""A context that the first process goes through before the others."""
+"""A context that the first process enters and leaves before the others."""
 
 
 def progress_of(rank: int) -> AbstractContextManager[Tell]:
-    """The progress of the first process; the others say nothing."""
+    """The progress of the first process; the others show nothing."""
     return progress() if rank == 0 else nullcontext(_silent)
 
 
 def _silent(stage: str, done: float, total: float, note: str = "") -> None:
-    """The other processes say nothing."""
+    """Show nothing."""
 
 
 @contextmanager
 def processes(device: "torch.device") -> Iterator[tuple[int, Turn]]:
-    """The rank of this process under torchrun (0 without it), and a context that the first process goes through first.
+    """The rank of this process under torchrun (0 without it), and a context that the first process enters first.
 
     Tensors on GPUs are summed by NCCL, others by gloo.
     """
@@ -55,13 +55,13 @@ def processes(device: "torch.device") -> Iterator[tuple[int, Turn]]:
 
     try:
         yield rank, in_turn
-        distributed.barrier()  # nobody leaves while another is still at a sum
+        distributed.barrier()  # no process exits while another still sums
     finally:
         distributed.destroy_process_group()
 
 
 def only(rank: int, work: Path) -> AbstractContextManager[None]:
-    """Of several processes the first keeps other runs out of the recipe's work folder. Raises ConfigError."""
+    """Lock the recipe's work folder, in the first process only. Raises ConfigError if another run has it."""
     from earful.alone import alone
     from earful.train import check_work
 

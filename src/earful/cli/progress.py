@@ -13,18 +13,18 @@ FIRST_LINE_S, LINE_EVERY_S = 2.0, 30.0
 
 
 class Tell(Protocol):
-    """`tell(stage, done, total)`: how far a stage of the work is, and a note that changes from call to call."""
+    """`tell(stage, done, total)`: report the progress of a stage, with an optional note."""
 
     def __call__(self, stage: str, done: float, total: float, note: str = "") -> None: ...
 
 
 def warn(message: str) -> None:
-    """One line on stderr."""
+    """Print a warning, one line on stderr."""
     print(f"earful: warning: {plain(message)}", file=sys.stderr)
 
 
 def note(message: str) -> None:
-    """One line on stderr of what is worth knowing, and may be as it should."""
+    """Print a note, one line on stderr, about something that may be intended."""
     print(f"earful: note: {plain(message)}", file=sys.stderr)
 
 
@@ -44,7 +44,7 @@ def progress() -> Iterator[Tell]:
 
 @contextmanager
 def _bars() -> Iterator[Tell]:
-    """A bar for the stage that runs; it appears after half a second and leaves nothing behind."""
+    """A bar for the current stage; it appears after half a second, and is removed at the end."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -54,7 +54,7 @@ def _bars() -> Iterator[Tell]:
     columns = (stage_column, BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), note_column)
     bars = Progress(*columns, console=Console(file=raw_of(sys.stderr)), transient=True)
     began = time.monotonic()
-    shown: dict[str, TaskID] = {}  # the one stage that runs; one that comes again begins again
+    shown: dict[str, TaskID] = {}  # the current stage; a stage that is reported again begins again
 
     def tell(stage: str, done: float, total: float, note: str = "") -> None:
         if stage not in shown:
@@ -62,7 +62,7 @@ def _bars() -> Iterator[Tell]:
             for _, finished in (shown.popitem() for _ in tuple(shown)):
                 bars.remove_task(finished)
             shown[stage] = bars.add_task(stage, note="", total=total)
-        elif done < bars.tasks[0].completed:  # the same once more: its speed is measured from here
+        elif done < bars.tasks[0].completed:  # the stage begins again: its speed is measured from here
             bars.reset(shown[stage], total=total)
         bars.update(shown[stage], completed=done, total=total, note=plain(note))
         if time.monotonic() - began >= APPEAR_S and not bars.live.is_started:
@@ -78,7 +78,7 @@ def _bars() -> Iterator[Tell]:
 class _Lines:
     """For a log: a line when a stage has run for two seconds, then every half minute.
 
-    A stage that goes back has begun once more, with what remains to be told anew.
+    If the progress of a stage goes back, the stage has begun again, and its remaining time is estimated anew.
     """
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class _Lines:
 
 
 def give_back_memory() -> None:
-    """Return to the system what is free: glibc keeps it, in pieces that the next stage, of other sizes, cannot use."""
+    """Return free memory to the system: glibc keeps it in pieces that the next stage cannot use."""
     import ctypes
 
     with suppress(OSError, AttributeError):
@@ -107,7 +107,7 @@ def give_back_memory() -> None:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as people read them.
+    """Seconds as hours, minutes and seconds.
 
     >>> clock(75), clock(3700)
     ('1:15', '1:01:40')

@@ -13,7 +13,7 @@ MOST_LETTERS = 30
 
 
 def print_reading(reading: "TextInspection", path: Path) -> None:
-    """Findings about a text, the worst first, then what is in it."""
+    """Print the findings about a text, the worst first, then its description."""
     if reading.findings:
         print_table(
             ("", "text", "what", "what to do"), [(f.severity, path, f.message, f.remedy) for f in reading.findings]
@@ -24,7 +24,7 @@ def print_reading(reading: "TextInspection", path: Path) -> None:
 
 
 def facts(reading: "TextInspection") -> Iterator[tuple[str, str]]:
-    """What is in a text, a row each."""
+    """The rows of the description of a text."""
     from earful.text.languages import name_of
 
     words, sentences = counted(reading.words, "word"), counted(reading.sentences, "sentence")
@@ -44,13 +44,13 @@ def facts(reading: "TextInspection") -> Iterator[tuple[str, str]]:
 
 
 def letters(counts: Mapping[str, int], most: int | None = None) -> str:
-    """Every character with its count, or the first of them; one that cannot be seen by its code."""
+    """Characters with their counts, at most `most` of them; invisible ones by their codes."""
     more = f"  and {len(counts) - most} more" if most is not None and len(counts) > most else ""
     return "  ".join(f"{shown(symbol)} {count}" for symbol, count in [*counts.items()][:most]) + more
 
 
 def shown(symbol: str) -> str:
-    """A character as people can see it.
+    """A visible form of a character.
 
     >>> shown(" "), shown("ʼ"), shown("\u00ad")
     ('␣', 'ʼ', 'U+00AD')

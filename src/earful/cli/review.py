@@ -28,9 +28,9 @@ def review(
 ) -> None:
     """List drafts in ELAN files to correct first, and how much the corrected ones changed.
 
-    MODEL listens to the drafts that nobody has touched. Those whose correction teaches the most for their length come
-    first, as in `earful suggest`: sounds that no corrected draft has, and speech that the model is unsure of. The error
-    rate is that of the drafts that were corrected or deleted.
+    MODEL decodes the drafts that nobody has edited. Drafts whose correction teaches the most for their length come
+    first, as in `earful suggest`: those with sounds that no corrected draft has, and with speech that the model is
+    unsure of. The error rate is that of the corrected and deleted drafts.
 
     \b
     Examples:
@@ -57,7 +57,7 @@ def review(
 
 
 def elan_files(places: Sequence[Path]) -> Iterator[Path]:
-    """The files, and those of the folders. Raises ManifestError for a folder without."""
+    """The given files, and the ELAN files in given folders. Raises ManifestError for a folder without any."""
     from earful.errors import ManifestError
 
     for place in places:
@@ -71,7 +71,7 @@ def elan_files(places: Sequence[Path]) -> Iterator[Path]:
 
 
 def show(found: "Review") -> None:
-    """Two tables: what to correct, and what became of the drafts."""
+    """Print two tables: the drafts to correct, and the state of all drafts."""
     if found.suggested:
         rows = (
             (
@@ -100,24 +100,24 @@ def show(found: "Review") -> None:
 
 
 def at(suggestion: "Suggestion") -> str:
-    """Where in its file a draft begins, as ELAN shows it."""
+    """The start of a draft in the time format of ELAN."""
     whole, thousandths = divmod(int(suggestion.clip.extra["at_ms"]), 1000)
     return f"{clock(whole)}.{thousandths:03}"
 
 
 def text(suggestion: "Suggestion") -> str:
-    """The draft, cut where it is long."""
+    """The text of a draft, shortened."""
     said = suggestion.clip.text or ""
     return said if len(said) <= SHOWN else f"{said[: SHOWN - 2]} …"
 
 
 def left_out(found: "Review") -> dict[str, int]:
-    """How many drafts are not suggested, by why."""
+    """The numbers of drafts that are not suggested, by reason."""
     return dict(Counter(each.reason for each in found.suggested.left_out)) if found.suggested else {}
 
 
 def cer_of(changes: "Changes") -> float | None:
-    """The error rate of the drafts that were touched; None where none was."""
+    """The error rate of the edited drafts; None without any."""
     return None if changes.score is None else changes.score.cer
 
 

@@ -1,4 +1,4 @@
-"""Where live words are shown: a terminal, a pipe, or a program that reads JSON."""
+"""Output of live words: to a terminal, to a pipe, or as JSON."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 class Screen(Protocol):
-    """What words are shown on."""
+    """An output of live words."""
 
     def show(self, update: "Update") -> None:
-        """Show what has settled since the last time, and what follows."""
+        """Show the newly settled words, and the tail."""
 
     def end(self, transcript: "Transcript") -> None:
-        """That was all; the transcript has been heard once more, and differs from what has settled in a few letters."""
+        """End the output; the final `transcript` may differ from the settled words in a few letters."""
 
 
 @contextmanager
 def screen(json: bool) -> Iterator[Screen]:
-    """JSON if asked for; else drawn on a terminal, or printed line by line."""
+    """The output: JSON if requested, else drawn on a terminal, or printed line by line."""
     if json:
         yield _Json()
     elif sys.stdout.isatty():
@@ -37,7 +37,7 @@ def screen(json: bool) -> Iterator[Screen]:
 
 
 def phrases(words: "Sequence[Word]", pending: "Sequence[Word]") -> "Iterator[Sequence[Word]]":
-    """Words between two pauses: whole ones, then what is left; `pending` words come before."""
+    """Split words at pauses, after `pending` words; the last phrase may be incomplete."""
     from earful.transcript import PAUSE_S
 
     phrase = list(pending)
@@ -50,14 +50,14 @@ def phrases(words: "Sequence[Word]", pending: "Sequence[Word]") -> "Iterator[Seq
 
 
 def written(words: "Sequence[Word]") -> str:
-    """The words as they are written together."""
+    """The text of the words."""
     from earful.text.pinyin import closed_up
 
     return plain(closed_up(" ".join(word.text for word in words)))
 
 
 class _Lines:
-    """Settled words, a line for those between two pauses."""
+    """Settled words, one line per phrase between two pauses."""
 
     def __init__(self) -> None:
         self._phrase = list["Word"]()
@@ -80,7 +80,7 @@ class _Lines:
 
 
 class _Json:
-    """An object for each change: settled words, and the text of the tail. The last is that of `transcribe --json`."""
+    """An object per change: settled words, and the text of the tail. The last object is that of `transcribe --json`."""
 
     def __init__(self) -> None:
         self._tail = ""
@@ -103,7 +103,7 @@ def _row(word: "Word") -> dict[str, Any]:
 
 
 class _Terminal:
-    """Phrases that are over scroll away; the last is drawn anew as it changes, what may still change is dim."""
+    """Finished phrases scroll away; the last one is redrawn at every change, with its tail dim."""
 
     def __init__(self, live: Any) -> None:
         self._live, self._phrase = live, list["Word"]()

@@ -1,4 +1,4 @@
-"""What is printed is UTF-8, whatever the locale: a letter never becomes an escape or a question mark in silence."""
+"""Output in UTF-8 in any locale: no letter silently becomes an escape or a question mark."""
 
 import os
 import re
@@ -6,12 +6,12 @@ import sys
 from typing import Any, TextIO
 
 UTF_8 = ("utf8", "utf-8")
-# Control characters but for the end of a line and tabs, and what turns the order of letters around.
+# Control characters except line ends and tabs, and characters that change the direction of text.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def plain(text: str) -> str:
-    """The text with control characters as escapes: what a file holds must not move the cursor or rename a window.
+    """The text with control characters as escapes: text from a file must not move the cursor or rename a window.
 
     >>> plain("a\x1b[2Jb")
     'a\\x1b[2Jb'
@@ -20,18 +20,18 @@ def plain(text: str) -> str:
 
 
 class Terminal:
-    """A stream that a person looks at: control characters do not reach it. `raw` is for those who draw there."""
+    """A terminal stream without control characters. `raw` is the stream for drawing."""
 
     def __init__(self, raw: TextIO) -> None:
         self.raw = raw
 
     def write(self, text: str) -> int:
-        """Write it as `plain` has it; answers as if it had been written as it is."""
+        """Write the `plain` text; return the length of the original."""
         self.raw.write(plain(text))
         return len(text)
 
     def writelines(self, lines: Any) -> None:
-        """Write each."""
+        """Write each line."""
         for line in lines:
             self.write(line)
 
@@ -40,14 +40,14 @@ class Terminal:
 
 
 def raw_of(stream: Any) -> Any:
-    """The stream itself, for one who draws on it, and cares for `plain` himself."""
+    """The stream itself, for a caller that draws on it and uses `plain` itself."""
     return stream.raw if isinstance(stream, Terminal) else stream
 
 
 def in_utf8() -> None:
-    """Start this process again with UTF-8 for arguments and file names, where an old locale has another encoding.
+    """Restart this process with UTF-8 for arguments and file names if the locale has another encoding.
 
-    Python itself does so in the locale C, unless told otherwise.
+    Python itself uses UTF-8 in the locale C by default.
     """
     told = sys.flags.ignore_environment or "utf8" in sys._xoptions or os.environ.get("PYTHONUTF8") == "1"
     if sys.getfilesystemencoding() == "utf-8" or told:
@@ -57,9 +57,9 @@ def in_utf8() -> None:
 
 
 def set_streams() -> None:
-    """stdout and stderr in UTF-8, where lone bytes of a file name are escaped.
+    """Set stdout and stderr to UTF-8, with escapes for undecodable bytes of file names.
 
-    Who asks for another encoding by PYTHONIOENCODING gets it: what it has no code for is an error, on stderr an escape.
+    PYTHONIOENCODING may set another encoding. A character that it lacks is an error, on stderr an escape.
     """
     asked, _, how = os.environ.get("PYTHONIOENCODING", "").partition(":")
     for stream, lost in ((sys.stdout, how or "strict"), (sys.stderr, "backslashreplace")):
@@ -74,7 +74,7 @@ def set_streams() -> None:
 
 
 def _set(stream: TextIO, encoding: str, errors: str) -> None:
-    if hasattr(stream, "reconfigure"):  # what tests put in its place may have nothing to set
+    if hasattr(stream, "reconfigure"):  # a stream of a test may lack it
         stream.reconfigure(encoding=encoding, errors=errors)
 
 
@@ -83,7 +83,7 @@ def _name(encoding: str) -> str:
 
 
 def not_in(error: UnicodeEncodeError) -> str:
-    """The line for text that the encoding cannot hold: one that was asked for, or UTF-8, which holds all but bytes."""
+    """The message for text that the output encoding lacks; UTF-8 lacks only undecodable bytes."""
     letters = error.object[error.start : error.end]
     if _name(error.encoding) in UTF_8:
         return f"a name holds {letters!a}, bytes that are no UTF-8, and cannot be written; rename the file or folder"

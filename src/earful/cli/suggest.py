@@ -57,10 +57,10 @@ def suggest(
 ) -> None:
     """Suggest which recordings to transcribe next: those that teach the most for their length (experimental).
 
-    MODEL listens to every clip of AUDIO. It chooses clips one by one, each time the clip that adds most for its length:
-    sounds that the clips before lack, voices unlike theirs, and speech that a recogniser is unsure of. TABLE has a
-    column `text` for you to fill in, and `heard`, what the model hears: phones by a base, a draft by a recogniser.
-    `earful adapt TABLE` then learns from the lines that have a text, and --transcribed TABLE asks for the next ones.
+    MODEL decodes every clip of AUDIO. Clips are chosen one by one, each time the clip that adds most for its length:
+    sounds that earlier clips lack, other voices, and speech that a recogniser is unsure of. TABLE has a column `text`
+    for you to fill in, and a column `heard` with the output of the model: phones of a base, or a draft of a recogniser.
+    Then `earful adapt TABLE` learns from the lines with a text, and --transcribed TABLE suggests the next ones.
 
     \b
     Examples:
@@ -95,7 +95,7 @@ def suggest(
 
 
 def clips_of(audio: Path, cut_long: bool, tell: Tell) -> "Manifest":
-    """The clips of a folder or manifest; with `cut_long`, stretches of speech in place of recordings that are too long.
+    """The clips of a folder or manifest; `cut_long` cuts recordings that are too long into stretches of speech.
 
     Raises ManifestError where there are none.
     """
@@ -125,7 +125,7 @@ def clips_of(audio: Path, cut_long: bool, tell: Tell) -> "Manifest":
 def with_texts(
     transcribed: Path, tier: str | None = None, speaker_tier: str | None = None, drop: str | None = None
 ) -> "Manifest":
-    """The clips that have a transcript. Raises ManifestError where none has."""
+    """The clips with a transcript. Raises ManifestError if none has one."""
     from earful.errors import ManifestError
 
     known = transcripts_of(transcribed, tier, speaker_tier, drop, unlisted=False).filter(
@@ -137,7 +137,7 @@ def with_texts(
 
 
 def drafts(checkpoint: "Checkpoint", found: "Suggested", tell: Tell) -> list[str]:
-    """What each suggested clip may say: a recogniser's transcript, or the sounds that a base hears, between spaces."""
+    """A draft of each suggested clip: the transcript of a recogniser, or the phones of a base with spaces between."""
     from earful.adapt.start import is_recognizer
     from earful.audio.files import read
     from earful.recognizer import Recognizer
@@ -154,7 +154,7 @@ def drafts(checkpoint: "Checkpoint", found: "Suggested", tell: Tell) -> list[str
 
 
 def report_left_out(found: "Suggested", was_cut: bool) -> None:
-    """Warn of what was not suggested: damaged files by name, the others by number."""
+    """Warn about clips that were not suggested: damaged files by name, the others by number."""
     from earful.adapt.suggest import TOO_LONG, UNREADABLE
 
     unreadable = [each for each in found.left_out if each.reason == UNREADABLE]
@@ -167,7 +167,7 @@ def report_left_out(found: "Suggested", was_cut: bool) -> None:
 
 
 def print_suggestions(found: "Suggested", audio: Path, out: Path | None) -> None:
-    """A line a clip, with what speaks for it, and the sums."""
+    """Print one line per clip, with the reasons, and the totals."""
     folder = audio if audio.is_dir() else audio.parent
     parts = any(each.clip.start_s for each in found.suggestions)
     start = (">from",) if parts else ()
@@ -189,7 +189,7 @@ def print_suggestions(found: "Suggested", audio: Path, out: Path | None) -> None
 
 
 def new_in(suggestion: "Suggestion") -> str:
-    """The sounds that no clip before has, or so many pairs of sounds.
+    """The new sounds of a clip, and the number of new pairs.
 
     >>> new_in(Suggestion(Utterance("a", Path("a.wav")), ("a", "b"), ("b",), 2, 0.1, 1.0))  # doctest: +SKIP
     'b, 2 pairs'
@@ -233,7 +233,7 @@ def summary(model: str, found: "Suggested", heard: Sequence[str], out: Path | No
 
 
 def check_table(out: Path, overwrite: bool) -> None:
-    """Refuse a table that cannot be written, before any work is done for it. Raises ManifestError."""
+    """Check before any work that the table can be written. Raises ManifestError."""
     from earful.errors import ManifestError
 
     if out.suffix.lower() not in SUFFIXES:
@@ -245,7 +245,7 @@ def check_table(out: Path, overwrite: bool) -> None:
 
 
 def write_table(out: Path, suggestions: "Sequence[Suggestion]", heard: Sequence[str]) -> None:
-    """Write the clips for somebody to transcribe, with an empty text; the file appears whole or not at all.
+    """Write a table of clips with empty texts to fill in, whole or not at all.
 
     Sound files inside the table's folder are written relative to it. Raises ManifestError where it cannot be written.
     """
@@ -270,7 +270,7 @@ def write_table(out: Path, suggestions: "Sequence[Suggestion]", heard: Sequence[
 
 
 def table(rows: Iterable[Sequence[object]], separator: str) -> str:
-    """Rows as text; a cell with the separator, a quotation mark or a new line in it is quoted."""
+    """Rows as CSV or TSV; cells with the separator, a quotation mark or a line end are quoted."""
     import csv
 
     text = io.StringIO(newline="")

@@ -12,7 +12,7 @@ from earful.cli.streams import plain, raw_of
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on one line; what is no number is null."""
+    """Print one JSON object on one line; NaN and infinity become null."""
     from earful.config import finite
 
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
@@ -37,7 +37,7 @@ def print_table(
         table.add_column(name.removeprefix(">"), justify="right" if right else "left", no_wrap=right, overflow="fold")
     for row in rows:
         table.add_row(*(Text(plain(str(cell))) for cell in row))
-    # A pipe or a file has no width: there, a row is a line.
+    # A pipe or a file has no width: each row is one line.
     width = None if sys.stdout.isatty() else 100_000
     Console(file=raw_of(sys.stdout), width=width, highlight=False).print(table)
 
@@ -57,7 +57,7 @@ def percent(rate: float) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """A number and what it counts.
+    """A count with its noun in the right number.
 
     >>> counted(1, "clip"), counted(20, "clip")
     ('1 clip', '20 clips')
@@ -66,7 +66,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def peak_memory_mb() -> int | None:
-    """The most memory that this process has held; None where the system does not say (Windows)."""
+    """The peak memory of this process in MB; None if the system does not report it (Windows)."""
     status = Path("/proc/self/status")  # of Linux, where `getrusage` begins with the peak of who started this process
     if status.exists() and (found := re.search(r"^VmHWM:\s+(\d+) kB", status.read_text("utf-8"), re.MULTILINE)):
         return round(int(found[1]) / (1 << 10))
@@ -79,7 +79,7 @@ def peak_memory_mb() -> int | None:
 
 
 def print_facts(found: Mapping[str, object], shown: Mapping[str, object], *, json: bool) -> None:
-    """What a training did: `found` as JSON, or a table for people, in which `shown` says some things better."""
+    """Print the results of a training: `found` as JSON, or a table with some values replaced by those `shown`."""
     if json:
         print_json(found)
         return
@@ -90,5 +90,5 @@ def print_facts(found: Mapping[str, object], shown: Mapping[str, object], *, jso
 
 
 def within(folder: Path, path: Path) -> str:
-    """A path relative to the folder that it is in; another as it is."""
+    """A path relative to `folder` if it is inside, else unchanged."""
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()

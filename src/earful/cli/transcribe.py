@@ -139,7 +139,7 @@ def transcribe_each(
     channel: "Channel | Literal['each']",
     denoised: bool,
 ) -> None:
-    """Transcribe recordings one after the other, to stdout or into a folder. Raises typer.Exit(2) where some fail."""
+    """Transcribe recordings one after another, to stdout or into a folder. Raises typer.Exit(2) if some fail."""
     from earful.errors import AudioError
     from earful.writers.formats import FORMATS, render
 
@@ -167,7 +167,7 @@ def transcribe_each(
 
 
 def boosts(hot: str | None) -> dict[str, float]:
-    """Hot words and what a letter of each adds: `name,name:2`. Raises ConfigError for what is no such list."""
+    """Parse hot words with their bonus per letter: `name,name:2`. Raises ConfigError for another form."""
     if hot is None:
         return {}
     from earful.ctc.hot import BOOST
@@ -188,9 +188,9 @@ def boosts(hot: str | None) -> dict[str, float]:
 
 
 def sound_files(audio: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """Every recording, with its name relative to the folder that was given; what is not read there is named on stderr.
+    """Every recording with its name relative to the given folder; unreadable files are named on stderr.
 
-    Raises AudioError for a folder without.
+    Raises AudioError for a folder without recordings.
     """
     from earful.data.readers.sound import is_sound, one_a_name
     from earful.errors import AudioError

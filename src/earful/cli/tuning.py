@@ -19,7 +19,7 @@ SHOWN, MOST_MINUTES = 5, 366 * 24 * 60
 
 
 def above_zero(minutes: float | None) -> float | None:
-    """The value of --tune, checked before any work."""
+    """Check the value of --tune before any work."""
     if minutes is not None and not 0 < minutes <= MOST_MINUTES:  # NaN, too
         raise typer.BadParameter(f"{minutes} is not a number of minutes above 0 and up to a year.")
     return minutes
@@ -36,7 +36,7 @@ Minutes = Annotated[
 
 
 class Found(NamedTuple):
-    """The settings to use; the search that found them, where there was one: how long it might last, what it tried."""
+    """The settings to use, and, after a search, its time limit and its trials."""
 
     plan: "Plan"
     minutes: float | None = None
@@ -44,7 +44,7 @@ class Found(NamedTuple):
 
 
 def ready(minutes: float | None) -> None:
-    """Raises AdaptationError where a search is asked for and Optuna is not installed: before any work."""
+    """Raise AdaptationError, before any work, if a search is requested and Optuna is not installed."""
     if minutes is not None:
         from earful.adapt.tune import load_optuna
 
@@ -61,7 +61,7 @@ def search(
     state: Path,
     tell: Tell,
 ) -> Found:
-    """The best settings that so many minutes around `plan` find; for None `plan` as it is."""
+    """The best settings of a search around `plan` for this many `minutes`; `plan` itself for None."""
     if minutes is None:
         return Found(plan)
     from earful.adapt.tune import tune
@@ -78,7 +78,7 @@ def search(
 
 
 def standing(tried: Sequence["Trial"]) -> str:
-    """How far a search has come: CER of the first settings, and the lowest."""
+    """The progress of a search: CER of the first settings, and the lowest CER."""
     return f"{percent(tried[0].cer)} → {percent(ranked(tried)[0].cer)} in {counted(len(tried), 'trial')}"
 
 
@@ -88,7 +88,7 @@ def ranked(tried: Sequence["Trial"]) -> list["Trial"]:
 
 
 def doubts(found: Found, measured: str) -> list[str]:
-    """What the user should know about a search; `measured` says on which clips adaptation was."""
+    """Warnings about a search; `measured` says on which clips the adaptation was measured."""
     if found.minutes is None:
         return []
     tried = found.trials
@@ -102,7 +102,7 @@ def doubts(found: Found, measured: str) -> list[str]:
 
 
 def settings(found: Found) -> dict[str, Any]:
-    """What `--json` prints of the settings: those used, and of the search, where there was one. The keys stay."""
+    """The part of `--json` about the settings, and about the search if there was one. The keys stay."""
     from earful.config import to_mapping
 
     tried = found.trials
@@ -112,7 +112,7 @@ def settings(found: Found) -> dict[str, Any]:
 
 
 def print_trials(tried: Sequence["Trial"]) -> None:
-    """The best trials of a search, and the first, which has the usual settings."""
+    """Print the best trials of a search, and the first, which has the usual settings."""
     best = ranked(tried)
     rows = [
         (

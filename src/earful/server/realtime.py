@@ -1,10 +1,10 @@
-"""`/v1/realtime`: live words over a WebSocket, as clients of OpenAI's and of vLLM's servers speak it.
+"""`/v1/realtime`: live transcription over a WebSocket, by the protocols of OpenAI and of vLLM.
 
-OpenAI's: PCM of 24 kHz, unless `session.update` names another rate; a turn ends where the client commits, or by itself
-where nobody speaks (`turn_detection`, which is told by the words: they say themselves where they end). vLLM's, told by
-a `session.update` that names a model at its top: 16 kHz, one turn, which ends by a commit that is `final`.
-What has settled comes as deltas, which only ever add; at the end of a turn comes its text, heard once more as a whole.
-The grey tail, and the words with their times, come to whoever asks for `include: ["earful.tail", "earful.words"]`.
+OpenAI's protocol: PCM of 24 kHz, unless `session.update` names another rate. A turn ends with a commit of the client,
+or with a pause (`turn_detection`, which uses the times of the words). vLLM's protocol, recognised by a `session.update`
+with a model at its top: 16 kHz, one turn, which ends with a `final` commit. Settled words are sent as deltas. At the
+end of a turn its text is sent, from a second pass over the whole turn. The tail of unsettled words, and the words with
+their times, are sent on `include: ["earful.tail", "earful.words"]`.
 """
 
 import base64
@@ -31,8 +31,8 @@ OPENAI_HZ, VLLM_HZ = 24_000, 16_000
 TAIL, WORDS = "earful.tail", "earful.words"
 MOST_SESSIONS = 64
 SILENCE_S = 0.5
-"""After so long without a word a turn ends, unless the client says another time."""
-_LEAST_SILENCE_S = 0.3  # words end when their last letter is heard: less is between any two of them
+"""The default pause, in seconds, that ends a turn."""
+_LEAST_SILENCE_S = 0.3  # a word ends with its last letter, so shorter gaps are between any two words
 _TRY_AGAIN = 1013
 _SHORTEST_S = 0.1
 
@@ -42,28 +42,28 @@ class _Loose(BaseModel):
 
 
 class Format(_Loose):
-    """How sound is coded: linear PCM of 16 bits alone."""
+    """The coding of sound: only linear PCM of 16 bits."""
 
     type: str = "audio/pcm"
     rate: int | None = None
 
 
 class Transcription(_Loose):
-    """Which model writes."""
+    """The model of the transcription."""
 
     model: str | None = None
     language: str | None = None
 
 
 class TurnDetection(_Loose):
-    """How a turn ends by itself."""
+    """When a turn ends without a commit."""
 
     type: str = "server_vad"
     silence_duration_ms: float = Field(1000 * SILENCE_S, ge=0, le=600_000)
 
 
 class Input(_Loose):
-    """What comes in."""
+    """The input of a session."""
 
     format: Format | None = None
     transcription: Transcription | None = None
@@ -71,13 +71,13 @@ class Input(_Loose):
 
 
 class Audio(_Loose):
-    """Of a session, what comes in."""
+    """The sound of a session: only input."""
 
     input: Input | None = None
 
 
 class Update(_Loose):
-    """A session as OpenAI's clients describe it, today's and the form before."""
+    """A session as described by OpenAI's clients, in the current form and the one before."""
 
     audio: Audio | None = None
     include: list[str] | None = None
@@ -88,7 +88,7 @@ class Update(_Loose):
 
 @dataclass
 class Asked:
-    """What a client has asked for."""
+    """The settings of a client."""
 
     model: str
     rate_hz: int = OPENAI_HZ
@@ -97,7 +97,7 @@ class Asked:
     vllm: bool = False
 
     def described(self, id: str) -> Event:
-        """The session, as events describe it."""
+        """The description of the session in events."""
         turn = self.silence_s and {"type": "server_vad", "silence_duration_ms": round(1000 * self.silence_s)}
         sound = {
             "format": {"type": "audio/pcm", "rate": self.rate_hz},
@@ -127,7 +127,11 @@ def routes(state: State) -> APIRouter:
             await session.begin()
             while True:
                 await session.take(await socket.receive_text())
-        except (WebSocketDisconnect, RuntimeError, KeyError):  # gone, in the midst of an answer too; or sent bytes
+        except (
+            WebSocketDisconnect,
+            RuntimeError,
+            KeyError,
+        ):  # the client has gone, or has sent bytes
             return
         finally:
             sessions.discard(session.id)
@@ -137,7 +141,7 @@ def routes(state: State) -> APIRouter:
 
 @final
 class Session:
-    """One client: its events go in by `take`, the answers go out by `send`."""
+    """One client: `take` handles its events, `send` sends the answers."""
 
     def __init__(self, state: State, model: str, send: Send) -> None:
         self.id = f"sess_{secrets.token_hex(8)}"
@@ -250,7 +254,7 @@ class Session:
         if heard is None or heard.duration_s - self._began_s < _SHORTEST_S:
             code = "input_audio_buffer_commit_empty"
             raise Problem(400, f"the buffer holds less than {1000 * _SHORTEST_S:g} ms of sound", code=code)
-        if self._asked.silence_s is not None or self._began_s:  # the same sound goes on
+        if self._asked.silence_s is not None or self._began_s:  # the same sound continues
             await self._show(await heard.settle(), heard.tail)
             await self._complete(heard.duration_s, await heard.turn())
             return

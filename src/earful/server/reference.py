@@ -1,4 +1,4 @@
-"""`/docs`: all routes on one page, made of what `/openapi.json` says; no script, nothing from elsewhere."""
+"""`/docs`: one page with all routes, made from `/openapi.json`, without scripts and external resources."""
 
 from html import escape
 from typing import Any
@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 
 
 def routes(app: FastAPI) -> APIRouter:
-    """The one page."""
+    """The route of the page."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/docs")
@@ -19,7 +19,7 @@ def routes(app: FastAPI) -> APIRouter:
 
 
 def written(described: dict[str, Any]) -> str:
-    """A heading for each route, what it does, and what it takes."""
+    """HTML with a heading, a description and the parameters of each route."""
     parts = [
         _route(method.upper(), path, route)
         for path, each in described["paths"].items()

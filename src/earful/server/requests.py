@@ -1,4 +1,4 @@
-"""What clients may send: the shapes of bodies, and kinds of values that the database and the disk can hold."""
+"""Models of request bodies, with values that the database and the disk can hold."""
 
 from typing import Annotated, Literal
 from urllib.parse import unquote
@@ -13,7 +13,7 @@ _MOST_WHO = 100
 
 
 def characters_only(text: str) -> str:
-    """Refuse what no XML can hold, and so no file of ELAN's: control characters, lone halves of pairs."""
+    """Refuse characters that XML, and so ELAN files, cannot hold: control characters and lone surrogates."""
     if any((c < " " and c not in "\t\n\r") or "\ud800" <= c <= "\udfff" or c in "\ufffe\uffff" for c in text):
         raise ValueError("holds what is no character")
     return text
@@ -29,13 +29,13 @@ Seconds = Annotated[float, Field(ge=0, le=10**6, allow_inf_nan=False)]
 
 
 class Body(BaseModel):
-    """A key that is not known is a mistake, and named."""
+    """A body in which an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class NewProject(Body):
-    """A project to begin; without a model, with the shipped base."""
+    """A new project; the default model is the shipped base."""
 
     name: Name
     language: Language = ""
@@ -44,7 +44,7 @@ class NewProject(Body):
 
 
 class ChangedProject(Body):
-    """What of a project is to be another."""
+    """Changes to a project."""
 
     name: Name | None = None
     language: Language | None = None
@@ -54,14 +54,14 @@ class ChangedProject(Body):
 
 
 class NewSegment(Body):
-    """Where somebody speaks."""
+    """The span of a new segment."""
 
     start_s: Seconds
     end_s: Seconds
 
 
 class ChangedSegment(Body):
-    """What of a segment is to be another; `version` is that which the change was made to."""
+    """Changes to a segment; `version` is the one that the client has changed."""
 
     version: Annotated[int, Field(ge=0, le=2**53)]
     text: Text | None = None
@@ -71,7 +71,7 @@ class ChangedSegment(Body):
 
 
 class Compared(Body):
-    """Models to hear one recording with."""
+    """Models to compare on one recording."""
 
     models: Annotated[list[Name], Field(min_length=1, max_length=4)]
 
@@ -85,13 +85,13 @@ class Adaptation(Body):
 
 
 class OwnAdaptation(Body):
-    """The same, where the project is named by the address."""
+    """The same for a project in the path."""
 
     effort: Effort = "usual"
     name: Name | None = None
 
 
 def who(given: Annotated[str, Header(alias="X-Earful-Who", max_length=1000)] = "") -> str:
-    """The name that a person gave, percent-encoded where it is more than ASCII."""
+    """The name of a user, percent-decoded: headers are ASCII."""
     name = unquote(given, errors="replace")
     return "".join(c for c in name if c.isprintable() and not "\ud800" <= c <= "\udfff")[:_MOST_WHO]

@@ -1,4 +1,4 @@
-"""Whether something failed because the disk is full."""
+"""Whether an error means that the disk is full."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether there was no room on the disk: for this error, or one that it came of."""
+    """Whether this error, or one of its causes, means that the disk is full."""
     return any(map(_is_full, _chain(error)))
 
 
@@ -18,7 +18,7 @@ def _is_full(error: BaseException) -> bool:
         return "full" in str(error)
     if isinstance(error, OSError):
         return error.errno in FULL
-    return any(os.strerror(number) in str(error) for number in FULL)  # safetensors' errors have no number
+    return any(os.strerror(number) in str(error) for number in FULL)  # errors of safetensors have no errno
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

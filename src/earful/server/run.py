@@ -1,4 +1,4 @@
-"""A server that runs until it is told to stop."""
+"""Run a server until it is stopped."""
 
 import asyncio
 import socket
@@ -15,19 +15,19 @@ from earful.server.settings import Settings, is_loopback
 from earful.server.state import State
 
 EVERY = ("0.0.0.0", "::")
-ELSEWHERE = ("192.0.2.1", 9)  # an address of documents, which is nobody's (RFC 5737)
-_LINGER_S = 5  # what streams may take to end
+ELSEWHERE = ("192.0.2.1", 9)  # an address for documentation (RFC 5737)
+_LINGER_S = 5  # seconds for streams to end
 
 
 def run(settings: Settings, say: Callable[[str], object]) -> None:
-    """Serve until interrupted; `say` is told the address, once it can be opened.
+    """Serve until interrupted; `say` is called with the address when the server is ready.
 
-    Raises ConfigError: no token, where others than this machine can ask, or a port that is taken.
+    Raises ConfigError: no token although other machines can connect, or a port in use.
     """
     if not settings.token and not is_loopback(settings.host):
         raise ConfigError(f"{settings.host} can be reached by other machines, so a token is needed; give --token")
     app = application(settings)
-    tempfile.tempdir = str(settings.incoming)  # uploads: /tmp may be memory
+    tempfile.tempdir = str(settings.incoming)  # for uploads: /tmp may be in memory
     asyncio.run(_serve(app, settings, say))
 
 
@@ -76,7 +76,7 @@ async def _wyoming(state: State, settings: Settings) -> AsyncIterator[None]:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it can be asked; lets those go who listen to news, as soon as it stops: it waits for all answers."""
+    """Reports when it is ready; ends event streams as soon as it stops, since uvicorn waits for all responses."""
 
     def __init__(self, config: uvicorn.Config, began: Callable[[], object]) -> None:
         super().__init__(config)
@@ -93,17 +93,17 @@ class _Server(uvicorn.Server):
 
 
 def address(settings: Settings) -> str:
-    """What to open in a browser; where all addresses of this machine are served, that of its network."""
+    """The address for a browser; if all addresses are served, that in the local network."""
     host = reached() if settings.host in EVERY else settings.host
     host = f"[{host}]" if ":" in host else host
     return f"http://{host}:{settings.port}/" + (f"?token={settings.token}" if settings.token else "")
 
 
 def reached() -> str:
-    """The address by which other machines of the network know this one; its name, where there is no network."""
+    """The address of this machine in the local network; its name without a network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
         try:
-            asked.connect(ELSEWHERE)  # which sends nothing: it only chooses the way
+            asked.connect(ELSEWHERE)  # UDP: sends nothing, only chooses a route
             return str(asked.getsockname()[0])
         except OSError:
             return socket.gethostname()

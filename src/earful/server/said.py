@@ -1,4 +1,4 @@
-"""What a recording says by its segments: its transcript, in any format, and packed with the rest."""
+"""The transcript of a recording from its segments, in any format, and the export of a project."""
 
 import json
 import sqlite3
@@ -21,7 +21,7 @@ _UNUSABLE = '<>:"/\\|?*'
 
 
 def transcript_of(rows: Sequence[sqlite3.Row], duration_s: float) -> Transcript:
-    """The texts of segments, in order of time. Words that a person wrote share the time of their segment by length."""
+    """The transcript of segments, by time. Words of a person's text divide the time of the segment by their length."""
     words = [word for row in rows if row["state"] != "skipped" and row["text"].strip() for word in words_of(row)]
     mean = sum(word.confidence for word in words) / len(words) if words else 0.0
     return Transcript(" ".join(word.text for word in words), tuple(words), mean, duration_s)
@@ -44,7 +44,7 @@ def words_of(row: sqlite3.Row) -> list[Word]:
 
 
 def format_named(name: str) -> str:
-    """The writers' name of a format, however it is written. Raises Problem (400)."""
+    """The name of a format in `writers`, in any case. Raises Problem (400)."""
     found = ALIASES.get(name.lower(), name.lower())
     if found not in FORMATS:
         raise Problem(400, f"format is {name[:50]!r}, must be one of {', '.join(FORMATS)}", param="format")
@@ -52,14 +52,14 @@ def format_named(name: str) -> str:
 
 
 def written(transcript: Transcript, format: str, name: str, language: str) -> str:
-    """The transcript in a format; `name` is the recording's, which the file links where it lies beside it."""
-    root = "/" if format in IN_XML else ""  # so links name no place on this machine
+    """The transcript in a format; the file links the recording `name` in the same folder."""
+    root = "/" if format in IN_XML else ""  # so links contain no path of this machine
     place = Path(f"/{name}{FORMATS[format].suffix}")
     return render(transcript, format, f"{root}{name}.wav", place=place, language=language)
 
 
 def stems(names: Sequence[str]) -> list[str]:
-    """Names of files for recordings, all distinct, that any file system can hold and any XML.
+    """Distinct file names for recordings, valid in any file system and in XML.
 
     >>> stems(["a.wav", "a.mp3", "../b"])
     ['a', 'a#2', '.._b']
@@ -69,9 +69,9 @@ def stems(names: Sequence[str]) -> list[str]:
 
 
 def contents_of(db: sqlite3.Connection, id: str, folder: Path, originals: Path | None = None) -> dict[str, Path | str]:
-    """All of a project, by the names of files: sound, an ELAN file each, a manifest, segments, and every edit.
+    """The files of a project by name: sound, an ELAN file per recording, a manifest, segments, and every edit.
 
-    Recordings as they came are in the folder of `originals`, as far as they were kept.
+    `originals` is the folder of original files, as far as they were kept.
 
     Raises Problem (404).
     """
@@ -94,7 +94,7 @@ def contents_of(db: sqlite3.Connection, id: str, folder: Path, originals: Path |
 
 
 def suffix_of(name: str) -> str:
-    """What a file's name ends in, where that is letters and digits.
+    """The suffix of a file name if it is letters and digits, else an empty string.
 
     >>> suffix_of("talk.MP3"), suffix_of("talk"), suffix_of("talk.tar/x")
     ('.MP3', '', '')
@@ -104,17 +104,17 @@ def suffix_of(name: str) -> str:
 
 
 def pack(contents: Mapping[str, Path | str], out: Path) -> None:
-    """Write files and texts into a zip. Raises OSError: no room."""
+    """Write files and texts into a zip. Raises OSError: the disk is full."""
     with zipfile.ZipFile(out, "w") as packed:
         for name, content in contents.items():
             if isinstance(content, str):
                 packed.writestr(name, content)
-            elif content.is_file():  # an original may not have been kept; somebody may have taken sound away
+            elif content.is_file():  # the original may not have been kept, or the file may have been removed
                 packed.write(content, name)
 
 
 def files_of(folder: Path) -> dict[str, Path | str]:
-    """The files of a model's folder, in a folder of its name."""
+    """The files of a model, in a folder with its name."""
     return {f"{folder.name}/{path.relative_to(folder).as_posix()}": path for path in sorted(folder.rglob("*"))}
 
 

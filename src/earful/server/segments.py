@@ -1,6 +1,6 @@
-"""Segments of recordings: what is said from when to when, and every change that a person made, with undo.
+"""Segments of recordings: their spans and texts, and every edit, with undo.
 
-Changes are only ever added. Undo is another change, which names the one that it takes back; so is redo.
+Edits are only added. Undo and redo are edits, too, which refer to the edit that they revert.
 """
 
 import json
@@ -19,7 +19,7 @@ _SHORTEST_S = 0.05
 
 
 def add_segments(db: sqlite3.Connection, recording_id: str, spans: Sequence[tuple[float, float]]) -> list[str]:
-    """Segments where nothing is written yet; answers their ids."""
+    """Add segments without text, and return their ids."""
     ids = [new_id() for _ in spans]
     db.executemany(
         "INSERT INTO segments (id, recording, start_s, end_s) VALUES (?, ?, ?, ?)",
@@ -39,13 +39,13 @@ def segment(db: sqlite3.Connection, id: str) -> sqlite3.Row:
 
 
 def segments_of_recording(db: sqlite3.Connection, id: str) -> list[sqlite3.Row]:
-    """In order of time. Raises Problem (404)."""
+    """The segments of a recording, by time. Raises Problem (404)."""
     recording(db, id)
     return db.execute("SELECT * FROM segments WHERE recording = ? ORDER BY start_s, id", (id,)).fetchall()
 
 
 def segments_of_project(db: sqlite3.Connection, id: str, order: str = "time") -> list[sqlite3.Row]:
-    """In order of time; or of what would teach most, those that were ranked first."""
+    """The segments of a project, by time; or by rank, ranked ones first."""
     by = {"time": "r.created, r.id, s.start_s", "teaching": "s.rank IS NULL, s.rank, r.created, r.id, s.start_s"}[order]
     return db.execute(
         f"SELECT s.* FROM segments s JOIN recordings r ON r.id = s.recording "
@@ -55,13 +55,13 @@ def segments_of_project(db: sqlite3.Connection, id: str, order: str = "time") ->
 
 
 def shown_segment(row: sqlite3.Row) -> dict[str, Any]:
-    """A segment as clients see it."""
+    """A segment in the form for clients."""
     kept = ("id", "recording", "start_s", "end_s", "draft", "text", "state", "version", "rank")
     return {**{key: row[key] for key in kept}, "words": json.loads(row["words"])}
 
 
 def write_draft(db: sqlite3.Connection, id: str, transcript: Transcript, model: str) -> bool:
-    """What a model heard, where nobody has touched the segment; answers whether that is so."""
+    """Store the draft of a model if nobody has edited the segment; return whether it was stored."""
     row = segment(db, id)
     if row["state"] not in UNTOUCHED:
         return False
@@ -90,9 +90,9 @@ def write_draft(db: sqlite3.Connection, id: str, transcript: Transcript, model: 
 
 
 def edit(db: sqlite3.Connection, id: str, version: int, values: Mapping[str, Any], who: str) -> sqlite3.Row:
-    """Make one change, of one field or several. A text that is written without a state makes it corrected.
+    """Edit one field or several. A new text without a new state sets the state `corrected`.
 
-    Raises Problem: 409 with the segment as it is, where that has changed since the version; 400, times that cannot be.
+    Raises Problem: 409, with the current segment, if it has changed since `version`; 400 for impossible times.
     """
     row = segment(db, id)
     if row["version"] != version:
@@ -107,7 +107,7 @@ def edit(db: sqlite3.Connection, id: str, version: int, values: Mapping[str, Any
 
 
 def take_back(db: sqlite3.Connection, id: str, who: str) -> sqlite3.Row:
-    """Undo the last change that stands. Raises Problem (409): there is none."""
+    """Undo the last edit that is not undone. Raises Problem (409): there is none."""
     row, (standing, _) = segment(db, id), _standing(db, id)
     if not standing:
         raise Problem(409, "there is nothing to undo", code="nothing")
@@ -116,7 +116,7 @@ def take_back(db: sqlite3.Connection, id: str, who: str) -> sqlite3.Row:
 
 
 def do_again(db: sqlite3.Connection, id: str, who: str) -> sqlite3.Row:
-    """Redo what was undone last. Raises Problem (409): there is none."""
+    """Redo the edit that was undone last. Raises Problem (409): there is none."""
     row, (_, undone) = segment(db, id), _standing(db, id)
     if not undone:
         raise Problem(409, "there is nothing to redo", code="nothing")
@@ -125,7 +125,7 @@ def do_again(db: sqlite3.Connection, id: str, who: str) -> sqlite3.Row:
 
 
 def history(db: sqlite3.Connection, id: str) -> list[dict[str, Any]]:
-    """All changes of a segment, the first one first."""
+    """All edits of a segment, the oldest first."""
     segment(db, id)
     return [
         {
@@ -143,7 +143,7 @@ def history(db: sqlite3.Connection, id: str) -> list[dict[str, Any]]:
 def _set(
     db: sqlite3.Connection, row: sqlite3.Row, values: Mapping[str, Any], kind: str, of: str | None, who: str
 ) -> sqlite3.Row:
-    """Write values, and what they were."""
+    """Write values, and record the old ones."""
     change, at = new_id(), now()
     for field, value in values.items():
         before, after = (json.dumps(each, ensure_ascii=False) for each in (row[field], value))
@@ -158,7 +158,7 @@ def _set(
 
 
 def _standing(db: sqlite3.Connection, id: str) -> tuple[list[str], list[str]]:
-    """The changes that stand, and those that were undone and can be redone, the last one last."""
+    """The edits that are not undone, and those that can be redone, each with the latest last."""
     standing, undone = list[str](), list[str]()
     for each in db.execute(
         "SELECT change, kind, of FROM edits WHERE segment = ? GROUP BY change ORDER BY min(id)", (id,)
@@ -184,7 +184,7 @@ def _check_span(db: sqlite3.Connection, row: sqlite3.Row, changed: Mapping[str, 
 
 
 def check_span(start_s: float, end_s: float, duration_s: float) -> None:
-    """Raises Problem (400): the times are not within the recording, or in no order."""
+    """Raise Problem (400) if the times are outside the recording or in the wrong order."""
     if not (start_s >= 0 and start_s + _SHORTEST_S <= end_s <= duration_s + _SHORTEST_S):
         message = f"a segment from {start_s} to {end_s} s cannot be in a recording of {duration_s:.3f} s"
         raise Problem(400, message, param="start_s", code="out_of_range")

@@ -1,4 +1,4 @@
-"""What a server is told when it starts: where it listens, where its state is, and how much it takes."""
+"""The settings of a server: its address, its home folder and its limits."""
 
 import ipaddress
 import os
@@ -8,29 +8,29 @@ from pathlib import Path
 
 MEGABYTE = 2**20
 MOST_FIELDS, MOST_FIELD_BYTES = 1000, 8 * MEGABYTE
-"""Of a form: what is no file."""
+"""The most fields of a form that are not files, and the most bytes of one field."""
 
 
 def home_of_user() -> Path:
-    """Where state is kept unless told: `XDG_DATA_HOME/earful`, by default `~/.local/share/earful`."""
+    """The default home folder: `XDG_DATA_HOME/earful`, by default `~/.local/share/earful`."""
     given = os.environ.get("XDG_DATA_HOME", "")
     return (Path(given) if Path(given).is_absolute() else Path.home() / ".local" / "share") / "earful"
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the server listens, what it serves, and its bounds.
+    """The address of the server, its models and its limits.
 
-    `models` are folders, known by their names; `token` is asked of every request, if not "". `names` are other host
-    names by which browsers reach it. `upload_bytes` bounds a request, `longest_s` a recording, `most_files` the files
-    of one request. With `keeps_originals` a recording is kept as it came, too. Decoding may take `decode_s` seconds of
-    a processor and `decode_bytes` of memory. `loaded` models are in memory at once, `workers` transcriptions run at
-    once, and `waiting` more may wait. Adaptations give way to all else by so many steps of `nice`.
+    `models` are folders, served by their names; every request needs the `token`, if not "". `names` are further host
+    names of the server. `upload_bytes` limits a request, `longest_s` a recording, `most_files` the files of one
+    request. With `keeps_originals` original files are kept, too. Decoding may take `decode_s` seconds of processor time
+    and `decode_bytes` of memory. `loaded` models are in memory at once, `workers` transcriptions run at once, and
+    `waiting` more may wait. Adaptations run with a lower priority, by `nice`.
     """
 
     models: tuple[Path, ...] = ()
@@ -53,32 +53,32 @@ class Settings:
 
     @property
     def recordings(self) -> Path:
-        """Recordings, each named by its hash."""
+        """The folder of recordings, named by their hashes."""
         return self.home / "recordings"
 
     @property
     def originals(self) -> Path:
-        """Recordings as they came, each named by its hash."""
+        """The folder of original files, named by their hashes."""
         return self.home / "originals"
 
     @property
     def made(self) -> Path:
-        """Models that were made here."""
+        """The folder of models made by this server."""
         return self.home / "models"
 
     @property
     def incoming(self) -> Path:
-        """What is being received or packed; emptied at every start."""
+        """The folder of unfinished uploads and exports; emptied at every start."""
         return self.home / "incoming"
 
     @property
     def trash(self) -> Path:
-        """What was deleted: nothing is ever lost."""
+        """The folder of deleted files, which are never removed."""
         return self.home / "trash"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only programs of this machine reach an address."""
+    """Whether an address can only be reached from this machine."""
     if host.lower() == "localhost":
         return True
     try:
@@ -88,5 +88,5 @@ def is_loopback(host: str) -> bool:
 
 
 def new_token() -> str:
-    """A token that nobody guesses."""
+    """A random token."""
     return secrets.token_urlsafe(24)

@@ -1,4 +1,4 @@
-"""Recordings on the disk: named by the hash of what was sent, decoded once, and as they came; and their outline."""
+"""Recordings on the disk: original and decoded files, named by the hash of the upload; and their waveforms."""
 
 import hashlib
 from pathlib import Path
@@ -18,7 +18,7 @@ _PIECE = 2**20
 def kept(state: State, file: BinaryIO, name: str) -> tuple[str, Decoded]:
     """Keep an upload as WAV of 16 kHz mono, and as it came; answers the hash of that, and what was decoded.
 
-    Raises AudioError: it cannot be decoded; OSError: no room.
+    Raises AudioError: it cannot be decoded; OSError: the disk is full.
     """
     with received(file, state.settings.incoming) as source:
         sha256 = digest(source)
@@ -39,7 +39,7 @@ def digest(path: Path) -> str:
 
 
 def discard(state: State, sha256: str) -> None:
-    """Put a recording into the trash, with what it was made of."""
+    """Move a recording and its original file into the trash."""
     settings = state.settings
     for place in (settings.recordings / f"{sha256}.wav", original_of(settings.originals, sha256)):
         if place.exists():
@@ -47,7 +47,7 @@ def discard(state: State, sha256: str) -> None:
 
 
 def peaks(place: Path, count: int) -> list[list[float]]:
-    """The lowest and the highest value in each of so many equal parts of a WAV. Raises AudioError."""
+    """The lowest and the highest value in each of `count` equal parts of a WAV file. Raises AudioError."""
     try:
         with soundfile.SoundFile(place) as sound:
             edges = np.linspace(0, sound.frames, min(count, max(sound.frames, 1)) + 1).astype(np.int64)
@@ -61,7 +61,7 @@ def peaks(place: Path, count: int) -> list[list[float]]:
 
 
 def _widen(low: np.ndarray, high: np.ndarray, edges: np.ndarray, samples_T: np.ndarray) -> None:
-    """Take a piece into account; `edges` are those of the parts, counted from where the piece begins."""
+    """Update minima and maxima with a block of samples; `edges` of the parts count from the start of the block."""
     first = int(np.searchsorted(edges, 0, side="right")) - 1
     last = int(np.searchsorted(edges, len(samples_T), side="left"))
     starts = np.clip(edges[first:last], 0, len(samples_T) - 1)

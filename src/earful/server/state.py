@@ -1,4 +1,4 @@
-"""What all routes of a server share, and what comes of an adaptation."""
+"""The state that all routes share, and the handling of a finished adaptation."""
 
 import json
 import shutil
@@ -20,9 +20,7 @@ from earful.server.store import Store, now
 
 @dataclass(frozen=True)
 class State:
-    """The settings, what is remembered, the models, what decodes uploads, where transcriptions run, news, jobs, and
-    what is done with recordings by itself.
-    """
+    """Settings, database, models, decoders of uploads, thread pool, events, jobs and background work."""
 
     settings: Settings
     store: Store
@@ -34,13 +32,13 @@ class State:
     chores: Chores
 
     def begin(self) -> None:
-        """Start what works by itself, once the server's loop runs."""
+        """Start the background work, once the server's event loop runs."""
         self.events.begin()
         self.chores.begin()
         self.jobs.begin()
 
     def end(self) -> None:
-        """End all of it; the next server goes on."""
+        """End all background work; the next server continues it."""
         self.jobs.end()
         self.chores.end()
         self.pool.close()
@@ -49,10 +47,10 @@ class State:
 
 
 def state_of(settings: Settings) -> State:
-    """The state of a server that starts, in its home.
+    """The state of a new server in its home folder.
 
-    Raises CheckpointError: a folder that was given is no model; ConfigError: the database cannot be used; OSError: the
-    home cannot be written.
+    Raises CheckpointError: a given folder is not a model; ConfigError: the database is unusable; OSError: the home
+    folder is not writable.
     """
     shutil.rmtree(settings.incoming, ignore_errors=True)
     for folder in (
@@ -72,7 +70,7 @@ def state_of(settings: Settings) -> State:
 
 
 def taken(store: Store, chores: Chores, result: dict[str, Any]) -> None:
-    """Note a model that was made; a project has it from now on, and its drafts are made anew."""
+    """Record a new model; its project uses it from now on, for new drafts of all unedited segments."""
     with store.writing() as db:
         job = db.execute("SELECT * FROM jobs WHERE id = ?", (result["job"],)).fetchone()
         report = json.dumps({key: value for key, value in result.items() if key != "job"}, ensure_ascii=False)
@@ -85,7 +83,7 @@ def taken(store: Store, chores: Chores, result: dict[str, Any]) -> None:
 
 
 def still_there(db: sqlite3.Connection, id: str | None) -> bool:
-    """Whether a project is, and was not deleted meanwhile."""
+    """Whether a project exists and was not deleted meanwhile."""
     if id is None:
         return False
     try:

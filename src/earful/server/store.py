@@ -1,7 +1,7 @@
-"""What the server remembers, in SQLite: what was answered is on the disk, whatever happens then.
+"""The database of the server, in SQLite: every answered change is on the disk.
 
-Writing is durable (`synchronous=FULL`, a log beside the file), so that a killed process loses nothing of it. There is
-one connection, which threads take in turn. `user_version` counts the steps of `MIGRATIONS` that were taken.
+Writes are durable (`synchronous=FULL`, write-ahead log), so a killed process loses nothing. Threads take turns on one
+connection. `user_version` counts the applied `MIGRATIONS`.
 """
 
 import secrets
@@ -54,7 +54,7 @@ MIGRATIONS = (
 
 
 class Store:
-    """The database in a home. Raises ConfigError: it is of a later version, or no database."""
+    """The database in a home folder. Raises ConfigError: it is from a later version, or not a database."""
 
     def __init__(self, home: Path) -> None:
         self._lock = RLock()
@@ -70,20 +70,20 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """The connection, to read what belongs together."""
+        """The connection, locked for several consistent reads."""
         with self._lock:
             yield self._db
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """The connection in a transaction: all of it is on the disk when the block has ended, or nothing of it."""
+        """The connection in a transaction: after the block all of it is on the disk, or nothing."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
                 self._db.execute("COMMIT")
             except BaseException:
-                if self._db.in_transaction:  # a full disk may have ended it already
+                if self._db.in_transaction:  # a full disk may have rolled it back already
                     self._db.execute("ROLLBACK")
                 raise
 
@@ -102,10 +102,10 @@ class Store:
 
 
 def new_id() -> str:
-    """A name that nothing has."""
+    """A new unique id."""
     return secrets.token_hex(8)
 
 
 def now() -> float:
-    """Seconds of Unix."""
+    """The time in Unix seconds."""
     return round(time.time(), 3)

@@ -1,4 +1,4 @@
-"""What is in the studio's projects: recordings, segments, the models that came of them, and all of it to take away."""
+"""The contents of the studio's projects: recordings, segments, models, and exports."""
 
 import json
 import secrets
@@ -62,12 +62,12 @@ def routes(state: State) -> APIRouter:
 
 
 def made(row: Any) -> dict[str, Any]:
-    """Of a model that was made here: its name, when, from what, of how many clips."""
+    """A model made here: name, date, base and number of clips."""
     return {key: row[key] for key in ("name", "created", "base", "clips")}
 
 
 def zipped(state: State, contents: Mapping[str, Path | str], name: str) -> FileResponse:
-    """A zip to download, which goes when it was sent."""
+    """A zip file to download, which is deleted after sending."""
     out = state.settings.incoming / secrets.token_hex(16)
     try:
         pack(contents, out)

@@ -1,4 +1,4 @@
-"""The studio's projects: what belongs together, the models that came of it, and all of it to take away."""
+"""The studio's projects."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ BASE = "earful-base"
 
 
 def routes(state: State) -> APIRouter:
-    """Projects, without what is in their recordings."""
+    """The routes of projects, without their contents."""
     router = APIRouter(prefix="/api", tags=["studio"])
     store = state.store
 
@@ -85,5 +85,5 @@ def letters_of(state: State, model: str) -> tuple[list[str], list[str]]:
 
 
 def default_model(state: State) -> str:
-    """The first that was given, else the base that is best."""
+    """The first given model, else the best base."""
     return state.models.given[0].name if state.models.given else BASE

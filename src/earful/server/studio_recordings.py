@@ -1,4 +1,4 @@
-"""The studio's recordings: they come, are cut and drafted, and go."""
+"""The studio's recordings: upload, drafts and deletion."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""The studio's segments: every change is on the disk when it is answered, and can be taken back."""
+"""The studio's segments: every answered change is on the disk, and can be undone."""
 
 from collections.abc import Callable
 from sqlite3 import Connection, Row

@@ -1,4 +1,4 @@
-"""The studio's recordings as sound and as text: played, drawn, heard by two models, and written in any format."""
+"""The sound, waveforms and transcripts of the studio's recordings, also by two models for comparison."""
 
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -19,7 +19,7 @@ _MOST_PEAKS = 20_000
 
 
 def routes(state: State) -> APIRouter:
-    """What a recording sounds like, and says."""
+    """The routes for the sound and the transcripts of a recording."""
     router = APIRouter(prefix="/api", tags=["studio"])
     store, folder = state.store, state.settings.recordings
 
@@ -74,7 +74,7 @@ def routes(state: State) -> APIRouter:
 
 
 def heard_by(state: State, name: str, place: Any) -> dict[str, Any]:
-    """A whole recording by one model."""
+    """The transcript of a whole recording by one model."""
     said = state.models.transcriber(name).transcribe(place)
     words = [
         {"text": w.text, "start_s": w.start_s, "end_s": w.end_s, "confidence": round(w.confidence, 4)}

@@ -1,4 +1,4 @@
-"""`/v1/audio/transcriptions`: what OpenAI's clients send, and what they get."""
+"""`/v1/audio/transcriptions`, as in OpenAI's API."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ Keywords = Annotated[list[str] | None, Form()]
 
 
 def routes(state: State) -> APIRouter:
-    """The one route, in all its forms."""
+    """The route, with all its response formats."""
     router = APIRouter(prefix="/v1/audio", tags=["transcription"])
 
     @router.post("/transcriptions", response_model=None)
@@ -57,7 +57,7 @@ def routes(state: State) -> APIRouter:
         if stream:
             words = Words()
             task = asyncio.ensure_future(state.pool.run(heard, state, file.file, name, model, hot, words.put))
-            await asyncio.sleep(0)  # where there is no room, it says so before the stream begins
+            await asyncio.sleep(0)  # a full disk is an error before the stream begins
             if task.done():
                 task.result()
             return StreamingResponse(_stream(task, words, logprobs), media_type=STREAM, headers=HEADERS)
@@ -98,7 +98,7 @@ def heard(
 
 
 def check(format: str, stream: bool, granularities: Any, include: Any) -> None:
-    """Raises Problem for what is not answered, or does not go together."""
+    """Raise Problem for options that are not supported, or do not go together."""
     if format == "diarized_json":
         message = "diarized_json is not written here: earful does not tell speakers apart; ask for verbose_json"
         raise Problem(400, message, param="response_format", code="unsupported_value")
@@ -116,14 +116,14 @@ def check(format: str, stream: bool, granularities: Any, include: Any) -> None:
 
 @final
 class Words:
-    """What a thread that hears has to say, and the loop's other tasks wait for."""
+    """A queue from a transcribing thread to tasks of the event loop."""
 
     def __init__(self) -> None:
         self._loop, self._new = asyncio.get_running_loop(), asyncio.Event()
         self._texts = deque[str]()
 
     def put(self, texts: Sequence[str]) -> None:
-        """Say words, from any thread."""
+        """Add words, from any thread."""
         self._texts.extend(texts)
         self._loop.call_soon_threadsafe(self._new.set)
 
@@ -150,7 +150,7 @@ async def _stream(task: "asyncio.Future[Heard]", words: Words, logprobs: bool) -
                 yield BEAT
         for event in answers.done(*task.result(), sent, logprobs=logprobs):
             yield event
-    except Exception as error:  # the answer has begun, so what is wrong can only be an event
+    except Exception as error:  # the response has begun, so the error can only be an event
         problem = explained(error)
         fault = {"message": problem.message, "type": "server_error", "param": problem.param, "code": problem.code}
         yield packed({"type": "error", "error": fault}, "error")

@@ -1,8 +1,7 @@
-"""The process of one adaptation: `python -m earful.server.worker FOLDER NICE` does what FOLDER/spec.json says.
+"""The process of one adaptation: `python -m earful.server.worker FOLDER NICE` executes FOLDER/spec.json.
 
-It says a line of JSON for each news: {stage, share, left_s}, and in the end {done} or {failed}, and whether that was
-because the disk is `full`. It ends when its input does, which is when the server has died; the next one goes on from
-what was saved.
+It prints a line of JSON for each change: {stage, share, left_s}, and at the end {done} or {failed}, with `full` if the
+disk is full. It exits when its input ends, because the server has died; the next server continues from the saved state.
 """
 
 import json
@@ -32,7 +31,7 @@ _NAMED = 10  # clips that were left out, or are odd, and are named
 
 
 def main() -> None:
-    """Adapt, and say how far it is."""
+    """Adapt, and print the progress."""
     if hasattr(os, "nice"):
         os.nice(int(sys.argv[2]))
     Thread(target=_end_with_the_server, daemon=True).start()
@@ -49,7 +48,7 @@ def main() -> None:
         say({"failed": " ".join(str(error).split("\n")), "full": is_full(error)})
     except MemoryError:
         say({"failed": "not enough memory; use fewer or shorter clips, or close other programs"})
-    except Exception as error:  # the server tells it to whoever asked
+    except Exception as error:  # the server reports it to the client
         say(
             {
                 "full": is_full(error),
@@ -59,7 +58,7 @@ def main() -> None:
 
 
 def work(folder: Path, tell: "Progress") -> dict[str, Any]:
-    """Adapt as FOLDER/spec.json says; answers the result, which is kept there until the server has taken it."""
+    """Adapt by FOLDER/spec.json; return the result, which is kept there until the server has stored it."""
     if (folder / RESULT).exists():
         kept: dict[str, Any] = json.loads((folder / RESULT).read_text("utf-8"))
         return kept
@@ -72,7 +71,7 @@ def work(folder: Path, tell: "Progress") -> dict[str, Any]:
 
 
 def adapted(spec: dict[str, Any], state: Path, tell: "Progress") -> dict[str, Any]:
-    """Adapt the base to the clips, save the model, weigh int8; answers what the job's result says."""
+    """Adapt the base to the clips, save the model, measure int8, and return the job's result."""
     from earful.adapt.effort import adapt_by
     from earful.adapt.start import start_from
     from earful.checkpoint import save_checkpoint
@@ -113,17 +112,17 @@ def result_of(name: str, report: "AdaptReport", said: Sequence[str]) -> dict[str
 
 
 def rate(value: float) -> float | None:
-    """A rate that JSON can hold; None where nothing could be measured."""
+    """A rate for JSON; None if nothing could be measured."""
     return value if isfinite(value) else None
 
 
 def finite(bounds: "Interval | None") -> "Interval | None":
-    """An interval that JSON can hold; None for one that says nothing."""
+    """An interval for JSON; None for one that is not finite."""
     return bounds if bounds is not None and all(map(isfinite, bounds)) else None
 
 
 class Progress:
-    """Told how far a stage is, says so at most twice a second, with what this stage will still take."""
+    """Prints the progress of a stage at most twice a second, with the remaining time of the stage."""
 
     def __init__(self, say: Any) -> None:
         self._say, self._stage, self._began, self._said = say, "", 0.0, 0.0
@@ -158,7 +157,7 @@ def _example(findings: "Sequence[Finding]") -> str:
 
 @contextmanager
 def _alone(state: Path) -> Iterator[None]:
-    """The state for this process alone; that of a server that was killed may take a moment to end."""
+    """Lock the state for this process; the process of a killed server may need a moment to exit."""
     from earful.alone import alone
 
     until = time.monotonic() + _LOCKED_S

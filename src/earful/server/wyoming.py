@@ -1,7 +1,7 @@
-"""Wyoming, the protocol of Home Assistant's voices: the models of the server as speech-to-text over TCP.
+"""The Wyoming protocol of Home Assistant: the models of the server as speech-to-text over TCP.
 
-It knows no token: whoever reaches the port may have sound written down, and that is all that can be asked for here.
-What a client may send is bounded: the package's own reader takes any length that a header names.
+It has no token: anyone who can reach the port may transcribe sound, and do nothing else. The size of messages is
+limited here, since the package's own reader accepts any length in a header.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _ABOUT = Attribution(name="earful", url="https://pypi.org/project/earful/")
 
 @final
 class Wyoming:
-    """The server: `begin` listens, `end` lets all clients go."""
+    """The server: `begin` listens, `end` disconnects all clients."""
 
     def __init__(self, state: State, host: str, port: int) -> None:
         self._state, self._server, self._clients = state, AsyncTcpServer(host, port), set[Client]()
@@ -49,7 +49,7 @@ class Wyoming:
 
 @final
 class Client(AsyncEventHandler):
-    """One connection: `describe`, or `transcribe` and sound, as often as it likes."""
+    """One connection: any number of `describe` requests, or of `transcribe` requests with sound."""
 
     def __init__(
         self, state: State, clients: "set[Client]", reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -70,7 +70,7 @@ class Client(AsyncEventHandler):
                 if event is None or not await self.handle_event(event):
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # it has gone
+            pass  # the client has gone
         finally:
             self._clients.discard(self)
             self.writer.close()
@@ -139,7 +139,7 @@ class Client(AsyncEventHandler):
         await self.write_event(Transcript(text=text).event())
 
     def _chosen(self, name: str | None, language: str | None) -> str:
-        """The model of that name; else the first of that language, which was made for it; else the first."""
+        """The model of this name; else the first model adapted to this language; else the first model."""
         models = self._state.models.all()
         if name is not None:
             return self._state.models.find(name).name
@@ -156,7 +156,7 @@ class Client(AsyncEventHandler):
 
 
 def info_of(models: list[Model]) -> Info:
-    """What is served: a program with these models."""
+    """The description of this server: a program with these models."""
     found = [
         AsrModel(
             name=model.name,
@@ -195,7 +195,7 @@ async def read_event(reader: asyncio.StreamReader) -> Event | None:
             return None
         more: Any = json.loads(await reader.readexactly(counts[0])) if counts[0] else {}
         payload = await reader.readexactly(counts[1]) if counts[1] else None
-    except (ValueError, RecursionError):  # no JSON, no UTF-8, or a line without an end
+    except (ValueError, RecursionError):  # invalid JSON or UTF-8, or a line without an end
         return None
     return Event(head["type"], {**data, **more}, payload) if isinstance(data, dict) and isinstance(more, dict) else None
 
