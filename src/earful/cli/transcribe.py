@@ -117,7 +117,7 @@ def transcriber(
 
 
 def check_audio(model: str, audio: Sequence[Path], fill: str | None) -> None:
-    """Raises ConfigError where there is nothing to transcribe, or nothing to fill."""
+    """Raise ConfigError if there is nothing to transcribe, or if --fill has no file."""
     from earful.errors import ConfigError, quoted
 
     if fill is not None:

@@ -12,7 +12,7 @@ _LEAST = 1e-6  # a confidence of zero has no logarithm
 
 
 def plain_json(transcript: Transcript, warnings: Sequence[str], *, logprobs: bool) -> dict[str, Any]:
-    """The format `json`: the text, what is wrong with the file, and, where asked for, how likely each word is."""
+    """The format `json`: the text, warnings about the file, and the log-probability of each word if requested."""
     found: dict[str, Any] = {"text": transcript.text, "usage": usage(transcript), **warned(warnings)}
     return found | {"logprobs": logprobs_of(transcript.words)} if logprobs else found
 
@@ -61,7 +61,7 @@ def delta(text: str) -> str:
 
 
 def done(transcript: Transcript, warnings: Sequence[str], sent: str, *, logprobs: bool) -> Iterator[str]:
-    """The last events of `stream=true`: what follows the text that was `sent`, then the whole.
+    """The last events of `stream=true`: the rest after the `sent` text, then the whole text.
 
     The joined deltas are the text, since it begins with the sent part.
     """
@@ -85,7 +85,7 @@ def logprobs_of(words: tuple[Word, ...]) -> list[dict[str, Any]]:
 
 
 def warned(warnings: Sequence[str]) -> dict[str, list[str]]:
-    """What is wrong with a file that could be read all the same; OpenAI's answers have nothing for that."""
+    """Warnings about a file that was read despite faults; OpenAI's API has no field for them."""
     return {"warnings": list(warnings)} if warnings else {}
 
 

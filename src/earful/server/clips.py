@@ -41,7 +41,7 @@ def clips_of_project(db: sqlite3.Connection, id: str, sounds: Path, folder: Path
 
 
 def clips_of_form(decoders: Decoders, files: Sequence[UploadFile], lines: str, folder: Path) -> tuple[Path, list[str]]:
-    """Clips that were sent, decoded, by the names that the manifest has for them; and what is wrong with the files.
+    """Decode uploaded clips, which the manifest names; also return warnings about the files.
 
     Raises Problem (400): two files of one name, or a missing file; AudioError, ManifestError, OSError.
     """

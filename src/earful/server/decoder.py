@@ -1,7 +1,7 @@
 """The process that decodes uploads: it converts any sound file to WAV, 16 kHz mono, and may crash.
 
 `python -m earful.server.decoder MEMORY_BYTES SECONDS` answers {source, place, kind, longest_s} with {duration_s,
-warnings}, or with {error}. It may take so much memory, and so many seconds of a processor for each file.
+warnings} or {error}. The arguments limit its memory, and its processor time per file.
 """
 
 import sys

@@ -20,7 +20,7 @@ _STRAY_S = 30.0  # the wall time that a decoder may take beyond its processor ti
 
 
 class Decoded(NamedTuple):
-    """How long the sound of a file is, and what is wrong with a file that could be read all the same."""
+    """The duration of a file's sound, and warnings about a file that was read despite faults."""
 
     duration_s: float
     warnings: tuple[str, ...] = ()

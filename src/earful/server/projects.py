@@ -128,9 +128,9 @@ def delete_project(db: sqlite3.Connection, id: str) -> list[str]:
 def add_recording(
     db: sqlite3.Connection, project_id: str, name: str, sha256: str, duration_s: float, warnings: Sequence[str] = ()
 ) -> str:
-    """A recording, which waits to be cut; where the project has that sound already, that one. Answers its id.
+    """Add a recording in the state `waiting`, or find the project's recording with this sound; return its id.
 
-    `warnings` say what is wrong with the file. They are told once: who has the same sound later has the same.
+    `warnings` are about the file. They are stored once, and count for later uploads of the same sound, too.
     """
     project(db, project_id)
     same = db.execute(
@@ -160,7 +160,7 @@ def recordings(db: sqlite3.Connection, project_id: str) -> list[sqlite3.Row]:
 
 
 def shown_recording(row: sqlite3.Row) -> dict[str, Any]:
-    """A recording as clients see it."""
+    """A recording in the form for clients."""
     kept = ("id", "project", "name", "sha256", "duration_s", "state", "error", "created")
     return {**{key: row[key] for key in kept}, "warnings": json.loads(row["warnings"])}
 

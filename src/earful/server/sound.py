@@ -16,7 +16,7 @@ _PIECE = 2**20
 
 
 def kept(state: State, file: BinaryIO, name: str) -> tuple[str, Decoded]:
-    """Keep an upload as WAV of 16 kHz mono, and as it came; answers the hash of that, and what was decoded.
+    """Keep an upload as WAV, 16 kHz mono, and in its original form; return its hash and the result of decoding.
 
     Raises AudioError: it cannot be decoded; OSError: the disk is full.
     """
@@ -24,10 +24,10 @@ def kept(state: State, file: BinaryIO, name: str) -> tuple[str, Decoded]:
         sha256 = digest(source)
         place = state.settings.recordings / f"{sha256}.wav"
         if place.exists():
-            decoded = Decoded(float(soundfile.info(place).duration))  # what was wrong was told then
+            decoded = Decoded(float(soundfile.info(place).duration))  # the first upload has reported the warnings
         else:
             decoded = state.decoders.decode(source, place, name, "PCM_16")
-        if state.settings.keeps_originals and digest(place) != sha256:  # else the WAV is what came
+        if state.settings.keeps_originals and digest(place) != sha256:  # otherwise the upload was such a WAV
             source.replace(original_of(state.settings.originals, sha256))
     return sha256, decoded
 

@@ -23,7 +23,7 @@ _BEAT_S = 10.0
 _MOST_KEYWORDS = 100
 Heard = tuple[Transcript, tuple[str, ...]]
 WARNINGS = "X-Warnings"
-"""The header, a list in JSON, of what is wrong with a file, where the answer itself has no place for it."""
+"""The header for warnings about a file, a JSON list, in formats without a field for them."""
 Keywords = Annotated[list[str] | None, Form()]
 
 
@@ -84,7 +84,7 @@ def heard(
     hot: dict[str, float],
     certain: Callable[[Sequence[str]], None] | None = None,
 ) -> Heard:
-    """The transcript of an upload, and what is wrong with it; `certain` is told its words as they are heard.
+    """The transcript of an upload, and warnings about it; `certain` is called with words as soon as they are certain.
 
     Raises AudioError, TextError, CheckpointError, Problem.
     """

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from earful.text.interval import Interval
 
 _EVERY_S = 0.5
-_LOCKED_S = 30.0  # so long the process of a killed server may take to end
-_NAMED = 10  # clips that were left out, or are odd, and are named
+_LOCKED_S = 30.0  # seconds for the process of a killed server to exit
+_NAMED = 10  # the most clips with warnings to name
 
 
 def main() -> None:
@@ -96,7 +96,7 @@ def adapted(spec: dict[str, Any], state: Path, tell: "Progress") -> dict[str, An
 
 
 def result_of(name: str, report: "AdaptReport", said: Sequence[str]) -> dict[str, Any]:
-    """What clients are told of an adaptation, and was `said` of its clips. Rates are those with its language model."""
+    """The result of an adaptation for clients, and the warnings about its clips. Rates are with the language model."""
     return {
         "model": name,
         "cer_before": rate(report.cer_before),
@@ -139,7 +139,7 @@ class Progress:
 
 
 def _some(warnings: Sequence[str]) -> list[str]:
-    """The first of what is wrong with files, and how many more there are."""
+    """The first warnings about files, and the number of the others."""
     more = len(warnings) - _NAMED
     return [*warnings[:_NAMED], *([f"and {more} more of this kind"] if more > 0 else [])]
 
