@@ -8,13 +8,12 @@ an earlier run are kept, so an interrupted one goes on.
 """
 
 import argparse
-import json
-import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cells import Cells
 from games import train_and_test
 
 from earful.adapt.adapt import adapt
@@ -23,7 +22,6 @@ from earful.adapt.select import plan_for
 from earful.checkpoint import load_checkpoint
 from earful.data.synthesis.sentences import read_sentences
 from earful.features.mask import SpecAugment
-from earful.kshot.machine import machine
 from earful.text.normalize import TextRules
 from kshot import draw, frames_by, rates
 
@@ -66,36 +64,36 @@ def main() -> None:
     frames, texts = frames_by(options.base, test), read_sentences(options.text)
     bases = {name: load_checkpoint(name) for name in (options.base, *options.others)}
     rules = TextRules(language=options.language or train[0].language or "")
-    rows: list[dict] = json.loads(options.out.read_text("utf-8"))["rows"] if options.out.exists() else []
-    done = {(row["clips"], row["seed"], row["variant"]) for row in rows}
+    cells = Cells(options.out, base=options.base, test_clips=len(test))
+
+    def missing(clips: int, seed: int, variants: Sequence[str]) -> Iterator[str]:
+        return (variant for *_, variant in cells.missing(clips=[clips], seed=[seed], variant=variants))
 
     def note(clips: int, seed: int, variant: str, found: dict) -> None:
-        rows.append({"clips": clips, "seed": seed, "variant": variant} | found)
-        print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-        facts = {"machine": machine(), "base": options.base, "test_clips": len(test), "rows": rows}
-        options.out.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+        cells.add({"clips": clips, "seed": seed, "variant": variant} | found)
 
     for seed in options.seeds:
         for clips in options.clips:
             support = draw(train, clips, seed)
             full = plan_for(len(support), support.duration_s)
-            for variant in [v for v in options.plans if (clips, seed, v) not in done]:
+            for variant in missing(clips, seed, options.plans):
                 plan = PLANS[variant](full)
                 # Where the fine-tunings that measure have no part in the model, they need not be made.
                 plan = plan if plan.averaged else replace(plan, folds=0)
                 checkpoint, _ = adapt(bases[options.base], support, plan=plan, greedy=True, seed=seed, rules=rules)
                 note(clips, seed, variant, rates(checkpoint, test, frames, greedy=True))
             with tempfile.TemporaryDirectory() as state:  # the second finds there what the first has learned
-                for variant in [v for v in options.languages if (clips, seed, v) not in done]:
+                for variant in missing(clips, seed, options.languages):
                     sources = languages(texts)[variant]
                     checkpoint, _ = adapt(
                         bases[options.base], support, plan=full, seed=seed, state=Path(state), rules=rules, **sources
                     )
                     note(clips, seed, variant, rates(checkpoint, test, frames, greedy=False))
-            for other in [o for o in options.others if (clips, seed, f"from {Path(o).name}") not in done]:
+            others = {f"from {Path(other).name}": other for other in options.others}
+            for variant in missing(clips, seed, list(others)):
                 plan = replace(full, folds=0)
-                checkpoint, _ = adapt(bases[other], support, plan=plan, greedy=True, seed=seed, rules=rules)
-                note(clips, seed, f"from {Path(other).name}", rates(checkpoint, test, frames, greedy=True))
+                checkpoint, _ = adapt(bases[others[variant]], support, plan=plan, greedy=True, seed=seed, rules=rules)
+                note(clips, seed, variant, rates(checkpoint, test, frames, greedy=True))
 
 
 if __name__ == "__main__":

@@ -9,17 +9,16 @@ levels, greedily.
 """
 
 import argparse
-import json
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+
+from cells import Cells
 
 from earful.adapt.adapt import prepare, with_dropout
 from earful.adapt.finetune import Plan, finetune
 from earful.checkpoint import Checkpoint, load_checkpoint
 from earful.data.manifest import read_manifest
-from earful.kshot.machine import machine
 from earful.model import AcousticModel
 from kshot import draw, frames_by, rates
 
@@ -58,29 +57,19 @@ def main() -> None:
     base = load_checkpoint(options.base)
     train, test = (read_manifest(options.corpus / f"{part}.jsonl") for part in ("train", "test"))
     frames = frames_by(str(options.base), test)
-    rows = json.loads(options.out.read_text("utf-8"))["rows"] if options.out.exists() else []
-    for seed in options.seeds:
-        for clips in options.clips:
-            missing = [
-                name
-                for name in options.changes
-                if not any((row["clips"], row["seed"], row["change"]) == (clips, seed, name) for row in rows)
-            ]
-            if not missing:
-                continue
+    cells, last = Cells(options.out, base=options.base.name, test_clips=len(test)), None
+    for seed, clips, name in cells.missing(seed=options.seeds, clips=options.clips, change=options.changes):
+        if (seed, clips) != last:  # all changes share the frames, and start from the same rows
+            last = (seed, clips)
             ready = prepare(base, draw(train, clips, seed), rules=None, plan=None, seed=seed, tell=lambda *_: None)
             start, alphabet = ready.start(range(len(ready.copies))), ready.config.alphabet
-            for name in missing:
-                plan, began = changed(ready.plan, CHANGES[name]), time.process_time()
-                copies = [each[: 1 + plan.copies] for each in ready.copies]
-                model = AcousticModel(with_dropout(ready.config, plan.dropout))
-                tuned = finetune(model, start, copies, [], alphabet, plan, seed=seed)
-                row = {"clips": clips, "seed": seed, "change": name, "batch_s": plan.batch_s}
-                row |= {"cpu_s": round(time.process_time() - began, 1)}
-                rows.append(row | rates(Checkpoint(ready.config, tuned.params), test, frames, greedy=True))
-                print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-                result = {"machine": machine(), "base": options.base.name, "test_clips": len(test), "rows": rows}
-                options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+        plan, began = changed(ready.plan, CHANGES[name]), time.process_time()
+        copies = [each[: 1 + plan.copies] for each in ready.copies]
+        model = AcousticModel(with_dropout(ready.config, plan.dropout))
+        tuned = finetune(model, start, copies, [], alphabet, plan, seed=seed)
+        row = {"clips": clips, "seed": seed, "change": name, "batch_s": plan.batch_s}
+        row |= {"cpu_s": round(time.process_time() - began, 1)}
+        cells.add(row | rates(Checkpoint(ready.config, tuned.params), test, frames, greedy=True))
 
 
 if __name__ == "__main__":

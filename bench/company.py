@@ -13,7 +13,6 @@ A bed is speech before the clip: heard with it by the whole encoder (joint), or 
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -22,6 +21,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from cells import Cells
 from games import train_and_test
 from torch import Tensor, nn
 
@@ -35,7 +35,6 @@ from earful.data.utterance import Utterance
 from earful.encoder.backbone import Backbone
 from earful.encoder.pretrained import load_backbone
 from earful.errors import TextError
-from earful.kshot.machine import machine
 from earful.model import PHONES, amid, fast_arithmetic, frames_by
 from earful.pretrain.dataset import phones_of
 
@@ -218,23 +217,19 @@ def main() -> None:
     others = {"synthetic Dutch": dutch, "synthetic speech in other languages": many}
     others["Italian and French of people"] = read_manifest(options.prompts / "manifest.jsonl")
     parts = [labelled(part, options.base) for part in (learn, test)]
-    found = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {"rows": []}
-    facts = {"machine": machine(), "clips": [len(part) for part in parts], "corpus": options.corpus.name}
-    done = {(row["encoder"], row["way"], row["seed"]) for row in found["rows"]}
+    cells = Cells(options.out, clips=[len(part) for part in parts], corpus=options.corpus.name)
     for folder in options.encoders:
         encoder = load_backbone(folder, pool=1)
         for seed in options.seeds:
-            for name, show in ways(encoder, pool, others, seed).items():
-                if (folder.name, name, seed) in done or (options.ways and name not in options.ways):
-                    continue
+            shows = ways(encoder, pool, others, seed)
+            wanted = [name for name in shows if not options.ways or name in options.ways]
+            for _, name, _ in cells.missing(encoder=[folder.name], way=wanted, seed=[seed]):
                 began = time.process_time()
-                frames = [show(part) for part in parts]
+                frames = [shows[name](part) for part in parts]
                 row = {"encoder": folder.name, "way": name, "seed": seed}
                 row["processor_s"] = round(time.process_time() - began, 1)
                 row |= probed(*(told(each, part) for each, part in zip(frames, parts, strict=True)), seed=seed)
-                found["rows"].append(row)
-                print(json.dumps(row), flush=True)
-                options.out.write_text(json.dumps(facts | found, indent=1, ensure_ascii=False) + "\n", "utf-8")
+                cells.add(row)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,9 @@ AXES = {
     "voices": ("speaker", "kind", "seed", "clips"),
     "beside_dutch": ("seed", "clips", "variant"),
     "believed": ("seed", "case"),
+    "adapt_settings": ("seed", "clips", "change"),
+    "ablation_czech": ("seed", "clips", "variant"),
+    "company": ("encoder", "way", "seed"),
 }
 
 
