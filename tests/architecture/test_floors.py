@@ -56,6 +56,7 @@ ALSO = {
     ("config", "reading"),
     ("device", "errors"),
     ("alone", "errors"),
+    ("reading", "errors"),
     ("identity", "config"),
     ("processes", "errors"),
     ("checkpoint", "folders"),

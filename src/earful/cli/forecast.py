@@ -52,9 +52,7 @@ def forecast(
     ] = None,
     minutes: Annotated[
         float,
-        typer.Option(
-            callback=above_zero, help="Time limit in minutes; it ends earlier if enough is measured.", metavar="N"
-        ),
+        typer.Option(callback=above_zero, help="A time limit in minutes; often it needs less.", metavar="N"),
     ] = 15.0,
     state: Annotated[
         Path | None, typer.Option(help="Keep measurements here, and continue from them.", metavar="FOLDER")

@@ -28,6 +28,7 @@ DEFAULT_START, DEFAULT_OBJECTIVE, DEFAULT_STEPS = "earful-base", "best_rq", 500
 NAMED, SHOWN = 10, 200
 CLIPS, LEFT_OUT = "clips.jsonl", "left-out.jsonl"
 
+Out = Annotated[Path | None, typer.Option(help="The folder for the model, if SOURCE is a folder.", metavar="MODEL")]
 Start = Annotated[
     str | None,
     typer.Option(help=f"The base to train further.  [default: {DEFAULT_START}]", metavar="NAME|DIR"),
@@ -41,9 +42,7 @@ ProbeEvery = Annotated[int | None, typer.Option(min=1, max=MOST_COUNT, help="Ste
 
 def pretrain(
     source: Annotated[Path, typer.Argument(help="A TOML recipe, or a folder of recordings.", metavar="SOURCE")],
-    out: Annotated[
-        Path | None, typer.Option(help="The folder for the model, if SOURCE is a folder.", metavar="MODEL")
-    ] = None,
+    out: Out = None,
     objective: Annotated[
         list[str] | None, typer.Option(help="A self-supervised objective; may be repeated.", metavar="NAME")
     ] = None,
