@@ -127,11 +127,7 @@ def routes(state: State) -> APIRouter:
             await session.begin()
             while True:
                 await session.take(await socket.receive_text())
-        except (
-            WebSocketDisconnect,
-            RuntimeError,
-            KeyError,
-        ):  # the client has gone, or has sent bytes
+        except (WebSocketDisconnect, RuntimeError, KeyError):  # the client has gone, or has sent bytes
             return
         finally:
             sessions.discard(session.id)
