@@ -74,7 +74,7 @@ def test_what_comes_to_nothing_is_said_and_the_climb_goes_on(found: Adapted) -> 
     ]
     every = list(climb(at(found, 0.4), steps, inf))
     assert [(b.name, b.cer, b.kept) for _, b, _ in every] == [("a", None, False), ("b", None, False), ("d", 0.2, True)]
-    assert "sure of nothing" in every[0][1].note and "x.wav: broken" in every[1][1].note
+    assert "not confident of any" in every[0][1].note and "x.wav: broken" in every[1][1].note
 
 
 def test_a_budget_passes_over_what_does_not_fit(found: Adapted, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,7 @@ def test_another_run_does_not_meet_this_one(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (lambda folder: [folder], "say with --out"),
+        (lambda folder: [folder], "with --out"),
         (lambda folder: [folder, "--out", "m", "--objective", "best-rq"], "did you mean 'best_rq'"),
         (lambda folder: [folder / "nowhere", "--out", "m"], "there is no such recipe"),
         (lambda folder: [folder, "--out", "m", "--probe", folder / "a.jsonl"], "a.jsonl"),
