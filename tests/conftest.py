@@ -6,8 +6,9 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, final
@@ -202,25 +203,36 @@ def torchrun() -> Callable[..., "subprocess.Popen[bytes]"]:
 
 
 @pytest.fixture
-def side_by_side() -> Callable[..., list[int | None]]:
-    """Run `python ARGUMENTS` in two processes as torchrun would, without its own; what they print goes to `log`."""
+def two_started() -> Iterator[Callable[..., list[BaseProcess]]]:
+    """Start `python ARGUMENTS` in two processes as torchrun would, without its own; what they print goes to `log`."""
     import forked
 
-    def run(log: Path, *arguments: object) -> list[int | None]:
+    running = list[BaseProcess]()
+
+    def start(log: Path, *arguments: object) -> list[BaseProcess]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         here = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
         here |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
         words = [str(each) for each in arguments]
-        running = [forked.start(log, words, here | {"RANK": rank, "LOCAL_RANK": rank}) for rank in ("0", "1")]
-        try:
-            for each in running:
-                each.join(240)
-            return [each.exitcode for each in running]
-        finally:
-            for each in running:
-                each.kill()
+        running.extend(forked.start(log, words, here | {"RANK": rank, "LOCAL_RANK": rank}) for rank in ("0", "1"))
+        return running
+
+    yield start
+    for each in running:
+        each.kill()
+
+
+@pytest.fixture
+def side_by_side(two_started: Callable[..., list[BaseProcess]]) -> Callable[..., list[int | None]]:
+    """Run `python ARGUMENTS` in two processes; answers how both ended."""
+
+    def run(log: Path, *arguments: object) -> list[int | None]:
+        running = two_started(log, *arguments)
+        for each in running:
+            each.join(240)
+        return [each.exitcode for each in running]
 
     return run
 

@@ -7,7 +7,7 @@ CUDA in a torch that is built without it): branches that read a number are walke
 the cells that CUDA has without cuDNN.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils._pytree import tree_map_only
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 CPU = torch.device("cpu")
@@ -89,7 +89,7 @@ class pretended(TorchDispatchMode):
 
 def computed(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """What an operator makes: far of what is far, near of what is near. RuntimeError where both meet."""
-    tensors = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
+    tensors = tensors_in([*args, *kwargs.values()])
     far = {id(each.near): each for each in tensors if isinstance(each, Far)}
     device = kwargs.get("device")
     if not far and (device is None or device.type != FAR.type):
@@ -98,12 +98,34 @@ def computed(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if torch.Tag.inplace_view in func.tags:  # `transpose_` and the like change the shape of what is round, too
         with no_dispatch():
             func(*args, **kwargs)
-    args, kwargs = tree_map_only(Far, lambda each: each.near, (args, kwargs))
+    args, kwargs = mapped(Far, lambda each: each.near, args), mapped(Far, lambda each: each.near, kwargs)
     arrives = device is None or device.type == FAR.type
     found = INSTEAD.get(func, func)(*args, **({**kwargs, "device": CPU} if device and arrives else kwargs))
     if not arrives or (func is aten.copy_.default and id(args[0]) not in far):
         return found
-    return tree_map_only(Tensor, lambda each: far.get(id(each)) if id(each) in far else Far(each), found)
+    return mapped(Tensor, lambda each: far.get(id(each)) if id(each) in far else Far(each), found)
+
+
+def tensors_in(values: Iterable[Any]) -> list[Tensor]:
+    """All tensors among values and in their lists, which is all that operators are given."""
+    found = list[Tensor]()
+    for each in values:
+        if isinstance(each, Tensor):
+            found.append(each)
+        elif isinstance(each, tuple | list):
+            found += tensors_in(each)
+    return found
+
+
+def mapped(kind: type, change: Callable[[Any], Any], tree: Any) -> Any:
+    """The same with what is of this kind changed."""
+    if isinstance(tree, kind):
+        return change(tree)
+    if type(tree) is dict:
+        return {name: mapped(kind, change, each) for name, each in tree.items()}
+    if type(tree) in (tuple, list):
+        return type(tree)(mapped(kind, change, each) for each in tree)
+    return tree_map_only(kind, change, tree) if isinstance(tree, tuple) else tree
 
 
 def refuse(func: Any, args: Any, tensors: list[Tensor]) -> None:

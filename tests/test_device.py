@@ -317,7 +317,7 @@ def test_elsewhere_every_objective_teaches(
         encoder=EncoderConfig("conformer", width=16, layers=1, heads=2, dropout=0.0),
         augmentation=CLEAN,
         probe=manifest,
-        probe_every=2,
+        probe_every=1,
     )
 
     def steps(device: torch.device) -> list[tuple[Any, ...]]:

@@ -4,6 +4,7 @@ import math
 import random
 import statistics
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from figures.entrants import CORPORA
@@ -201,15 +202,22 @@ def _meta_facts(found: Json, cers: dict[tuple[str, int], dict[tuple[int, str], J
     return f"{told}, {found['steps']} inner steps. {on(found['machine'])}."
 
 
+@cache
+def draws(seeds: int, tasks: int) -> list[tuple[list[int], list[int]]]:
+    """Which seeds and which tasks are drawn each time, with replacement; the same for all that is compared."""
+    chance = random.Random(0)
+    return [(chance.choices(range(seeds), k=seeds), chance.choices(range(tasks), k=tasks)) for _ in range(2000)]
+
+
 def difference(ours: dict[tuple[int, str], Json], theirs: dict[tuple[int, str], Json], moment: str) -> str:
     """The mean difference in points, and its interval."""
     seeds, tasks = (sorted({key[place] for key in ours if key in theirs}) for place in (0, 1))
     away = {key: 100 * (ours[key][moment] - theirs[key][moment]) for key in ours if key in theirs}
-    chance, drawn = random.Random(0), []
-    for _ in range(2000):
-        some, others = chance.choices(seeds, k=len(seeds)), chance.choices(tasks, k=len(tasks))
-        drawn.append(statistics.fmean([away[seed, task] for seed in some for task in others if (seed, task) in away]))
-    drawn.sort()
+    rows = [[away.get((seed, task)) for task in tasks] for seed in seeds]
+    drawn = sorted(
+        statistics.fmean([each for s in some for t in others if (each := rows[s][t]) is not None])
+        for some, others in draws(len(seeds), len(tasks))
+    )
     return f"{statistics.fmean(away.values()):+.1f} [{drawn[50]:+.1f}, {drawn[1949]:+.1f}]"
 
 

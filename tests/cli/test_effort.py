@@ -16,7 +16,7 @@ from earful.data.clips import read_clips
 
 
 def words(clips: Path, out: Path, base: Path, *more: object) -> tuple[object, ...]:
-    return "adapt", clips, "--out", out, "--base", base, "--steps", 3, *more
+    return "adapt", clips, "--out", out, "--base", base, "--steps", 2, *more
 
 
 def test_the_best(earful: Any, clips: Path, tiny_base: Path, tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_the_best(earful: Any, clips: Path, tiny_base: Path, tmp_path: Path) -> 
     assert {"cer", "cer_with_language", "seconds", "kept", "note"} < set(row["steps"][0])
     lines = [line.removeprefix("earful: ").strip() for line in run.err.splitlines()]
     assert lines[0].startswith("the steps, each measured on the same clips; about ")
-    assert lines[1].startswith("usual: adapt as usual, 3 steps, about ")
+    assert lines[1].startswith("usual: adapt as usual, 2 steps, about ")
     assert any(line.startswith("spoken: skipped: espeak-ng does not speak") for line in lines)
     assert sum("so far CER" in line for line in lines) == 2
     best = min(r for e in row["steps"] if (r := e["cer"] if e["cer_with_language"] is None else e["cer_with_language"]))
@@ -47,7 +47,7 @@ def test_what_is_next_is_the_last_line(earful: Any, clips: Path, tiny_base: Path
 def test_quick(earful: Any, clips: Path, tiny_base: Path, tmp_path: Path) -> None:
     row = json.loads(earful(*words(clips, tmp_path / "m", tiny_base, "--effort", "quick", "--json")).out)
     assert row["effort"] == "quick" and row["plan"]["copies"] == 0 and row["measured"] == "held-out"
-    assert row["plan"]["steps"] == 3 and not row["plan"]["averaged"]
+    assert row["plan"]["steps"] == 2 and not row["plan"]["averaged"]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_ctrl_c_writes_the_best_so_far_and_the_same_command_goes_on(
 
     def interrupt(stage: str, done: float, total: float, note: str = "") -> None:
         stages.append(stage)
-        if stages.count("adapting") == 3 * 3 + 5:  # in the second step
+        if stages.count("adapting") == 3 * 2 + 3:  # in the second step
             raise KeyboardInterrupt
 
     @contextmanager

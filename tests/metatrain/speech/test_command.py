@@ -1,8 +1,6 @@
 """`earful metatrain`: from a recipe to a base that knows how to be adapted; on one process and on two."""
 
 import json
-import os
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -150,19 +148,19 @@ def test_two_processes_make_the_model_of_one(earful: Any, side_by_side: Any, wri
 
 
 def test_a_process_that_dies_stops_the_run_and_it_resumes(
-    earful: Any, torchrun: Any, write_recipe: Any, tmp_path: Path
+    earful: Any, two_started: Any, write_recipe: Any, tmp_path: Path
 ) -> None:
     recipe = write_recipe(tmp_path)
     recipe.write_text(recipe.read_text("utf-8").replace("{ steps = 2, w", "{ steps = 12, w"), "utf-8")
-    run = torchrun(tmp_path / "log", "metatrain", recipe, "--json")
+    first, second = two_started(tmp_path / "log", "-m", "earful", "metatrain", recipe, "--json")
     state, began = tmp_path / "work" / "state.safetensors", time.monotonic()
     while not state.exists() and time.monotonic() - began < 200:
         time.sleep(0.05)
-    children = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True, check=True).stdout.split()
-    os.kill(int(children[-1]), 9)
-    assert run.wait(timeout=120) != 0
+    second.kill()
+    first.join(120)
     log = (tmp_path / "log").read_text("utf-8")
-    assert "SIGKILL" in log or "another process of this run has ended" in log, log[-2000:]
+    assert first.exitcode == 2 and "another process of this run has ended" in log, log[-2000:]
+    assert not (tmp_path / "model").exists()
     assert earful("metatrain", recipe).status == 0
 
 
