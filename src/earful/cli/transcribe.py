@@ -128,6 +128,10 @@ def check_audio(model: str, audio: Sequence[Path], fill: str | None) -> None:
             f"no AUDIO to transcribe: {model} is taken for the model, which comes first; give sound files or folders "
             f"after it: earful transcribe {example}"
         )
+    if Path(model).is_file():
+        from earful.folders import locate
+
+        locate(model)  # says so, before the folders of AUDIO are looked into: one of them may be the model
 
 
 def transcribe_each(
