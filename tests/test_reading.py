@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from earful.errors import quoted
-from earful.reading import LARGEST, check_regular, not_there, read_whole
+from earful.reading import LARGEST, check_regular, read_whole
 
 
 def test_a_file(tmp_path: Path) -> None:
@@ -50,16 +49,3 @@ def test_a_name_with_a_nul(tmp_path: Path) -> None:
 def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_whole(tmp_path / "none")
-
-
-@pytest.mark.parametrize(
-    ("typed", "meant"), [("my recordngs", "My recordings"), ("my recordings", "My recordings"), ("talks", None)]
-)
-def test_a_name_that_is_nearly_there(tmp_path: Path, typed: str, meant: str | None) -> None:
-    for name in ("My recordings", "a", "zzz"):
-        (tmp_path / name).mkdir()
-    hint = (
-        f"did you mean {quoted(tmp_path / meant)}?" if meant else "check its spelling, and the folder that you are in"
-    )
-    assert not_there(tmp_path / typed) == f"no such file or folder; {hint}"
-    assert not_there(tmp_path / "no" / "parent").endswith("you are in")

@@ -144,9 +144,7 @@ def adapt(
             plans = plans_of(found.plan, steps)
             made = make(way, start, used, plans, reading, keep_sound=keep_sound, seed=seed, state=state, tell=tell)
         write(out, made, used, state, replace=overwrite or unfinished(state))
-        conclude(
-            out, made, round(time.monotonic() - began, 2), len(manifest), found, way, reading, findings, told, json
-        )
+        conclude(out, made, began, len(manifest), found, way, reading, findings, told, json)
 
 
 @contextmanager
@@ -194,7 +192,7 @@ def weigh_int8(out: Path, clips: "Manifest") -> None:
 def conclude(
     out: Path,
     made: Made,
-    seconds: float,
+    began: float,
     given: int,
     found: Found,
     way: Way,
@@ -207,7 +205,7 @@ def conclude(
 
     An interrupted run ends with the exit status of Ctrl-C.
     """
-    report = made.found.report
+    report, seconds = made.found.report, round(time.monotonic() - began, 2)
     found = found._replace(plan=made.plan or found.plan)
     report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured), *hasty(way, report)))
     made = made._replace(found=made.found._replace(report=report))
