@@ -123,7 +123,7 @@ def check_audio(model: str, audio: Sequence[Path], fill: str | None) -> None:
     if fill is not None:
         raise ConfigError("--fill TIER needs --into FILE.eaf, the file that has the tier")
     if not audio:
-        taken = f"no AUDIO to transcribe: {model} is taken for the model, which comes first; give sound files or folders"
+        taken = f"no AUDIO to transcribe: {model} is taken for the model, which comes first; give recordings or folders"
         if Path(model).is_file():
             raise ConfigError(f"{taken} after it: earful transcribe MODEL {quoted(model)}")
         raise ConfigError(f"{taken} after it: earful transcribe {quoted(model)} new.wav")
