@@ -1,4 +1,4 @@
-"""What messages tell to install: parts that there are, by a command that works in a clone."""
+"""What messages tell to install, by a command that works in a clone; and what they say where nothing is."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from earful.errors import install, quoted
+from earful.errors import install, not_there, quoted
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = {path: path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py")}
@@ -69,3 +69,16 @@ def test_a_quoted_name_is_one_word(name: str) -> None:
 def test_a_name_is_quoted_as_the_shells_of_windows_know_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "win32")
     assert quoted(r"C:\Mein Ordner\a.wav") == r'"C:\Mein Ordner\a.wav"' and quoted(r"C:\a.wav") == r"C:\a.wav"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("my recordngs", "My recordings"), ("my recordings", "My recordings"), ("talks", None)]
+)
+def test_a_name_that_is_nearly_there(tmp_path: Path, typed: str, meant: str | None) -> None:
+    for name in ("My recordings", "a", "zzz"):
+        (tmp_path / name).mkdir()
+    hint = (
+        f"did you mean {quoted(tmp_path / meant)}?" if meant else "check its spelling, and the folder that you are in"
+    )
+    assert not_there(tmp_path / typed) == f"no such file or folder; {hint}"
+    assert not_there(tmp_path / "no" / "parent").endswith("you are in")

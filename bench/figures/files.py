@@ -72,17 +72,30 @@ def odd_folders(found: Json) -> Iterator[str]:
     """Odd recordings and folders: how they are read, and how many were read wrongly before."""
     outcomes = ("right", "refused", "wrong, told", "silently wrong")
     before = found.get("before", {}).get("kinds", {})
-    rows = [
-        [kind, *(counts[each] for each in outcomes), before.get(kind, {}).get("silently wrong", "–")]
-        for kind, counts in found["kinds"].items()
-    ]
+    once = {kind: before.get(kind, {}).get("silently wrong", "–") for kind in found["kinds"]}
+    kinds = {kind: [counts[each] for each in outcomes] for kind, counts in found["kinds"].items()}
+    whole = [kind for kind, counts in kinds.items() if not any(counts[1:]) and not once[kind]]
+    rows = [[kind, *counts, once[kind]] for kind, counts in kinds.items() if kind not in whole]
     columns = ("", ">right", ">refused", ">wrong, with a warning", ">wrong, without one", ">before")
     text = (
+        f"All right, now and before: {_joined(whole)}. "
         f"{found['recordings']} recordings of speech-like noise, and {found['folders']} folders, each read by three "
         "commands. Every seed makes each kind anew. Before: wrong without a warning, by the code of "
         f"{found['before']['commit'][:7]}."
     )
     yield from measured(columns, rows, text, found)
+
+
+def _joined(kinds: Sequence[str]) -> str:
+    """Kinds in a list; those of a folder are read by several commands, and are named once."""
+    commands: dict[str, list[str]] = {}
+    for kind in kinds:
+        what, _, command = kind.partition(": ")
+        commands.setdefault(what, []).extend([command] * bool(command))
+    every = max((len(each) for each in commands.values()), default=0)
+    return "; ".join(
+        what + (f" ({', '.join(each)})" if each and len(each) < every else "") for what, each in commands.items()
+    )
 
 
 def formats(found: Json) -> Iterator[str]:

@@ -19,6 +19,7 @@ The command line prints that line and exits with status 2.
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 
 def install(extra: str) -> str:
@@ -39,6 +40,21 @@ def quoted(word: object) -> str:
     if sys.platform == "win32":  # its shells know only double quotes
         return subprocess.list2cmdline([str(word)])
     return shlex.quote(str(word))
+
+
+def not_there(path: Path) -> str:
+    """What to say of a path at which nothing is: the most similar name beside it, or where to look."""
+    from difflib import get_close_matches
+
+    try:
+        beside = [each.name for each in path.parent.iterdir()]
+    except (OSError, ValueError):
+        beside = []
+    folded = {name.casefold(): name for name in beside}
+    near = get_close_matches(path.name.casefold(), folded, n=1, cutoff=0.75)
+    if near:
+        return f"no such file or folder; did you mean {quoted(path.parent / folded[near[0]])}?"
+    return "no such file or folder; check its spelling, and the folder that you are in"
 
 
 class EarfulError(Exception):

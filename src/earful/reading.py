@@ -11,8 +11,6 @@ import stat
 import zlib
 from pathlib import Path
 
-from earful.errors import quoted
-
 LARGEST = "EARFUL_LARGEST_MB"
 """The environment variable that allows larger files."""
 DEFAULT_LARGEST_MB = 256
@@ -44,21 +42,6 @@ def read_whole(path: Path) -> bytes:
                 str(path),
             )
         return file.read(most)  # a file that grows meanwhile is cut, and so found to be damaged
-
-
-def not_there(path: Path) -> str:
-    """What to say of a path at which nothing is: the most similar name beside it, or where to look."""
-    from difflib import get_close_matches
-
-    try:
-        beside = [each.name for each in path.parent.iterdir()]
-    except OSError:
-        beside = []
-    folded = {name.casefold(): name for name in beside}
-    near = get_close_matches(path.name.casefold(), folded, n=1, cutoff=0.75)
-    if near:
-        return f"no such file or folder; did you mean {quoted(path.parent / folded[near[0]])}?"
-    return "no such file or folder; check its spelling, and the folder that you are in"
 
 
 def unzipped(content: bytes) -> bytes:

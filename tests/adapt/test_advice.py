@@ -86,6 +86,15 @@ def test_what_gains_most_is_told(found: Adapted, count: int, changes: dict[str, 
     assert said.gain == max(each.gain for each in candidates(made, FACTS._replace(**changes)))
 
 
+def test_a_language_that_is_named_need_not_be_named(found: Adapted) -> None:
+    facts = FACTS._replace(text=False)
+    named, unnamed = (
+        next(each.says for each in candidates(found, facts._replace(named=named)) if each.kind == "text")
+        for named in (True, False)
+    )
+    assert "(--text FILE)" in named and "--language CODE" in unnamed
+
+
 def test_other_voices_where_there_is_one(found: Adapted) -> None:
     def kinds(speakers: Collection[str]) -> list[str]:
         return [each.kind for each in candidates(found, FACTS._replace(speakers=speakers))]

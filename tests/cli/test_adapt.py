@@ -100,6 +100,7 @@ def test_a_language_by_its_name(earful, clips: Path, tiny_base: Path, tmp_path: 
     run = earful(*words, "--language", "Icelandicc", "--overwrite")
     assert "warning: 'Icelandicc' is not a known language, so there is no rule of spelling, no " in run.err
     assert "is (Icelandic)" in run.err
+    assert run.err.startswith("earful: warning: 'Icelandicc'") and run.err.count("'Icelandicc'") == 1, "before the work"
 
 
 def test_text_in_another_script_is_named_and_not_used(earful, clips: Path, tiny_base: Path, tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from earful.adapt.brought import Brought, Planned
 from earful.checkpoint import load_checkpoint
-from earful.cli.effort import Way, print_planned, print_steps, recordings_for, transcribed
+from earful.cli.effort import Way, hasty, print_planned, print_steps, recordings_for, transcribed
 from earful.data.clips import read_clips
 
 
@@ -48,6 +49,14 @@ def test_quick(earful: Any, clips: Path, tiny_base: Path, tmp_path: Path) -> Non
     row = json.loads(earful(*words(clips, tmp_path / "m", tiny_base, "--effort", "quick", "--json")).out)
     assert row["effort"] == "quick" and row["plan"]["copies"] == 0 and row["measured"] == "held-out"
     assert row["plan"]["steps"] == 2 and not row["plan"]["averaged"]
+
+
+@pytest.mark.parametrize(
+    ("effort", "improved", "lines"), [("quick", False, 1), ("quick", True, 0), ("usual", False, 0)]
+)
+def test_a_base_that_was_kept_in_haste(effort: Any, improved: bool, lines: int) -> None:
+    report: Any = SimpleNamespace(improved=improved)
+    assert len(list(hasty(Way(effort, None, None, None, Path()), report))) == lines
 
 
 @pytest.mark.parametrize(

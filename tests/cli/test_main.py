@@ -53,6 +53,18 @@ def test_debug_shows_the_trace(failing, earful) -> None:
     assert run.status == 2 and "Traceback" in run.err and run.err.endswith("earful: a.wav: is empty\n")
 
 
+def test_a_path_with_spaces_that_was_typed_without_quotes(
+    earful, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my field notes").mkdir()
+    run = earful("check", "my", "field", "notes")
+    assert run.status == 2 and run.err.endswith("; names with spaces need quotes: 'my field notes'\n")
+    assert "quotes" not in earful("check", "my", "field").err, "no such path"
+    assert "quotes" not in earful("check", "my field notes").err, "it has them"
+    assert cli.unquoted(["x" * 300, "y" * 300, "\0"]) is None
+
+
 @pytest.mark.parametrize("command", cli.RESUMABLE)
 def test_an_interruption_that_can_be_resumed_says_so(command: str) -> None:
     assert cli.explain(KeyboardInterrupt(), command) == ("interrupted; run the same command again to resume", 130)

@@ -21,6 +21,17 @@ def test_cells_are_no_markup(capsys) -> None:
     assert "[red]x[/red]" in capsys.readouterr().out
 
 
+def test_long_names_are_whole_on_a_narrow_terminal(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are there to be typed again: a tier, a file."""
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    name = "A_Transcription-txt-of-the-first-speaker.eaf"
+    print_table(("clip", "what", "what to do"), [(name, "reads the tier " + name, "choose another")])
+    out = capsys.readouterr().out
+    first = "".join(line[: line.find("  ", 2)].strip() for line in out.splitlines()[3:])
+    assert "…" not in out and name in first.replace(" ", "")
+
+
 def test_percent() -> None:
     assert [percent(x) for x in (0.0, 0.1236, 1.5, float("nan"))] == ["0.0 %", "12.4 %", "150.0 %", "–"]
 

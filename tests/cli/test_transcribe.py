@@ -10,7 +10,7 @@ import soundfile
 
 from earful.audio.files import write
 from earful.cli.transcribe import destinations
-from earful.errors import AudioError
+from earful.errors import AudioError, quoted
 from earful.writers.formats import FORMATS
 from earful.writing import one_file
 
@@ -87,6 +87,15 @@ def test_transcripts_are_not_overwritten_unless_asked(earful, tiny_base: Path, c
     assert list(tmp_path.iterdir()) == [mine], "nothing is written before all places are known to be free"
     assert earful("transcribe", tiny_base, clips, "--out", tmp_path, "--overwrite").status == 0
     assert mine.read_text("utf-8") != "corrected by hand"
+
+
+def test_the_model_comes_first(earful, tiny_base: Path, clips: Path) -> None:
+    clip = clips / "clip0.wav"
+    forgotten, swapped = earful("transcribe", clip), earful("transcribe", clip, tiny_base)
+    assert forgotten.status == swapped.status == 2
+    assert f"no AUDIO to transcribe: {clip} is taken for the model" in forgotten.err
+    assert forgotten.err.endswith(f"earful transcribe MODEL {quoted(clip)}\n")
+    assert f"{clip}: is a file, and no model; the model comes first, then the recordings" in swapped.err
 
 
 def test_two_recordings_of_one_name(tones, earful, tiny_base: Path, clips: Path, tmp_path: Path) -> None:

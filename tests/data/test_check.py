@@ -200,6 +200,20 @@ def test_letters(tmp_path: Path) -> None:
     assert "3, q" in by_kind["seen once"].message
 
 
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["mba'e", "so\u02bco", "ne'e"], "' (apostrophe) 2, ʼ (modifier letter apostrophe) 1"),
+        (["mba'e", "so\u2019o", "ne'e"], None),  # normalised to one
+        (["mba\u02bce", "so\u02bco"], None),
+    ],
+)
+def test_one_letter_that_was_typed_in_two_ways(tmp_path: Path, texts: list[str], said: str | None) -> None:
+    clips = [_clip(tmp_path, f"c{n}", 1.0, text, language="gn") for n, text in enumerate(texts)]
+    found = [each for each in inspect(Manifest(tuple(clips))).findings if each.kind == "look alike"]
+    assert [(each.where, each.message.split(": ")[1]) for each in found] == ([("c1", said)] if said else [])
+
+
 def test_languages_may_have_different_scripts(tmp_path: Path) -> None:
     clips = [
         _clip(tmp_path, "nl", 2.0, "een huis", language="nl"),

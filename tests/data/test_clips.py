@@ -61,7 +61,7 @@ def test_umlauts_in_either_form(tmp_path: Path, form: str) -> None:
 
 
 def test_what_is_not_clips(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="no such file or folder; expected a JSONL manifest; a CSV"):
+    with pytest.raises(ManifestError, match="no such file or folder; check its spelling, and the folder"):
         read_clips(tmp_path / "nothing")
     with pytest.raises(ManifestError, match=r"found an empty folder, and no sound; expected a JSONL"):
         read_clips(tmp_path)

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,17 @@ def test_a_quotation_mark_alone_does_not_swallow_lines_of_a_tsv(folder: Path) ->
 def test_what_is_wrong_is_named_with_its_line(folder: Path, text: str | bytes, message: str) -> None:
     with pytest.raises(ManifestError, match=message):
         table.read(_table(folder, text))
+
+
+def test_sound_in_a_folder_below_is_found_for_the_message(folder: Path) -> None:
+    (folder / "deep" / "sound").mkdir(parents=True)
+    write(folder / "deep" / "sound" / "rec 1.wav", np.full(8_000, 0.1, np.float32))
+    below = Path("deep") / "sound"
+    with pytest.raises(ManifestError, match=re.escape(f"lies in {below}: write {below / 'rec 1.wav'}, or move")):
+        table.read(_table(folder, "path,text\nrec 1.wav,x\n"))
+    for name in ("n" * 300, "a\0b", ".."):
+        with pytest.raises(ManifestError, match="correct them or move the sound files there"):
+            table.read(_table(folder, f"path,text\n{name}.wav,x\n"))
 
 
 def test_a_missing_or_damaged_file_among_others_is_left_to_the_check(folder: Path) -> None:

@@ -212,7 +212,7 @@ def test_what_read_recordings_takes(radio: Path, tmp_path: Path) -> None:
         ManifestError, match=r"no sound files in this folder; expected a folder with sound files of any"
     ):
         read_recordings(tmp_path / "empty")
-    with pytest.raises(ManifestError, match="no such file or folder; expected"):
+    with pytest.raises(ManifestError, match="no such file or folder; check its spelling"):
         read_recordings(tmp_path / "nowhere")
     with pytest.raises(ManifestError, match=r"a file of another kind \(.txt\); expected"):
         read_recordings(radio / "notes.txt")

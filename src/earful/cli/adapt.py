@@ -205,8 +205,7 @@ def conclude(
 
     `began` is the start on the monotonic clock. An interrupted run ends with the exit status of Ctrl-C.
     """
-    seconds = round(time.monotonic() - began, 2)
-    report = made.found.report
+    report, seconds = made.found.report, round(time.monotonic() - began, 2)
     found = found._replace(plan=made.plan or found.plan)
     report = replace(report, warnings=(*report.warnings, *doubts(found, report.measured), *hasty(way, report)))
     made = made._replace(found=made.found._replace(report=report))

@@ -123,11 +123,14 @@ def check_audio(model: str, audio: Sequence[Path], fill: str | None) -> None:
     if fill is not None:
         raise ConfigError("--fill TIER needs --into FILE.eaf, the file that has the tier")
     if not audio:
-        example = f"MODEL {quoted(model)}" if Path(model).is_file() else f"{quoted(model)} new.wav"
-        raise ConfigError(
-            f"no AUDIO to transcribe: {model} is taken for the model, which comes first; give sound files or folders "
-            f"after it: earful transcribe {example}"
-        )
+        taken = f"no AUDIO to transcribe: {model} is taken for the model, which comes first; give recordings or folders"
+        if Path(model).is_file():
+            raise ConfigError(f"{taken} after it: earful transcribe MODEL {quoted(model)}")
+        raise ConfigError(f"{taken} after it: earful transcribe {quoted(model)} new.wav")
+    if Path(model).is_file():
+        from earful.folders import locate
+
+        locate(model)  # says so, before the folders of AUDIO are looked into: one of them may be the model
 
 
 def transcribe_each(

@@ -1,7 +1,8 @@
 """A pause ends a word, whether or not the model writes a space in it.
 
-A model that was adapted to clips of one sentence each has met no pause between two sentences. In a longer recording it
-writes nothing there, so the last word of a sentence and the first of the next would be one (`bench/pauses.py`).
+A model that was adapted to clips of one sentence each, with some quiet at their ends, has learned to write nothing
+where it is quiet. In a longer recording, too, it writes nothing between two sentences, so the last word of one and the
+first of the next would be one word (`bench/pauses.py`).
 """
 
 import numpy as np

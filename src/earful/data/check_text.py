@@ -188,7 +188,8 @@ def _seen_once(clips: Sequence[Spoken]) -> Iterator[Finding]:
 def _digits(clips: Sequence[Spoken]) -> Iterator[Finding]:
     where = [clip.utterance.id for clip in clips if any(character.isdigit() for character in clip.text)]
     if where:
-        message = f"{len(where)} transcripts hold digits, which do not say how a number is pronounced"
+        hold = "1 transcript holds" if len(where) == 1 else f"{len(where)} transcripts hold"
+        message = f"{hold} digits, which do not say how a number is pronounced"
         yield _together("warning", "digits", where, message, "write numbers as the words that are spoken")
 
 
@@ -197,7 +198,8 @@ def _repeated(clips: Sequence[Spoken]) -> Iterator[Finding]:
     where = [clip.utterance.id for clip in clips if counts[clip.text] > 1]
     if where:
         repeated = sum(count > 1 for count in counts.values())
-        message = f"{repeated} transcripts come more than once, in {len(where)} of {len(clips)} clips"
+        come = "1 transcript comes" if repeated == 1 else f"{repeated} transcripts come"
+        message = f"{come} more than once, in {len(where)} of {len(clips)} clips"
         remedy = "none, if people did say the same; other words teach more"
         yield _together("note", "repeated transcripts", where, message, remedy)
 

@@ -12,8 +12,8 @@ from earful.data.readers import annotations, arrow, common_voice, folder, kaldi,
 from earful.data.readers.sound import is_sound, locate, timed
 from earful.data.spans import marks_kept, without_marks
 from earful.data.tiers import Choice
-from earful.errors import ConfigError, ManifestError
-from earful.reading import check_regular, not_there
+from earful.errors import ConfigError, ManifestError, not_there
+from earful.reading import check_regular
 
 FORMS = (
     "a JSONL manifest; a CSV or TSV table with a path and a text column; a folder of clips with a .txt of the same "

@@ -15,8 +15,7 @@ from earful.audio.files import SAMPLE_RATE_HZ, Samples, blocks, probe, read
 from earful.data.manifest import Manifest, read_manifest
 from earful.data.readers.sound import MEDIA, SUFFIXES, is_sound, locate, one_a_name
 from earful.data.utterance import Utterance, unique_ids
-from earful.errors import AudioError, ConfigError, ManifestError
-from earful.reading import not_there
+from earful.errors import AudioError, ConfigError, ManifestError, not_there
 
 EXPECTED = (
     f"a folder with sound files of any length in it or in its folders ({', '.join(SUFFIXES)}; with PyAV "
