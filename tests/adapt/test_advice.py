@@ -107,7 +107,7 @@ def test_the_best_effort_by_what_it_has(found: Adapted) -> None:
     assert by_effort(facts, 10) == pytest.approx(advice.BOTH) and by_effort(facts, 50) == pytest.approx(0.96)
     assert by_effort(facts._replace(beside=True), 10) == 1.0, "that has been done"
     (said,) = (each for each in candidates(found, facts) if each.kind == "best")
-    assert "espeak-ng says" in said.says and "no transcripts" in said.says and "more steps" in said.says
+    assert "spoken by espeak-ng" in said.says and "without transcripts" in said.says and "more steps" in said.says
 
 
 def test_bad_sound_costs_what_this_run_measured(found: Adapted, monkeypatch: pytest.MonkeyPatch) -> None:

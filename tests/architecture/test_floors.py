@@ -56,7 +56,6 @@ ALSO = {
     ("config", "reading"),
     ("device", "errors"),
     ("alone", "errors"),
-    ("reading", "errors"),
     ("identity", "config"),
     ("processes", "errors"),
     ("checkpoint", "folders"),

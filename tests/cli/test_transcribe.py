@@ -216,6 +216,6 @@ def test_guesses_are_of_one_channel(earful, tones, tiny_base: Path, tmp_path: Pa
 def test_two_recordings_that_differ_in_capitals_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     files = [(Path("a/Talk.wav"), Path("Talk.wav")), (Path("b/talk.wav"), Path("talk.wav"))]
     assert destinations(files, tmp_path, ".txt", False) == [tmp_path / "Talk.txt", tmp_path / "talk.txt"]
-    monkeypatch.setattr("earful.cli.transcribe.one_file", partial(one_file, system="darwin"))
+    monkeypatch.setattr("earful.writing.one_file", partial(one_file, system="darwin"))
     with pytest.raises(AudioError, match="would both go to"):
         destinations(files, tmp_path, ".txt", False)
