@@ -44,6 +44,7 @@ TOGETHER = 8
 PAUSES_S = ((0.3, 0.7), (0.7, 1.2), (1.2, 1.9))  # beside what quiet the clips have at their ends
 QUIET_S = 0.4  # what --quiet adds at each end
 NOISE = 3e-4
+SEEDS = (0, 1, 2)
 
 
 def joined(sounds: Sequence[Any], pause_s: tuple[float, float], rng: np.random.Generator) -> Any:
@@ -72,15 +73,19 @@ def unparted(logp_FV: Numbers, *_: object) -> Numbers:
     return logp_FV
 
 
-def rates(runner: Runner, texts: Sequence[str], sounds: Sequence[Any], pause_s: tuple[float, float]) -> dict[str, Any]:
-    """CER and WER of joined recordings, in both ways."""
+def rates(
+    runner: Runner, texts: Sequence[str], sounds: Sequence[Any], pause_s: tuple[float, float], seed: int
+) -> dict[str, Any]:
+    """CER and WER of recordings joined in an order of this seed, in both ways."""
     usual, found = transcriber.spaced, dict[str, Any]()
     for way, parts in (("unparted", unparted), ("parted", usual)):
         transcriber.spaced = parts  # type: ignore[attr-defined]
-        rng, said, heard = np.random.default_rng(1), list[str](), list[str]()
+        rng, said, heard = np.random.default_rng(seed), list[str](), list[str]()
+        order = rng.permutation(len(sounds)).tolist()
         for begin in range(0, len(sounds), TOGETHER):
-            said.append(" ".join(texts[begin : begin + TOGETHER]))
-            heard.append(runner.transcribe(joined(sounds[begin : begin + TOGETHER], pause_s, rng)).text)
+            part = order[begin : begin + TOGETHER]
+            said.append(" ".join(texts[i] for i in part))
+            heard.append(runner.transcribe(joined([sounds[i] for i in part], pause_s, rng)).text)
         counted = score(said, heard)
         found[way] = {"cer": counted.cer, "wer": counted.wer}
     transcriber.spaced = usual  # type: ignore[attr-defined]
@@ -110,10 +115,14 @@ def main() -> None:
     alone = score(texts, [runner.transcribe(sound_T).text for sound_T in sounds])
     about = {"name": asked.name, "clips": len(clips), "seconds": round(sum(map(len, sounds)) / 16_000, 1)}
     about |= {"alone": {"cer": alone.cer, "wer": alone.wer}}
-    new = [about | {"pause_s": list(pause_s)} | rates(runner, texts, sounds, pause_s) for pause_s in PAUSES_S]
+    new = [
+        about | {"pause_s": list(pause_s), "seed": seed} | rates(runner, texts, sounds, pause_s, seed)
+        for pause_s in PAUSES_S
+        for seed in SEEDS
+    ]
     kept = json.loads(asked.out.read_text("utf-8"))["rows"] if asked.out.exists() else []
     rows = [row for row in kept if row["name"] != asked.name] + new
-    found = {"machine": machine(), "together": TOGETHER, "seed": 1, "rows": rows}
+    found = {"machine": machine(), "together": TOGETHER, "rows": rows}
     with replacing(asked.out) as beside:
         beside.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 

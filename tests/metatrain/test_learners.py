@@ -195,7 +195,7 @@ def test_settings_that_make_no_sense_are_named() -> None:
         ({"per_step": True}, "per_step needs learned rates"),
         ({"optimiser": "adam", "momentum": 0.9}, "Adam has its own momentum"),
         ({"optimiser": "adamw", "momentum": 0.9}, "Adam has its own momentum"),
-        ({"optimiser": "adam", "decay": 0.1}, 'take optimiser = "adamw"'),
+        ({"optimiser": "adam", "decay": 0.1}, 'use optimiser = "adamw"'),
     ):
         with pytest.raises(ConfigError, match=message):
             maml(loss, **{"rate": 0.1, **settings})
