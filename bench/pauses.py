@@ -3,7 +3,8 @@
 A recogniser that was adapted to clips of a sentence each, with some quiet before and after it, as people cut them, has
 learned to write nothing where it is quiet. Here test clips are joined, eight a recording, with faint noise between
 them, and transcribed in both ways; beside it, the clips one by one. `--quiet FOLDER` writes a copy of all clips with
-such quiet at both ends, and measures nothing: synthetic clips have none. Rows of other names stay in the file.
+such quiet at both ends, and measures nothing: synthetic clips have none. Rows of other names stay in the file. Each way
+meets the same recordings, in three orders.
 
     earful demo
     python bench/pauses.py --model demo/model --clips demo/clips --skip 20 --name "Esperanto, cut close" \
@@ -13,11 +14,9 @@ such quiet at both ends, and measures nothing: synthetic clips have none. Rows o
     earful adapt work/pauses-quiet/learn.jsonl --language eo --out work/pauses-quiet-model
     python bench/pauses.py --model work/pauses-quiet-model --clips work/pauses-quiet --skip 20 \
         --name "Esperanto, quiet at the ends" --out bench/pauses.json
-    earful corpus speak --language sl --clips 50 --out work/pauses-50
-    earful corpus speak --language sl --clips 48 --seed 1 --out work/pauses-test
-    earful adapt work/pauses-50 --language sl --out work/pauses-model
-    python bench/pauses.py --model work/pauses-model --clips work/pauses-test \
-        --name "Slovene, cut close" --out bench/pauses.json
+    earful adapt work/dutch-50.jsonl --out work/dutch-50  # fifty training clips of `games.train_and_test`
+    python bench/pauses.py --model work/dutch-50 --clips work/dutch-test.jsonl --name "Dutch, real speech" \
+        --out bench/pauses.json
 """
 
 import argparse
