@@ -15,8 +15,8 @@ _TOKEN = re.compile(
     rb"""
       (?P<comment>--\[(?P<deep>=*)\[.*?\](?P=deep)\] | --[^\n]*)
     | \[(?P<level>=*)\[\r?\n?(?P<long>.*?)\](?P=level)\]
-    | "(?P<double>(?:[^"\\\n]|\\z\s*|\\\r\n|\\.)*)"
-    | '(?P<single>(?:[^'\\\n]|\\z\s*|\\\r\n|\\.)*)'
+    | "(?P<double>(?:[^"\\\n]|\\(?:z\s*+|\r\n|[^z]))*+)"
+    | '(?P<single>(?:[^'\\\n]|\\(?:z\s*+|\r\n|[^z]))*+)'
     | (?P<name>[A-Za-z_]\w*)
     | (?P<mark>\.\.|\S)
     """,

@@ -77,6 +77,13 @@ def test_any_bytes_are_read_or_refused(source: bytes) -> None:
         assert str(error)[0].isdigit()
 
 
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_string_without_an_end_is_read_once(quote: str) -> None:
+    # seen by the fuzzer: each \\z could be read in two ways, so that 60 of them took longer than anybody waits
+    with pytest.raises(CorpusError, match="a string without an end"):
+        parse_dialogs(b"dialogStr(" + quote.encode() + b"\\z  " * 2000)
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
