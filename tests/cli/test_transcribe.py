@@ -74,7 +74,7 @@ def test_a_header_that_lies_is_a_warning(earful, odd, tones, tiny_base: Path, tm
 def test_a_folder_of_transcripts(earful, tiny_base: Path, clips: Path, tmp_path: Path, name: str) -> None:
     out = tmp_path / "out"
     run = earful("transcribe", tiny_base, clips, "--out", out, "--format", name)
-    assert (run.status, run.out, run.err) == (0, "", "")
+    assert (run.status, run.out, run.err) == (0, "", f"earful: 8 transcripts in {out}\n")
     suffix = FORMATS[name].suffix
     assert sorted(path.name for path in out.iterdir()) == [f"clip{number}{suffix}" for number in range(8)]
 

@@ -214,6 +214,14 @@ def test_one_letter_that_was_typed_in_two_ways(tmp_path: Path, texts: list[str],
     assert [(each.where, each.message.split(": ")[1]) for each in found] == ([("c1", said)] if said else [])
 
 
+def test_a_language_in_two_scripts_is_named_with_their_shares(tmp_path: Path) -> None:
+    texts = ["dobar dan svima", "добар дан свима", "hvala lepo", "хвала лепо"]
+    clips = [_clip(tmp_path, f"c{n}", 2.0, text, language="sr") for n, text in enumerate(texts)]
+    (found,) = [each for each in inspect(Manifest(tuple(clips))).findings if each.kind == "several scripts"]
+    assert found.message == "letters of 2 scripts in 'sr': Latin 50%, Cyrillic 50%"
+    assert found.where == "c1, c3" and found.severity == "warning"
+
+
 def test_languages_may_have_different_scripts(tmp_path: Path) -> None:
     clips = [
         _clip(tmp_path, "nl", 2.0, "een huis", language="nl"),
@@ -221,7 +229,7 @@ def test_languages_may_have_different_scripts(tmp_path: Path) -> None:
         _clip(tmp_path, "ja", 2.0, "東京のカラオケ", language="ja"),
     ]
     inspection = inspect(Manifest(tuple(clips)))
-    assert not {"foreign letters", "mixed scripts"} & {f.kind for f in inspection.findings}
+    assert not {"foreign letters", "mixed scripts", "several scripts"} & {f.kind for f in inspection.findings}
     assert [script(letter) for letter in "aдのケ東한ʼ3 "] == [
         "LATIN",
         "CYRILLIC",

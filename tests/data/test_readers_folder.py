@@ -46,5 +46,10 @@ def test_nothing_to_read(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"none of its 1 clips has a text file beside it; write .* into a\.txt"):
         folder.read(tmp_path)
     (tmp_path / "a.txt").write_bytes(b"fine\nf\xfcr")
-    with pytest.raises(ManifestError, match=r"a\.txt:2: not UTF-8"):
+    with pytest.raises(ManifestError, match=r"a\.txt:2: not UTF-8; save the file as UTF-8$"):
+        folder.read(tmp_path)
+    for name in "cd":
+        _clip(tmp_path / f"{name}.wav")
+        (tmp_path / f"{name}.txt").write_bytes(b"f\xfcr")
+    with pytest.raises(ManifestError, match=r"a\.txt:2: not UTF-8; .* \(and so with 2 more: c\.txt, d\.txt\)"):
         folder.read(tmp_path)

@@ -185,14 +185,19 @@ def test_who_serves_all_addresses_is_told_one_that_others_can_open(monkeypatch: 
     assert socket.gethostname() in address(Settings(host="0.0.0.0", token="t"))
 
 
-def test_the_address_is_told_when_it_can_be_opened_and_not_before(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        said = list[str]()
-        with pytest.raises(ConfigError, match="cannot be used; give another with --port"):
-            run(Settings(home=tmp_path, port=taken.getsockname()[1]), said.append)
-        assert not said
+def test_the_address_is_told_when_it_can_be_opened_and_not_before(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port, said = taken.getsockname()[1], list[str]()
+        with pytest.raises(ConfigError, match=rf"port {port} of 127\.0\.0\.1 cannot be used \(.+\); give another"):
+            run(Settings(home=tmp_path / "home", port=port), said.append)
+        assert not said and capfd.readouterr() == ("", "") and not (tmp_path / "home").exists()
+
+
+def test_a_host_that_nobody_knows_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"host 'nowhere\.invalid': .+; give an address of this machine with --host"):
+        run(Settings(home=tmp_path, host="nowhere.invalid", token="t"), print)
 
 
 def test_the_address_has_the_token() -> None:

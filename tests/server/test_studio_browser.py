@@ -417,3 +417,16 @@ def test_a_take_that_was_never_sent_is_found_again(tab: Any, server: Server) -> 
     tab.locator(".recordings a.button").wait_for()
     (recording,) = httpx.get(f"{server.address}api/projects/{made['id']}/recordings").json()
     assert recording["duration_s"] > 1.9 and tab.evaluate(PIECES) == 0
+
+
+def test_files_that_are_no_recordings_are_named(tab: Any, server: Server, sound: Path, tmp_path: Path) -> None:
+    others = [tmp_path / f"notes{number}.pdf" for number in range(6)]
+    for each in others:
+        each.write_bytes(b"%PDF")
+    made = httpx.post(f"{server.address}api/projects", json={"name": "Miksita", "language": "eo"}).json()
+    tab.goto(f"{server.address}#/p/{made['id']}/recordings")
+    tab.locator("#files").set_input_files([sound, *others])
+    left_out = "notes0.pdf, notes1.pdf, notes2.pdf, notes3.pdf, notes4.pdf, …"
+    tab.get_by_text(f"Files that are no recordings were left out (6): {left_out}.").wait_for()
+    tab.locator(".recordings a.button").wait_for()
+    assert len(httpx.get(f"{server.address}api/projects/{made['id']}/recordings").json()) == 1

@@ -107,7 +107,8 @@ export class Recordings {
   private async sendAll(files: File[]): Promise<void> {
     problem("");
     const sound = files.filter((file) => /^(audio|video)\//.test(file.type) || SOUND.test(file.name));
-    if (sound.length < files.length) problem(t("no.sound", { count: files.length - sound.length }));
+    const others = files.filter((file) => !sound.includes(file)).map((file) => file.name);
+    if (others.length) problem(t("no.sound", { count: others.length, names: listed(others) }));
     for (const file of sound) await this.send(file, file.name);
   }
 
@@ -132,3 +133,10 @@ export class Recordings {
 
 // Systems that do not know a file's type give none.
 const SOUND = /\.(wav|mp3|flac|ogg|oga|opus|m4a|aac|mp4|webm|3gp|amr|wma|aif|aiff|mov|mkv|avi)$/i;
+
+const MOST_NAMES = 5;
+
+/** The first few of many names. */
+function listed(names: readonly string[]): string {
+  return names.slice(0, MOST_NAMES).join(", ") + (names.length > MOST_NAMES ? ", …" : "");
+}

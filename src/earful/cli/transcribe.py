@@ -164,6 +164,8 @@ def transcribe_each(
                 write(place, rendered)
             else:
                 show(rendered, str(file) if len(files) > 1 and wanted != "json" else None)
+    if out and len(files) > failed:
+        print(f"earful: {counted(len(files) - failed, 'transcript')} in {plain(str(out))}", file=sys.stderr)
     if failed:
         print(f"earful: {failed} of {counted(len(files), 'file')} could not be transcribed", file=sys.stderr)
         raise typer.Exit(2)

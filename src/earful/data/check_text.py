@@ -5,7 +5,7 @@ import re
 import statistics
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -151,15 +151,29 @@ def _foreign_scripts(clips: Sequence[Spoken]) -> Iterator[Finding]:
         for letter, count in Counter("".join(clip.text for clip in group)).items():
             if found := script(letter):
                 letters[found][letter] += count
-        total = sum(counts.total() for counts in letters.values())
-        for counts in letters.values():
-            if counts.total() < _MINOR_SHARE * total:
-                where = [clip.utterance.id for clip in group if set(clip.text) & set(counts)]
-                described = listed([_named(letter) for letter, _ in counts.most_common()])
-                message = f"letters of another script{f' in {language!r}' if language else ''}: {described}"
-                yield _together(
-                    "warning", "foreign letters", where, message, "write these words in the language's own script"
-                )
+        total, of = sum(counts.total() for counts in letters.values()), f" in {language!r}" if language else ""
+        shares = {name: counts.total() / total for name, counts in letters.items()}
+        for name in (name for name in letters if shares[name] < _MINOR_SHARE):
+            described = listed([_named(letter) for letter, _ in letters[name].most_common()])
+            message = f"letters of another script{of}: {described}"
+            where = _with_any(group, letters[name])
+            yield _together(
+                "warning", "foreign letters", where, message, "write these words in the language's own script"
+            )
+        many = sorted((name for name in letters if shares[name] >= _MINOR_SHARE), key=shares.__getitem__, reverse=True)
+        if len(many) > 1:
+            described = ", ".join(f"{name.capitalize()} {shares[name]:.0%}" for name in many)
+            yield _together(
+                "warning",
+                "several scripts",
+                _with_any(group, letters[many[-1]]),
+                f"letters of {len(many)} scripts{of}: {described}",
+                "unless the language is written so, keep to one script, or adapt a recogniser for each",
+            )
+
+
+def _with_any(clips: Sequence[Spoken], letters: Container[str]) -> list[str]:
+    return [clip.utterance.id for clip in clips if any(letter in letters for letter in clip.text)]
 
 
 def _alike(clips: Sequence[Spoken]) -> Iterator[Finding]:

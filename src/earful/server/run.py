@@ -1,10 +1,12 @@
 """Run a server until it is stopped."""
 
 import asyncio
+import errno
+import os
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,6 +19,7 @@ from earful.server.state import State
 EVERY = ("0.0.0.0", "::")
 ELSEWHERE = ("192.0.2.1", 9)  # an address for documentation (RFC 5737)
 _LINGER_S = 5  # seconds for streams to end
+_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # of one address of several, such as IPv6 where there is none
 
 
 def run(settings: Settings, say: Callable[[str], object]) -> None:
@@ -26,16 +29,48 @@ def run(settings: Settings, say: Callable[[str], object]) -> None:
     """
     if not settings.token and not is_loopback(settings.host):
         raise ConfigError(f"{settings.host} can be reached by other machines, so a token is needed; give --token")
-    app = application(settings)
-    tempfile.tempdir = str(settings.incoming)  # for uploads: /tmp may be in memory
-    asyncio.run(_serve(app, settings, say))
+    sockets = _sockets(settings.host, settings.port)
+    try:
+        app = application(settings)
+        tempfile.tempdir = str(settings.incoming)  # for uploads: /tmp may be in memory
+        asyncio.run(_serve(app, settings, sockets, say))
+    finally:
+        for each in sockets:
+            each.close()
 
 
-async def _serve(app: FastAPI, settings: Settings, say: Callable[[str], object]) -> None:
+def _sockets(host: str, port: int) -> list[socket.socket]:
+    """Listen at every address of the host; uvicorn, if it did so itself, would log what is wrong and exit.
+
+    Raises ConfigError: no such host, or a port that is taken or not allowed.
+    """
+    found, reason = list[socket.socket](), ""
+    try:
+        places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror as error:
+        raise ConfigError(f"host {host!r}: {error.strerror}; give an address of this machine with --host") from None
+    for family, *_, place in dict.fromkeys(places):
+        try:
+            found.append(socket.create_server(place, family=family))
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            if error.errno not in _NOT_HERE:
+                found = _closed(found)
+                break
+    if not found:
+        raise ConfigError(f"port {port} of {host} cannot be used ({reason}); give another with --port")
+    return found
+
+
+def _closed(sockets: list[socket.socket]) -> list[socket.socket]:
+    for each in sockets:
+        each.close()
+    return []
+
+
+async def _serve(app: FastAPI, settings: Settings, sockets: list[socket.socket], say: Callable[[str], object]) -> None:
     config = uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -44,13 +79,10 @@ async def _serve(app: FastAPI, settings: Settings, say: Callable[[str], object])
     )
     server = _Server(config, lambda: say(address(settings)))
     async with _wyoming(app.state.earful, settings):
-        try:
-            await server.serve()
-            if not server.started:
-                raise ConfigError("the server could not begin; what is written above says why")
-        except SystemExit:
-            where = f"port {settings.port} of {settings.host}"
-            raise ConfigError(f"{where} cannot be used; give another with --port") from None
+        with suppress(SystemExit):  # uvicorn's, after it has logged why
+            await server.serve(sockets)
+        if not server.started:
+            raise ConfigError("the server could not begin; what is written above says why")
 
 
 @asynccontextmanager

@@ -1,8 +1,9 @@
 """A folder of clips with a text file of the same name beside each: `hello.wav` and `hello.txt`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from earful.data.finding import listed
 from earful.data.lines import read_text
 from earful.data.manifest import Manifest
 from earful.data.readers.audacity import is_labels
@@ -32,7 +33,7 @@ def read(path: str | Path) -> Manifest:
         )
     ids = unique_ids(clip.relative_to(folder).with_suffix("").as_posix() for clip in clips)
     stems = [clip.with_suffix("") for clip in clips]
-    said = {stem: _said(texts[stem]) for stem in set(stems) & set(texts)}
+    said = _said({stem: texts[stem] for stem in stems if stem in texts})
     return timed(Utterance(id, clip, text=said.get(stem)) for id, clip, stem in zip(ids, clips, stems, strict=True))
 
 
@@ -64,5 +65,16 @@ def _texts(files: list[Path]) -> dict[Path, Path]:
     return {file.with_suffix(""): file for file in files if not is_sound(file)}
 
 
-def _said(path: Path) -> str:
-    return " ".join(read_text(path, "a transcript").split())
+def _said(texts: Mapping[Path, Path]) -> dict[Path, str]:
+    """Read every text. Raises ManifestError for the first that cannot be read, which also names the others."""
+    said, wrong = dict[Path, str](), dict[Path, ManifestError]()
+    for stem, path in texts.items():
+        try:
+            said[stem] = " ".join(read_text(path, "a transcript").split())
+        except ManifestError as error:
+            wrong[path] = error
+    if wrong:
+        first, *others = wrong
+        more = f" (and so with {len(others)} more: {listed([path.name for path in others])})" if others else ""
+        raise ManifestError(f"{wrong[first]}{more}")
+    return said
