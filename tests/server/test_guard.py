@@ -195,9 +195,16 @@ def test_the_address_is_told_when_it_can_be_opened_and_not_before(
         assert not said and capfd.readouterr() == ("", "") and not (tmp_path / "home").exists()
 
 
-def test_a_host_that_nobody_knows_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"host 'nowhere\.invalid': .+; give an address of this machine with --host"):
-        run(Settings(home=tmp_path, host="nowhere.invalid", token="t"), print)
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("nowhere.invalid", r"host 'nowhere\.invalid': .+; give an address of this machine with --host"),
+        ("192.0.2.1", r"host '192\.0\.2\.1': this machine has no such address"),  # of documentation (RFC 5737)
+    ],
+)
+def test_a_host_that_is_not_here_is_named(tmp_path: Path, host: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        run(Settings(home=tmp_path, host=host, token="t"), print)
 
 
 def test_the_address_has_the_token() -> None:

@@ -44,28 +44,25 @@ def _sockets(host: str, port: int) -> list[socket.socket]:
 
     Raises ConfigError: no such host, or a port that is taken or not allowed.
     """
-    found, reason = list[socket.socket](), ""
     try:
         places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
         raise ConfigError(f"host {host!r}: {error.strerror}; give an address of this machine with --host") from None
+    found = list[socket.socket]()
     for family, *_, place in dict.fromkeys(places):
         try:
             found.append(socket.create_server(place, family=family))
         except OSError as error:
-            reason = os.strerror(error.errno or 0)
             if error.errno not in _NOT_HERE:
-                found = _closed(found)
-                break
+                for each in found:
+                    each.close()
+                reason = os.strerror(error.errno or 0)
+                raise ConfigError(
+                    f"port {port} of {host} cannot be used ({reason}); give another with --port"
+                ) from None
     if not found:
-        raise ConfigError(f"port {port} of {host} cannot be used ({reason}); give another with --port")
+        raise ConfigError(f"host {host!r}: this machine has no such address; give one that it has with --host")
     return found
-
-
-def _closed(sockets: list[socket.socket]) -> list[socket.socket]:
-    for each in sockets:
-        each.close()
-    return []
 
 
 async def _serve(app: FastAPI, settings: Settings, sockets: list[socket.socket], say: Callable[[str], object]) -> None:
