@@ -1,5 +1,6 @@
 """Best path decoding."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,3 +40,17 @@ def test_no_frames() -> None:
 def test_padding_is_not_read() -> None:
     logp = torch.stack([logp_of([1, 0, 2, 3, 3]), logp_of([1, 1, 0, 3, 2])])
     assert greedy_ids(logp, torch.tensor([3, 2])) == [[1, 2], [1]]
+
+
+def test_arrays_are_decoded_as_tensors_are() -> None:
+    logp = logp_of([0, 1, 1, 0, 2])
+    of_tensor, of_array = greedy(logp), greedy(logp.double().numpy())
+    assert of_array == of_tensor and {each.sure for each in of_array} == {1.0}
+    path, p = best_path(logp.numpy())
+    assert merge(path, p) == of_array, "the blank is the first symbol unless one says otherwise"
+    assert [each.symbol for each in merge(path, p, blank=1)] == [0, 0, 2]
+
+
+def test_every_item_needs_its_count() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        greedy_ids(logp_of([1, 2])[None], torch.tensor([2, 2])[:0])
