@@ -23,6 +23,7 @@ import json
 import os
 import random
 import resource
+import signal
 import sys
 import tempfile
 import tomllib
@@ -37,8 +38,10 @@ from mutations import Mutant, mutants_of
 
 ROOT = Path(__file__).resolve().parents[1]
 ARGUED = Path(__file__).with_name("mutants_argued.toml")
-SEED, MOST, FACTOR, SPARE_S = 0, 60, 5, 20
-"""Changes of a file at most; and how much longer than the unchanged code a changed one may take, in processor time."""
+SEED, MOST, FACTOR, SPARE_S, PATIENCE = 0, 60, 5, 20, 10
+"""Changes of a file at most; how much longer than the unchanged code a changed one may take, in processor time; and so
+many times as long by the clock."""
+ENDED_BY_TIME = (signal.SIGKILL, signal.SIGXCPU, signal.SIGALRM)
 
 ELSEWHERE = 71
 """The exit status of a fork that cannot exchange the code of a function, for it sees other variables."""
@@ -186,6 +189,7 @@ def forked(work: Callable[[], int], cpu_s: float, log: Path | None = None) -> st
     if child == 0:
         os.setsid()
         resource.setrlimit(resource.RLIMIT_CPU, (round(cpu_s), round(cpu_s) + 5))
+        signal.alarm(round(PATIENCE * cpu_s))  # what waits for ever, such as for a pipe, takes no processor time
         said = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT)
         os.dup2(said, 1)
         os.dup2(said, 2)
@@ -198,7 +202,7 @@ def forked(work: Callable[[], int], cpu_s: float, log: Path | None = None) -> st
             os._exit(status)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
-        return "timeout" if os.WTERMSIG(status) in (9, 24) else "killed"
+        return "timeout" if os.WTERMSIG(status) in ENDED_BY_TIME else "killed"
     return {0: "survived", ELSEWHERE: "elsewhere"}.get(os.WEXITSTATUS(status), "killed")
 
 
