@@ -49,7 +49,8 @@ class Played:
         end = self.ends[len(self.calls)]
         numbers = sorted({number_of(copies[0]) for copies in clips})
         held = [number_of(each) for each in held]
-        self.calls.append(SimpleNamespace(**rest | {"begin": params, "clips": clips, "learned": numbers, "held": held}))
+        told = {"model": model, "begin": params, "clips": clips, "learned": numbers, "held": held}
+        self.calls.append(SimpleNamespace(**rest | told))
         rest["report"](plan.steps, plan.steps)
         begin = float(params["cer"])
         curve = (Point(0, begin, 0.0), Point(5, 0.01, 2.0), Point(10, end, 1.0))
@@ -61,9 +62,15 @@ class Played:
 def played(monkeypatch: pytest.MonkeyPatch) -> Played:
     play = Played()
     monkeypatch.setattr(measure, "finetune", play)
-    monkeypatch.setattr(measure, "like", lambda model: model)
-    monkeypatch.setattr(measure, "cer_of", lambda model, params, clips, alphabet: float(params["cer"]))
+    monkeypatch.setattr(measure, "like", lambda model: SimpleNamespace(**vars(model) | {"copied_from": model}))
+    monkeypatch.setattr(measure, "cer_of", cer_of)
     return play
+
+
+def cer_of(model: Any, params: Params, clips: Sequence[Example], alphabet: Any) -> float:
+    """Only clips as they were recorded may measure, none of their changed copies."""
+    assert all(number_of(each).is_integer() for each in clips)
+    return float(params["cer"])
 
 
 def task_of(clips: int, plan: Plan, begin: float = 0.9, **more: Any) -> Task:
@@ -166,6 +173,16 @@ def test_steps_of_all_are_told_together_and_each_keeps_a_state_of_its_own(
     assert len(set(names)) == len(names)
 
 
+def test_only_the_first_at_once_has_the_model_itself(played: Played) -> None:
+    """Several threads may not share one, whose dropout and buffers are its own."""
+    played.ends = [0.5] * 4
+    task = task_of(6, CROSSED)
+    run(task)
+    first, *others = [each.model for each in played.calls]
+    assert first is task.model and all(each.copied_from is task.model for each in others)
+    assert len({id(each) for each in others}) == 3
+
+
 def test_another_draw_learns_otherwise_on_the_same_parts(played: Played) -> None:
     played.ends = [0.5] * 8
     run(task_of(6, CROSSED))
@@ -256,6 +273,7 @@ def test_a_soup_is_the_mean_of_the_ends_measured_anew(played: Played) -> None:
     assert found.tuned.best == Point(20, pytest.approx(0.5), 1.0)  # type: ignore[arg-type]
     assert [cer(part.params) for part in found.unmet] == pytest.approx([0.3, 0.6])
     assert [cer(part.end) for part in found.unmet] == pytest.approx([0.3, 0.6])
+    assert [point.step for point in found.tuned.curve] == [0, 10], "the curve is that of the first"
     assert found.before == 0.9 and [(*part.learned, *part.held) for part in found.unmet] == [(1, 0), (0, 1)]
 
 

@@ -1,6 +1,8 @@
 """Confidences of words: what they depend on, and how a recogniser's own held-out words move them."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,7 +46,9 @@ def test_the_best_path_has_clues_of_its_own() -> None:
     clues = clues_of([word("kat"), word("zit", heard=0.4)], ["kat", "zit"], None, None)
     clear, unclear = confidences(clues)
     assert clues.shape == (2, 4) and clear > unclear
-    assert confidences(clues_of([], [], None, None)) == [] == confidences(clues_of([], [], NGRAM, KNOWN))
+    nothing, nothing_searched = clues_of([], [], None, None), clues_of([], [], NGRAM, KNOWN)
+    assert (nothing.shape, nothing_searched.shape) == ((0, 4), (0, 9)), "as many clues as for words"
+    assert confidences(nothing) == [] == confidences(nothing_searched)
 
 
 def test_the_shift_is_that_of_the_held_out_words() -> None:
@@ -82,6 +86,12 @@ def test_the_clues_are_those_that_the_weights_were_fitted_for() -> None:
     rows = [[mean, least, length, sum(means) / 2] for mean, (_, least, *_), length in columns]
     np.testing.assert_allclose(plain, rows)
     assert clues_of(pair, ["kat", "ek"], NGRAM, None)[:, 7].tolist() == [0, 0], "without a list no word is known"
+
+
+@pytest.mark.parametrize(("of", "weights"), [("search", SEARCHED), ("best path", BEST_PATH)])
+def test_the_weights_are_those_that_were_fitted(of: str, weights: tuple[float, ...]) -> None:
+    measured = json.loads((Path(__file__).parents[2] / "bench" / "confidence.json").read_text("utf-8"))
+    assert weights == pytest.approx(measured["searches"][of]["fitted"], abs=0.005)
 
 
 @pytest.mark.parametrize("weights", [SEARCHED, BEST_PATH])

@@ -141,6 +141,20 @@ def test_only_a_whole_run_of_such_steps_is_divergence(tmp_path: Path) -> None:
         run(tmp_path / "t", lambda step, number: task(math.nan if step >= 2 else 1.0), four, tasks=1)
 
 
+def test_what_never_had_a_finite_task_is_divergence_when_it_is_resumed_too(tmp_path: Path) -> None:
+    """One step of nine is left after the interruption: too few to tell by these alone."""
+    more: dict[str, Any] = {"optimisation": Optimisation(9, rate=0.5, warmup=0.0), "tasks": 2, "save_every": 8}
+
+    def stop(step: MetaStep) -> None:
+        if step.number == 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "s", lambda step, number: task(math.nan), report=stop, **more)
+    with pytest.raises(TrainingError, match="diverged at step 9 of 9"):
+        run(tmp_path / "s", lambda step, number: task(math.nan), **more)
+
+
 def test_the_best_is_what_validates_best_and_of_equals_the_latest(tmp_path: Path) -> None:
     """It is asked at every second step, and at the last."""
     answers, asked = [3.0, 1.0, 1.0, 2.0], list[float]()

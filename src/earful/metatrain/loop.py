@@ -119,7 +119,7 @@ def metatrain(
     leaves = {name: value.requires_grad_() for name, value in meta.items()}
     optimiser = _optimiser(outer, list(leaves.values()))
     first, skipped, best, validation, losses = _restore(state, leaves, optimiser, run)
-    guard, idle = Guard(state, outer.optimisation, first), 0
+    guard = Guard(state, outer.optimisation, first)
     began = time.monotonic()
     steps = outer.optimisation.steps
     for step in range(first, steps):
@@ -134,7 +134,7 @@ def metatrain(
         losses = _remember(losses, names, total)
         norm = _apply(optimiser, leaves, total, outer.clip_norm)
         number, found, saves = step + 1, None, (step + 1) % outer.save_every == 0
-        idle += not math.isfinite(norm)
+        idle = skipped // outer.tasks  # as many as there were steps if no task was ever finite, resumed or not
         guard.check(number, math.isfinite(norm), idle, lambda: _numbers(leaves, optimiser), now=saves)
         if validate and (number % outer.validate_every == 0 or number == steps):
             found = validate({name: value.detach() for name, value in leaves.items()})
