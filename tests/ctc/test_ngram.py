@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 import earful.ctc.ngram
 from earful.ctc.arrays import _checksum
-from earful.ctc.ngram import NGram, learn, load_ngram, mix, mix_with, save_ngram
+from earful.ctc.ngram import NGram, folds_of, learn, load_ngram, mix, mix_with, save_ngram
 from earful.errors import CheckpointError, ConfigError, TextError
 from earful.text.alphabet import Alphabet
 
@@ -87,8 +87,10 @@ def test_rows_are_kept_within_bounds_and_cannot_be_changed(monkeypatch: pytest.M
     monkeypatch.setattr(earful.ctc.ngram, "_CACHED_NUMBERS", 4 * ALPHABET.size)
     small, whole = learn(TALK, ALPHABET), learn(TALK, ALPHABET)
     for text in ("de kat zit", "een hond"):
+        for end in range(len(text)):
+            walk(small, text[:end])
+            assert len(small._seen) <= 4
         np.testing.assert_array_equal(small.logp(text), whole.logp(text))
-        assert len(small._seen) <= 4
     with pytest.raises(ValueError, match="read-only"):
         small.row(small.start)[0] = 0
 
@@ -118,6 +120,14 @@ def test_a_source_that_does_not_help_hardly_counts() -> None:
 @pytest.mark.parametrize("transcripts", [["de kat"], ["de kat", ""]])
 def test_with_one_transcript_all_sources_count_the_same(transcripts: list[str]) -> None:
     assert mix_with(transcripts, [learn(NEWS, ALPHABET)]).weights == (0.5, 0.5)
+
+
+def test_every_fifth_transcript_is_held_out_in_turn_and_none_that_is_empty() -> None:
+    assert list(folds_of(["a", " ", "b", ""])) == [(["b"], ["a"]), (["a"], ["b"])]
+    folds = list(folds_of([*"abcdefg"]))
+    assert [held for _, held in folds] == [["a", "f"], ["b", "g"], ["c"], ["d"], ["e"]]
+    assert all(sorted([*rest, *held]) == [*"abcdefg"] for rest, held in folds)
+    assert list(folds_of(["a", ""])) == []
 
 
 def test_without_transcripts_the_other_text_is_all() -> None:
