@@ -5,6 +5,7 @@ The loss is ½ Σ c (w − b)² with curvatures c; its gradient is c (w − b). 
 """
 
 from collections.abc import Mapping
+from importlib import import_module
 from math import prod
 
 import pytest
@@ -131,6 +132,19 @@ def test_imaml_rests_between_start_and_support() -> None:
     torch.testing.assert_close(value, quadratic({"w": end}, Q))
 
 
+def test_imaml_solves_with_so_many_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[int]()
+
+    def solve(product: object, right: dict[str, Tensor], iterations: int) -> dict[str, Tensor]:
+        asked.append(iterations)
+        return right
+
+    monkeypatch.setattr(import_module("earful.metatrain.imaml"), "conjugate_gradients", solve)
+    for settings in ({}, {"iterations": 2}):
+        answered(imaml(quadratic, rate=0.1, **settings))
+    assert asked == [5, 2]
+
+
 def test_cavia_learns_what_the_context_leaves() -> None:
     """½ c (w + φ − b)², φ from 0 by the support: the query's gradient by w is that of MAML, that by φ none."""
 
@@ -191,6 +205,30 @@ def test_settings_that_an_implicit_gradient_does_not_know() -> None:
         ({"optimiser": "adam"}, "needs plain descent"),
         ({"clip_norm": 1.0}, "leave out clip_norm"),
         ({"pull": 0.0}, "pull and iterations must be above 0"),
+        ({"iterations": 0}, "pull and iterations must be above 0, got 1.0 and 0"),
     ):
         with pytest.raises(ConfigError, match=message):
             imaml(quadratic, rate=0.1, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["maml", "fomaml", "meta-sgd", "anil", "boil", "cavia", "multitask", "scratch"])
+def test_one_step_unless_more_are_asked_for(name: str) -> None:
+    """As published."""
+    moves = {"anil": {"head": lambda key: True}, "boil": {"head": lambda key: False}, "cavia": {"context": bool}}
+    learner = LEARNERS[name](quadratic, rate=0.1, **moves.get(name, {}))
+    start = learner.init({"w": W})["start.w"]
+    torch.testing.assert_close(learner.adapt({"start.w": start}, S)["w"], after((0.1,), start))
+
+
+def test_maml_plus_plus_measures_the_last_step_alone_at_the_end_and_where_nothing_else_is_asked_for() -> None:
+    ends = [maml_plus_plus(quadratic, rate=0.1, steps=3), maml_plus_plus(quadratic, rate=0.1, steps=3, progress=1.0)]
+    ends += [maml_plus_plus(quadratic, rate=0.1, steps=3, progress=0.0, every_step_until=0.0, first_order_until=0.0)]
+    for learner in ends:
+        torch.testing.assert_close(answered(learner)[0]["start.w"], (1 - 0.1 * C) ** 3 * at_query(after((0.1,) * 3)))
+
+
+@pytest.mark.parametrize("name", ["maml", "reptile", "multitask"])
+def test_what_is_adapted_keeps_no_graph(name: str) -> None:
+    learner = LEARNERS[name](quadratic, rate=0.1)
+    meta = {key: value.requires_grad_() for key, value in learner.init({"w": W}).items()}
+    assert not learner.adapt(meta, S)["w"].requires_grad

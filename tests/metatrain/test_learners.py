@@ -130,6 +130,8 @@ def test_conjugate_gradients_stop_before_negative_curvature() -> None:
     later = conjugate_gradients(lambda v: {"x": saddle @ v["x"]}, {"x": steep}, 5)
     one = steep * (steep @ steep) / (steep @ saddle @ steep)  # the second direction curves down: one step is taken
     torch.testing.assert_close(later["x"], one)
+    level = conjugate_gradients(lambda v: {"x": 0 * v["x"]}, {"x": flat}, 5)
+    torch.testing.assert_close(level["x"], flat)  # no curvature at all: nothing can be solved
 
 
 def rows_of(start: Mapping[str, Tensor], support: Any) -> dict[str, Tensor]:
