@@ -216,8 +216,8 @@ def test_one_step_unless_more_are_asked_for(name: str) -> None:
     """As published."""
     moves = {"anil": {"head": lambda key: True}, "boil": {"head": lambda key: False}, "cavia": {"context": bool}}
     learner = LEARNERS[name](quadratic, rate=0.1, **moves.get(name, {}))
-    start = learner.init({"w": W})["start.w"]
-    torch.testing.assert_close(learner.adapt({"start.w": start}, S)["w"], after((0.1,), start))
+    meta = learner.init({"w": W})
+    torch.testing.assert_close(learner.adapt(meta, S)["w"], after((0.1,), meta["start.w"]))
 
 
 def test_maml_plus_plus_measures_the_last_step_alone_at_the_end_and_where_nothing_else_is_asked_for() -> None:
