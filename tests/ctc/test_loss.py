@@ -171,6 +171,10 @@ def test_functions_of_torch_func(kernel: ModuleType) -> None:
     for function in (torch.func.grad(loss), torch.func.hessian(loss), torch.func.jacrev(torch.func.jacrev(loss))):
         alone = torch.stack([function(*(each[i] for each in tasks)) for i in range(3)])
         torch.testing.assert_close(torch.func.vmap(function)(*tasks), alone)
+    at_the_end = torch.func.vmap(torch.func.grad(loss), in_dims=(3, 2, 0, 1))(
+        logp.movedim(0, 3), labels.movedim(0, 2), frames, counts.T
+    )
+    torch.testing.assert_close(at_the_end, torch.func.vmap(torch.func.grad(loss))(*tasks))
     shared = torch.func.vmap(torch.func.grad(loss), in_dims=(0, None, None, None))(
         logp, labels[0], frames[0], counts[0]
     )

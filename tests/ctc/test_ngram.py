@@ -158,6 +158,16 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     assert (tmp_path / "ngram.safetensors").stat().st_size < 16_000
 
 
+def test_its_arrays_are_aligned(tmp_path: Path) -> None:
+    """To 8 bytes, as safetensors does, by no more than is needed."""
+    path = tmp_path / "ngram.safetensors"
+    for texts in (TALK, NEWS, TALK[:3], NEWS[:3], TALK[:5]):
+        save_ngram(path, learn(texts, ALPHABET, 3))
+        content = path.read_bytes()
+        size = int.from_bytes(content[:8], "little")
+        assert size % 8 == 0 and len(content[8 : 8 + size]) - len(content[8 : 8 + size].rstrip()) < 8
+
+
 def test_a_file_of_another_kind(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="there is no such language model"):
         load_ngram(tmp_path / "none")

@@ -30,6 +30,7 @@ def test_guesses_are_the_likeliest_of_all_stretches() -> None:
     rows = logp((0.03, 0.95, 0.02), (0.03, 0.95, 0.02), (1 / 3, 1 / 3, 1 / 3), (0.1, 0.5, 0.4), (0.1, 0.5, 0.4))
     found = search_stretches(Search(3), rows, HEARD_F, 3)
     texts = [[[e.symbol for e in stretch] for stretch in guess] for guess in found]
+    assert {(e.start, e.end) for guess in found[1:] for stretch in guess for e in stretch} == {(0, 0)}, "without times"
     assert texts[0] == [[1], [1]] and len(texts) == 3
     assert all(first == [1] for first, _ in texts) and len({tuple(second) for _, second in texts}) == 3
     assert [second for _, second in texts] == [list(g.symbols) for g in Search(3).hear(rows[3:], 3).guesses]

@@ -27,7 +27,6 @@ def write_arrays(path: Path, arrays: Arrays, about: Mapping[str, Any], format_: 
     try:
         with replacing(path) as beside:
             beside.write_bytes(_in_order(save(arrays, header)))
-            beside.chmod(0o644)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"{path}: the language model cannot be written ({error}); free some space or name another place"
