@@ -278,6 +278,7 @@ def measured(name: str, before: dict[str, Any] | None, most: int) -> dict[str, A
     subject, path = SUBJECTS[name], ROOT / "src" / "earful" / f"{name}.py"
     lines = path.read_text("utf-8").splitlines()
     everything = mutants_of("\n".join(lines))
+    most = before["drawn"] if before else most
     drawn = sorted(random.Random(SEED).sample(range(len(everything)), min(most, len(everything))))
     some = [everything[i] for i in drawn]
     if before:
