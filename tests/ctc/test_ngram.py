@@ -1,6 +1,7 @@
 """Language models: rows, mixtures, what they learn, and their file."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -177,6 +178,12 @@ def test_a_file_of_another_kind(tmp_path: Path) -> None:
     save_file({"weight": np.zeros(3)}, tmp_path / "weights")
     with pytest.raises(CheckpointError, match="weights: expected a language model of format 1, got another kind"):
         load_ngram(tmp_path / "weights")
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ngram.safetensors")
+    with pytest.raises(CheckpointError, match=r"ngram\.safetensors: damaged"):
+        load_ngram(tmp_path / "ngram.safetensors")
 
 
 def test_no_flipped_bit_goes_unseen(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from earful.metatrain import Learner, multitask
 from earful.metatrain.loop import Drawn, MetaStep, Outer, Trained, metatrain
 from earful.train import Optimisation, load_state, save_state
 
+ODD = 7.0  # a target whose loss is another
 PLAIN = Optimisation(1, rate=0.5, warmup=0.0)
 
 
@@ -119,18 +120,41 @@ def test_running_means_of_losses_keep_nine_tenths_of_themselves(tmp_path: Path) 
     assert found is not None and found[1]["losses"] == {"known": pytest.approx(0.9 * 2.6)}
 
 
-def test_a_step_without_a_finite_task_is_not_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_a_step_without_a_finite_task_is_not_taken(chunk: int, tmp_path: Path) -> None:
     told = list[MetaStep]()
     trained = run(
         tmp_path / "s",
         lambda step, number: task(math.nan if step == 1 or number == 0 else 1.0),
         Optimisation(4, rate=0.5, warmup=0.0),
         tasks=3,
+        chunk=chunk,
         report=told.append,
     )
     assert [step.skipped for step in told] == [1, 4, 5, 6] and trained.skipped == 6
     assert math.isnan(told[1].loss) and math.isnan(told[1].grad_norm) and told[0].loss == pytest.approx(0.5)
     assert 0 < w(trained) < 1
+
+
+@pytest.mark.parametrize(("power", "skipped"), [(0.5, 1), (1.0, 0)])
+def test_a_gradient_that_is_not_finite_moves_nothing(power: float, skipped: int, tmp_path: Path) -> None:
+    """Of the root at 0 the value is finite, the gradient is not; 1e200 is finite, the norm of two is not."""
+
+    def odd(params: Mapping[str, Tensor], batch: Tensor) -> Tensor:
+        found: Tensor = (1e200 * params["w"] if power == 1 else params["w"].abs() ** power).sum()
+        return found if float(batch) == ODD else loss(params, batch)
+
+    told = list[MetaStep]()
+    trained = metatrain(
+        lambda progress: multitask(odd, rate=0.1),
+        {"w": torch.zeros(2, dtype=torch.float64)},
+        lambda step, number, losses: task(ODD if step == 0 else 1.0),
+        Outer(Optimisation(3, rate=0.5, warmup=0.0), tasks=1, optimiser="sgd"),
+        state=tmp_path / "s",
+        report=told.append,
+    )
+    assert trained.skipped == skipped and not math.isfinite(told[0].grad_norm)
+    assert ((trained.last["start.w"] > 0) & (trained.last["start.w"] < 1)).all()
 
 
 def test_only_a_whole_run_of_such_steps_is_divergence(tmp_path: Path) -> None:
