@@ -22,7 +22,7 @@ def mutants(found: Json) -> Iterator[str]:
     yield from table(("file", ">changes", ">tried", ">noticed", ">equivalent", ">survived"), [*rows, total])
     yield ""
     yield (
-        f"Of a file's changes at most {found['most']} are tried, drawn by seed {found['seed']}. Noticed: a test fails, "
+        f"Of a file's changes at most {max(row['drawn'] for row in found['files'].values())} are tried, drawn by seed {found['seed']}. Noticed: a test fails, "
         f"or takes more than {found['factor']} times as long. Equivalent: nobody could tell it from the original; "
         "`bench/mutants_argued.toml` says why."
     )
