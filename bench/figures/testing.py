@@ -22,8 +22,8 @@ def mutants(found: Json) -> Iterator[str]:
     yield from table(("file", ">changes", ">tried", ">noticed", ">equivalent", ">survived"), [*rows, total])
     yield ""
     yield (
-        f"Of a file's changes at most {max(row['drawn'] for row in found['files'].values())} are tried, drawn by seed {found['seed']}. Noticed: a test fails, "
-        f"or takes more than {found['factor']} times as long. Equivalent: nobody could tell it from the original; "
+        f"Of a file's changes at most {max(row[2] for row in rows)} are tried, drawn by seed {found['seed']}. Noticed: a "
+        f"test fails, or takes more than {found['factor']} times as long. Equivalent: nobody could tell it from the original; "
         "`bench/mutants_argued.toml` says why."
     )
     left = [
