@@ -22,9 +22,9 @@ def mutants(found: Json) -> Iterator[str]:
     yield from table(("file", ">changes", ">tried", ">noticed", ">equivalent", ">survived"), [*rows, total])
     yield ""
     yield (
-        f"Of a file's changes at most {max(row[2] for row in rows)} are tried, drawn by seed {found['seed']}. Noticed: a "
-        f"test fails, or takes more than {found['factor']} times as long. Equivalent: nobody could tell it from the original; "
-        "`bench/mutants_argued.toml` says why."
+        f"Of a file's changes at most {max(row[2] for row in rows)} are tried, drawn by seed {found['seed']}. "
+        f"Noticed: a test fails, or takes more than {found['factor']} times as long. Equivalent: nobody could tell it "
+        "from the original; `bench/mutants_argued.toml` says why."
     )
     left = [
         [f"`{name}`, line {each['line']}", f"`{each['code']}`", f"`{each['was']}` → `{each['now']}`"]
